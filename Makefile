@@ -1,0 +1,77 @@
+# kilter's one entry. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
+export PYTHONDONTWRITEBYTECODE := 1
+export UV_PYTHON_DOWNLOADS ?= never
+
+UV := $(shell command -v uv || echo build/uv/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+TESTBED := python3 testbed
+IN_TESTBED := $(TESTBED) exec --
+KILTER := build/kilter/bin/kilter
+
+.PHONY: help demo test check fix unit cluster golden docs bench testbed testbed-down wheel clean environment
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: wheel testbed ## bring the example shop up on a real cluster and show it working
+	$(IN_TESTBED) python3 scripts/demo.py $(KILTER)
+
+test: check ## run every test, real clusters included
+	python3 scripts/run_tests.py
+
+check: environment ## format, lint, types, import contract, unit and golden tests, docs (seconds)
+	$(RUN) ruff format --check --quiet
+	$(RUN) ruff check --quiet
+	$(RUN) mypy
+	$(RUN) mypy --no-error-summary testbed scripts bench
+	$(RUN) lint-imports --no-logo > build/lint-imports.log || { cat build/lint-imports.log; exit 1; }
+	$(RUN) yamllint --strict .
+	$(RUN) python docs/generate.py --check
+	$(RUN) python -m pytest -q tests/unit tests/golden
+
+fix: environment ## repair what `make check` can repair: format, lint, generated docs, golden trees
+	$(RUN) ruff check --fix --quiet || true
+	$(RUN) ruff format --quiet
+	$(RUN) python docs/generate.py
+	$(MAKE) golden
+
+unit: environment ## the unit tests alone
+	$(RUN) python -m pytest -q tests/unit
+
+golden: environment ## render the golden trees anew; read the diff before you commit it
+	$(RUN) python tests/golden/regenerate.py
+
+docs: environment ## write the generated pages of docs/reference
+	$(RUN) python docs/generate.py
+
+bench: wheel testbed ## measure, print a table, write bench/results/*.json
+	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)
+
+testbed: ## make this machine able to run real clusters (does nothing where Docker and the registries work)
+	$(TESTBED) up
+
+testbed-down: ## end everything that `make testbed` started
+	$(TESTBED) down
+
+wheel: environment ## build the wheel and install it into build/kilter, as a user would
+	@$(UV) build --quiet --wheel --out-dir build/dist
+	@$(UV) venv --quiet --clear build/kilter
+	@$(UV) pip install --quiet --python build/kilter/bin/python --constraint <($(UV) export --quiet --frozen --no-dev --no-emit-project --no-hashes) build/dist/kilter-*.whl
+
+clean: ## remove what the other targets built (the testbed's cache stays)
+	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache
+
+environment: build/environment
+
+build/environment: $(UV) pyproject.toml uv.lock
+	@mkdir -p build
+	@$(UV) sync --quiet --frozen
+	@touch $@
+
+build/uv/bin/uv:
+	@scripts/get-uv

@@ -1,0 +1,132 @@
+"""The only module that prints. Results go to standard output, everything else to standard error."""
+
+import json
+import os
+import sys
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kilter.errors import KilterError
+
+if TYPE_CHECKING:
+    import click
+
+    from kilter.progress import Progress
+
+ISSUES = "https://github.com/kilter-dev/kilter/issues"
+
+
+class Style(Enum):
+    """How progress is shown."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    JSON = "json"
+    QUIET = "quiet"
+
+
+class Console:
+    """Prints results, progress and errors; knows the exit code of each."""
+
+    def __init__(self) -> None:
+        self.style = Style.AUTO
+        self.color = True
+        self.verbose = False
+
+    def configure(self, style: Style, *, color: bool, verbose: bool) -> None:
+        """Take over what the global options say; before that, defaults hold."""
+        self.style, self.color, self.verbose = style, color, verbose
+
+    @property
+    def interactive(self) -> bool:
+        """True when a person can be asked: both streams are terminals and this is no CI run."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+
+    @cached_property
+    def progress(self) -> "Progress":
+        """Where work reports to, in the style that the options and the terminal ask for."""
+        from kilter.cli.reporters import reporter
+
+        return reporter(self.style, sys.stderr, color=self.color)
+
+    def result(self, text: str) -> None:
+        """Print a result; an empty one prints nothing."""
+        if text:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+
+    def document(self, document: object) -> None:
+        """Print one JSON document as the result; `document` is a msgspec struct."""
+        import msgspec
+
+        self.result(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+    def confirm(self, question: str, expected: str) -> bool:
+        """Ask the user to type `expected`; False when the answer differs."""
+        sys.stderr.write(f"{question} ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip() == expected
+
+    def error(self, error: KilterError) -> int:
+        """Print a foreseen error (what, why, details, next step) and return its exit code."""
+        if self.style is Style.JSON:
+            self._line(json.dumps(as_json(error)))
+        else:
+            lines = [f"{self.paint('error:', '1;31')} {error.what}"]
+            lines += [f"  {line}" for line in error.details]
+            lines += [f"{self.paint('why:', '1')} {error.why}"] if error.why else []
+            lines += [f"{self.paint('next:', '1;36')} {error.hint}"] if error.hint else []
+            self._line("\n".join(lines))
+        return error.exit_code
+
+    def usage(self, error: "click.ClickException") -> int:
+        """Print what is wrong with a command line; 2 is the exit code of bad input."""
+        context = getattr(error, "ctx", None)
+        where = f"see `{context.command_path} --help`" if context else ""
+        from kilter.errors import BadInput
+
+        return self.error(BadInput(error.format_message().rstrip("."), hint=where))
+
+    def bug(self, error: Exception) -> int:
+        """Report an error that nobody foresaw, without a traceback unless asked for one."""
+        import traceback
+
+        if self.verbose:
+            traceback.print_exc(file=sys.stderr)
+        from kilter.errors import Failed
+
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return self.error(
+            Failed(
+                f"kilter failed in a way it should not: {type(error).__name__}: {str(error)[:300]}",
+                why=f"a fault in kilter, at {last.filename.rpartition('kilter/')[2]}:{last.lineno}",
+                hint=f"run again with `kilter -v …` and report it at {ISSUES}",
+            )
+        )
+
+    def broken_pipe(self) -> int:
+        """The reader of our output has gone: end quietly, as other tools do."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+    def paint(self, text: str, code: str) -> str:
+        """Colour a text for standard error when that is a terminal and colours are wanted."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color and sys.stderr.isatty() else text
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def as_json(error: KilterError) -> dict[str, Any]:
+    """Return the error as the object that `--progress json` prints."""
+    return {
+        "event": "error",
+        "code": error.exit_code,
+        "kind": type(error).__name__,
+        "what": error.what,
+        "why": error.why,
+        "next": error.hint,
+        "details": list(error.details),
+    }

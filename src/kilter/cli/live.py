@@ -1,0 +1,97 @@
+"""Live steps on a terminal: what is under way, for how long, and what it waits for; finished steps stay as lines."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console as RichConsole
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from kilter.progress import Step
+from kilter.words import human_duration
+
+
+class LiveStep:
+    """A step that is being drawn."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.began = time.monotonic()
+        self.said = ""
+        self.outcome = ""
+        self.spinner = Spinner("dots", style="cyan")
+
+    def note(self, text: str) -> None:
+        """See `Step.note`."""
+        self.said = text
+
+    def done(self, text: str) -> None:
+        """See `Step.done`."""
+        self.outcome = text
+
+    def line(self) -> Spinner:
+        """Draw the step as it stands now."""
+        text = Text(f" {self.title} ")
+        text.append(human_duration(time.monotonic() - self.began), style="dim")
+        if self.said:
+            text.append(f"  {self.said}", style="dim")
+        text.no_wrap, text.overflow = True, "ellipsis"
+        self.spinner.update(text=text)
+        return self.spinner
+
+
+class LiveReporter:
+    """Draws the running steps at the bottom of the terminal and prints each one as it ends."""
+
+    def __init__(self, stream: TextIO, *, color: bool) -> None:
+        self._console = RichConsole(file=stream, no_color=not color, highlight=False, soft_wrap=False)
+        self._lock = threading.RLock()
+        self._steps: list[LiveStep] = []
+        self._live: Live | None = None
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """See `Progress.step`."""
+        step = LiveStep(title)
+        with self._lock:
+            self._steps.append(step)
+            self._draw()
+        mark, style = "✗", "bold red"
+        try:
+            yield step
+            mark, style = "✓", "green"
+        finally:
+            self._end(step, mark, style)
+
+    def note(self, text: str) -> None:
+        """See `Progress.note`."""
+        self._console.print(Text(text))
+
+    def warn(self, text: str) -> None:
+        """See `Progress.warn`."""
+        self._console.print(Text.assemble(("! ", "bold yellow"), text))
+
+    def _end(self, step: LiveStep, mark: str, style: str) -> None:
+        line = Text.assemble((f"{mark} ", style), step.title)
+        if step.outcome:
+            line.append(f"  {step.outcome}", style="dim")
+        line.append(f"  {human_duration(time.monotonic() - step.began)}", style="dim")
+        with self._lock:
+            self._steps.remove(step)
+            self._console.print(line)
+            if not self._steps and self._live:
+                self._live.stop()
+                self._live = None
+
+    def _draw(self) -> None:
+        if self._live is None:
+            self._live = Live(get_renderable=self._lines, console=self._console, refresh_per_second=8, transient=True)
+            self._live.start()
+
+    def _lines(self) -> Group:
+        return Group(*(step.line() for step in list(self._steps)))

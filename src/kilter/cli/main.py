@@ -1,0 +1,132 @@
+"""The group `kilter`: its table of verbs, its global options, and the edge where errors become exit codes."""
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from kilter import __version__
+from kilter.cli.console import Console, Style
+from kilter.errors import Interrupted, KilterError
+from kilter.words import nearest
+
+
+class Verb(NamedTuple):
+    """Where a command lives and the sentence that `kilter --help` shows for it."""
+
+    module: str
+    help: str
+
+
+VERBS = {
+    "init": Verb("kilter.cli.init", "Write a kilter.yaml for this directory."),
+    "up": Verb("kilter.cli.up", "Start the project's cluster, its services and the dev loop."),
+    "down": Verb("kilter.cli.down", "End the dev loop (Tilt); the cluster and its services run on."),
+    "stop": Verb("kilter.cli.stop", "Stop the cluster and free its memory; all data is kept."),
+    "destroy": Verb("kilter.cli.destroy", "Delete the cluster and all its data."),
+    "status": Verb("kilter.cli.status", "Show the project's services, apps and pods."),
+    "logs": Verb("kilter.cli.logs", "Show the logs of services and apps."),
+    "restart": Verb("kilter.cli.restart", "Replace the pods of services or apps; volumes are kept."),
+    "ps": Verb("kilter.cli.ps", "List the kilter projects that run on this machine."),
+    "env": Verb("kilter.cli.env", "Print the addresses of every service as environment variables."),
+    "render": Verb("kilter.cli.render", "Render the project's manifests, Tiltfile and cluster config."),
+    "kubectl": Verb("kilter.cli.kubectl", "Run kubectl against the project's own cluster."),
+    "doctor": Verb("kilter.cli.doctor", "Check what this machine needs to run kilter."),
+    "version": Verb("kilter.cli.version", "Print the versions of kilter and of the tools it pins."),
+    "completion": Verb("kilter.cli.completion", "Print the completion script of a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a verb's module only when that verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return one verb; None when there is no such verb."""
+        if name not in VERBS:
+            return None
+        command: click.Command = import_module(VERBS[name].module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of verbs without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; an unknown one fails with the nearest known."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = nearest(args[0], VERBS)
+            ctx.fail(f"no command {args[0]!r}" + (f"; did you mean {near!r}?" if near else "; see `kilter --help`"))
+        return super().resolve_command(ctx, args)
+
+
+def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Print `kilter <version>` and end; the version of the package is the only one."""
+    if value and not ctx.resilient_parsing:
+        click.echo(f"kilter {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "-C",
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    help="Act as if started in this directory.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice([style.value for style in Style]),
+    default="auto",
+    help="How progress is shown on stderr: live on a terminal, plain lines, JSON lines, or not at all.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Same as --progress quiet.")
+@click.option("-v", "--verbose", is_flag=True, help="Show where an unforeseen error came from.")
+@click.option("--no-color", is_flag=True, help="No colours (as the environment variable NO_COLOR).")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
+)
+@click.pass_context
+def kilter(ctx: click.Context, directory: Path, **shown: Any) -> None:
+    """A real Kubernetes cluster for every repository.
+
+    Start with `kilter init` and `kilter up` in a project's directory. `kilter COMMAND --help` tells about a command.
+    """
+    from kilter.cli.app import App
+
+    style = Style.QUIET if shown["quiet"] else Style(shown["progress"])
+    console: Console = ctx.meta["kilter.console"]
+    console.configure(style, color=not (shown["no_color"] or os.environ.get("NO_COLOR")), verbose=shown["verbose"])
+    ctx.obj = App.from_environment(console, directory)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; the only place where errors meet the terminal."""
+    console = Console()
+    try:
+        with kilter.make_context("kilter", list(arguments)) as ctx:
+            ctx.meta["kilter.console"] = console
+            result = kilter.invoke(ctx)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        return console.usage(error)
+    except KilterError as error:
+        return console.error(error)
+    except (KeyboardInterrupt, click.Abort):
+        return console.error(Interrupted("interrupted", hint="run the same command again to go on"))
+    except BrokenPipeError:
+        return console.broken_pipe()
+    except Exception as error:  # noqa: BLE001 - the last edge: a bug must end as one readable report
+        return console.bug(error)

@@ -1,0 +1,112 @@
+"""Reading the cluster's own truth: which workloads are ready, what the others wait for, and which will never be.
+
+Pure: Kubernetes objects in (as `kubectl get -o json` prints them), verdicts out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+RENDERED = "kilter.dev/rendered"
+"""Annotation that `kilter.render` puts on every workload: the hash of the manifest it came from."""
+
+SERVICE = "kilter.dev/service"
+"""Label of the workload's pods: the name of the service, component or process."""
+
+CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
+HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
+RETRYING_PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
+PULL_IS_HOPELESS = ("not found", "manifest unknown", "denied", "unauthorized", "no match for platform")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A workload that must become ready: kind `StatefulSet` or `Deployment`, and the hash of its manifest."""
+
+    name: str
+    kind: str
+    rendered: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a workload stands: ready, or what it waits for; `failure` is set when waiting will not help."""
+
+    name: str
+    ready: bool
+    says: str
+    failure: str = ""
+    pod: str = ""
+
+
+def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Target]) -> list[Condition]:
+    """Judge each target by the workloads and pods among the documents; the order is that of the targets."""
+    listed = list(documents)
+    workloads = {(item["kind"], item["metadata"]["name"]): item for item in listed if item["kind"] != "Pod"}
+    pods = [item for item in listed if item["kind"] == "Pod"]
+    return [_condition(target, workloads.get((target.kind, target.name)), pods) for target in targets]
+
+
+def _condition(target: Target, workload: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> Condition:
+    if workload is None:
+        return Condition(target.name, False, "is not applied yet")
+    if workload["metadata"].get("annotations", {}).get(RENDERED) != target.rendered:
+        return Condition(target.name, False, "is being updated")
+    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == target.name]
+    newest = _newest(own)
+    status, wanted = workload.get("status", {}), workload["spec"].get("replicas", 1)
+    settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
+    updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
+    if settled and updated and status.get("replicas", 0) == wanted:
+        return Condition(target.name, True, "is ready")
+    return pod_condition(target.name, newest) if newest else Condition(target.name, False, "has no pod yet")
+
+
+def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    return max(living, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+
+
+def pod_condition(name: str, pod: Mapping[str, Any]) -> Condition:
+    """Judge a pod that is not ready yet."""
+    where = pod["metadata"]["name"]
+    status = pod.get("status", {})
+    for container in status.get("containerStatuses", []):
+        reason, message = _waiting(container)
+        if _is_hopeless(reason, message, container.get("restartCount", 0)):
+            return Condition(name, False, f"failed: {reason}", sentence(name, container, reason, message), where)
+        if reason and reason != "ContainerCreating":
+            return Condition(name, False, f"{reason} ({container.get('restartCount', 0)} restarts)", pod=where)
+        if "running" in container.get("state", {}) and not container.get("ready"):
+            return Condition(name, False, "runs, but does not answer its readiness probe yet", pod=where)
+    unscheduled = [
+        entry.get("message", "")
+        for entry in status.get("conditions", [])
+        if entry.get("type") == "PodScheduled" and entry.get("status") == "False"
+    ]
+    if unscheduled:
+        return Condition(name, False, f"cannot be scheduled: {unscheduled[0]}", pod=where)
+    return Condition(name, False, "is starting (pulling its image)", pod=where)
+
+
+def sentence(name: str, container: Mapping[str, Any], reason: str, message: str) -> str:
+    """Say in one sentence why a container will not run."""
+    if reason == "CrashLoopBackOff":
+        ended = container.get("lastState", {}).get("terminated", {})
+        code = ended.get("exitCode", "?")
+        how = "ran out of its memory limit" if ended.get("reason") == "OOMKilled" else f"ended with exit code {code}"
+        return f"{name} {how}, {container.get('restartCount', 0)} times in a row"
+    if reason in RETRYING_PULL:
+        return f"the image {container.get('image')} of {name} cannot be pulled: {message}"
+    return f"{name} cannot start: {reason}: {message}"
+
+
+def _waiting(container: Mapping[str, Any]) -> tuple[str, str]:
+    waiting = container.get("state", {}).get("waiting", {})
+    return waiting.get("reason", ""), waiting.get("message", "")
+
+
+def _is_hopeless(reason: str, message: str, restarts: int) -> bool:
+    if reason in RETRYING_PULL:
+        return any(word in message.lower() for word in PULL_IS_HOPELESS)
+    return reason in HOPELESS or (reason == "CrashLoopBackOff" and restarts > CRASHES_TOLERATED)

@@ -1,0 +1,96 @@
+"""Does an address on localhost answer, and does the answer come from this project?
+
+A database proves it by mutual authentication with the project's own password, which no other project has. For plain
+HTTP and TCP an open connection is not enough: Docker's proxy accepts connections that nobody serves, so at least one
+byte, or a connection that stays open, must come back.
+"""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kilter.dev import postgres_wire
+
+PATIENCE = 2.0  # seconds for one answer on the loopback device
+
+
+@dataclass(frozen=True)
+class Login:
+    """The project's credentials for a service; `password` is plain text and never printed."""
+
+    user: str
+    password: str
+    database: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether an address answered, whether the answer proves the owner, and one phrase that says how."""
+
+    ok: bool
+    proven: bool
+    detail: str
+
+
+def probe(kind: str, port: int, login: Login | None) -> Answer:
+    """Ask `localhost:<port>` in the protocol `kind` (postgres, redis, http or tcp); never raises for what it meets."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+            connection.settimeout(PATIENCE)
+            return _PROBES.get(kind, _tcp)(connection, login)
+    except TimeoutError:
+        return Answer(False, False, f"no answer on port {port} within {PATIENCE:g}s")
+    except OSError as error:
+        return Answer(False, False, f"port {port}: {error.strerror or error}")
+
+
+def _postgres(connection: socket.socket, login: Login | None) -> Answer:
+    if login is None:
+        return _tcp(connection, login)
+    try:
+        postgres_wire.authenticate(connection, login.user, login.password, login.database)
+    except postgres_wire.Refused as error:
+        return Answer(False, False, str(error))
+    return Answer(True, True, "accepts this project's login")
+
+
+def _redis(connection: socket.socket, login: Login | None) -> Answer:
+    commands = [["PING"]] if login is None else [["AUTH", login.password], ["PING"]]
+    with connection.makefile("rwb") as stream:
+        for words in commands:
+            stream.write(b"*%d\r\n" % len(words))
+            for word in words:
+                stream.write(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()))
+        stream.flush()
+        replies = [stream.readline().decode(errors="replace").strip() for _ in commands]
+    if replies[-1] == "+PONG" and all(reply.startswith("+") for reply in replies):
+        return Answer(True, login is not None, "accepts this project's login" if login else "answers PING")
+    return Answer(False, False, next((reply for reply in replies if not reply.startswith("+")), "no reply")[1:])
+
+
+def _http(connection: socket.socket, _login: Login | None) -> Answer:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kilter\r\nConnection: close\r\n\r\n")
+    first = connection.recv(64)
+    if not first:
+        return Answer(False, False, "the connection was closed without an answer")
+    words = first.split(b"\r\n", 1)[0].decode(errors="replace").split(" ")
+    if not words[0].startswith("HTTP/"):
+        return Answer(True, False, "answers, though not in HTTP")
+    return Answer(True, False, f"answers {words[1] if len(words) > 1 else '?'}")
+
+
+def _tcp(connection: socket.socket, _login: Login | None) -> Answer:
+    connection.settimeout(0.3)
+    try:
+        open_ = connection.recv(1) != b""
+    except TimeoutError:
+        open_ = True  # many protocols let the client speak first
+    return Answer(open_, False, "accepts connections" if open_ else "the connection was closed at once")
+
+
+_PROBES: dict[str, Callable[[socket.socket, Login | None], Answer]] = {
+    "postgres": _postgres,
+    "redis": _redis,
+    "http": _http,
+    "tcp": _tcp,
+}

@@ -1,0 +1,262 @@
+"""The one door to other processes.
+
+A `Command` is a value: what to run, with which input, for how long, which exit codes are fine, and which error it
+becomes when it fails. Builders of commands (`kilter.tools`) are pure; only a `Runner` starts anything. Every child
+gets a process group of its own, and the whole group is ended on a timeout, on Ctrl-C, and when kilter is asked to end.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+from kilter.errors import Failed, Interrupted, KilterError, MachineLacks, TimedOut
+
+GRACE = 5.0  # seconds between asking a process group to end and ending it
+OUTPUT_LINES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A text that never prints. `reveal()` is for this module and for files of mode 0600 alone."""
+
+    _text: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run.
+
+    `env` is added to kilter's own environment (None removes a name); `timeout` is in seconds, None for no limit;
+    `ok` lists the exit codes that are no failure; `error` is raised for the others; `hint` is its next step.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    stdin: str | Secret | None = None
+    timeout: float | None = 60.0
+    ok: tuple[int, ...] = (0,)
+    error: type[KilterError] = Failed
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command that ended: exit code, both streams as text, and seconds it took."""
+
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process left running in the background: its pid (also its process group) and the kernel's start time."""
+
+    pid: int
+    start_time: str
+
+
+class Runner(Protocol):
+    """Runs commands. The real one is `SubprocessRunner`; tests use a fake that refuses what it was not told."""
+
+    def run(self, command: Command) -> Outcome:
+        """Run to the end and return the outcome; raises `command.error`, TimedOut or MachineLacks."""
+
+    def start(self, command: Command, log: Path) -> Started:
+        """Start in a session of its own, both streams appended to `log`, and return at once."""
+
+    def attach(self, command: Command) -> int:
+        """Run with the user's terminal as its own and return the exit code."""
+
+    def stream(self, command: Command) -> Iterator[str]:
+        """Yield the lines of standard output as they come; ends the process when the caller stops reading."""
+
+
+class SubprocessRunner:
+    """The real runner."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = dict(os.environ if environment is None else environment)
+
+    def run(self, command: Command) -> Outcome:
+        """See `Runner.run`."""
+        began = time.monotonic()
+        child = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = child.communicate(_text_of(command.stdin), timeout=command.timeout)
+        except subprocess.TimeoutExpired:
+            end_group(child)
+            raise TimedOut(f"`{command}` did not end within {command.timeout:g} seconds", hint=command.hint) from None
+        except BaseException:
+            end_group(child)
+            raise
+        outcome = Outcome(child.returncode, out, err, time.monotonic() - began)
+        if outcome.code not in command.ok:
+            raise failure(command, outcome)
+        return outcome
+
+    def start(self, command: Command, log: Path) -> Started:
+        """See `Runner.start`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as stream:
+            child = self._spawn(command, stdout=stream, stderr=stream)
+        # The process outlives kilter: its handle must not complain when it is dropped unwaited.
+        child.returncode = 0
+        return Started(child.pid, start_time(child.pid) or "")
+
+    def attach(self, command: Command) -> int:
+        """See `Runner.attach`. Ctrl-C reaches the child through the terminal; kilter waits for its answer."""
+        # A handler, not SIG_IGN: exec resets handlers, so that the child still hears the user's Ctrl-C.
+        previous = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            child = subprocess.Popen(command.argv, cwd=command.cwd, env=self._environment_of(command))
+            return child.wait()
+        except FileNotFoundError:
+            raise missing(command) from None
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def stream(self, command: Command) -> Iterator[str]:
+        """See `Runner.stream`."""
+        child = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        errors: list[str] = []
+        reader = threading.Thread(target=_drain, args=(child.stderr, errors), daemon=True)
+        reader.start()
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                yield line.rstrip("\n")
+            code = child.wait()
+        finally:
+            end_group(child)
+            reader.join(GRACE)
+            child.stdout.close()
+        if code not in command.ok:
+            raise failure(command, Outcome(code, "", "".join(errors)))
+
+    def _environment_of(self, command: Command) -> dict[str, str]:
+        changed = self._environment | {name: value for name, value in command.env.items() if value is not None}
+        return {name: value for name, value in changed.items() if command.env.get(name, value) is not None}
+
+    def _spawn(self, command: Command, *, stdout: IO[bytes] | int, stderr: IO[bytes] | int) -> "subprocess.Popen[str]":
+        try:
+            return subprocess.Popen(
+                command.argv,
+                cwd=command.cwd,
+                env=self._environment_of(command),
+                stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+                stdout=stdout,
+                stderr=stderr,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            if command.cwd is not None and not command.cwd.is_dir():
+                raise Failed(f"cannot run `{command}`", why=f"{command.cwd} is no directory") from None
+            raise missing(command) from None
+        except PermissionError as error:
+            raise MachineLacks(f"cannot run {command.argv[0]}", why=str(error)) from None
+
+
+def end_group(child: "subprocess.Popen[str]") -> None:
+    """End a child and everything it started: TERM, a grace period, KILL."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is not None:
+            break
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, sent)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def end_started(started: Started, grace: float = GRACE) -> bool:
+    """End the process group of a background process, if it is still the very process that was started.
+
+    Returns False when there was nothing to end: gone, or its number now belongs to another process.
+    """
+    if not is_alive(started):
+        return False
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, sent)
+        limit = time.monotonic() + grace
+        while time.monotonic() < limit:
+            if not is_alive(started):
+                return True
+            time.sleep(0.05)
+    return True
+
+
+def is_alive(started: Started) -> bool:
+    """Tell whether the recorded process still runs; a reused process number counts as gone."""
+    with suppress(ChildProcessError, ProcessLookupError):
+        os.waitpid(started.pid, os.WNOHANG)
+    return bool(started.start_time) and start_time(started.pid) == started.start_time
+
+
+def start_time(pid: int) -> str | None:
+    """Return a text that, together with the pid, names one process for ever; None when it is gone.
+
+    On Linux it is field 22 of `/proc/<pid>/stat` (proc(5)); elsewhere what `ps -o lstart=` prints.
+    """
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    shown = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or None
+
+
+def failure(command: Command, outcome: Outcome) -> KilterError:
+    """Build the error of a command that ended with an exit code that is not fine."""
+    if outcome.code in (-signal.SIGINT, 128 + signal.SIGINT):
+        return Interrupted(f"`{command.argv[0]}` was interrupted")
+    said = (outcome.stderr.strip() or outcome.stdout.strip()).splitlines()
+    how = f"was ended by signal {-outcome.code}" if outcome.code < 0 else f"ended with exit code {outcome.code}"
+    return command.error(f"`{command}` {how}", hint=command.hint, details=said[-OUTPUT_LINES_SHOWN:])
+
+
+def missing(command: Command) -> MachineLacks:
+    """Build the error of a command whose program is not there."""
+    name = command.argv[0]
+    return MachineLacks(f"{name} is not installed", why=f"`{name}` was not found", hint="run `kilter doctor`")
+
+
+def _text_of(stdin: str | Secret | None) -> str | None:
+    return stdin.reveal() if isinstance(stdin, Secret) else stdin
+
+
+def _drain(stream: IO[str] | None, into: list[str]) -> None:
+    if stream is not None:
+        with stream:
+            into.extend(stream)

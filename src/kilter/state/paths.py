@@ -1,0 +1,83 @@
+"""Where kilter keeps things on the machine.
+
+Everything under `cache` can be made again at any time; everything under `data` must outlive it. A project's folder bears
+the project's name; what belongs to no project has a dot in its name, which no project's name may have (NS-Q1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+IDENTITY_MOUNT = "/kilter"  # where a node sees the folder `Paths.identity`, the mark that the node is kilter's
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The two roots, and every path below them that more than one part of kilter needs to know."""
+
+    data: Path
+    cache: Path
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "Paths":
+        """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`."""
+        home = Path(env["HOME"]) if env.get("HOME") else Path.home()
+        data = _absolute(env.get("XDG_DATA_HOME")) or home / ".local" / "share"
+        cache = _absolute(env.get("XDG_CACHE_HOME")) or home / ".cache"
+        return cls(data / "kilter", cache / "kilter")
+
+    @property
+    def ports_file(self) -> Path:
+        """The machine-wide record of port blocks and credentials."""
+        return self.data / "ports.json"
+
+    @property
+    def certs_dir(self) -> Path:
+        """The registry mirrors that every node mounts: `<host>/hosts.toml`."""
+        return self.data / "certs.d"
+
+    @property
+    def tools_dir(self) -> Path:
+        """The binaries that kilter brought: `<tool>/<version>/<tool>`."""
+        return self.cache / "tools.d"
+
+    @property
+    def locks_dir(self) -> Path:
+        """One lock file per project; never removed, for a lock on a removed file locks nothing."""
+        return self.data / "locks.d"
+
+    def project_data(self, name: str) -> Path:
+        """What must outlive the cluster: records, volumes, snapshots."""
+        return self.data / name
+
+    def project_cache(self, name: str) -> Path:
+        """What can be made again: rendered artefacts and the kubeconfig."""
+        return self.cache / name
+
+    def kubeconfig(self, name: str) -> Path:
+        """The one file with the credentials of the project's cluster (NS-11)."""
+        return self.project_cache(name) / "kubeconfig"
+
+    def identity(self, name: str) -> Path:
+        """The folder mounted into the project's node at `IDENTITY_MOUNT`."""
+        return self.project_data(name) / "identity"
+
+    def volumes(self, name: str) -> Path:
+        """The folder mounted into the node that holds the services' data, so that it outlives the container (LC-Q21)."""
+        return self.project_data(name) / "volumes"
+
+    def snapshots(self, name: str) -> Path:
+        """The project's database snapshots (LC-Q25)."""
+        return self.project_data(name) / "snapshots"
+
+    def tilt_log(self, name: str) -> Path:
+        """What the background Tilt prints; outside every folder that Tilt watches."""
+        return self.project_data(name) / "tilt" / "tilt.log"
+
+    def tilt_home(self, name: str) -> Path:
+        """Tilt's own state folder (TILT_DEV_DIR), apart from that of other Tilts on the machine."""
+        return self.project_data(name) / "tilt" / "home"
+
+
+def _absolute(text: str | None) -> Path | None:
+    return Path(text) if text and Path(text).is_absolute() else None

@@ -1,0 +1,44 @@
+"""The record of the Tilt that runs in the background for a project."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kilter.state.files import write_whole
+from kilter.state.paths import Paths
+
+
+@dataclass(frozen=True)
+class TiltRecord:
+    """Which process is the project's Tilt.
+
+    `pid` and `started` together name one process for ever (`kilter.proc.Started`); `port` is Tilt's own port and
+    `directory` the project's root.
+    """
+
+    pid: int
+    started: str
+    port: int
+    directory: str
+
+
+def write(paths: Paths, name: str, record: TiltRecord) -> None:
+    """Record the running Tilt of project `name`."""
+    write_whole(_file(paths, name), json.dumps(asdict(record)) + "\n")
+
+
+def read(paths: Paths, name: str) -> TiltRecord | None:
+    """Return the record, or None when there is none. A record says nothing on whether the process still lives."""
+    try:
+        return TiltRecord(**json.loads(_file(paths, name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def clear(paths: Paths, name: str) -> None:
+    """Forget the record; without one this does nothing."""
+    _file(paths, name).unlink(missing_ok=True)
+
+
+def _file(paths: Paths, name: str) -> Path:
+    return paths.project_data(name) / "tilt" / "tilt.json"

@@ -1,0 +1,83 @@
+"""Names, durations, sizes: how people write them and how kilter writes them back."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+
+NAME_RULE = "a-z, 0-9 and '-', beginning with a letter, ending with a letter or digit"
+PROJECT_NAME_LIMIT = 42  # so that `kilter-<project>-control-plane` stays within the 63 of a DNS label
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?\Z")
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGTPE]|[KMGTPE]i)?\Z")
+_FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18} | {
+    unit + "i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that looks most like `word`, or None when none comes close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def is_name(text: str, limit: int = PROJECT_NAME_LIMIT) -> bool:
+    """Tell whether `text` may name a project, service, component or process (NS-Q1)."""
+    return len(text) <= limit and _NAME.match(text) is not None
+
+
+def valid_spelling(text: str, limit: int = PROJECT_NAME_LIMIT) -> str:
+    """Return the valid name closest to `text`, to be proposed to the user; never empty."""
+    spelled = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    spelled = re.sub(r"^[^a-z]+", "", spelled)[:limit].rstrip("-")
+    return spelled or "app"
+
+
+def duration(text: str) -> float:
+    """Read a duration such as `90s`, `5m` or `1h30m` as seconds.
+
+    Raises ValueError when the text is no duration or is zero.
+    """
+    match = _DURATION.match(text.strip())
+    if not match or not any(match.groups()):
+        raise ValueError(f"{text!r} is not a duration; write it as 90s, 5m or 1h30m")
+    hours, minutes, seconds = match.groups()
+    total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+    if total <= 0:
+        raise ValueError(f"{text!r} is no time at all; write it as 90s, 5m or 1h30m")
+    return total
+
+
+def human_duration(seconds: float) -> str:
+    """Write seconds as people read them: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `4d`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d"
+
+
+def quantity(text: str) -> float:
+    """Read a Kubernetes quantity (`256Mi`, `500m`, `2`) as a plain number: bytes or cores.
+
+    The grammar is that of `k8s.io/apimachinery/pkg/api/resource` without exponents. Raises ValueError.
+    """
+    match = _QUANTITY.match(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a quantity; write it as 256Mi, 1Gi, 500m or 2")
+    return float(match[1]) * _FACTORS[match[2] or ""]
+
+
+def human_size(size: float) -> str:
+    """Write bytes with a binary unit and at most one decimal: `512 B`, `1.5 KiB`, `280 MiB`."""
+    if size < 1024:
+        return f"{size:.0f} B"
+    power = min(int(math.log2(size) / 10), 4)
+    scaled = size / 1024**power
+    return f"{scaled:.{0 if scaled >= 10 else 1}f} {'KMGT'[power - 1]}iB"

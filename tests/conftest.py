@@ -1,0 +1,25 @@
+"""What every suite shares: a stripped environment, and the rule for tests that need a container engine."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def stripped_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the developer's own settings out of unit tests."""
+    if request.node.get_closest_marker("cluster"):
+        return
+    for name in [name for name in os.environ if name.startswith(("KILTER_", "XDG_", "DOCKER_", "KUBE"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out cluster tests only where nobody asked for them; a required one is never skipped."""
+    if os.environ.get("KILTER_REQUIRE_CLUSTER") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("cluster"):
+            item.add_marker(pytest.mark.skip(reason="needs a container engine: run `make test`"))

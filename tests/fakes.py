@@ -1,0 +1,42 @@
+"""The named seam of the unit tests: a runner that answers what it was told and refuses everything else."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kilter.proc import Command, Outcome, Started, failure
+
+
+@dataclass
+class FakeRunner:
+    """Answers per argument vector: a text (standard output, exit code 0), an Outcome, or a list of them in turn."""
+
+    answers: Mapping[tuple[str, ...], "str | Outcome | list[str | Outcome]"] = field(default_factory=dict)
+    commands: list[Command] = field(default_factory=list)
+
+    def run(self, command: Command) -> Outcome:
+        self.commands.append(command)
+        outcome = self._answer(command)
+        if outcome.code not in command.ok:
+            raise failure(command, outcome)
+        return outcome
+
+    def start(self, command: Command, log: Path) -> Started:
+        self.commands.append(command)
+        self._answer(command)
+        return Started(4242, "1")
+
+    def attach(self, command: Command) -> int:
+        self.commands.append(command)
+        return self._answer(command).code
+
+    def stream(self, command: Command) -> Iterator[str]:
+        yield from self.run(command).stdout.splitlines()
+
+    def _answer(self, command: Command) -> Outcome:
+        if command.argv not in self.answers:
+            raise AssertionError(f"unexpected command: {command}")
+        answer = self.answers[command.argv]
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        return answer if isinstance(answer, Outcome) else Outcome(0, answer)

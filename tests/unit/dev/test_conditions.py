@@ -1,0 +1,112 @@
+from typing import Any
+
+import pytest
+
+from kilter.dev.conditions import RENDERED, SERVICE, Condition, Target, conditions
+
+WEB = Target("web", "Deployment", "hash")
+
+
+def deployment(rendered: str = "hash", generation: int = 1, **status: int) -> dict[str, Any]:
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "web", "generation": generation, "annotations": {RENDERED: rendered}},
+        "spec": {"replicas": 1},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1} | status,
+    }
+
+
+def pod(*, created: str = "2026-01-01T00:00:00Z", conditions: Any = (), **container: Any) -> dict[str, Any]:
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "web-1", "labels": {SERVICE: "web"}, "creationTimestamp": created},
+        "status": {
+            "containerStatuses": [{"image": "web:1", **container}] if container else [],
+            "conditions": conditions,
+        },
+    }
+
+
+def waiting(reason: str, message: str = "", *, restarts: int = 0, ended: Any = None) -> dict[str, Any]:
+    return pod(
+        state={"waiting": {"reason": reason, "message": message}},
+        restartCount=restarts,
+        lastState={"terminated": ended} if ended else {},
+    )
+
+
+def judge(*documents: dict[str, Any]) -> Condition:
+    [condition] = conditions(documents, [WEB])
+    return condition
+
+
+def test_a_workload_whose_new_pods_are_ready_is_ready() -> None:
+    assert judge(deployment(), pod()).ready
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (deployment(rendered="older"), "is being updated"),
+        (deployment(generation=2), "has no pod yet"),
+        (deployment(updatedReplicas=0), "has no pod yet"),
+        (deployment(replicas=2), "has no pod yet"),
+    ],
+)
+def test_an_old_state_never_counts_as_ready(document: dict[str, Any], says: str) -> None:
+    condition = judge(document)
+    assert not condition.ready
+    assert condition.says == says
+
+
+def test_what_is_not_applied_is_awaited() -> None:
+    assert judge(pod()) == Condition("web", False, "is not applied yet")
+
+
+@pytest.mark.parametrize(
+    ("document", "failure"),
+    [
+        (
+            waiting("CrashLoopBackOff", restarts=3, ended={"exitCode": 3}),
+            "web ended with exit code 3, 3 times in a row",
+        ),
+        (
+            waiting("CrashLoopBackOff", restarts=3, ended={"exitCode": 137, "reason": "OOMKilled"}),
+            "web ran out of its memory limit, 3 times in a row",
+        ),
+        (
+            waiting("ImagePullBackOff", "docker.io/library/nope:1: not found"),
+            "the image web:1 of web cannot be pulled: docker.io/library/nope:1: not found",
+        ),
+        (
+            waiting("CreateContainerConfigError", 'secret "x" not found'),
+            'web cannot start: CreateContainerConfigError: secret "x" not found',
+        ),
+    ],
+)
+def test_what_waiting_will_not_mend_is_one_sentence(document: dict[str, Any], failure: str) -> None:
+    assert judge(deployment(readyReplicas=0), document).failure == failure
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (waiting("CrashLoopBackOff", restarts=1, ended={"exitCode": 1}), "CrashLoopBackOff (1 restarts)"),
+        (waiting("ErrImagePull", "dial tcp: i/o timeout"), "ErrImagePull (0 restarts)"),
+        (waiting("ContainerCreating"), "is starting (pulling its image)"),
+        (pod(state={"running": {}}, ready=False), "runs, but does not answer its readiness probe yet"),
+        (
+            pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "Insufficient memory"}]),
+            "cannot be scheduled: Insufficient memory",
+        ),
+    ],
+)
+def test_what_may_still_come_is_awaited_with_its_reason(document: dict[str, Any], says: str) -> None:
+    condition = judge(deployment(readyReplicas=0), document)
+    assert (condition.failure, condition.says) == ("", says)
+
+
+def test_only_the_newest_pod_counts() -> None:
+    old = waiting("CrashLoopBackOff", restarts=9, ended={"exitCode": 1})
+    new = pod(created="2026-01-02T00:00:00Z", state={"running": {}}, ready=False)
+    assert judge(deployment(readyReplicas=0), old, new).failure == ""

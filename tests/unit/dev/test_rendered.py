@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from kilter.dev import rendered
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "kilter" / "shop"
+
+
+@pytest.mark.requirement("CT-26", "CT-Q23")
+def test_a_tree_is_written_whole_under_its_name(folder: Path) -> None:
+    changed = rendered.write(folder, {"Tiltfile": "x", "manifests/redis.yaml": "y"})
+    assert changed == ["Tiltfile", "manifests/redis.yaml"]
+    assert (folder / "manifests/redis.yaml").read_text() == "y"
+    assert rendered.read(folder) == {"Tiltfile": "x", "manifests/redis.yaml": "y"}
+    assert (folder / "Tiltfile").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.requirement("CT-Q24")
+def test_unchanged_files_keep_their_time_stamps_and_an_unchanged_tree_is_not_touched(folder: Path) -> None:
+    rendered.write(folder, {"a": "1", "b": "1"})
+    os.utime(folder / "a", (1, 1))
+    assert rendered.write(folder, {"a": "1", "b": "2"}) == ["b"]
+    assert (folder / "a").stat().st_mtime == 1
+    before = os.readlink(folder)
+    assert rendered.write(folder, {"a": "1", "b": "2"}) == []
+    assert os.readlink(folder) == before
+
+
+@pytest.mark.requirement("NS-11")
+def test_the_kubeconfig_survives_a_render(folder: Path) -> None:
+    rendered.ensure(folder)
+    (folder / "kubeconfig").write_text("k")
+    rendered.write(folder, {"a": "1"})
+    assert (folder / "kubeconfig").read_text() == "k"
+    assert "kubeconfig" not in rendered.read(folder)
+
+
+@pytest.mark.requirement("CT-Q27")
+def test_edits_in_the_cache_are_noticed(folder: Path) -> None:
+    rendered.write(folder, {"a": "1", "b": "1"})
+    assert rendered.edited(folder) == []
+    (folder / "a").write_text("mine")
+    (folder / "b").unlink()
+    assert rendered.edited(folder) == ["a", "b"]
+    assert rendered.write(folder, {"a": "1", "b": "1"}) == ["a", "b"]
+    assert rendered.edited(folder) == []
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_the_leavings_of_a_killed_render_are_removed_by_the_next(folder: Path) -> None:
+    rendered.write(folder, {"a": "1"})
+    orphan = folder.parent / ".trees" / "shop-0123456789ab-1"
+    neighbour = folder.parent / ".trees" / "shop-api-0123456789ab-1"
+    for tree in (orphan, neighbour):
+        tree.mkdir()
+    rendered.write(folder, {"a": "2"})
+    assert not orphan.exists()
+    assert neighbour.exists()
+
+
+def test_removing_a_tree_leaves_nothing_of_it(folder: Path) -> None:
+    rendered.write(folder, {"a": "1"})
+    rendered.remove(folder)
+    assert not folder.exists()
+    assert list((folder.parent / ".trees").iterdir()) == []
+    rendered.remove(folder)
+
+
+def test_a_plain_folder_in_the_place_of_the_link_is_replaced(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "kubeconfig").write_text("k")
+    rendered.write(folder, {"a": "1"})
+    assert folder.is_symlink()
+    assert (folder / "a").read_text() == "1"
+    assert (folder / "kubeconfig").read_text() == "k"

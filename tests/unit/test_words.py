@@ -1,0 +1,67 @@
+import pytest
+
+from kilter.words import duration, human_duration, human_size, is_name, nearest, quantity, valid_spelling
+
+
+@pytest.mark.requirement("NS-Q1")
+@pytest.mark.parametrize("name", ["a", "shop", "my-app2", "a" * 42])
+def test_names_within_the_rule_are_accepted(name: str) -> None:
+    assert is_name(name)
+
+
+@pytest.mark.requirement("NS-Q1", "C1", "C2", "C3")
+@pytest.mark.parametrize(
+    "name",
+    ["", "-a", "a-", "2a", "Shop", "a_b", "a" * 43, "a;touch x", "$(id)", "--config=x", "shоp", "a\n", "a\u200b", "é"],
+)
+def test_names_outside_the_rule_are_refused(name: str) -> None:
+    assert not is_name(name)
+
+
+@pytest.mark.requirement("NS-Q1")
+@pytest.mark.parametrize(
+    ("text", "spelling"),
+    [("My Shop", "my-shop"), ("2nd_app", "nd-app"), ("été", "t"), ("💥", "app"), ("x" * 50, "x" * 42), ("a-" * 30, "a-" * 20 + "a")],
+)
+def test_a_refused_name_comes_with_a_valid_spelling(text: str, spelling: str) -> None:
+    assert valid_spelling(text) == spelling
+    assert is_name(valid_spelling(text))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5s", 0.5)])
+def test_durations_are_read_as_seconds(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "-5m", "0s", "5 minutes", "1d"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="write it as 90s, 5m or 1h30m"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.42, "0.4s"), (12.4, "12s"), (185, "3m 05s"), (7800, "2h 10m"), (400000, "4d")]
+)
+def test_durations_are_written_short(seconds: float, text: str) -> None:
+    assert human_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "number"), [("256Mi", 268435456), ("500m", 0.5), ("2", 2), ("1G", 1e9), ("0.5Gi", 2**29)])
+def test_quantities_are_read_as_numbers(text: str, number: float) -> None:
+    assert quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "lots", "1GB", "-1", "1 Gi"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity"):
+        quantity(text)
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (512, "512 B"), (1536, "1.5 KiB"), (280 * 2**20, "280 MiB"), (3 * 2**40, "3.0 TiB")])
+def test_sizes_are_written_with_a_binary_unit(size: float, text: str) -> None:
+    assert human_size(size) == text
+
+
+def test_the_nearest_word_is_found_or_none() -> None:
+    assert nearest("lgos", ["logs", "up"]) == "logs"
+    assert nearest("xyz", ["logs", "up"]) is None
