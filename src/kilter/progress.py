@@ -1,7 +1,7 @@
 """How long work tells what it is doing, without knowing who listens: a terminal, a log, a program, or nobody."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Step(Protocol):
 class Progress(Protocol):
     """Where work reports to. Implementations may be called from several threads."""
 
-    def step(self, title: str) -> "StepContext":
+    def step(self, title: str) -> AbstractContextManager[Step]:
         """Open a step; leaving the context ends it, an exception marks it failed."""
 
     def note(self, text: str) -> None:
@@ -29,14 +29,6 @@ class Progress(Protocol):
         """One line that the user should act on."""
 
 
-class StepContext(Protocol):
-    """The context manager that `Progress.step` returns."""
-
-    def __enter__(self) -> Step: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
-
-
 @dataclass
 class Recorder:
     """A Progress that keeps what it was told, for tests and for `--timings`."""
@@ -44,7 +36,7 @@ class Recorder:
     lines: list[str] = field(default_factory=list)
 
     @contextmanager
-    def step(self, title: str) -> Iterator["RecordedStep"]:
+    def step(self, title: str) -> Iterator[Step]:
         """Record the step's begin, its notes, and how it ended."""
         self.lines.append(f"step: {title}")
         try:

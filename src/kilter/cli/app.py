@@ -1,12 +1,14 @@
 """What every verb gets: the console, the machine, and the project of the current directory."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kilter.cli.console import Console
+from kilter.errors import BadInput, Interrupted
 
 if TYPE_CHECKING:  # `kilter --help` and `version` must not pay for these imports
     from kilter.dev.machine import Machine
@@ -39,3 +41,12 @@ class App:
         from kilter.project.load import find, load
 
         return load(find(self.directory))
+
+    def ask_for_name(self, name: str, losses: Sequence[str]) -> None:
+        """Ask the user to type the project's name; raises BadInput without a terminal, Interrupted for another word."""
+        for line in losses:
+            self.console.progress.note(line)
+        if not self.console.interactive:
+            raise BadInput("there is no terminal to ask on", hint="add `--yes` if you mean it")
+        if not self.console.confirm(f"Type {name} to go on:", name):
+            raise Interrupted("nothing was changed", why="the name was not typed")

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,14 @@ class Console:
         import msgspec
 
         self.result(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+    def differences(self, found: Sequence[str], where: str) -> int:
+        """Print what differs, or to standard error that nothing does; returns the exit code, 1 for a difference."""
+        if not found:
+            self._line(f"{where}: no difference")
+            return 0
+        self.result("\n".join(found))
+        return 1
 
     def confirm(self, question: str, expected: str) -> bool:
         """Ask the user to type `expected`; False when the answer differs."""

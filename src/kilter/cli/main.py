@@ -97,7 +97,7 @@ def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
 )
 @click.pass_context
-def kilter(ctx: click.Context, directory: Path, **shown: Any) -> None:
+def kilter(ctx: click.Context, /, directory: Path, **shown: Any) -> None:
     """A real Kubernetes cluster for every repository.
 
     Start with `kilter init` and `kilter up` in a project's directory. `kilter COMMAND --help` tells about a command.
@@ -110,7 +110,7 @@ def kilter(ctx: click.Context, directory: Path, **shown: Any) -> None:
     ctx.obj = App.from_environment(console, directory)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return per kind of end
     """Run one command line and return its exit code; the only place where errors meet the terminal."""
     console = Console()
     try:

@@ -31,13 +31,15 @@ class LineStep:
     def __init__(self, reporter: "LineReporter", title: str) -> None:
         self._reporter = reporter
         self._said = ""
+        self._spoke = time.monotonic()
         self.title = title
         self.outcome = ""
 
     def note(self, text: str) -> None:
-        """See `Step.note`; the same text twice in a row is said once."""
-        if text != self._said:
-            self._said = text
+        """See `Step.note`; a log is not told each of them, and none twice in a row."""
+        now = time.monotonic()
+        if text != self._said and now - self._spoke >= self._reporter.quiet_for:
+            self._said, self._spoke = text, now
             self._reporter.emit("note", self.title, text)
 
     def done(self, text: str) -> None:
@@ -46,7 +48,9 @@ class LineStep:
 
 
 class LineReporter:
-    """What the reporters that write line by line share."""
+    """What the reporters that write line by line share; `quiet_for` seconds pass between two notes of a step."""
+
+    quiet_for = 5.0
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -103,6 +107,8 @@ class PlainReporter(LineReporter):
 
 class JsonReporter(LineReporter):
     """One JSON object per event."""
+
+    quiet_for = 0.5
 
     def emit(self, event: str, title: str, text: str, seconds: float | None = None) -> None:
         """See `LineReporter.emit`."""

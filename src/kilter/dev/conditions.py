@@ -7,25 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-RENDERED = "kilter.dev/rendered"
-"""Annotation that `kilter.render` puts on every workload: the hash of the manifest it came from."""
-
-SERVICE = "kilter.dev/service"
-"""Label of the workload's pods: the name of the service, component or process."""
+from kilter.render.manifests import RENDERED, SERVICE
+from kilter.render.tree import Workload
 
 CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
 HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
 RETRYING_PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 PULL_IS_HOPELESS = ("not found", "manifest unknown", "denied", "unauthorized", "no match for platform")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A workload that must become ready: kind `StatefulSet` or `Deployment`, and the hash of its manifest."""
-
-    name: str
-    kind: str
-    rendered: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +27,7 @@ class Condition:
     pod: str = ""
 
 
-def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Target]) -> list[Condition]:
+def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
     """Judge each target by the workloads and pods among the documents; the order is that of the targets."""
     listed = list(documents)
     workloads = {(item["kind"], item["metadata"]["name"]): item for item in listed if item["kind"] != "Pod"}
@@ -47,19 +35,19 @@ def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Target]
     return [_condition(target, workloads.get((target.kind, target.name)), pods) for target in targets]
 
 
-def _condition(target: Target, workload: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> Condition:
+def _condition(target: Workload, workload: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> Condition:
     if workload is None:
-        return Condition(target.name, False, "is not applied yet")
+        return Condition(target.service, False, "is not applied yet")
     if workload["metadata"].get("annotations", {}).get(RENDERED) != target.rendered:
-        return Condition(target.name, False, "is being updated")
-    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == target.name]
+        return Condition(target.service, False, "is being updated")
+    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == target.service]
     newest = _newest(own)
     status, wanted = workload.get("status", {}), workload["spec"].get("replicas", 1)
     settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
     if settled and updated and status.get("replicas", 0) == wanted:
-        return Condition(target.name, True, "is ready")
-    return pod_condition(target.name, newest) if newest else Condition(target.name, False, "has no pod yet")
+        return Condition(target.service, True, "is ready")
+    return pod_condition(target.service, newest) if newest else Condition(target.service, False, "has no pod yet")
 
 
 def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -1,16 +1,14 @@
 """What every feature works with: a runner of processes, the machine's records, the environment, and progress."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.state.paths import Paths
-
-NODE_IMAGE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
-"""The default node image of kind 0.33.0, from the constant in that release (decision 12 of the specification)."""
-
-KUBERNETES = "1.37.0"
+from kilter.tools.provision import provide
+from kilter.tools.versions import NODE_IMAGE, TOOLS
 
 
 @dataclass(frozen=True)
@@ -21,6 +19,14 @@ class Machine:
     paths: Paths
     environment: Mapping[str, str]
     progress: Progress
+
+    def reporting_to(self, progress: Progress) -> "Machine":
+        """Return the same machine with another listener."""
+        return replace(self, progress=progress)
+
+    def tool(self, name: str) -> Path:
+        """Return the path of a tool (kind, helm, kubectl, tilt) that will do, bringing it when it is not here."""
+        return provide(TOOLS[name], self.runner, self.paths, self.environment, self.progress)
 
     def node_image(self, wanted: str | None) -> str:
         """Return the node image: what the project asks for, else `KILTER_NODE_IMAGE`, else the pinned one (LC-Q1)."""

@@ -7,7 +7,7 @@ byte, or a connection that stays open, must come back.
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kilter.dev import postgres_wire
 
@@ -19,7 +19,7 @@ class Login:
     """The project's credentials for a service; `password` is plain text and never printed."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
     database: str
 
 

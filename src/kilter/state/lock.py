@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,18 +32,17 @@ def project_lock(paths: Paths, name: str, verb: str) -> Iterator[None]:
     Raises Busy (exit code 3) naming the holder's process, verb and start time. A holder that was killed holds nothing.
     """
     file = _file(paths, name)
-    try:
-        context = file_lock(file, PATIENCE, f"project {name}")
-        descriptor = context.__enter__()
-    except Busy:
-        raise _busy(name, _read(file)) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(file_lock(file, PATIENCE, f"project {name}"))
+        except Busy:
+            raise _busy(name, _read(file)) from None
         now = datetime.now(UTC).isoformat(timespec="seconds")
         _write(descriptor, json.dumps(asdict(Holder(os.getpid(), verb, now))))
-        yield
-    finally:
-        _write(descriptor, "")
-        context.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            _write(descriptor, "")
 
 
 def holder(paths: Paths, name: str) -> Holder | None:

@@ -1,7 +1,7 @@
 """Where kilter keeps things on the machine.
 
-Everything under `cache` can be made again at any time; everything under `data` must outlive it. A project's folder bears
-the project's name; what belongs to no project has a dot in its name, which no project's name may have (NS-Q1).
+Everything under `cache` can be made again at any time; everything under `data` must outlive it. A project's folder
+bears the project's name; what belongs to no project has a dot in its name, which no project's name may have (NS-Q1).
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Paths:
         return self.project_data(name) / "identity"
 
     def volumes(self, name: str) -> Path:
-        """The folder mounted into the node that holds the services' data, so that it outlives the container (LC-Q21)."""
+        """The services' data, mounted into the node so that it outlives the container (LC-Q21)."""
         return self.project_data(name) / "volumes"
 
     def snapshots(self, name: str) -> Path:

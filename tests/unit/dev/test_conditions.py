@@ -2,9 +2,11 @@ from typing import Any
 
 import pytest
 
-from kilter.dev.conditions import RENDERED, SERVICE, Condition, Target, conditions
+from kilter.dev.conditions import Condition, conditions
+from kilter.render.manifests import RENDERED, SERVICE
+from kilter.render.tree import Workload
 
-WEB = Target("web", "Deployment", "hash")
+WEB = Workload("web", "Deployment", "web", "hash")
 
 
 def deployment(rendered: str = "hash", generation: int = 1, **status: int) -> dict[str, Any]:

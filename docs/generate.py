@@ -1,0 +1,289 @@
+"""Writes the pages of docs/reference that follow from the code: `python docs/generate.py`, or `make docs`.
+
+With `--check` nothing is written: stale pages are named and the exit code is 1. The same code gives the same bytes.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from kilter.catalog import load as catalog
+from kilter.catalog.model import Entry
+from kilter.cli.main import VERBS, kilter
+from kilter.dev.documents import DOCUMENTS
+from kilter.project.schema import json_schema
+
+REFERENCE = Path(__file__).parent / "reference"
+WIDTH = 100  # columns of the help texts, whatever the terminal has
+MARK = "<!-- Written by docs/generate.py. Change the code instead, then run `make docs`. -->"
+SCHEMA_FILE = "kilter.schema.json"
+
+# Keys that this release reads and checks but does not use: a file may already hold them.
+UNUSED = frozenset(
+    {
+        "allowFrom",
+        "app",
+        "appSecrets",
+        "cluster.agents",
+        "cluster.httpPort",
+        "cluster.httpsPort",
+        "cluster.provider",
+        "cluster.servers",
+        "deploy",
+        "detect",
+        "environments",
+        "migration",
+        "processes.<name>.probes",
+        "processes.<name>.public",
+        "profile",
+        "public",
+        "secrets",
+        "seed",
+        "sopsRecipient",
+    }
+)
+# What stands for the keys of a map: everything has a name, environments are chosen by a pattern.
+PLACEHOLDERS = {"environments": "<pattern>", "profile.envs": "<pattern>"}
+
+
+def pages() -> dict[str, str]:
+    """Return every generated page: its path below docs/reference, and its text."""
+    texts = {
+        "cli.md": cli_page(),
+        "kilter-yaml.md": project_file_page(json_schema()),
+        SCHEMA_FILE: as_json(json_schema()),
+        "catalog.md": catalog_page(),
+    }
+    schemas = {f"json/{name}.schema.json": as_json(document_schema(name)) for name in DOCUMENTS}
+    return dict(sorted({**texts, **schemas}.items()))
+
+
+def stale(folder: Path = REFERENCE) -> list[str]:
+    """Return the names of the pages on disk that are missing, different, or no longer generated."""
+    expected = pages()
+    present = {name: (folder / name).read_text(encoding="utf-8") for name in expected if (folder / name).is_file()}
+    left_over = [f"json/{file.name}" for file in (folder / "json").glob("*.schema.json")]
+    return sorted({name for name, text in expected.items() if present.get(name) != text} | {*left_over} - {*expected})
+
+
+def write(folder: Path = REFERENCE) -> list[str]:
+    """Bring the pages up to date; returns the names of those that changed."""
+    changed, expected = stale(folder), pages()
+    for name in changed:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if name in expected:
+            file.write_text(expected[name], encoding="utf-8")
+        else:
+            file.unlink()
+    return changed
+
+
+def page(title: str, audience: str, *parts: str) -> str:
+    """Put a page together from its parts, with the mark of a generated page on top."""
+    return "\n\n".join([MARK, f"# {title}", f"*Audience: {audience}*", *parts]) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def as_json(value: object) -> str:
+    """Write JSON as a person would."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+# The command line
+
+
+def cli_page() -> str:
+    """Return the help of every command, as the command itself prints it on a terminal of 100 columns."""
+    with click.Context(kilter, info_name="kilter", terminal_width=WIDTH, **kilter.context_settings) as group:
+        sections = [help_section(group)]
+        for name in VERBS:
+            command = kilter.get_command(group, name)
+            assert command is not None, name
+            sections.append(help_section(click.Context(command, parent=group, info_name=name)))
+    intro = (
+        "Results go to standard output, everything else to standard error; see [output](output.md) for JSON and\n"
+        "[exit codes](exit-codes.md). A command finds its project by the closest `kilter.yaml` above the current\n"
+        "directory, or above the one given with `-C`."
+    )
+    return page("Commands", "user", intro, *sections)
+
+
+def help_section(ctx: click.Context) -> str:
+    """Return one command's section."""
+    return f"## {ctx.command_path}\n\n```text\n{ctx.get_help()}\n```"
+
+
+# kilter.yaml
+
+
+def project_file_page(schema: Mapping[str, Any]) -> str:
+    """Return the table of every key, one section per map, those without use in this release last."""
+    sections = list(maps(schema))
+    intro = (
+        f"One YAML map in the project's root. The same as a schema, for editors: [{SCHEMA_FILE}]({SCHEMA_FILE}).\n"
+        "Every key is optional unless it says *required*. Unknown and duplicate keys are errors, and so are plain\n"
+        'values that YAML readers understand differently (`version: 1.10`, `yes`): write text in quotes (`"1.10"`).\n'
+        "Keys that begin with `x-` at the top level are free, as a place for anchors."
+    )
+    unused = (
+        "What is marked ° is read and checked, so that a file may hold it already, and has no effect in this\n"
+        "release: it belongs to other cluster providers, to automatic detection, or to the shared platform."
+    )
+    used = [text for path, text in sections if not is_unused(path)]
+    later = [text for path, text in sections if is_unused(path)]
+    return page("kilter.yaml", "user", intro, unused, *used, "The maps from here on are marked ° as a whole.", *later)
+
+
+def maps(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the section of every map, each once, from the top level downwards."""
+    places = find_places(schema)
+    for title, paths in places.items():
+        found = schema["$defs"][title]
+        path, *others = paths
+        rows = [key_row(path, key, entry, found, places) for key, entry in found["properties"].items()]
+        also = f" The same map stands at {', '.join(f'`{each}`' for each in others)}." if others else ""
+        heading = f"`{path}`" if path else "The top level"
+        text = f"## {heading}\n\n{found['description']}{also}\n\n{table(('Key', 'Type', 'Default', 'Meaning'), rows)}"
+        yield path, text
+
+
+def find_places(schema: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return where each map stands, as paths such as `services.<name>`; each map is entered once."""
+    root = schema["$ref"].rpartition("/")[2]
+    places, queue = {root: [""]}, [root]
+    while queue:
+        title = queue.pop(0)
+        for key, entry in schema["$defs"][title]["properties"].items():
+            path = joined(places[title][0], key)
+            for child, suffix in references(entry, PLACEHOLDERS.get(path, "<name>")):
+                if child not in places:
+                    queue.append(child)
+                places.setdefault(child, []).append(path + suffix)
+    return places
+
+
+def references(entry: Mapping[str, Any], placeholder: str) -> Iterator[tuple[str, str]]:
+    """Yield the maps that a key may hold, with what its path goes on by."""
+    if "$ref" in entry:
+        yield entry["$ref"].rpartition("/")[2], ""
+    for option in entry.get("anyOf", ()):
+        yield from references(option, placeholder)
+    if isinstance(inner := entry.get("additionalProperties"), dict):
+        yield from ((child, f".{placeholder}{suffix}") for child, suffix in references(inner, placeholder))
+    if isinstance(inner := entry.get("items"), dict):
+        yield from ((child, f"[]{suffix}") for child, suffix in references(inner, placeholder))
+
+
+def key_row(
+    path: str, key: str, entry: Mapping[str, Any], owner: Mapping[str, Any], places: Mapping[str, list[str]]
+) -> tuple[str, ...]:
+    """Return one line of a section's table."""
+    mark = " °" if is_unused(joined(path, key)) and not is_unused(path) else ""
+    default = "*required*" if key in owner.get("required", ()) else default_of(entry)
+    return f"`{key}`{mark}", type_of(entry, places), default, entry.get("description", "")
+
+
+def type_of(entry: Mapping[str, Any], places: Mapping[str, list[str]]) -> str:
+    """Say in words which values a key takes; that it may be left empty goes without saying."""
+    if "anyOf" in entry:
+        options = [type_of(option, places) for option in entry["anyOf"] if option.get("type") != "null"]
+        return " or ".join(dict.fromkeys(options))
+    if "enum" in entry:
+        return ", ".join(f"`{value}`" for value in entry["enum"])
+    if "$ref" in entry:
+        path = places[entry["$ref"].rpartition("/")[2]][0]
+        return f"map, see [`{path}`](#{anchor(path)})"
+    if "minimum" in entry:
+        return f"integer, {entry['minimum']} " + (f"to {entry['maximum']}" if "maximum" in entry else "or more")
+    inner = entry.get("items") or entry.get("additionalProperties")
+    words = {"string": "text", "array": "list", "object": "map"}.get(entry["type"], str(entry["type"]))
+    return f"{words} of {plural(type_of(inner, places))}" if isinstance(inner, dict) else words
+
+
+def plural(words: str) -> str:
+    """Write a type as it is written behind `list of`."""
+    return "maps" + words.removeprefix("map") if words.startswith("map,") else words
+
+
+def anchor(heading: str) -> str:
+    """Return a heading as the sites that show Markdown spell it in a link."""
+    return "".join(char for char in heading.lower() if char.isalnum())
+
+
+def default_of(entry: Mapping[str, Any]) -> str:
+    """Write a default; None, an empty map and an empty list are all nothing to a reader."""
+    value = entry.get("default")
+    if value in (None, {}, []):
+        return "none"
+    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
+def is_unused(path: str) -> bool:
+    """Tell whether a key or one above it has no use in this release."""
+    words = path.replace("[]", "").split(".")
+    return any(".".join(words[:length]) in UNUSED for length in range(1, len(words) + 1))
+
+
+def joined(path: str, key: str) -> str:
+    """Return the path of a key."""
+    return f"{path}.{key}" if path else key
+
+
+# JSON documents and the catalog
+
+
+def document_schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema of what `kilter <name> --json` prints."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"kilter {name} --json"}
+    return {**head, **msgspec.json.schema(DOCUMENTS[name])}
+
+
+def catalog_page() -> str:
+    """Return every service that kilter can run, with its own page below its facts."""
+    intro = (
+        "The services that `services:` in [kilter.yaml](kilter-yaml.md) may name. How to change one of them:\n"
+        "[override a service](../how-to/override-a-service.md)."
+    )
+    return page("Catalog", "user", intro, *(entry_section(entry) for entry in catalog.entries().values()))
+
+
+def entry_section(entry: Entry) -> str:
+    """Return the section of one service."""
+    title, _, text = catalog.readme(entry.name).partition("\n")
+    versions = [f"{version} (`{image}`)" for version, image in entry.versions.items()]
+    facts = [
+        ("Name", f"`{entry.name}`"),
+        ("Version", f"{entry.version} by default; {', '.join(versions)}"),
+        ("Port in the container", ", ".join(f"{port.container} ({port.name})" for port in entry.ports)),
+        ("Variables", ", ".join(f"`{name}={template}`" for name, template in entry.variables.items())),
+        ("Memory limit", entry.memory),
+        ("Volume", entry.storage or "none"),
+    ]
+    return f"## {title.removeprefix('# ')}\n\n{entry.description}\n\n{table(('', ''), facts)}\n\n{text.strip()}"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with `--check` name those that are stale."""
+    if arguments == ["--check"]:
+        names = stale()
+        for name in names:
+            print(f"docs/reference/{name} is stale: run `make docs`", file=sys.stderr)
+        return 1 if names else 0
+    for name in write():
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""A small shop: the web process takes orders, the worker handles them."""

@@ -1,0 +1,49 @@
+"""`kilter env`."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from kilter.cli.app import App
+from kilter.cli.options import json_output
+
+Section = Literal["localhost", "in-cluster"]
+
+
+@click.command("env")
+@click.option("--localhost", "section", flag_value="localhost", help="Only the addresses for this machine.")
+@click.option("--in-cluster", "section", flag_value="in-cluster", help="Only the addresses for pods.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["dotenv", "export", "json"]),
+    default="dotenv",
+    show_default=True,
+    help="NAME=value lines, lines for a shell, or JSON.",
+)
+@click.option("--check", type=click.Path(path_type=Path), help="Compare a .env file; exit 1 when it differs.")
+@click.option("--check-live", is_flag=True, help="Ask every localhost address whether it is this project's.")
+@json_output
+@click.pass_obj
+def command(app: App, section: Section | None, form: str, check: Path | None, check_live: bool, as_json: bool) -> int:
+    """Print the addresses of every service as environment variables.
+
+    Each service has two addresses: one for code that runs in the cluster, one for everything on this machine. This is
+    about addresses; `env:` in kilter.yaml sets variables, and `deploy --env` names a place on the platform.
+    """
+    from kilter.dev import environment
+
+    view = environment.read(app.machine, app.project())
+    if check:
+        return app.console.differences(environment.differences(view, check, app.machine), str(check))
+    if as_json or form == "json":
+        app.console.document(view.document())
+    else:
+        app.console.result(view.text(section, "export" if form == "export" else "dotenv"))
+    if not check_live:
+        return 0
+    fine, wrong = environment.live(view)
+    for line in fine:
+        app.console.progress.note(line)
+    return app.console.differences(wrong, "this machine")

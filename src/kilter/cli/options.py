@@ -1,0 +1,47 @@
+"""Options that several verbs share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from kilter.words import duration
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as 90s, 5m or 1h30m; the value is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the text; a number passes as it is."""
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def json_output(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json` and its alias `-o json`; the verb gets `as_json: bool`."""
+
+    def merged(_ctx: click.Context, _param: click.Parameter, value: Any) -> bool:
+        return value == "json" or value is True
+
+    def wrapper(*args: Any, json: bool, output: bool, **rest: Any) -> Any:
+        return command(*args, as_json=json or output, **rest)
+
+    wrapper.__doc__ = command.__doc__
+    wrapper.__name__ = command.__name__
+    if hasattr(command, "__click_params__"):
+        wrapper.__click_params__ = command.__click_params__  # type: ignore[attr-defined]
+    flagged = click.option("--json", is_flag=True, help="Print one JSON document.")(wrapper)
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        callback=merged,
+        help="Form of the output; json is the same as --json.",
+    )(flagged)

@@ -1,0 +1,18 @@
+"""`kilter stop`."""
+
+import click
+
+from kilter.cli.app import App
+
+
+@click.command("stop")
+@click.option("--all", "everything", is_flag=True, help="Stop every kilter project of this machine.")
+@click.pass_obj
+def command(app: App, everything: bool) -> None:
+    """Stop the cluster and free its memory; all data is kept.
+
+    Ends the dev loop, lets the databases close their files, and stops the cluster's container. `kilter up` resumes.
+    """
+    from kilter.dev.stop import stop, stop_all
+
+    app.console.result(stop_all(app.machine) if everything else stop(app.machine, app.project()))

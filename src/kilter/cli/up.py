@@ -1,0 +1,30 @@
+"""`kilter up`."""
+
+import click
+
+from kilter.cli.app import App
+from kilter.cli.options import Duration
+
+
+@click.command("up")
+@click.option("--attach", is_flag=True, help="Stay in front and follow the dev loop's output; Ctrl-C detaches.")
+@click.option("--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for readiness.")
+@click.option("--timings", is_flag=True, help="Print how long each part took and what the rest waited for.")
+@click.option("--recreate", is_flag=True, help="Make a new cluster where the old one is gone or beyond repair.")
+@click.pass_obj
+def command(app: App, attach: bool, timeout: float, timings: bool, recreate: bool) -> None:
+    """Start the project's cluster, its services and the dev loop.
+
+    Creates the cluster, or starts the existing one; returns when every declared service and the app answer at their
+    printed addresses. Run it again at any time: it changes only what differs.
+    """
+    from kilter.cli.views import up_view
+    from kilter.dev.timings import Timings, table
+    from kilter.dev.up import UpOptions, up
+
+    clock = Timings(app.machine.progress)
+    project = app.project()
+    result = up(app.machine.reporting_to(clock), project, UpOptions(timeout=timeout, recreate=recreate))
+    app.console.result(up_view(result))
+    if timings:
+        app.console.result(table(clock.spans))

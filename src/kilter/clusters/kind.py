@@ -1,0 +1,216 @@
+"""Clusters made by kind: one node, one container, `kilter-<project>-control-plane`.
+
+`kilter.clusters.node` tells which of them are kilter's; the others are never touched.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kilter.clusters import kubeconfig, node
+from kilter.clusters.diagnosis import explain
+from kilter.clusters.node import cluster_name, creation_mark, node_name
+from kilter.clusters.provider import Capabilities, Cluster, State
+from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
+from kilter.proc import Command, Runner
+from kilter.state.files import write_whole
+from kilter.state.paths import IDENTITY_MOUNT, Paths
+from kilter.tools import docker, kind
+from kilter.tools.docker import Container
+
+POLL = 0.4  # seconds between two questions to a starting API server
+CAPABILITIES = Capabilities(
+    maps_ports_later=False, survives_reboot=True, enforces_network_policy=True, load_balancer=False
+)
+
+
+@dataclass
+class KindProvider:
+    """See `Provider`. `binary` gives the path of kind and is called only when a cluster is created."""
+
+    runner: Runner
+    paths: Paths
+    binary: Callable[[], Path]
+    name: str = field(default="kind", init=False)
+    capabilities: Capabilities = field(default=CAPABILITIES, init=False)
+
+    def find(self, project: str) -> Cluster:
+        """See `Provider.find`."""
+        return node.find(self.runner, self.paths, project)
+
+    def all(self) -> tuple[Cluster, ...]:
+        """See `Provider.all`."""
+        return node.find_all(self.runner, self.paths)
+
+    def create(self, project: str, config: str, image: str) -> Cluster:
+        """See `Provider.create`. The config's node must mount `Paths.identity` at `IDENTITY_MOUNT`."""
+        found = self.find(project)
+        if found.state is State.UNFINISHED:
+            self._remove_leftovers(project)
+        elif found.state is not State.ABSENT:
+            raise node.foreign(found) if found.state is State.FOREIGN else _present(found)
+        if IDENTITY_MOUNT not in config:
+            raise Failed(f"the cluster config of {project} does not mount {IDENTITY_MOUNT}, the mark of ownership")
+        self._prepare(project, image)
+        scratch = self.paths.project_data(project) / "kubeconfig.kind"
+        try:
+            self.runner.run(
+                kind.create(self.binary(), cluster_name(project), config=config, kubeconfig=scratch, image=image)
+            )
+            container = self._owned(project)
+            self.runner.run(docker.restart_policy(container.id, "unless-stopped"))
+            self._write_kubeconfig(project, container)
+        except KilterError as error:
+            raise explain(error, self._clean_up(project)) from error
+        except BaseException:
+            self._clean_up(project)
+            raise
+        finally:
+            scratch.unlink(missing_ok=True)
+        creation_mark(self.paths, project).unlink(missing_ok=True)
+        return Cluster(project, State.RUNNING, container)
+
+    def start(self, project: str, timeout: float) -> Cluster:
+        """See `Provider.start`."""
+        found = self.find(project)
+        container = node.own(found)
+        if found.state is State.UNFINISHED:
+            raise NotReady(f"the cluster of {project} was never finished", hint="`kilter up` makes it anew")
+        if container.status == "paused":
+            self.runner.run(docker.unpause(container.id))
+        elif node.STATES.get(container.status) is not State.RUNNING:
+            try:
+                self.runner.run(docker.start(container.id))
+            except MachineLacks as error:
+                raise explain(error, "") from error
+        self.wait_until_ready(project, timeout)
+        container = self._owned(project)
+        self._write_kubeconfig(project, container)
+        return Cluster(project, State.RUNNING, container)
+
+    def stop(self, project: str, grace: int) -> bool:
+        """See `Provider.stop`."""
+        found = self.find(project)
+        if found.container is None:
+            return False
+        container = node.own(found)
+        if container.status == "paused":
+            self.runner.run(docker.unpause(container.id))
+        elif node.STATES.get(container.status) is not State.RUNNING:
+            return False
+        self.runner.run(docker.stop(container.id, grace))
+        return True
+
+    def delete(self, project: str) -> bool:
+        """See `Provider.delete`. The container goes last, so that a deletion cut off is taken up again."""
+        found = self.find(project)
+        volumes = self.paths.volumes(project)
+        if found.container is None:
+            return self._empty_orphan(project, volumes)
+        container = node.own(found)
+        self.runner.run(docker.kill(container.id))
+        if mount := next((one for one in container.mounts if node.is_at(one.source, volumes)), None):
+            everything = _delete_all(mount.destination)
+            self._empty(docker.run_once(container.image_id, "find", everything, mounts_of=container.id), volumes)
+        self.runner.run(docker.remove(container.id))
+        creation_mark(self.paths, project).unlink(missing_ok=True)
+        self.paths.kubeconfig(project).unlink(missing_ok=True)
+        return True
+
+    def kubeconfig(self, project: str) -> Path:
+        """See `Provider.kubeconfig`. Raises NotFound without a cluster, NotReady when it does not run."""
+        return kubeconfig.ensure(self.runner, self.paths, project)
+
+    def wait_until_ready(self, project: str, timeout: float) -> None:
+        """Wait until the API server says that it is ready. Raises NotReady when the node ended, TimedOut."""
+        name, limit = node_name(project), time.monotonic() + timeout
+        question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
+        while True:
+            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=tuple(range(256))))
+            if answer.code == 0:
+                return
+            found = self.find(project)
+            if found.state is not State.RUNNING:
+                log = self.runner.run(docker.logs(name, 20))
+                lines = (log.stdout + log.stderr).splitlines()
+                raise NotReady(f"{name} ended while it was starting", hint="run `kilter doctor`", details=lines)
+            if time.monotonic() >= limit:
+                raise TimedOut(
+                    f"the API server of {name} is not ready after {timeout:g} seconds",
+                    hint="run `kilter up` again to go on waiting, or `kilter doctor`",
+                    details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
+                )
+            time.sleep(POLL)
+
+    def _owned(self, project: str) -> Container:
+        return node.own(self.find(project))
+
+    def _prepare(self, project: str, image: str) -> None:
+        """Make the mounted folders (the engine would make them as root) and set the mark."""
+        self.paths.volumes(project).mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(self.paths.identity(project) / "project", f"{project}\n")
+        write_whole(self._image_file(project), f"{image}\n")
+        write_whole(creation_mark(self.paths, project), "")
+
+    def _image_file(self, project: str) -> Path:
+        return self.paths.project_data(project) / "node-image"
+
+    def _remove_leftovers(self, project: str) -> str:
+        """Remove what a failed creation left, if it bears our mark; return the last lines of its log."""
+        found = self.find(project)
+        said = ""
+        if found.state is State.UNFINISHED and found.container is not None:
+            log = self.runner.run(docker.logs(found.container.id, 30))
+            said = log.stdout + log.stderr
+            self.runner.run(docker.remove(found.container.id))
+        creation_mark(self.paths, project).unlink(missing_ok=True)
+        return said
+
+    def _clean_up(self, project: str) -> str:
+        """Do as `_remove_leftovers`; where that fails, the mark stays and the next creation does it."""
+        with suppress(KilterError):
+            return self._remove_leftovers(project)
+        return ""
+
+    def _write_kubeconfig(self, project: str, container: Container) -> Path:
+        return kubeconfig.ensure_for(self.runner, self.paths, project, container)
+
+    def _empty_orphan(self, project: str, volumes: Path) -> bool:
+        """Empty the data folder of a cluster whose container was removed by somebody else."""
+        if not volumes.is_dir() or not any(volumes.iterdir()):
+            return False
+        image = self._image_file(project)
+        if not image.is_file():
+            raise _left_over(volumes)
+        command = docker.run_once(
+            image.read_text().strip(), "find", _delete_all("/volumes"), bind=f"{volumes.resolve()}:/volumes"
+        )
+        self._empty(command, volumes)
+        return True
+
+    def _empty(self, command: Command, volumes: Path) -> None:
+        """Empty a folder through a container: its files belong to users whom the host does not know."""
+        try:
+            self.runner.run(command)
+        except Failed as error:
+            raise _left_over(volumes) from error
+        if volumes.is_dir() and any(volumes.iterdir()):
+            raise _left_over(volumes)
+
+
+def _delete_all(folder: str) -> tuple[str, ...]:
+    return folder, "-mindepth", "1", "-delete"
+
+
+def _present(found: Cluster) -> Busy:
+    return Busy(f"project {found.project} has a cluster already ({found.state})", hint="`kilter up` goes on with it")
+
+
+def _left_over(volumes: Path) -> Failed:
+    return Failed(
+        f"the services' data in {volumes} could not be deleted",
+        why="its files belong to users inside the cluster",
+        hint=f"run `sudo rm -r {volumes}`",
+    )

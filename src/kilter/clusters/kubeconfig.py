@@ -1,0 +1,103 @@
+"""The project's kubeconfig: exactly one context, readable by its owner alone, made again from the node at need."""
+
+from pathlib import Path
+from typing import Any
+
+from kilter.clusters.node import context_name, find, own
+from kilter.clusters.provider import State
+from kilter.errors import Failed, NotReady
+from kilter.proc import Runner
+from kilter.state.files import write_whole
+from kilter.state.paths import Paths
+from kilter.tools import docker
+from kilter.tools.docker import Container
+
+ADMIN_FILE = "/etc/kubernetes/admin.conf"
+API_PORT = "6443/tcp"
+
+
+def ensure(runner: Runner, paths: Paths, project: str) -> Path:
+    """Return the project's kubeconfig, made again from the running node where missing or wrong (NS-Q11).
+
+    Raises NotFound without a cluster, NotReady when it does not run, Busy when it is foreign.
+    """
+    found = find(runner, paths, project)
+    container = own(found)
+    if found.state not in (State.RUNNING, State.UNFINISHED):
+        raise NotReady(f"the cluster of {project} does not run", hint="run `kilter up`")
+    return ensure_for(runner, paths, project, container)
+
+
+def ensure_for(runner: Runner, paths: Paths, project: str, node: Container) -> Path:
+    """Do as `ensure` for a node that was found already and runs; raises NotReady when it has no credentials yet."""
+    file, context, namespace = paths.kubeconfig(project), context_name(project), f"{project}-dev"
+    server = server_of(node)
+    if fits(file, context, server):
+        return file
+    answer = runner.run(docker.execute(node.id, "cat", ADMIN_FILE, ok=(0, 1)))
+    if answer.code != 0:
+        raise NotReady(
+            f"{node.name} has no credentials yet",
+            why=answer.stderr.strip(),
+            hint="`kilter up --recreate` makes the cluster anew",
+        )
+    write_whole(file, compose(answer.stdout, context, namespace, server))
+    return file
+
+
+def compose(admin: str, context: str, namespace: str, server: str) -> str:
+    """Build the text from the node's own admin file: one cluster, user and context, all named `context`.
+
+    Raises Failed when the admin file is not of the form that kubeadm writes.
+    """
+    import yaml  # start-up: most commands find the file in place
+
+    try:
+        document = yaml.safe_load(admin)
+        (cluster,), (user,) = document["clusters"], document["users"]
+        authority = cluster["cluster"]["certificate-authority-data"]
+        credentials = {key: user["user"][key] for key in ("client-certificate-data", "client-key-data")}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise Failed("the node's credentials cannot be read", why=f"{type(error).__name__} in {ADMIN_FILE}") from None
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": context, "cluster": {"certificate-authority-data": authority, "server": server}}],
+            "users": [{"name": context, "user": credentials}],
+            "contexts": [{"name": context, "context": {"cluster": context, "user": context, "namespace": namespace}}],
+            "current-context": context,
+        },
+        sort_keys=False,
+        width=1_000_000,
+    )
+
+
+def fits(file: Path, context: str, server: str) -> bool:
+    """Tell whether the file has the one context, points at `server`, and is closed to others.
+
+    Compares lines, not YAML: the text is kilter's own, and any other text is simply written anew.
+    """
+    try:
+        if file.is_symlink() or file.stat().st_mode & 0o077:
+            return False
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    wanted = (f"    server: {server}", f"current-context: {context}", f"- name: {context}")
+    return all(line in lines for line in wanted) and sum(line.startswith("- name: ") for line in lines) == 3
+
+
+def server_of(node: Container) -> str:
+    """Return the address of the node's API server on this machine."""
+    ports = node.published.get(API_PORT)
+    if not ports:
+        raise Failed(f"{node.name} publishes no API server", hint="`kilter up --recreate` makes the cluster anew")
+    return f"https://127.0.0.1:{ports[0]}"
+
+
+def contexts(text: str) -> tuple[Any, ...]:
+    """Return the names of all contexts of a kubeconfig text, for checks."""
+    import yaml
+
+    return tuple(entry["name"] for entry in (yaml.safe_load(text) or {}).get("contexts") or ())

@@ -1,0 +1,112 @@
+"""Which program holds a port of the project's (NS-Q16), found before anything is started."""
+
+import errno
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilter.errors import MachineLacks
+
+LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp (proc(5))
+LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A port that is taken, and by whom as far as the system tells: pid 0 and no program when it does not."""
+
+    port: int
+    pid: int = 0
+    program: str = ""
+
+    def __str__(self) -> str:
+        by = f"{self.program} (process {self.pid})" if self.pid else "a program of another user"
+        return f"port {self.port} is held by {by}"
+
+
+def check(ports: Iterable[int]) -> None:
+    """Raise MachineLacks naming program, process and port for every one of `ports` that cannot be bound here.
+
+    Call it for ports that nothing of the project's own listens on: before a cluster is made or started.
+    """
+    taken = holders([port for port in ports if not is_free(port)])
+    if taken:
+        raise MachineLacks(
+            f"{len(taken)} of the project's ports are held by other programs" if len(taken) > 1 else str(taken[0]),
+            hint="end the program, or run `kilter up --reassign-ports` to move the project to other ports",
+            details=[str(holder) for holder in taken] if len(taken) > 1 else [],
+        )
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on `port` of this machine's loopback addresses, IPv6 where there is one."""
+    for family, address in LOOPBACKS:
+        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As servers do: a connection that lingers after its server ended is no conflict.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    return False
+    return True
+
+
+def has_ipv6() -> bool:
+    """Tell whether `::1` can be bound here, so that `localhost` must answer on it too (NS-Q17)."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def holders(ports: Sequence[int], proc: Path = Path("/proc")) -> list[Holder]:
+    """Name the holder of each taken port, as far as Linux' process files tell; elsewhere it stays without a name."""
+    if not ports:
+        return []
+    sockets = _listening(proc, set(ports))
+    owners = _owners(proc, set(sockets.values())) if sockets else {}
+    return [_holder(proc, port, owners.get(sockets.get(port, ""), 0)) for port in ports]
+
+
+def _holder(proc: Path, port: int, pid: int) -> Holder:
+    program = ""
+    if pid:
+        with suppress(OSError):
+            program = (proc / str(pid) / "comm").read_text().strip()
+    return Holder(port, pid, program)
+
+
+def _listening(proc: Path, ports: set[int]) -> dict[int, str]:
+    """Return the inode of the socket that listens on each port."""
+    found: dict[int, str] = {}
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (proc / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                port = int(fields[1].rpartition(":")[2], 16)
+                if fields[3] == LISTENING and port in ports:
+                    found.setdefault(port, fields[9])
+    return found
+
+
+def _owners(proc: Path, inodes: set[str]) -> dict[str, int]:
+    """Return the process that has each socket open; other users' processes cannot be looked into."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict[str, int] = {}
+    for process in proc.iterdir():
+        if not process.name.isdigit():
+            continue
+        with suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    inode = wanted.get(str(descriptor.readlink()))
+                    if inode:
+                        found.setdefault(inode, int(process.name))
+        if len(found) == len(wanted):
+            break
+    return found

@@ -1,0 +1,83 @@
+"""What kilter asks of whatever makes clusters, and what it may expect, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from kilter.tools.docker import Container
+
+
+class State(StrEnum):
+    """What a project's cluster is right now.
+
+    UNFINISHED: its creation was cut off, nothing in it is of worth. FOREIGN: a cluster of that name which kilter did
+    not make for this project; it is never touched (NS-Q3).
+    """
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DEAD = "dead"
+    UNFINISHED = "unfinished"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A project's cluster as found: its state, and its node's container unless it is absent."""
+
+    project: str
+    state: State
+    container: Container | None = None
+
+    @property
+    def image(self) -> str:
+        """The node image it was made from; empty when absent."""
+        return self.container.image if self.container else ""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The host ports that are mapped into the node, that of the API server included."""
+        published: Mapping[str, tuple[int, ...]] = self.container.published if self.container else {}
+        return tuple(sorted({port for numbers in published.values() for port in numbers}))
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a provider can and cannot do; features ask this, never the provider's name."""
+
+    maps_ports_later: bool
+    survives_reboot: bool
+    enforces_network_policy: bool
+    load_balancer: bool
+    node_images: tuple[str, ...] = field(default=())
+
+
+class Provider(Protocol):
+    """Makes, finds, starts, stops and deletes the clusters of projects."""
+
+    name: str
+    capabilities: Capabilities
+
+    def find(self, project: str) -> Cluster:
+        """Look at the cluster of a project; asks the engine once."""
+
+    def all(self) -> tuple[Cluster, ...]:
+        """Look at every cluster on the machine that bears a name of kilter's, foreign ones included."""
+
+    def create(self, project: str, config: str, image: str) -> Cluster:
+        """Create the cluster; whatever fails or interrupts leaves nothing behind. Raises Busy when one is there."""
+
+    def start(self, project: str, timeout: float) -> Cluster:
+        """Start a stopped or dead cluster and wait until its API answers; a running one is waited for alike."""
+
+    def stop(self, project: str, grace: int) -> bool:
+        """Stop the cluster, keeping everything; returns whether there was anything to stop."""
+
+    def delete(self, project: str) -> bool:
+        """Delete the cluster and its services' data; returns whether there was anything to delete."""
+
+    def kubeconfig(self, project: str) -> Path:
+        """Return the file with the running cluster's credentials, made again where missing or wrong."""

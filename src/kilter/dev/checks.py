@@ -1,0 +1,206 @@
+"""The checks of `kilter doctor` that start no process: facts of the engine and the machine, and kilter's own records.
+
+Each takes what it judges and returns its row; none prints and none raises for what it finds.
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from kilter.clusters import ports
+from kilter.clusters.engine import ALLOW_REMOTE
+from kilter.dev import tilt
+from kilter.dev.documents import Check
+from kilter.errors import KilterError, MachineLacks
+from kilter.project.load import FILE_NAME, Project
+from kilter.state import ledger, records
+from kilter.state.paths import Paths
+from kilter.state.records import Allocation
+from kilter.tools.docker import Engine
+from kilter.words import human_size
+
+GIB = 2**30
+MEMORY_WANTED = 4 * GIB  # a node takes about one; the rest is for services, the app and its builds
+DISK_WANTED, DISK_NEEDED = 10 * GIB, 2 * GIB  # room for images and data; below the lesser one the kubelet evicts pods
+INOTIFY_WANTED = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's own advice for several clusters
+SHOWN = 6  # ports named in one line
+
+Status = Literal["pass", "warning", "fail"]
+Category = Literal["engine", "tools", "machine", "records", "project"]
+CATEGORIES: Mapping[str, Category] = {  # by the first part of a check's id
+    "engine": "engine",
+    "registry": "engine",
+    "tools": "tools",
+    "machine": "machine",
+    "records": "records",
+    "clusters": "project",
+    "ports": "project",
+}
+
+
+def found(name: str, status: Status, message: str, fix: str = "") -> Check:
+    """Build the row of the check `name`, a stable id."""
+    return Check(id=name, category=CATEGORIES[name.partition(".")[0]], status=status, message=message, fix=fix)
+
+
+def memory(engine: Engine) -> Check:
+    """Judge how much memory the engine has for containers."""
+    said = f"Docker has {human_size(engine.memory)} of memory" if engine.memory else "Docker tells no memory size"
+    if engine.memory >= MEMORY_WANTED:
+        return found("engine.memory", "pass", said)
+    fix = f"give Docker {human_size(MEMORY_WANTED)} or more; in Docker Desktop: Settings, Resources"
+    return found("engine.memory", "warning", said, fix)
+
+
+def cgroup(engine: Engine) -> Check:
+    """Judge the version of the control groups (decision 12)."""
+    if engine.cgroup_version == "1":
+        message = "the engine's host has cgroup v1, which is on its way out: newer Kubernetes will refuse it"
+        fix = "boot with cgroup v2 (`systemd.unified_cgroup_hierarchy=1`); until then kilter makes the kubelet take v1"
+        return found("engine.cgroup", "warning", message, fix)
+    version = f"cgroup v{engine.cgroup_version}" if engine.cgroup_version else "cgroups of its own"
+    return found("engine.cgroup", "pass", f"the engine's host has {version}")
+
+
+def place(address: str, *, local: bool) -> Check:
+    """Judge where the engine runs, once it is allowed to run there (LC-Q4)."""
+    if local:
+        return found("engine.local", "pass", "Docker runs on this machine")
+    message = f"Docker runs on another host: {address}; {ALLOW_REMOTE}=1 allows it"
+    fix = "unset DOCKER_HOST, or `docker context use default`: the addresses on localhost may not lead to the cluster"
+    return found("engine.local", "warning", message, fix)
+
+
+def buildx(facts: Mapping[str, Any]) -> Check:
+    """Judge whether the docker CLI can build with BuildKit; `facts` is what `docker info` answered."""
+    plugins = (facts.get("ClientInfo") or {}).get("Plugins") or ()
+    plugin = next((one for one in plugins if one.get("Name") == "buildx"), None)
+    if plugin is not None:
+        message = f"docker buildx {plugin.get('Version', '')}".rstrip() + " builds the images"
+        return found("engine.buildx", "pass", message)
+    message = "docker buildx is missing: images are built the old way, slower and without BuildKit's syntax"
+    fix = "install Docker's buildx plugin: https://docs.docker.com/build/install-buildx/"
+    return found("engine.buildx", "warning", message, fix)
+
+
+def disk(places: Sequence[Path]) -> Check:
+    """Judge the free space of the scarcest of the places; one that does not exist yet counts by what will hold it."""
+    free, where = min((shutil.disk_usage(_existing(one)).free, str(one)) for one in places)
+    message = f"{human_size(free)} free at {where}"
+    if free >= DISK_WANTED:
+        return found("machine.disk", "pass", message)
+    fix = "free some space: `docker system df` shows what Docker uses, `docker image prune` removes unused images"
+    return found("machine.disk", "fail" if free < DISK_NEEDED else "warning", message, fix)
+
+
+def inotify(settings: Path = Path("/proc/sys/fs/inotify")) -> list[Check]:
+    """Judge the limits that several clusters share; nothing to judge where the kernel has none (macOS)."""
+    try:
+        seen = {name: int((settings / name).read_text()) for name in INOTIFY_WANTED}
+    except (OSError, ValueError):
+        return []
+    low = {name: wanted for name, wanted in INOTIFY_WANTED.items() if seen[name] < wanted}
+    message = ", ".join(f"fs.inotify.{name} is {seen[name]}" for name in low or seen)
+    if not low:
+        return [found("machine.inotify", "pass", message)]
+    fix = "sudo sysctl " + " ".join(f"fs.inotify.{name}={wanted}" for name, wanted in low.items())
+    message += ": too low for several clusters"
+    return [found("machine.inotify", "warning", message, fix)]
+
+
+def ipv6() -> Check:
+    """Tell which addresses `localhost` has; either answer is fine (NS-Q17)."""
+    message = "localhost is 127.0.0.1 and ::1" if ports.has_ipv6() else "localhost is 127.0.0.1 alone, without IPv6"
+    return found("machine.ipv6", "pass", message)
+
+
+def ledger_file(paths: Paths, *, fix: bool) -> Check:
+    """Judge the record of ports and passwords, and put it together again from its copies with `fix` (NS-Q14)."""
+    try:
+        known = {record.project for record in records.all(paths)}
+        lost = [record.project for record in ledger.copies(paths) if record.project not in known]
+        if not lost:
+            return found("records.ports", "pass", f"{paths.ports_file} is readable: {len(known)} projects")
+        status: Status = "warning"
+        message = f"{paths.ports_file} has lost {', '.join(lost)}"
+    except MachineLacks as error:
+        # What another version of kilter wrote is whole; only the error of a damaged file names this way out.
+        if "--fix" not in error.hint:
+            return row(error, "records.ports")
+        status, message = "fail", sentence(error)
+    if not fix:
+        return found(
+            "records.ports", status, message, "run `kilter doctor --fix`: it rebuilds the file from its copies"
+        )
+    try:
+        back = records.repair(paths)
+    except KilterError as error:
+        return row(error, "records.ports")
+    return found("records.ports", "pass", f"{paths.ports_file} is rebuilt: {', '.join(back) or 'no project'}")
+
+
+def directories(known: Iterable[Allocation]) -> Check:
+    """Judge whether the directory of every project is still there."""
+    vanished = [record for record in known if not (Path(record.directory) / FILE_NAME).is_file()]
+    if not vanished:
+        message = "the directory of every known project is there"
+        return found("records.directories", "pass", message)
+    named = ", ".join(f"{record.project} ({record.directory})" for record in vanished)
+    first = vanished[0]
+    at = shlex.quote(first.directory)
+    fix = (
+        "where it was moved to, run `kilter doctor --fix`; if it is gone for good: "
+        f"mkdir -p {at} && cd {at} && kilter init --name {first.project} && kilter destroy --purge --no-snapshot"
+    )
+    message = f"no {FILE_NAME} in the directory of {named}"
+    return found("records.directories", "warning", message, fix)
+
+
+def moved(paths: Paths, project: Project, known: Iterable[Allocation], *, fix: bool) -> list[Check]:
+    """Record the new place of the project in the current directory, where its old one holds no kilter.yaml (NS-Q2)."""
+    own = next((record for record in known if record.project == project.name), None)
+    if own is None or Path(own.directory).resolve() == project.root.resolve():
+        return []
+    if (Path(own.directory) / FILE_NAME).is_file():
+        return []  # a second checkout, which every verb refuses by itself
+    if fix:
+        records.move(paths, project.name, project.root)
+        message = f"{project.name} now belongs to {project.root}; before, to {own.directory}, which is gone"
+        return [found("records.moved", "pass", message)]
+    message = f"{project.name} is recorded in {own.directory}, which is gone"
+    mend = f"if it was moved to {project.root}, run `kilter doctor --fix` here"
+    return [found("records.moved", "warning", message, mend)]
+
+
+def port_block(paths: Paths, known: Iterable[Allocation], running: frozenset[str]) -> Check:
+    """Judge the ports of every project whose cluster does not hold them itself (NS-Q16)."""
+    taken: dict[int, str] = {}
+    for record in known:
+        wanted = [] if record.project in running else list(record.mapped_ports)
+        wanted += [] if tilt.alive(paths, record.project) else [record.tilt_port]
+        taken |= {port: record.project for port in wanted if not ports.is_free(port)}
+    if not taken:
+        message = "no other program holds a port of a project"
+        return found("ports.block", "pass", message)
+    lines = [f"{taken[holder.port]}: {holder}" for holder in ports.holders(sorted(taken))]
+    message = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
+    fix = "end these programs before the next `kilter up` of the project"
+    return found("ports.block", "warning", message, fix)
+
+
+def row(error: KilterError, name: str) -> Check:
+    """Turn an error that a check met into its row."""
+    return found(name, "fail", sentence(error), error.hint)
+
+
+def sentence(error: KilterError) -> str:
+    """Say in one line what an error says in several."""
+    causes = "; ".join(part for part in (error.why, *error.details) if part)
+    return f"{error.what} ({causes})" if causes else error.what
+
+
+def _existing(path: Path) -> Path:
+    return next((one for one in (path, *path.parents) if one.exists() and os.access(one, os.X_OK)), Path("/"))

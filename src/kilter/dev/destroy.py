@@ -1,0 +1,53 @@
+"""`kilter destroy`: the one command that deletes."""
+
+import os
+from pathlib import Path
+
+from kilter.clusters import engine
+from kilter.clusters.provider import State
+from kilter.dev import clusters, rendered, stopflag, tilt
+from kilter.dev.machine import Machine
+from kilter.project.load import Project
+from kilter.state import records
+from kilter.state.lock import project_lock
+from kilter.words import human_size
+
+
+def losses(machine: Machine, project: Project) -> list[str]:
+    """Return what `destroy` would delete for good, one line each with its size; empty when there is nothing (LC-Q9)."""
+    engine.check(machine.runner, machine.environment)
+    cluster = clusters.provider(machine).find(project.name)
+    volumes = machine.paths.volumes(project.name)
+    listed = [f"the cluster kilter-{project.name} ({cluster.state})"] if cluster.state is not State.ABSENT else []
+    if volumes.is_dir() and any(volumes.iterdir()):
+        for volume in sorted(volumes.iterdir()):
+            owner = volume.name.rpartition("_")[2]
+            listed.append(f"the volume {owner} ({human_size(_size(volume))})")
+    return listed
+
+
+def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
+    """Delete the cluster, its data and the rendered files; `purge` forgets ports and credentials too (LC-Q10)."""
+    name = project.name
+    with project_lock(machine.paths, name, "destroy"):
+        tilt.end(machine.paths, name)
+        with machine.progress.step(f"delete the cluster kilter-{name}"):
+            deleted = clusters.provider(machine).delete(name)
+        rendered.remove(machine.paths.project_cache(name))
+        stopflag.clear(machine, project)
+        if purge:
+            records.forget(machine.paths, name)
+    what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
+    kept = (
+        "its ports and credentials are forgotten"
+        if purge
+        else "its ports and credentials are kept for the next `kilter up`"
+    )
+    return f"{what}; {kept}"
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        total += sum((Path(place) / name).lstat().st_size for name in names)
+    return total

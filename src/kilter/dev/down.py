@@ -1,0 +1,16 @@
+"""`kilter down`: end Tilt, and only that."""
+
+from kilter.dev import tilt
+from kilter.dev.machine import Machine
+from kilter.dev.workspace import require_record
+from kilter.project.load import Project
+from kilter.state.lock import project_lock
+
+
+def down(machine: Machine, project: Project) -> str:
+    """End the project's Tilt and say what still runs; the cluster is not even looked at (LC-9, LC-Q5)."""
+    require_record(machine, project)
+    with project_lock(machine.paths, project.name, "down"):
+        ended = tilt.end(machine.paths, project.name)
+    what = "ended the dev loop" if ended else "the dev loop was already down"
+    return f"{project.name}: {what}; the cluster and its addresses stay up, `kilter stop` frees their memory"

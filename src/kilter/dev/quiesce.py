@@ -1,0 +1,46 @@
+"""Letting databases close their files before their node is stopped (LC-Q11).
+
+The kubelet goes first, so that it starts nothing again; then the project's containers get the signal that ends a
+server in good order, and a bounded time. Done with what every kind node has: systemctl and ctr.
+"""
+
+import time
+
+from kilter.dev.machine import Machine
+from kilter.errors import KilterError
+from kilter.progress import Step
+from kilter.tools import docker
+
+PATIENCE = 15.0  # seconds for all containers together; a database that needs longer recovers from its log
+CTR = ("ctr", "--namespace", "k8s.io")
+# PostgreSQL reads SIGTERM as "wait for the clients" and SIGINT as "close now, in good order"; Redis saves on both.
+SIGNALS = ("SIGTERM", "SIGINT")
+
+
+def quiesce(machine: Machine, node: str, namespace: str, step: Step) -> None:
+    """End the containers of a namespace in good order; what fails here only makes the stop less gentle."""
+    step.note("the databases close their files")
+    try:
+        machine.runner.run(docker.execute(node, "systemctl", "stop", "kubelet"))
+        ids = _containers(machine, node, namespace)
+        for signal in SIGNALS:
+            for container in ids & _running(machine, node):
+                machine.runner.run(
+                    docker.execute(node, *CTR, "tasks", "kill", "--signal", signal, container, ok=(0, 1))
+                )
+        limit = time.monotonic() + PATIENCE
+        while ids & _running(machine, node) and time.monotonic() < limit:
+            time.sleep(0.2)
+    except KilterError as error:
+        machine.progress.warn(f"the databases were not asked to close first: {error.what}")
+
+
+def _containers(machine: Machine, node: str, namespace: str) -> set[str]:
+    chosen = f'labels."io.kubernetes.pod.namespace"=={namespace},labels."io.cri-containerd.kind"==container'
+    listed = machine.runner.run(docker.execute(node, *CTR, "containers", "list", "--quiet", chosen))
+    return set(listed.stdout.split())
+
+
+def _running(machine: Machine, node: str) -> set[str]:
+    lines = machine.runner.run(docker.execute(node, *CTR, "tasks", "list")).stdout.splitlines()[1:]
+    return {line.split()[0] for line in lines if line.split()[2:] == ["RUNNING"]}

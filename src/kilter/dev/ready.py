@@ -1,0 +1,143 @@
+"""Waiting until every declared service and app answers at its printed address, or saying why one never will.
+
+The cluster's own objects decide, not Tilt's opinion; and an object's condition is not enough either: the address on
+localhost must answer, and where its protocol allows it, prove that the answer comes from this project.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from kilter.dev.conditions import Condition, conditions
+from kilter.dev.probes import Answer, probe
+from kilter.dev.workspace import Workspace
+from kilter.errors import KilterError, NotReady, TimedOut
+from kilter.progress import Step
+from kilter.render.model import Plan
+from kilter.render.tree import Workload, workloads
+from kilter.tools.kubectl import Kubectl, parse_list
+
+PAUSE = 0.25  # seconds between two looks at the cluster
+TILT_EVERY = 8  # looks at the cluster per look at Tilt's own errors
+LOG_LINES_SHOWN = 10
+WATCHED = "statefulsets,deployments,pods"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address on localhost that must answer: whose it is, the protocol to ask in, and the port."""
+
+    name: str
+    protocol: str
+    port: int
+
+
+@dataclass
+class Wait:
+    """One wait for a project: what must become ready, how to look, and until when (`time.monotonic`)."""
+
+    workspace: Workspace
+    kubectl: Kubectl
+    targets: Sequence[Workload]
+    limit: float
+    check_tilt: Callable[[], None]
+
+    def run(self, step: Step) -> None:
+        """Return when all is ready; raises NotReady for what will never be, TimedOut when the limit passes."""
+        looks = 0
+        while True:
+            pending = self.look()
+            if not pending:
+                return
+            step.note("; ".join(f"{condition.name} {condition.says}" for condition in pending[:3]))
+            for condition in pending:
+                if condition.failure:
+                    raise self.failed(condition)
+            if time.monotonic() > self.limit:
+                raise self.timed_out(pending)
+            looks += 1
+            if looks % TILT_EVERY == 0:
+                self.check_tilt()
+            time.sleep(PAUSE)
+
+    def look(self) -> list[Condition]:
+        """Return what is not ready yet; an API server that does not answer counts as everything."""
+        try:
+            outcome = self.workspace.machine.runner.run(self.kubectl.get(WATCHED))
+        except KilterError as error:
+            return [Condition("the cluster", False, f"does not answer ({error.what})")]
+        judged = conditions(parse_list(outcome.stdout), self.targets)
+        pending = [condition for condition in judged if not condition.ready]
+        return pending or unanswered(self.workspace)
+
+    def failed(self, condition: Condition) -> NotReady:
+        """Build the error of a workload that will not become ready, with its last log lines."""
+        return NotReady(
+            condition.failure,
+            details=self.last_lines(condition),
+            hint=f"`kilter logs {condition.name}` shows all of it; mend it and save, or run `kilter up` again",
+        )
+
+    def timed_out(self, pending: Sequence[Condition]) -> TimedOut:
+        """Build the error of a wait that took too long: the first object that is not ready and what it last said."""
+        first = pending[0]
+        return TimedOut(
+            f"{first.name} {first.says}, and the time is up",
+            why="; ".join(f"{condition.name} {condition.says}" for condition in pending[1:4]),
+            details=self.last_lines(first),
+            hint="it may still come: run `kilter status`, or `kilter up --timeout 10m`",
+        )
+
+    def last_lines(self, condition: Condition) -> list[str]:
+        """Return the last log lines of a pod, those before its last restart where there was one."""
+        if not condition.pod:
+            return []
+        for flags in (("--previous",), ()):
+            command = self.kubectl.logs(condition.pod, flags=(f"--tail={LOG_LINES_SHOWN}", *flags))
+            try:
+                lines = self.workspace.machine.runner.run(command).stdout.splitlines()
+            except KilterError:
+                continue
+            if lines:
+                return lines[-LOG_LINES_SHOWN:]
+        return []
+
+
+def awaited(files: Mapping[str, str]) -> list[Workload]:
+    """Return the workloads of a rendered tree that become ready; a job that runs by the clock never does."""
+    return [workload for workload in workloads(files) if workload.kind in ("StatefulSet", "Deployment")]
+
+
+def endpoints(plan: Plan) -> list[Endpoint]:
+    """Return every address on localhost that `kilter env` prints for the project."""
+    services = [
+        Endpoint(service.name, service.entry.probe if port == service.primary else "tcp", port.node_port)
+        for service in plan.services
+        for port in service.ports
+    ]
+    return services + [Endpoint(app.name, "http", app.node_port) for app in plan.apps if app.node_port]
+
+
+def answers(workspace: Workspace) -> list[tuple[Endpoint, Answer]]:
+    """Ask every address at once."""
+    asked = endpoints(workspace.plan)
+    if not asked:
+        return []
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        heard = pool.map(lambda each: probe(each.protocol, each.port, workspace.login), asked)
+        return list(zip(asked, heard, strict=True))
+
+
+def unanswered(workspace: Workspace) -> list[Condition]:
+    """Return the addresses that do not answer yet, as conditions."""
+    return [
+        Condition(endpoint.name, False, f"does not answer at localhost:{endpoint.port} yet: {answer.detail}")
+        for endpoint, answer in answers(workspace)
+        if not answer.ok
+    ]
+
+
+def deadline(timeout: float) -> float:
+    """Return the moment (`time.monotonic`) at which `timeout` seconds from now are over."""
+    return time.monotonic() + timeout

@@ -1,0 +1,101 @@
+"""`kilter status`: how every workload stands, by the cluster's own objects."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from kilter.clusters import engine
+from kilter.clusters.provider import Cluster, State
+from kilter.dev import clusters, rendered, tilt
+from kilter.dev.conditions import Condition, conditions
+from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
+from kilter.dev.kubectl import kubectl
+from kilter.dev.machine import Machine
+from kilter.dev.ready import WATCHED, awaited, unanswered
+from kilter.dev.workspace import Workspace, open_workspace
+from kilter.project.load import Project
+from kilter.render.addresses import addresses
+from kilter.render.manifests import SERVICE
+from kilter.tools.kubectl import parse_list
+
+ProjectState = Literal["up", "down", "stopped", "absent"]
+
+
+def status(machine: Machine, project: Project) -> StatusDocument:
+    """Look at the project: its cluster, its Tilt, and every workload with its pods and addresses."""
+    engine.check(machine.runner, machine.environment)
+    workspace = open_workspace(machine, project)
+    cluster = clusters.provider(machine).find(project.name)
+    running = cluster.state is State.RUNNING
+    objects = parse_list(machine.runner.run(kubectl(workspace).get(WATCHED)).stdout) if running else ()
+    rows = list(_rows(workspace, objects, running=running))
+    tilt_runs = running and tilt.running(workspace) is not None
+    return StatusDocument(
+        project=project.name,
+        state=state_of(cluster, tilt_runs=tilt_runs),
+        ready=running and bool(rows) and all(row.ready for row in rows),
+        cluster=workspace.plan.cluster,
+        node_image=cluster.image or None,
+        tilt=tilt.url(workspace) if tilt_runs else None,
+        notes=list(_notes(workspace, cluster)),
+        workloads=rows,
+    )
+
+
+def state_of(cluster: Cluster, *, tilt_runs: bool) -> ProjectState:
+    """Return the project's state: up (with Tilt), down (without), stopped, or absent."""
+    if cluster.state is State.RUNNING:
+        return "up" if tilt_runs else "down"
+    return "stopped" if cluster.state in (State.STOPPED, State.DEAD) else "absent"
+
+
+def _notes(workspace: Workspace, cluster: Cluster) -> Iterable[str]:
+    volumes = workspace.machine.paths.volumes(workspace.name)
+    if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
+        yield f"the cluster was removed outside kilter; its data is still in {volumes}"
+    config = workspace.project.config
+    pinned = workspace.machine.node_image(config.cluster.image if config.cluster else None)
+    if cluster.image and cluster.image != pinned and cluster.state is not State.FOREIGN:
+        yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"
+    if cluster.state is State.FOREIGN:
+        yield f"a cluster named {workspace.plan.cluster} exists that is not this project's; kilter leaves it alone"
+
+
+def _rows(workspace: Workspace, objects: Sequence[Mapping[str, Any]], *, running: bool) -> Iterable[WorkloadRow]:
+    targets = awaited(rendered.read(workspace.cache))
+    judged = {each.name: each for each in conditions(objects, targets)}
+    if running and all(condition.ready for condition in judged.values()):
+        judged |= {condition.name: condition for condition in unanswered(workspace)}
+    known = {address.name: address for address in addresses(workspace.plan)}
+    services = {service.name for service in workspace.plan.services}
+    processes = {app.name for app in workspace.plan.apps if app.is_process}
+    for name in [*(service.name for service in workspace.plan.services), *(app.name for app in workspace.plan.apps)]:
+        address = known.get(name)
+        fallback = Condition(name, False, "is not rendered yet: run `kilter up`" if running else "")
+        condition = judged.get(name, fallback) if running else Condition(name, False, "")
+        yield WorkloadRow(
+            name=name,
+            kind="service" if name in services else "process" if name in processes else "component",
+            ready=condition.ready,
+            reason="" if condition.ready else condition.failure or condition.says,
+            in_cluster=address.in_cluster if address else None,
+            localhost=address.localhost if address else None,
+            pods=[_pod(item) for item in objects if _belongs(item, name)],
+        )
+
+
+def _belongs(item: Mapping[str, Any], name: str) -> bool:
+    return bool(item["kind"] == "Pod" and item["metadata"].get("labels", {}).get(SERVICE) == name)
+
+
+def _pod(pod: Mapping[str, Any]) -> PodRow:
+    containers = pod["status"].get("containerStatuses", [])
+    created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    ending = "deletionTimestamp" in pod["metadata"]
+    return PodRow(
+        name=pod["metadata"]["name"],
+        ready=bool(containers) and all(container.get("ready") for container in containers),
+        restarts=sum(container.get("restartCount", 0) for container in containers),
+        age=max(0.0, (datetime.now(UTC) - created).total_seconds()),
+        phase="Terminating" if ending else pod["status"].get("phase", "Unknown"),
+    )

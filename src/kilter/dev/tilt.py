@@ -1,0 +1,135 @@
+"""Owning Tilt: kilter starts it in the background, knows its process, takes its files over, and ends exactly it."""
+
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kilter.dev.workspace import Workspace
+from kilter.errors import BuildFailed, MachineLacks, NotReady
+from kilter.proc import Started, end_started, is_alive
+from kilter.state import tilt as record
+from kilter.state.paths import Paths
+from kilter.state.tilt import TiltRecord
+from kilter.tools.tilt import Tilt, parse_resources
+
+START_LIMIT = 20.0  # seconds until Tilt answers on its port
+LOG_LINES_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class TiltLife:
+    """The life of a project's Tilt: the commands that reach it, and the project it works for."""
+
+    commands: Tilt
+    workspace: Workspace
+
+    @property
+    def url(self) -> str:
+        """Where Tilt's page is."""
+        return url(self.workspace)
+
+    def ensure(self, *, changed: bool) -> str:
+        """Start Tilt, or make a running one read its files anew if they changed; returns what was done.
+
+        Raises MachineLacks when its port is taken, NotReady when it ends or does not answer.
+        """
+        if running(self.workspace):
+            if changed:
+                self.workspace.machine.runner.run(self.commands.trigger())
+                return "took the changed files over"
+            return "was already running"
+        end(self.workspace.machine.paths, self.workspace.name)
+        self._start()
+        return f"started, {self.url}"
+
+    def _start(self) -> None:
+        workspace, paths = self.workspace, self.workspace.machine.paths
+        if _listens(workspace.allocation.tilt_port):
+            raise MachineLacks(
+                f"port {workspace.allocation.tilt_port} is taken by another program",
+                why="it is the port of this project's Tilt",
+                hint="end that program, or find it with `kilter doctor`",
+            )
+        log, home = paths.tilt_log(workspace.name), self.commands.home
+        log.unlink(missing_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
+        # Not in the rendered tree, which is replaced under Tilt's feet; nor in the project, whose owner may move it.
+        command = replace(self.commands.up(workspace.cache / "Tiltfile"), cwd=home)
+        started = workspace.machine.runner.start(command, log)
+        port, root = workspace.allocation.tilt_port, str(workspace.project.root)
+        record.write(paths, workspace.name, TiltRecord(started.pid, started.start_time, port, root))
+        limit = time.monotonic() + START_LIMIT
+        while not _listens(port):
+            if not is_alive(started) or time.monotonic() > limit:
+                raise NotReady("Tilt did not start", details=log_tail(workspace), hint=f"its whole log: {log}")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise what Tilt itself reports as failed: the Tiltfile, or an image build (BuildFailed)."""
+        if not running(self.workspace):
+            raise NotReady(
+                "Tilt ended unexpectedly", details=log_tail(self.workspace), hint="run `kilter up` to start it again"
+            )
+        outcome = self.workspace.machine.runner.run(self.commands.resources())
+        for resource in parse_resources(outcome.stdout):
+            if resource.error and resource.update == "error":
+                raise BuildFailed(
+                    f"{resource.name} could not be built or applied",
+                    why=resource.error,
+                    details=log_tail(self.workspace),
+                    hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
+                )
+
+
+def url(workspace: Workspace) -> str:
+    """Return where the page of the project's Tilt is."""
+    return f"http://localhost:{workspace.allocation.tilt_port}"
+
+
+def commands(binary: Path, workspace: Workspace) -> Tilt:
+    """Return the commands that reach the project's Tilt."""
+    return Tilt(
+        binary,
+        workspace.allocation.tilt_port,
+        workspace.machine.paths.tilt_home(workspace.name),
+        workspace.kubeconfig,
+        workspace.plan.context,
+        workspace.plan.namespace,
+    )
+
+
+def running(workspace: Workspace) -> TiltRecord | None:
+    """Return the record of the project's Tilt if that very process still runs; asks the kernel, starts nothing."""
+    return alive(workspace.machine.paths, workspace.name)
+
+
+def alive(paths: Paths, name: str) -> TiltRecord | None:
+    """Return the record of a project's Tilt if that very process still runs."""
+    known = record.read(paths, name)
+    return known if known and is_alive(Started(known.pid, known.started)) else None
+
+
+def end(paths: Paths, name: str) -> bool:
+    """End the project's Tilt, and only that; returns whether there was one to end."""
+    known = record.read(paths, name)
+    ended = known is not None and end_started(Started(known.pid, known.started))
+    record.clear(paths, name)
+    return ended
+
+
+def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN) -> list[str]:
+    """Return the last lines of Tilt's log."""
+    try:
+        text = workspace.machine.paths.tilt_log(workspace.name).read_text(errors="replace")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()[-lines:]
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.2):
+            return True
+    except OSError:
+        return False

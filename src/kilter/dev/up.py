@@ -1,0 +1,151 @@
+"""`kilter up`: from a kilter.yaml to answers at the printed addresses, in steps that may each be run again."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kilter.clusters import engine, ports, registry
+from kilter.clusters.kind import KindProvider
+from kilter.clusters.provider import Cluster, State
+from kilter.dev import clusters, ready, stopflag, tilt
+from kilter.dev.machine import Machine
+from kilter.dev.ready import awaited
+from kilter.dev.rendering import render_files, write
+from kilter.dev.tilt import TiltLife
+from kilter.dev.workspace import Workspace, open_workspace
+from kilter.errors import NotReady
+from kilter.project.load import Project
+from kilter.render.addresses import Address, addresses
+from kilter.render.cluster import registry_hosts
+from kilter.state.lock import project_lock
+from kilter.tools.kubectl import Kubectl
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """`timeout` in seconds for the whole; `recreate` allows a new cluster where the old one is beyond repair."""
+
+    timeout: float = 300.0
+    recreate: bool = False
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What came of it: the workspace, its addresses, and Tilt's page."""
+
+    workspace: Workspace
+    addresses: tuple[Address, ...]
+    tilt: str
+
+
+def up(machine: Machine, project: Project, options: UpOptions) -> UpResult:
+    """Bring the project up, or bring it up to date; returns when everything answers.
+
+    Raises what the steps raise: BadInput, Busy, MachineLacks, BuildFailed, NotReady, TimedOut.
+    """
+    with project_lock(machine.paths, project.name, "up"), ThreadPoolExecutor(max_workers=6) as pool:
+        return Up(machine, project, options, pool).run()
+
+
+@dataclass
+class Up:
+    """One `kilter up` under way."""
+
+    machine: Machine
+    project: Project
+    options: UpOptions
+    pool: ThreadPoolExecutor
+    limit: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limit = ready.deadline(self.options.timeout)
+
+    def run(self) -> UpResult:
+        """Tell the story: check, plan, render, cluster, dev loop, answers."""
+        tools = self.fetch_tools()
+        provider = clusters.provider(self.machine)
+        engine.check(self.machine.runner, self.machine.environment)
+        cluster = provider.find(self.project.name)
+        workspace = open_workspace(
+            self.machine, self.project, cluster_exists=cluster.state not in (State.ABSENT, State.UNFINISHED)
+        )
+        for notice in workspace.plan.notices:
+            self.machine.progress.warn(notice)
+        files = render_files(workspace, tools["helm"].result())
+        shared = self.pool.submit(self.share_images)
+        self.bring_up(provider, cluster, workspace, files["kind.yaml"])
+        shared.result()
+        registry.join(self.machine.runner, self.machine.environment)
+        changed = write(workspace, files)
+        life = self.start_tilt(workspace, tools["tilt"].result(), changed=bool(changed))
+        self.await_answers(workspace, life, tools["kubectl"].result(), files)
+        stopflag.clear(self.machine, self.project)
+        return UpResult(workspace, addresses(workspace.plan), life.url)
+
+    def fetch_tools(self) -> "dict[str, Future[Path]]":
+        """Begin to look for every tool at once; a `result()` waits for one."""
+        return {name: self.pool.submit(self.machine.tool, name) for name in ("kind", "helm", "kubectl", "tilt")}
+
+    def share_images(self) -> None:
+        """Make the image registry and the caches run, and tell nodes of them."""
+        caches = {host: f"http://{registry.cache_name(host)}:5000" for host in registry.UPSTREAMS}
+        hosts = registry_hosts(
+            caches, [registry.HOST_ADDRESS, registry.NODE_ADDRESS], f"http://{registry.NODE_ADDRESS}"
+        )
+        texts = {name.removesuffix("/hosts.toml"): text for name, text in hosts.items()}
+        registry.write_hosts(self.machine.paths, texts)
+        registry.ensure(self.machine.runner, self.machine.environment, self.machine.progress)
+
+    def bring_up(self, provider: KindProvider, cluster: Cluster, workspace: Workspace, config: str) -> None:
+        """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
+        name, image = workspace.name, self.machine.node_image(_image_of(self.project))
+        if cluster.state in (State.ABSENT, State.UNFINISHED):
+            self.refuse_lost_data(workspace)
+            ports.check(workspace.allocation.mapped_ports)
+            with self.machine.progress.step(f"create the cluster {workspace.plan.cluster}") as step:
+                step.note(f"one container, from {image.partition('@')[0]}")
+                provider.create(name, config, image)
+            return
+        if cluster.state is State.RUNNING:
+            provider.start(name, self.left())
+            self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")
+            return
+        if cluster.state is not State.FOREIGN:
+            ports.check(workspace.allocation.mapped_ports)
+        with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
+            provider.start(name, self.left())
+
+    def refuse_lost_data(self, workspace: Workspace) -> None:
+        """Stop before a new cluster is made over the data of one that was removed outside kilter (LC-Q19, LC-Q21)."""
+        volumes = self.machine.paths.volumes(workspace.name)
+        if self.options.recreate or not (volumes.is_dir() and any(volumes.iterdir())):
+            return
+        raise NotReady(
+            f"the cluster of {workspace.name} was removed outside kilter, but its data is still there",
+            why=f"the services' volumes lie in {volumes}; a new cluster starts with empty ones beside them",
+            hint="`kilter up --recreate` makes a new cluster and leaves that folder alone",
+        )
+
+    def left(self) -> float:
+        """Return how many seconds are left for the whole, one at least."""
+        return max(1.0, self.limit - time.monotonic())
+
+    def start_tilt(self, workspace: Workspace, binary: Path, *, changed: bool) -> TiltLife:
+        """Start the dev loop, or hand a running one the changed files."""
+        life = TiltLife(tilt.commands(binary, workspace), workspace)
+        with self.machine.progress.step("start the dev loop (Tilt)") as step:
+            step.done(life.ensure(changed=changed))
+        return life
+
+    def await_answers(self, workspace: Workspace, life: TiltLife, kubectl: Path, files: Mapping[str, str]) -> None:
+        """Wait until every service and app answers at its address."""
+        commands = Kubectl(kubectl, workspace.kubeconfig, workspace.plan.context, workspace.plan.namespace)
+        wait = ready.Wait(workspace, commands, awaited(files), self.limit, life.check)
+        with self.machine.progress.step("wait until every service and app answers") as step:
+            wait.run(step)
+
+
+def _image_of(project: Project) -> str | None:
+    return project.config.cluster.image if project.config.cluster else None

@@ -1,0 +1,92 @@
+"""One project on this machine: the project, its records, and the plan that follows from both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from kilter.catalog import load as catalog
+from kilter.catalog.model import Entry
+from kilter.dev.machine import Machine
+from kilter.dev.probes import Login
+from kilter.errors import BadInput, NotFound
+from kilter.project.load import Project
+from kilter.render.model import Credentials, Plan
+from kilter.render.plan import needed_ports, pinned_ports, plan, workloads
+from kilter.state import records
+from kilter.state.records import Allocation
+from kilter.words import nearest
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project with everything that is decided about it before anything runs."""
+
+    machine: Machine
+    project: Project
+    allocation: Allocation
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self.project.name
+
+    @cached_property
+    def cache(self) -> Path:
+        """Where the rendered tree and the kubeconfig lie."""
+        return self.machine.paths.project_cache(self.name)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The file with the project's credentials (NS-11)."""
+        return self.machine.paths.kubeconfig(self.name)
+
+    @property
+    def login(self) -> Login:
+        """The project's credentials, the same for all of its services (NS-Q22), in the form that probes take."""
+        given = self.allocation.login
+        return Login(given.user, given.password, given.database)
+
+    def known(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names, or all of the project's when none is given; an unknown one is BadInput (LC-Q32)."""
+        known = workloads(self.project)
+        for name in names:
+            if name not in known:
+                near = nearest(name, known)
+                raise BadInput(
+                    f"{self.name} has no service {name!r}" + (f"; did you mean {near!r}?" if near else ""),
+                    hint=f"known: {', '.join(known) or 'none'}",
+                )
+        return names or tuple(known)
+
+
+def open_workspace(machine: Machine, project: Project, *, cluster_exists: bool = True) -> Workspace:
+    """Claim the project's ports and credentials (recorded for good) and plan it.
+
+    Raises BadInput when the name belongs to another directory or the project asks for what the catalog does not have,
+    MachineLacks when no port block is free.
+    """
+    entries = _entries(project)
+    needed = needed_ports(project, entries)
+    records.claim(machine.paths, project.name, project.root)
+    allocation = records.assign(
+        machine.paths, project.name, needed, pinned_ports(project, entries), cluster_exists=cluster_exists
+    )
+    login = Credentials(allocation.login.user, allocation.login.password, allocation.login.database)
+    credentials = dict.fromkeys(project.config.services, login)
+    return Workspace(machine, project, allocation, plan(project, entries, allocation.ports, credentials))
+
+
+def _entries(project: Project) -> Mapping[str, Entry]:
+    wanted = {service.type or name for name, service in project.config.services.items()}
+    known = set(catalog.names())
+    return {name: catalog.load(name) for name in sorted(wanted & known)}
+
+
+def require_record(machine: Machine, project: Project) -> Allocation:
+    """Return the project's records; NotFound when `kilter up` never ran here."""
+    allocation = records.read(machine.paths, project.name)
+    if allocation is None:
+        raise NotFound(f"{project.name} was never started on this machine", hint="run `kilter up`")
+    return allocation

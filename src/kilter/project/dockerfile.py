@@ -1,0 +1,263 @@
+"""Reading a Dockerfile as far as the dev loop needs it: stages, ports, and where files of the context end up.
+
+Nothing is executed and no variable is expanded: what depends on a build argument is treated as unknown, and what is
+unknown is rebuilt rather than synced.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilter.project.dockerfile_syntax import Instruction, instructions
+
+_PORT = re.compile(r"([0-9]{1,5})(?:/tcp)?\Z", re.IGNORECASE)
+_REMOTE = re.compile(r"(?:[a-z]+://|git@)", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.[a-z0-9]+)\Z", re.IGNORECASE)
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Files of the build context that a stage takes in.
+
+    `destination` is absolute, ending with `/` when it is surely a directory, or None when it is not known;
+    `before_run` tells whether a RUN of the same stage follows.
+    """
+
+    sources: tuple[str, ...]
+    destination: str | None
+    before_run: bool
+    line: int = 0
+    whole: bool = True  # False when flags or the kind of source change what arrives
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One FROM and what follows it. `base` is the name of an earlier stage or an image reference."""
+
+    name: str | None
+    base: str
+    line: int
+    instructions: tuple[Instruction, ...] = ()
+    start_directory: str | None = None  # WORKDIR inherited from the stages below; None when not known
+
+    @property
+    def end_directory(self) -> str | None:
+        """The WORKDIR that the stage ends with; None when not known."""
+        current = self.start_directory
+        for instruction in self.instructions:
+            current = _moved(current, instruction)
+        return current
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """What COPY and ADD take from the build context, in order; `COPY --from` and downloads are left out."""
+        last_run = max((at for at, each in enumerate(self.instructions) if each.keyword == "RUN"), default=-1)
+        found, current = [], self.start_directory
+        for at, instruction in enumerate(self.instructions):
+            current = _moved(current, instruction)
+            copy = _copy(instruction, current, before_run=at < last_run)
+            if copy is not None:
+                found.append(copy)
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """The stages of a Dockerfile in order."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def exposed(self) -> tuple[int, ...]:
+        """Ports that the last stage exposes, its base stages' included."""
+        return self.exposed_by(None)
+
+    def stage(self, name: str | None) -> Stage | None:
+        """Return the stage of that name or number; None for `name` means the last one."""
+        if name is None:
+            return self.stages[-1] if self.stages else None
+        named = (stage for stage in self.stages if stage.name and stage.name.lower() == name.lower())
+        numbered = (
+            self.stages[int(name)] if name.isascii() and name.isdigit() and int(name) < len(self.stages) else None
+        )
+        return next(named, numbered)
+
+    def chain(self, target: str | None) -> tuple[Stage, ...]:
+        """Return the stages that make up a target, the lowest first; empty when there is no such stage."""
+        found: list[Stage] = []
+        stage = self.stage(target)
+        while stage is not None:
+            found.append(stage)
+            stage = _named(self.stages[: self.stages.index(stage)], stage.base)
+        return tuple(reversed(found))
+
+    def exposed_by(self, target: str | None) -> tuple[int, ...]:
+        """Return the TCP ports that a target exposes, in order; ports given by variables are left out."""
+        words = [word for stage in self.chain(target) for each in stage.instructions if each.keyword == "EXPOSE"
+                 for word in each.words()]  # fmt: skip
+        return tuple(dict.fromkeys(int(match[1]) for word in words if (match := _PORT.match(word))))
+
+
+def read(text: str) -> Dockerfile:
+    """Read a Dockerfile; whatever is not understood is left to the builder to complain about."""
+    stages: list[Stage] = []
+    for instruction in instructions(text):
+        if instruction.keyword == "FROM":
+            words = instruction.words()
+            named = words[2] if len(words) == 3 and words[1].upper() == "AS" else None
+            base = words[0] if words else ""
+            below = _named(tuple(stages), base)
+            stages.append(Stage(named, base, instruction.line, (), below.end_directory if below else None))
+        elif stages:
+            last = stages[-1]
+            taken = (*last.instructions, instruction)
+            stages[-1] = Stage(last.name, last.base, last.line, taken, last.start_directory)
+    return Dockerfile(tuple(stages))
+
+
+def _named(stages: tuple[Stage, ...], name: str) -> Stage | None:
+    return next((stage for stage in reversed(stages) if stage.name and stage.name.lower() == name.lower()), None)
+
+
+def _moved(current: str | None, instruction: Instruction) -> str | None:
+    """Return the working directory after an instruction."""
+    if instruction.keyword != "WORKDIR":
+        return current
+    wanted = instruction.rest.strip("\"'")
+    return None if "$" in wanted else _absolute(current, wanted)
+
+
+def _absolute(current: str | None, path: str) -> str | None:
+    if path.startswith("/"):
+        return posixpath.normpath("/" + path.lstrip("/"))
+    return None if current is None else posixpath.normpath(posixpath.join(current, path))
+
+
+def _copy(instruction: Instruction, current: str | None, *, before_run: bool) -> Copy | None:
+    if instruction.keyword not in ("COPY", "ADD") or instruction.flag("from") is not None:
+        return None
+    words = [word for word in instruction.words() if not word.startswith("<<")]
+    sources = [word for word in words[:-1] if not _REMOTE.match(word)]
+    if not sources:
+        return None
+    whole = instruction.flag("parents") is None and instruction.flag("exclude") is None
+    if instruction.keyword == "ADD" and any(_ARCHIVE.search(source) for source in sources):
+        whole = False
+    written = words[-1]
+    found = None if "$" in written else _absolute(current, written)
+    is_directory = written.endswith(("/", "/.")) or written in (".", "..") or len(sources) > 1
+    destination = f"{found.rstrip('/')}/" if found is not None and is_directory else found
+    return Copy(tuple(map(_in_context, sources)), destination, before_run, instruction.line, whole)
+
+
+def _in_context(source: str) -> str:
+    """Return a source relative to the context; the builder clamps `..` and ignores a leading `/`."""
+    return posixpath.normpath("/" + source.lstrip("/")).lstrip("/") or "."
+
+
+@dataclass(frozen=True)
+class SyncRules:
+    """`sync`: pairs of a path in the context and an absolute path in the container, both directories or both files.
+
+    `rebuild_on`: paths in the context that a step of the build reads; `.` stands for everything.
+    """
+
+    sync: tuple[tuple[str, str], ...] = ()
+    rebuild_on: tuple[str, ...] = ()
+
+
+def sync_rules(dockerfile: Dockerfile, target: str | None, context: Path | None = None) -> SyncRules:
+    """Derive the rules for a target (None: the last stage).
+
+    What a RUN of the target's stages, or a stage that it copies from, may read is rebuilt; what is copied after the
+    last RUN is synced. `context` is the directory of the build context; with it wildcards are resolved and files are
+    told from directories by looking, without it by their names.
+    """
+    chain = dockerfile.chain(target)
+    copies = [(copy, _run_follows(chain, at, copy)) for at, stage in enumerate(chain) for copy in stage.copies]
+    rebuild = [source for copy, read in copies if read for source in _known(copy.sources, context)]
+    rebuild += [source for stage in chain for source in _read_elsewhere(dockerfile, stage, {id(stage)}, context)]
+    pairs: list[tuple[str, str]] = []
+    for copy, read in copies:
+        if read:
+            continue
+        if not copy.whole or copy.destination is None or any("$" in source for source in copy.sources):
+            rebuild += _known(copy.sources, context)
+            continue
+        for source in copy.sources:
+            if _WILDCARD.search(source):
+                rebuild += _known((source,), context)
+            else:
+                pairs.append((source, _destination(source, copy.destination, context)))
+    rebuilt = tuple(dict.fromkeys(rebuild))
+    kept = tuple(pair for pair in dict.fromkeys(pairs) if not any(_within(pair[0], path) for path in rebuilt))
+    return SyncRules(kept, rebuilt)
+
+
+def _run_follows(chain: tuple[Stage, ...], at: int, copy: Copy) -> bool:
+    return copy.before_run or any(each.keyword == "RUN" for stage in chain[at + 1 :] for each in stage.instructions)
+
+
+def _within(path: str, above: str) -> bool:
+    return above in (".", path) or path.startswith(above + "/")
+
+
+def _known(sources: tuple[str, ...], context: Path | None) -> list[str]:
+    """Return the paths that sources stand for: wildcards resolved, variables widened to the directory before them."""
+    found: list[str] = []
+    for source in sources:
+        if "$" in source:
+            found.append(posixpath.dirname(source.partition("$")[0]) or ".")
+        elif _WILDCARD.search(source) and context is not None:
+            found += sorted(path.relative_to(context).as_posix() for path in context.glob(source))
+        else:
+            found.append(source)
+    return found
+
+
+def _destination(source: str, destination: str, context: Path | None) -> str:
+    """Return where a source arrives: a directory's contents go into the destination, a file under its own name."""
+    if source == "." or not destination.endswith("/") or _is_directory(source, context):
+        return destination.rstrip("/") or "/"
+    return destination + posixpath.basename(source)
+
+
+def _is_directory(source: str, context: Path | None) -> bool:
+    if context is not None and (context / source).exists():
+        return (context / source).is_dir()
+    return "." not in posixpath.basename(source).lstrip(".")
+
+
+def _read_elsewhere(dockerfile: Dockerfile, stage: Stage, seen: set[int], context: Path | None) -> Iterator[str]:
+    """Yield what a stage reads of the context other than by its own COPY: by mounts, and by stages it copies from."""
+    for instruction in stage.instructions:
+        for name, source in _origins(instruction):
+            if name is None:
+                yield from _known((source,), context)
+                continue
+            for other in dockerfile.chain(name) if dockerfile.stage(name) else ():
+                if id(other) in seen:
+                    continue
+                seen.add(id(other))
+                for copy in other.copies:
+                    yield from _known(copy.sources, context)
+                yield from _read_elsewhere(dockerfile, other, seen, context)
+
+
+def _origins(instruction: Instruction) -> Iterator[tuple[str | None, str]]:
+    """Yield (stage or image, '') for what is copied or mounted from one, (None, path) for a mount of the context."""
+    if instruction.keyword in ("COPY", "ADD") and (origin := instruction.flag("from")):
+        yield origin, ""
+    for flag, value in instruction.flags:
+        if instruction.keyword != "RUN" or flag != "mount":
+            continue
+        options = dict(part.partition("=")[::2] for part in value.split(","))
+        origin = options.get("from")
+        if origin:
+            yield origin, ""
+        elif options.get("type", "bind") == "bind":
+            source = options.get("source", options.get("src", "."))
+            yield None, posixpath.normpath("/" + source.lstrip("/")).lstrip("/") or "."

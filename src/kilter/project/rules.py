@@ -1,0 +1,156 @@
+"""Grammars of single values: each rule takes a value and returns what is wrong with it, '' for nothing."""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+
+from kilter import words
+from kilter.project.faults import visible
+
+Rule = Callable[[str], str]
+
+ENV_VALUE_LIMIT = 65_536  # bytes; Linux takes no variable above 128 KiB
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_DNS_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+_DNS_LABEL = re.compile(rf"{_LABEL}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PATTERN = re.compile(r"[a-z*](?:[-a-z0-9*?]*[a-z0-9*?])?\Z")
+_AGE = re.compile(r"age1[0-9a-z]+\Z")
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}\Z")
+# The grammar of github.com/distribution/reference.
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = rf"(?:{_HOST}(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
+_IMAGE = re.compile(
+    rf"({_REPOSITORY})(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{{32,}})?\Z"
+)
+_REGISTRY = re.compile(rf"{_HOST}(?::[0-9]+)?(?:/{_PART})*\Z")
+_LONGEST_REFERENCE = 512
+
+
+def name(text: str) -> str:
+    """Project, service, component and process names (NS-Q1)."""
+    if words.is_name(text):
+        return ""
+    allowed = f"{words.NAME_RULE}, at most {words.PROJECT_NAME_LIMIT} characters"
+    return f"'{visible(text)}' is no valid name ({allowed}); '{words.valid_spelling(text)}' would be one"
+
+
+def image(text: str) -> str:
+    """Image references; a tag or a digest is required, because `latest` changes under the user's feet."""
+    match = _IMAGE.match(text) if len(text) <= _LONGEST_REFERENCE else None
+    if match is None:
+        return f"'{visible(text)}' is no image reference; write it as registry/name:tag"
+    return (
+        "" if match[2] or match[3] else f"'{visible(text)}' names no version; add a tag (:1.2) or a digest (@sha256:…)"
+    )
+
+
+def version(text: str) -> str:
+    """Versions of services."""
+    return "" if _VERSION.match(text) else f"'{visible(text)}' is no version"
+
+
+def quantity(text: str) -> str:
+    """Kubernetes quantities above zero."""
+    try:
+        return "" if len(text) < 32 and words.quantity(text) > 0 else f"'{visible(text)}' is no amount above zero"
+    except ValueError:
+        return f"'{visible(text)}' is not a quantity; write it as 256Mi, 1Gi, 500m or 2"
+
+
+def duration(text: str) -> str:
+    """Durations such as 90s, 5m, 1h30m."""
+    try:
+        words.duration(text if len(text) < 32 else "")
+    except ValueError:
+        return f"'{visible(text)}' is not a duration; write it as 90s, 5m or 1h30m"
+    return ""
+
+
+def relative(text: str) -> str:
+    """Paths inside the project: relative, with no way out by `..`; links are looked at on use."""
+    if not text or "\0" in text or "\\" in text:
+        return f"'{visible(text)}' is no path inside the project"
+    if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|[a-z]+://", text):
+        return f"the path '{visible(text)}' must be relative to kilter.yaml"
+    normal = posixpath.normpath(text)
+    return f"the path '{visible(text)}' leads out of the project" if normal.split("/")[0] == ".." else ""
+
+
+def absolute(text: str) -> str:
+    """Paths inside a container."""
+    good = text.startswith("/") and ".." not in text.split("/")
+    return "" if good else f"'{visible(text)}' must be an absolute path in the container"
+
+
+def url_path(text: str) -> str:
+    """Paths of requests."""
+    good = text.startswith("/") and re.fullmatch(r"[!-~]+", text)
+    return "" if good else f"'{visible(text)}' is no path of a request; it begins with /"
+
+
+def variable(text: str) -> str:
+    """Names of environment variables."""
+    return "" if _VARIABLE.match(text) else f"'{visible(text)}' is no name of a variable (letters, digits, _)"
+
+
+def secret(text: str) -> str:
+    """Names of Secrets."""
+    good = len(text) <= 253 and _DNS_NAME.match(text)
+    return "" if good else f"'{visible(text)}' is no name of a Secret (a-z, 0-9, '-' and '.')"
+
+
+def label(text: str) -> str:
+    """Names of namespaces."""
+    good = len(text) <= 63 and _DNS_LABEL.match(text)
+    return "" if good else f"'{visible(text)}' is no name of a namespace (a-z, 0-9 and '-')"
+
+
+def app(text: str) -> str:
+    """`<org>/<app>`."""
+    parts = text.split("/")
+    good = len(parts) == 2 and all(words.is_name(part) for part in parts)
+    return "" if good else f"'{visible(text)}' must be <org>/<app>, such as acme/shop"
+
+
+def pattern(text: str) -> str:
+    """Names of environments and patterns of them."""
+    good = len(text) <= 63 and _PATTERN.match(text)
+    return "" if good else f"'{visible(text)}' is no name or pattern of environments (such as prod or pr-*)"
+
+
+def recipient(text: str) -> str:
+    """Public age keys."""
+    if text.upper().startswith("AGE-SECRET-KEY"):
+        return "this is a private age key: take it out of the file at once; the public one begins with age1"
+    return "" if _AGE.match(text) else f"'{visible(text)}' is no public age key; it begins with age1"
+
+
+def registry(text: str) -> str:
+    """`<host>/<scope>`."""
+    good = len(text) <= _LONGEST_REFERENCE and _REGISTRY.match(text)
+    return "" if good else f"'{visible(text)}' is no registry; write it as registry.example.com/scope"
+
+
+def schedule(text: str) -> str:
+    """Cron expressions."""
+    fields = text.split()
+    good = len(fields) == 5 and all(re.fullmatch(r"[0-9A-Za-z*/,?#-]+", part) for part in fields)
+    return (
+        ""
+        if good or text in ("@hourly", "@daily", "@weekly", "@monthly")
+        else (f"'{visible(text)}' is no cron expression; it has five fields, such as 0 3 * * *")
+    )
+
+
+def variables(values: dict[str, str | None]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each bad variable of a map, with what is wrong; values are never shown."""
+    for key, value in values.items():
+        if wrong := variable(key):
+            yield key, wrong
+        elif value is not None and "\0" in value:
+            yield key, "the value holds a NUL character, which no variable can"
+        elif value is not None and len(value.encode("utf-8", "surrogatepass")) > ENV_VALUE_LIMIT:
+            yield key, f"the value is larger than {ENV_VALUE_LIMIT:,} bytes; mount a file in its place"

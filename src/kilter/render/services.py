@@ -1,0 +1,149 @@
+"""What each backing service gets: its version and image, its ports, and the values of its chart."""
+
+from collections.abc import Mapping
+
+from kilter.catalog.model import Entry, fill
+from kilter.errors import BadInput
+from kilter.project.model import Service
+from kilter.render.model import Credentials, PortPlan, Ports, ServicePlan
+from kilter.words import nearest, quantity
+
+ALLOTTED = frozenset({"name", "project", "type", "ports", "credentials"})  # kilter's alone, or addresses would lie
+MIB = 1024 * 1024
+
+
+def entry_of(name: str, service: Service, entries: Mapping[str, Entry]) -> Entry:
+    """Return the catalog entry of a declared service. Raises BadInput, naming the nearest entry and all of them."""
+    kind = service.type or name
+    if kind in entries:
+        return entries[kind]
+    close = nearest(kind, entries)
+    raise BadInput(
+        f"services.{name}: the catalog has no service {kind!r}" + (f" (did you mean {close!r}?)" if close else ""),
+        why=f"known services: {', '.join(sorted(entries))}",
+        hint="" if service.type else f"to give a service a name of your own, write `{name}: {{type: <service>}}`",
+    )
+
+
+def service_plan(
+    project: str,
+    name: str,
+    service: Service,
+    entry: Entry,
+    ports: Ports,
+    credentials: Mapping[str, Credentials],
+) -> ServicePlan:
+    """Plan one service. Raises BadInput for an unknown version and for values that kilter itself allots."""
+    version = service.version or entry.version
+    numbers = tuple(
+        PortPlan(port.name, (port.primary and service.port) or port.container, ports[f"{name}/{port.name}"])
+        for port in entry.ports
+    )
+    known = credentials.get(name, Credentials("", "", ""))
+    memory = (service.resources and service.resources.memory) or entry.memory
+    planned = ServicePlan(
+        name=name,
+        entry=entry,
+        version=version,
+        image=service.image or _image(name, version, entry),
+        ports=numbers,
+        primary=next(port for port in numbers if port.name == entry.primary_port.name),
+        credentials=known,
+        memory=memory,
+        values={},
+    )
+    planned.values.update(_merged(_house_values(project, planned, service), _own_values(name, service)))
+    return planned
+
+
+def variables(service: ServicePlan, host: str, *, localhost: bool = False) -> dict[str, str]:
+    """Return a service's variables as seen from a pod, or from this machine.
+
+    The instance named like its type has the plain names, every other one `<NAME>_…` (NS-Q23).
+    """
+    credentials = service.credentials
+    words = {
+        "name": service.name,
+        "host": host,
+        "user": credentials.user,
+        "password": credentials.password,
+        "database": credentials.database,
+    }
+    ports = {port.name: port.node_port if localhost else port.container for port in service.ports}
+    prefix = "" if service.name == service.entry.name else variable_name(service.name) + "_"
+    primary = service.primary.name
+    return {prefix + key: fill(text, words, ports, primary) for key, text in service.entry.variables.items()}
+
+
+def variable_name(name: str) -> str:
+    """Write a name as it appears in the names of variables: `orders-db` is `ORDERS_DB`."""
+    return name.upper().replace("-", "_")
+
+
+def _image(name: str, version: str, entry: Entry) -> str:
+    if version not in entry.versions:
+        raise BadInput(
+            f"services.{name}: {entry.title} {version} is not in this kilter's catalog",
+            why=f"known versions: {', '.join(sorted(entry.versions, key=_numeric))}",
+            hint=f"choose one of them, or give `services.{name}.image` an image of your own",
+        )
+    return entry.versions[version]
+
+
+def _numeric(version: str) -> tuple[tuple[int, str], ...]:
+    return tuple((int(part), "") if part.isdigit() else (0, part) for part in version.split("."))
+
+
+def _house_values(project: str, service: ServicePlan, declared: Service) -> dict[str, object]:
+    entry = service.entry
+    credentials = {key: getattr(service.credentials, key) for key in entry.credentials}
+    limits = {"memory": service.memory}
+    if declared.resources and declared.resources.cpu:
+        limits["cpu"] = declared.resources.cpu
+    values: dict[str, object] = {
+        "name": service.name,
+        "project": project,
+        "type": entry.name,
+        "image": service.image,
+        "ports": {port.name: {"container": port.container, "nodePort": port.node_port} for port in service.ports},
+        "resources": {"requests": requests(limits, entry.cpu), "limits": limits},
+        "env": {key: unexpanded(value) for key, value in sorted(declared.env.items()) if value is not None},
+    }
+    if credentials:
+        values["credentials"] = credentials
+    if entry.storage:
+        values["storage"] = declared.storage or entry.storage
+    shares = entry.memory_shares.items()
+    return values | {key: max(1, int(quantity(service.memory) * share / MIB)) for key, share in shares}
+
+
+def requests(limits: Mapping[str, str], cpu: str) -> dict[str, str]:
+    """Return what a workload asks for: half of its memory limit, and `cpu` unless its limit is lower."""
+    mebibytes = max(1, int(quantity(limits["memory"]) / 2 / MIB))
+    lower = limits.get("cpu", cpu)
+    return {"cpu": cpu if quantity(cpu) <= quantity(lower) else lower, "memory": f"{mebibytes}Mi"}
+
+
+def unexpanded(text: str) -> str:
+    """Escape a text in which Kubernetes would expand `$(NAME)` or shorten `$$`: what the user writes is literal."""
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
+
+
+def _own_values(name: str, service: Service) -> Mapping[str, object]:
+    values: Mapping[str, object] = service.values
+    for key in sorted(ALLOTTED & set(values)):
+        raise BadInput(
+            f"services.{name}.values.{key} cannot be set",
+            why="kilter allots it, and every address it prints depends on it",
+            hint=f"see the fields of `services.{name}` instead: type, port, hostPort",
+        )
+    return values
+
+
+def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,74 @@
+"""How values become text: YAML that every parser reads alike, and strings of a Tiltfile."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+HEADER = "# Rendered by kilter from kilter.yaml. Edits are overwritten; change kilter.yaml instead.\n"
+
+# A plain scalar of these letters is text to every YAML parser, save for the words below. PyYAML alone would leave
+# `1e3` plain, which Kubernetes' parser reads as a number.
+_PLAIN = re.compile(r"[A-Za-z/][-A-Za-z0-9_./ ]*(?<! )\Z")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists under their key and quotes whatever a parser could take for something else."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent lists like everything else."""
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write shared values out: an alias saves nothing and reads badly."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = None if _PLAIN.match(value) and value.lower() not in _WORDS else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads dates as the text they are written as; Kubernetes has no other dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def dump(value: object, header: str = HEADER) -> str:
+    """Write one YAML document; maps keep their order, so that the same input gives the same bytes."""
+    return header + _document(value)
+
+
+def dump_all(documents: Iterable[Mapping[str, Any]], header: str = HEADER) -> str:
+    """Write several YAML documents into one text."""
+    return header + "---\n".join(_document(document) for document in documents)
+
+
+def load_all(text: str) -> list[dict[str, Any]]:
+    """Read all maps of a YAML text, empty documents left out. Raises yaml.YAMLError, also for a text that is no map."""
+    documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+    if not all(isinstance(document, dict) for document in documents):
+        raise yaml.YAMLError("a document is no map")
+    return documents
+
+
+def starlark(value: str | Iterable[str]) -> str:
+    """Write a text, or a list of texts, as a Starlark expression; nothing in it can end the string early."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return "[" + ", ".join(starlark(each) for each in value) + "]"
+
+
+def _document(value: object) -> str:
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)

@@ -1,0 +1,134 @@
+"""The form of `ports.json`: records to text and back, strictly."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kilter.errors import MachineLacks
+from kilter.state.files import write_whole
+from kilter.state.paths import Paths
+
+SCHEMA = "kilter.ports/v1"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """User, password and database of a service."""
+
+    user: str
+    password: str = field(repr=False)
+    database: str
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """What a project owns on this machine.
+
+    `base` is the first number of its block of 20; `ports` maps port keys (`<service>/<port name>`, `tilt`) to numbers;
+    `password` is random once per project and the same for all of its services (NS-Q22).
+    """
+
+    project: str
+    directory: str
+    base: int
+    ports: Mapping[str, int]
+    password: str = field(repr=False)
+
+    @property
+    def block(self) -> range:
+        """The project's 20 numbers."""
+        return range(self.base, self.base + 20)
+
+    @property
+    def mapped_ports(self) -> tuple[int, ...]:
+        """What the cluster maps to the host: the block without Tilt's number, and pins outside of it."""
+        pins = {port for port in self.ports.values() if port not in self.block}
+        return (*(port for port in self.block if port != self.tilt_port), *sorted(pins))
+
+    @property
+    def tilt_port(self) -> int:
+        """The number of Tilt's own page."""
+        return self.base + 19
+
+    @property
+    def credentials(self) -> Mapping[str, Credentials]:
+        """The credentials of each service that has a port, by the service's name."""
+        services = (key.partition("/")[0] for key in self.ports if "/" in key)
+        return dict.fromkeys(services, self.login)
+
+    @property
+    def login(self) -> Credentials:
+        """User and database named after the project, with the project's password."""
+        name = self.project.replace("-", "_")
+        return Credentials(name, self.password, name)
+
+
+def load(file: Path) -> dict[str, Allocation]:
+    """Read all records; a missing file is none. Raises MachineLacks naming the file when it is damaged."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(file, str(error)) from error
+    try:
+        document = json.loads(text)
+        if document["schema"] != SCHEMA:
+            raise _foreign(file, document["schema"])
+        return {name: _record(name, entry) for name, entry in document["projects"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _damaged(file, f"{type(error).__name__}: {error}") from error
+
+
+def save(file: Path, records: Mapping[str, Allocation]) -> None:
+    """Replace the file whole, readable by its owner alone."""
+    projects = {name: _entry(record) for name, record in sorted(records.items())}
+    write_whole(file, json.dumps({"schema": SCHEMA, "projects": projects}, indent=2) + "\n")
+
+
+def copy_of(paths: Paths, name: str) -> Path:
+    """Where the copy of a project's record lies, beside the project's own data."""
+    return paths.project_data(name) / "record.json"
+
+
+def save_copy(paths: Paths, record: Allocation) -> None:
+    """Write the copy of one record, in the same form as the whole."""
+    save(copy_of(paths, record.project), {record.project: record})
+
+
+def copies(paths: Paths) -> Iterator[Allocation]:
+    """Yield the records of all readable copies, ordered by name."""
+    for file in sorted(paths.data.glob("*/record.json")):
+        try:
+            yield from load(file).values()
+        except MachineLacks:
+            continue
+
+
+def _record(name: str, entry: Mapping[str, object]) -> Allocation:
+    directory, base, ports, password = (entry[key] for key in ("directory", "base", "ports", "password"))
+    if not (isinstance(directory, str) and isinstance(base, int) and isinstance(password, str)):
+        raise TypeError(f"the entry of {name} is not of the right form")
+    if not (isinstance(ports, dict) and ports and {type(port) for port in ports.values()} == {int}):
+        raise TypeError(f"the ports of {name} are not numbers")
+    return Allocation(name, directory, base, ports, password)
+
+
+def _entry(record: Allocation) -> dict[str, object]:
+    return {
+        "directory": record.directory,
+        "base": record.base,
+        "ports": dict(record.ports),
+        "password": record.password,
+    }
+
+
+def _damaged(file: Path, why: str) -> MachineLacks:
+    return MachineLacks(f"{file} is damaged", why=why, hint="run `kilter doctor --fix`: it rebuilds the file")
+
+
+def _foreign(file: Path, schema: object) -> MachineLacks:
+    return MachineLacks(
+        f"{file} was written by another version of kilter", why=f"its schema is {schema!r}", hint="update kilter"
+    )

@@ -1,0 +1,278 @@
+"""Commands for the docker CLI, and what its answers mean."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kilter.errors import MachineLacks
+from kilter.proc import Command, Outcome
+
+KIND_LABEL = "io.x-k8s.kind.cluster"
+QUICK = 30.0  # seconds for questions that the engine answers from memory
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What `docker info` says of the engine; `faults` are its own words when it did not answer."""
+
+    version: str
+    cgroup_version: str
+    memory: int
+    cpus: int
+    containerd_store: bool
+    rootless: bool
+    security: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One mount of a container; `source` is the host's path of a bind mount, `name` that of a volume."""
+
+    kind: str
+    source: str
+    destination: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Container:
+    """What `docker inspect` says of a container. `published` maps `<port>/<protocol>` to host ports."""
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    status: str
+    exit_code: int
+    out_of_memory: bool
+    started_at: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    networks: tuple[str, ...] = ()
+    published: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a running container uses: bytes of memory, and CPU in percent of one core."""
+
+    container: str
+    memory: str
+    cpu: float
+
+
+def info() -> Command:
+    """Ask for the engine's facts; answers even when the engine is down, with exit code 1 or with faults."""
+    return Command(("docker", "info", "--format", "{{json .}}"), timeout=QUICK, ok=(0, 1))
+
+
+def endpoint() -> Command:
+    """Ask which address the docker CLI speaks to, DOCKER_HOST and contexts considered."""
+    return Command(("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"), timeout=QUICK)
+
+
+def inspect(*containers: str) -> Command:
+    """Ask for containers by name or id; exit code 1 when one of them does not exist."""
+    return Command(("docker", "inspect", "--type", "container", *containers), timeout=QUICK, ok=(0, 1))
+
+
+def list_containers(*, labels: Sequence[str] = (), name: str = "", running_only: bool = False) -> Command:
+    """List containers that bear all `labels` (`key` or `key=value`) and whose name matches the pattern `name`."""
+    filters = [f"label={label}" for label in labels] + ([f"name={name}"] if name else [])
+    flags = [flag for condition in filters for flag in ("--filter", condition)]
+    everything = () if running_only else ("--all",)
+    return Command(
+        ("docker", "ps", *everything, "--no-trunc", *flags, "--format", "{{json .}}"), timeout=QUICK, error=MachineLacks
+    )
+
+
+def run_detached(
+    name: str,
+    image: str,
+    *,
+    labels: Mapping[str, str],
+    env: Mapping[str, str],
+    volumes: Mapping[str, str],
+    publish: Sequence[str] = (),
+) -> Command:
+    """Start a container that returns after a reboot unless it was stopped; pulls the image when it is not there."""
+    argv = ["docker", "run", "--detach", "--name", name, "--restart", "unless-stopped"]
+    argv += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
+    argv += [part for key, value in env.items() for part in ("--env", f"{key}={value}")]
+    argv += [part for source, target in volumes.items() for part in ("--volume", f"{source}:{target}")]
+    argv += [part for mapping in publish for part in ("--publish", mapping)]
+    return Command((*argv, image), timeout=600, error=MachineLacks)
+
+
+def run_once(image: str, entrypoint: str, arguments: Sequence[str], *, mounts_of: str = "", bind: str = "") -> Command:
+    """Run one program of an image that is already here, without network, and remove the container.
+
+    It sees the mounts of the container `mounts_of`, or the bind mount `bind` (`<source>:<destination>`).
+    `--userns=host` because the node's files carry the host's user numbers even where the engine remaps them.
+    """
+    flags = ["--rm", "--pull", "never", "--network", "none", "--userns", "host", "--entrypoint", entrypoint]
+    flags += ["--volumes-from", mounts_of] if mounts_of else []
+    flags += ["--volume", bind] if bind else []
+    return Command(("docker", "run", *flags, image, *arguments), timeout=600)
+
+
+def start(container: str) -> Command:
+    """Start an existing container."""
+    return Command(("docker", "start", container), timeout=120, error=MachineLacks)
+
+
+def unpause(container: str) -> Command:
+    """Let a paused container go on."""
+    return Command(("docker", "unpause", container), timeout=QUICK)
+
+
+def stop(container: str, grace: int) -> Command:
+    """Ask the container to end and end it after `grace` seconds."""
+    return Command(("docker", "stop", "-t", str(grace), container), timeout=grace + 60)
+
+
+def kill(container: str) -> Command:
+    """End a container at once; one that does not run is fine."""
+    return Command(("docker", "kill", container), timeout=60, ok=(0, 1))
+
+
+def remove(container: str, *, missing_ok: bool = False) -> Command:
+    """Remove a container with its anonymous volumes, running or not."""
+    # Versions of docker differ in whether a missing container is a failure.
+    ok = (0, 1) if missing_ok else (0,)
+    return Command(("docker", "rm", "--force", "--volumes", container), timeout=120, ok=ok)
+
+
+def remove_volume(name: str) -> Command:
+    """Remove a named volume; one that is gone is fine."""
+    return Command(("docker", "volume", "rm", "--force", name), timeout=120)
+
+
+def restart_policy(container: str, policy: str) -> Command:
+    """Set when the engine starts the container by itself."""
+    return Command(("docker", "update", "--restart", policy, container), timeout=QUICK)
+
+
+def execute(
+    container: str, *argv: str, stdin: str | None = None, timeout: float = 60, ok: tuple[int, ...] = (0,)
+) -> Command:
+    """Run a program in a running container."""
+    interactive = ("--interactive",) if stdin is not None else ()
+    command = ("docker", "exec", *interactive, container, *argv)
+    return Command(command, stdin=stdin, timeout=timeout, ok=ok)
+
+
+def logs(container: str, tail: int) -> Command:
+    """Ask for the last lines that a container printed; a container that is gone is fine."""
+    return Command(("docker", "logs", "--tail", str(tail), container), timeout=QUICK, ok=(0, 1))
+
+
+def connect(network: str, container: str) -> Command:
+    """Join a container to a network; exit code 1 when the network is missing or the container is in it already."""
+    return Command(("docker", "network", "connect", network, container), timeout=QUICK, ok=(0, 1))
+
+
+def inspect_network(name: str) -> Command:
+    """Ask for a network; exit code 1 when it does not exist."""
+    return Command(("docker", "network", "inspect", name), timeout=QUICK, ok=(0, 1))
+
+
+def list_images(reference: str = "") -> Command:
+    """List local images, all or those of a reference."""
+    chosen = (reference,) if reference else ()
+    return Command(("docker", "image", "ls", "--no-trunc", "--format", "{{json .}}", *chosen), timeout=QUICK)
+
+
+def stats(*containers: str) -> Command:
+    """Ask once what running containers use; takes about two seconds."""
+    argv = ("docker", "stats", "--no-stream", "--no-trunc", "--format", "{{json .}}", *containers)
+    return Command(argv, timeout=QUICK)
+
+
+def build(context: Path, tag: str, *, dockerfile: Path, target: str | None = None) -> Command:
+    """Build an image."""
+    stage = ("--target", target) if target else ()
+    argv = ("docker", "build", "--file", str(dockerfile), "--tag", tag, *stage, str(context))
+    return Command(argv, timeout=None)
+
+
+def parse_info(outcome: Outcome) -> Engine:
+    """Read the answer to `info`; without an answer the version is empty and `faults` holds what docker said."""
+    try:
+        facts = json.loads(outcome.stdout)
+    except ValueError:
+        facts = {}
+    faults = [str(fault) for fault in facts.get("ServerErrors") or ()]
+    version = str(facts.get("ServerVersion") or "")
+    if not version and not faults:
+        faults = outcome.stderr.strip().splitlines()
+    store = [value for key, value in facts.get("DriverStatus") or () if key == "driver-type"]
+    security = tuple(str(option) for option in facts.get("SecurityOptions") or ())
+    return Engine(
+        version=version,
+        cgroup_version=str(facts.get("CgroupVersion") or ""),
+        memory=int(facts.get("MemTotal") or 0),
+        cpus=int(facts.get("NCPU") or 0),
+        containerd_store="io.containerd.snapshotter.v1" in store,
+        rootless="name=rootless" in security,
+        security=security,
+        faults=tuple(faults),
+    )
+
+
+def parse_inspect(outcome: Outcome) -> tuple[Container, ...]:
+    """Read the answer to `inspect`: the containers that exist. Raises MachineLacks when the engine did not answer."""
+    missing = [line for line in outcome.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
+    if outcome.code != 0 and missing:
+        raise MachineLacks("Docker did not answer", hint="run `kilter doctor`", details=missing)
+    return tuple(_container(entry) for entry in json.loads(outcome.stdout or "[]"))
+
+
+def parse_lines(text: str) -> tuple[dict[str, Any], ...]:
+    """Read one JSON document per line, as `--format '{{json .}}'` prints them."""
+    return tuple(json.loads(line) for line in text.splitlines() if line.strip())
+
+
+def parse_stats(text: str) -> tuple[Usage, ...]:
+    """Read the answer to `stats`; memory stays the text that docker prints (`385.2MiB`)."""
+    return tuple(
+        Usage(row["Name"], row["MemUsage"].partition(" / ")[0], float(row["CPUPerc"].rstrip("%") or 0))
+        for row in parse_lines(text)
+        if "--" not in row["CPUPerc"]
+    )
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Read the labels of a row of `docker ps`: `key=value` joined by commas."""
+    return dict(part.partition("=")[::2] for part in text.split(",") if part)
+
+
+def _container(entry: Mapping[str, Any]) -> Container:
+    state, settings = entry["State"], entry.get("NetworkSettings") or {}
+    # A stopped container publishes nothing; what it will publish again stands in its host configuration.
+    bindings = (settings.get("Ports") or {}) or (entry.get("HostConfig") or {}).get("PortBindings") or {}
+    return Container(
+        id=entry["Id"],
+        name=entry["Name"].lstrip("/"),
+        image=entry["Config"]["Image"],
+        image_id=entry["Image"],
+        status=state["Status"],
+        exit_code=state.get("ExitCode", 0),
+        out_of_memory=bool(state.get("OOMKilled")),
+        started_at=state.get("StartedAt", ""),
+        labels=entry["Config"].get("Labels") or {},
+        mounts=tuple(
+            Mount(mount["Type"], mount.get("Source", ""), mount["Destination"], mount.get("Name", ""))
+            # Docker lists them in another order each time.
+            for mount in sorted(entry.get("Mounts") or (), key=lambda one: str(one["Destination"]))
+        ),
+        networks=tuple(sorted(settings.get("Networks") or ())),
+        published={
+            port: tuple(sorted({int(binding["HostPort"]) for binding in hosts if binding.get("HostPort")}))
+            for port, hosts in bindings.items()
+            if hosts
+        },
+    )

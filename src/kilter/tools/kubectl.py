@@ -1,0 +1,127 @@
+"""Commands for kubectl. Every one names the project's own file and context; the user's default file plays no part."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kilter.errors import NotAllowed
+from kilter.proc import Command
+
+# Flags without a value that may stand before `s` in a bundle such as `-As https://…`.
+_SERVER_BUNDLE = re.compile(r"-[ARwitqh]*s")
+_CONFIG_WRITERS = re.compile(r"(set|unset|use|delete|rename)(-.*)?\Z")
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """Builds the commands for one project's cluster and namespace."""
+
+    binary: Path | str
+    kubeconfig: Path
+    context: str
+    namespace: str
+
+    def get(self, *what: str, selector: str = "", timeout: float = 20) -> Command:
+        """Ask for objects as JSON, e.g. `get("pods,services")` or `get("pod", "postgres-0")`; a missing one is fine."""
+        chosen = ("--selector", selector) if selector else ()
+        argv = ("get", *what, *chosen, "--output", "json", "--ignore-not-found", f"--request-timeout={timeout:g}s")
+        return self._command(*argv, timeout=timeout + 10)
+
+    def get_raw(self, path: str, timeout: float = 5) -> Command:
+        """Ask the API server for a path such as `/readyz`."""
+        return self._command("get", "--raw", path, f"--request-timeout={timeout:g}s", timeout=timeout + 5)
+
+    def wait(self, what: str, condition: str, *, timeout: float) -> Command:
+        """Wait until an object meets a condition such as `condition=Ready` or `delete`."""
+        return self._command("wait", what, f"--for={condition}", f"--timeout={timeout:g}s", timeout=timeout + 10)
+
+    def logs(self, what: str, *, container: str = "", flags: Sequence[str] = (), follow: bool = False) -> Command:
+        """Print the logs of a pod or workload (`statefulset/postgres`); `flags` are kubectl's own, e.g. `--tail=20`."""
+        chosen = (f"--container={container}",) if container else ("--all-containers",)
+        live = ("--follow",) if follow else ()
+        return self._command("logs", what, *chosen, *live, *flags, timeout=None if follow else 60)
+
+    def restart(self, what: str) -> Command:
+        """Replace the pods of a workload, keeping its volumes."""
+        return self._command("rollout", "restart", what)
+
+    def rollout(self, what: str, *, timeout: float) -> Command:
+        """Wait until a workload's newest revision runs."""
+        return self._command("rollout", "status", what, f"--timeout={timeout:g}s", timeout=timeout + 10)
+
+    def execute(self, pod: str, *argv: str, container: str = "", stdin: str | None = None) -> Command:
+        """Run a program in a pod (`statefulset/postgres` works too)."""
+        chosen = (f"--container={container}",) if container else ()
+        interactive = ("--stdin",) if stdin is not None else ()
+        return self._command("exec", pod, *chosen, *interactive, "--", *argv, stdin=stdin, timeout=600)
+
+    def apply(self, manifests: str) -> Command:
+        """Apply manifests given as text, server-side, as the field manager `kilter`."""
+        flags = ("--server-side", "--field-manager=kilter", "--filename=-")
+        return self._command("apply", *flags, stdin=manifests, timeout=120)
+
+    def delete(self, *what: str, wait: bool = True) -> Command:
+        """Delete objects; a missing one is fine."""
+        return self._command("delete", *what, "--ignore-not-found", f"--wait={str(wait).lower()}", timeout=180)
+
+    def passthrough(self, arguments: Sequence[str]) -> Command:
+        """Hand the user's own arguments to kubectl (`kilter kubectl -- …`).
+
+        Raises NotAllowed for an argument that would lead to another cluster, or change the project's file (NS-Q9).
+        """
+        for flag, value in _reaching_elsewhere(arguments):
+            own = {"--context": self.context, "--cluster": self.context, "--kubeconfig": str(self.kubeconfig)}.get(flag)
+            if value != own or own is None:
+                raise NotAllowed(
+                    f"`kilter kubectl` only speaks to {self.context}",
+                    why=f"{flag} {value} would lead to another cluster",
+                    hint="leave the flag out, or call kubectl yourself",
+                )
+        words = [argument for argument in _before_dashes(arguments) if not argument.startswith("-")]
+        if words[:1] == ["config"] and any(_CONFIG_WRITERS.match(word) for word in words[1:2]):
+            raise NotAllowed(
+                f"`kubectl config {words[1]}` would change {self.kubeconfig}",
+                why="kilter writes that file, and it holds exactly one context",
+            )
+        # No flags in front: kubectl refuses them before the name of a plugin. The file holds one context and namespace.
+        environment: dict[str, str | None] = {"KUBECONFIG": str(self.kubeconfig)}
+        return Command((str(self.binary), *arguments), env=environment, timeout=None)
+
+    def _command(self, *arguments: str, stdin: str | None = None, timeout: float | None = 60) -> Command:
+        place = ("--kubeconfig", str(self.kubeconfig), "--context", self.context, "--namespace", self.namespace)
+        environment: dict[str, str | None] = {"KUBECONFIG": str(self.kubeconfig)}
+        return Command((str(self.binary), *place, *arguments), env=environment, stdin=stdin, timeout=timeout)
+
+
+def version(kubectl: Path | str) -> Command:
+    """Ask for the client's version as JSON; no cluster is asked."""
+    argv = (str(kubectl), "version", "--client", "--output", "json")
+    return Command(argv, env={"KUBECONFIG": "/dev/null"}, timeout=20)
+
+
+def parse_list(text: str) -> tuple[dict[str, Any], ...]:
+    """Read the answer to `Kubectl.get`: the objects, however many, as plain dictionaries."""
+    if not text.strip():
+        return ()
+    document = json.loads(text)
+    return tuple(document["items"]) if document.get("kind", "").endswith("List") else (document,)
+
+
+def _before_dashes(arguments: Sequence[str]) -> list[str]:
+    """Return what kubectl reads itself; behind a bare `--` follows the program that runs in a pod."""
+    return list(arguments[: arguments.index("--")]) if "--" in arguments else list(arguments)
+
+
+def _reaching_elsewhere(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each flag that chooses a cluster, with its value."""
+    own = _before_dashes(arguments)
+    for position, argument in enumerate(own):
+        flag, equals, value = argument.partition("=")
+        following = own[position + 1] if position + 1 < len(own) else ""
+        if flag in ("--context", "--kubeconfig", "--cluster", "--server"):
+            yield flag, value if equals else following
+        elif not argument.startswith("--") and (bundle := _SERVER_BUNDLE.match(argument)):
+            yield "-s", argument[bundle.end() :].lstrip("=") or following

@@ -1,0 +1,200 @@
+"""Bringing the tools: the user's own when its version will do, else a pinned copy, downloaded once and verified.
+
+A copy lies at `<tools_dir>/<tool>/<version>/<tool>` beside its receipt, which says where it came from and which
+checksum was seen. It appears by rename only after its checksum was right, so what is there needs no further check.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kilter.errors import Failed, KilterError, MachineLacks
+from kilter.proc import Command, Runner
+from kilter.progress import Progress, Step
+from kilter.state.files import file_lock, sync_folder, write_whole
+from kilter.state.paths import Paths
+from kilter.tools import download
+from kilter.tools.download import FolderSource, Source, WebSource
+from kilter.tools.versions import Platform, Tool, accepts, parse_version, this_platform
+
+MIRROR = "KILTER_TOOLS_MIRROR"
+PATIENCE = 900.0  # seconds to wait for another kilter that is downloading the same tool
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where one file of a tool, and the file with its checksum, are to be had."""
+
+    source: Source
+    url: str
+    checksums: str
+
+    @property
+    def file_name(self) -> str:
+        """The upstream name of the file, without folders."""
+        return self.url.rpartition("/")[2]
+
+
+def provide(wanted: Tool, runner: Runner, paths: Paths, env: Mapping[str, str], progress: Progress) -> Path:
+    """Return the path of a tool that will do, bringing it when it is not here. Safe from several processes at once.
+
+    Raises MachineLacks, naming what was tried, when it cannot be had; Failed when what came is not what it should be.
+    """
+    found = on_path(wanted, runner, paths, env)
+    if found.usable:
+        assert found.path is not None
+        return found.path
+    copy = installed(wanted, paths)
+    if copy is not None:
+        return copy
+    folder = _folder(wanted, paths)
+    with file_lock(folder.with_name(f"{wanted.version}.lock"), PATIENCE, f"the download of {wanted.name}"):
+        copy = installed(wanted, paths)
+        if copy is not None:
+            return copy
+        with progress.step(f"downloading {wanted.name} {wanted.version}") as step:
+            return _install(wanted, folder, env, found, step)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What PATH holds under a tool's name: nothing, or a path and the version it prints (empty: it printed none)."""
+
+    path: Path | None = None
+    version: str = ""
+    usable: bool = False
+
+
+def on_path(tool: Tool, runner: Runner, paths: Paths, env: Mapping[str, str]) -> Found:
+    """Look at the user's own tool. What it printed is remembered for as long as the file is the same."""
+    where = shutil.which(tool.name, path=env.get("PATH", ""))
+    if where is None:
+        return Found()
+    path = Path(where)
+    facts = path.stat()
+    key = f"{path}:{facts.st_mtime_ns}:{facts.st_size}"
+    memory = paths.tools_dir / "on-path.json"
+    known = _remembered(memory)
+    if known.get(tool.name, ("",))[0] != key:
+        version = parse_version(_ask(tool, path, runner))
+        known[tool.name] = (key, ".".join(map(str, version)) if version else "")
+        write_whole(memory, json.dumps(known) + "\n")
+    text = known[tool.name][1]
+    return Found(path, text, accepts(tool, parse_version(text)))
+
+
+def installed(tool: Tool, paths: Paths) -> Path | None:
+    """Return kilter's own copy, or None. The receipt is written last and stands for the copy's wholeness."""
+    folder = _folder(tool, paths)
+    binary = folder / tool.name
+    return binary if (folder / "receipt.json").is_file() and os.access(binary, os.X_OK) else None
+
+
+def origin(tool: Tool, platform: Platform, env: Mapping[str, str]) -> Origin:
+    """Work out where a tool's files are: upstream, or KILTER_TOOLS_MIRROR (a folder or an https base).
+
+    A mirror holds `<tool>/v<version>/<upstream file name>`, and the checksum file by its upstream name beside it.
+    Raises BadInput for a mirror that is neither.
+    """
+    upstream = tool.files[platform]
+    name = upstream.rpartition("/")[2]
+    mirror = env.get(MIRROR, "").strip()
+    if not mirror:
+        return Origin(WebSource(), tool.folder + upstream, tool.folder + tool.checksums.format(file=upstream))
+    source: Source = WebSource()
+    if "://" in mirror and not mirror.startswith("file://"):
+        download.check_url(mirror)
+    else:
+        source, mirror = FolderSource(), str(Path(mirror.removeprefix("file://")).expanduser().absolute())
+    base = f"{mirror.rstrip('/')}/{tool.name}/v{tool.version}/"
+    return Origin(source, base + name, base + tool.checksums.format(file=name))
+
+
+def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, step: Step) -> Path:
+    platform = this_platform()
+    place = origin(tool, platform, env)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = folder / f"{place.file_name}.part"
+    try:
+        download.fetch(place.source, place.url, part, step)
+        expected = tool.sha256.get(platform) or _published(place)
+    except (OSError, download.NoSuchFile) as error:
+        raise _unavailable(tool, place, found, error) from error
+    _verify(tool, place, part, expected)
+    _unpack(tool, platform, part, folder / tool.name)
+    receipt = {"url": place.url, "sha256": expected, "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_whole(folder / "receipt.json", json.dumps(receipt, indent=2) + "\n")
+    part.unlink(missing_ok=True)
+    step.done(f"{tool.name} {tool.version}")
+    return folder / tool.name
+
+
+def _published(place: Origin) -> str:
+    """Return the checksum that the publisher serves beside the file."""
+    found = download.checksum_in(download.read_text(place.source, place.checksums), place.file_name)
+    if found is None:
+        raise Failed(f"{place.checksums} says nothing of {place.file_name}", why="the download cannot be verified")
+    return found
+
+
+def _verify(tool: Tool, place: Origin, part: Path, expected: str) -> None:
+    seen = download.sha256(part)
+    if seen != expected:
+        part.unlink()
+        raise Failed(
+            f"the download of {tool.name} {tool.version} is not what its publisher says",
+            why=f"{place.url} has the SHA-256 {seen}, expected was {expected}",
+            hint="nothing was installed; try again, and if it stays so, do not trust that source",
+        )
+
+
+def _unpack(tool: Tool, platform: Platform, part: Path, binary: Path) -> None:
+    """Put the binary in place by rename, from within an archive where it comes in one."""
+    fresh = binary.with_name(f".{binary.name}.new")
+    member = tool.member.get(platform)
+    if member:
+        download.extract(part, member, fresh)
+    else:
+        part.replace(fresh)
+    fresh.chmod(0o755)
+    with fresh.open("rb") as stream:
+        os.fsync(stream.fileno())
+    fresh.replace(binary)
+    sync_folder(binary.parent)
+
+
+def _unavailable(tool: Tool, place: Origin, found: Found, error: Exception) -> MachineLacks:
+    own = "not on PATH"
+    if found.path is not None:
+        own = f"{found.path} is {found.version or 'of an unknown version'}, needed is {tool.accepted}"
+    return MachineLacks(
+        f"{tool.name} {tool.version} could not be had",
+        why=download.unreachable(error),
+        hint=f"connect to the network, install {tool.name} {tool.accepted}, or set {MIRROR} to a folder or https base",
+        details=[f"tried: {own}", f"tried: {place.url}"],
+    )
+
+
+def _folder(tool: Tool, paths: Paths) -> Path:
+    return paths.tools_dir / tool.name / tool.version
+
+
+def _ask(tool: Tool, path: Path, runner: Runner) -> str:
+    """Return what a tool prints of its version; nothing when it does not run."""
+    try:
+        environment = {"KUBECONFIG": "/dev/null", "TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+        return runner.run(Command((str(path), *tool.asks), env=environment, timeout=20)).stdout
+    except KilterError:
+        return ""
+
+
+def _remembered(memory: Path) -> dict[str, tuple[str, str]]:
+    try:
+        document = json.loads(memory.read_text(encoding="utf-8"))
+        return {str(name): (str(key), str(version)) for name, (key, version) in document.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

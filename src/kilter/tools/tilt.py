@@ -1,0 +1,132 @@
+"""Commands for Tilt 0.37, and what its answers mean."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kilter.proc import Command
+
+HOST = "127.0.0.1"
+TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of a running Tilt.
+
+    `update` and `runtime` are Tilt's words: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is
+    the message of the newest build when it failed; `deployed` the time of the last deploy, empty before the first.
+    """
+
+    name: str
+    update: str
+    runtime: str
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    waiting: str = ""
+    deployed: str = ""
+    builds: int = 0
+
+
+@dataclass(frozen=True)
+class Tilt:
+    """Builds the commands for one project's Tilt: its own port, state folder, kubeconfig and context."""
+
+    binary: Path | str
+    port: int
+    home: Path
+    kubeconfig: Path
+    context: str
+    namespace: str
+
+    def up(self, tiltfile: Path, arguments: Sequence[str] = ()) -> Command:
+        """Run Tilt until it is ended, logs on standard output; `arguments` go to the Tiltfile.
+
+        The folder that is to hold `home` must exist: Tilt makes the last part of the path alone.
+        """
+        after = ("--", *arguments) if arguments else ()
+        argv = (str(self.binary), "up", "--stream", "--file", str(tiltfile), "--context", self.context)
+        place = ("--namespace", self.namespace, *self._server())
+        return Command((*argv, *place, *after), cwd=tiltfile.parent, env=self._environment(), timeout=None)
+
+    def resources(self) -> Command:
+        """Ask for the state of all resources."""
+        return self._ask("get", "uiresources", "--output", "json")
+
+    def session(self) -> Command:
+        """Ask for the session; answers as soon as Tilt's own server is up."""
+        return self._ask("get", "session", "Tiltfile", "--output", "json")
+
+    def trigger(self, resource: str = TILTFILE) -> Command:
+        """Make Tilt build one resource again; without a name, read the Tiltfile again."""
+        return self._ask("trigger", resource)
+
+    def args(self, arguments: Sequence[str]) -> Command:
+        """Change the arguments of the Tiltfile; none clears them."""
+        return self._ask("args", *(("--", *arguments) if arguments else ("--clear",)))
+
+    def logs(
+        self,
+        resources: Sequence[str] = (),
+        *,
+        follow: bool = False,
+        since: str = "",
+        tail: int = -1,
+        source: str = "all",
+    ) -> Command:
+        """Print logs as JSON lines; `source` is all, build or runtime, `since` a duration such as 5m."""
+        flags = ["--json", "--source", source, "--tail", str(tail)]
+        flags += ["--since", since] if since else []
+        flags += ["--follow"] if follow else []
+        argv = (str(self.binary), "logs", *flags, *self._server(), *resources)
+        return Command(argv, env=self._environment(), timeout=None if follow else 60)
+
+    def version(self) -> Command:
+        """Ask for the version; the answer is `v0.37.6, built 2026-08-08`."""
+        return version(self.binary)
+
+    def _ask(self, *words: str) -> Command:
+        verb, *rest = words
+        return Command((str(self.binary), verb, *self._server(), *rest), env=self._environment(), timeout=20)
+
+    def _server(self) -> tuple[str, ...]:
+        return "--host", HOST, "--port", str(self.port)
+
+    def _environment(self) -> dict[str, str | None]:
+        """Pin what Tilt would otherwise take from the user's environment. TILT_WEB_MODE: no build tool for its page."""
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            "TILT_DEV_DIR": str(self.home),
+            "TILT_WEB_MODE": "prod",
+            "TILT_DISABLE_ANALYTICS": "1",
+            "DO_NOT_TRACK": "1",
+            "TILT_HOST": None,
+            "TILT_PORT": None,
+        }
+
+
+def version(tilt: Path | str) -> Command:
+    """Ask for the version; the answer is `v0.37.6, built 2026-08-08`."""
+    return Command((str(tilt), "version"), env={"TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}, timeout=20)
+
+
+def parse_resources(text: str) -> tuple[Resource, ...]:
+    """Read the answer to `Tilt.resources`, in Tilt's order."""
+    return tuple(_resource(item) for item in json.loads(text).get("items") or ())
+
+
+def _resource(item: dict[str, Any]) -> Resource:
+    status = item.get("status") or {}
+    history = status.get("buildHistory") or [{}]
+    return Resource(
+        name=item["metadata"]["name"],
+        update=status.get("updateStatus") or "none",
+        runtime=status.get("runtimeStatus") or "none",
+        error=history[0].get("error") or "",
+        warnings=tuple(history[0].get("warnings") or ()),
+        waiting=(status.get("waiting") or {}).get("reason") or "",
+        deployed=status.get("lastDeployTime") or "",
+        builds=len(status.get("buildHistory") or ()),
+    )

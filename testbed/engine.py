@@ -1,0 +1,216 @@
+"""The container engine: made from Debian packages in the cache, started and stopped beside whatever the machine has."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from testbed import debian, network, pins
+from testbed.home import Home
+from testbed.processes import end_process, having_argument, recorded, spawn, stop, wait_until, write
+from testbed.work import Work
+
+NEW_PACKAGES = ("docker.io", "docker-cli", "containerd", "docker-buildx")
+# runc of the newer suite refuses cgroup v1 hosts that the older one serves.
+OLD_PACKAGES = (
+    "runc", "iptables", "libip4tc2", "libip6tc2", "libxtables12", "libmnl0", "libnftnl11", "libnfnetlink0",
+    "libnetfilter-conntrack3", "docker-registry", "tini",
+)  # fmt: skip
+IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
+WRAPPER = """\
+#!/bin/sh
+here={tree}
+export LD_LIBRARY_PATH="$here/usr/lib/x86_64-linux-gnu" XTABLES_LIBDIR="$here/usr/lib/x86_64-linux-gnu/xtables"
+exec "$here/usr/sbin/xtables-nft-multi" {name} "$@"
+"""
+CONTAINERD = """\
+version = 2
+root = "{root}/containerd"
+state = "{run}/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "{run}/containerd.sock"
+"""
+REGISTRY = """\
+version: 0.1
+log: {{level: warn, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {root}/registry}}
+  delete: {{enabled: true}}
+http:
+  addr: {address}:{port}
+  relativeurls: true
+"""
+
+
+def build(work: Work, target: Path) -> None:
+    """Unpack engine, client and registry into one tree."""
+    tree, scratch = target / "tree", target / "scratch"
+    debian.unpack(work, pins.DEBIAN_NEW, NEW_PACKAGES, tree, scratch)
+    debian.unpack(work, pins.DEBIAN_OLD, OLD_PACKAGES, tree, scratch)
+    shutil.rmtree(scratch)
+    client, tools = target / "client", target / "tools"
+    client.mkdir()
+    tools.mkdir()
+    (client / "docker").symlink_to("../tree/usr/bin/docker")
+    for name in ("containerd", "containerd-shim-runc-v2", "ctr"):
+        (tools / name).symlink_to(f"../tree/usr/bin/{name}")
+    for name in ("dockerd", "docker-proxy", "runc"):
+        (tools / name).symlink_to(f"../tree/usr/sbin/{name}")
+    for name in IPTABLES:
+        (tools / name).write_text(WRAPPER.format(tree=work.home.artefact("engine") / "tree", name=name))
+        (tools / name).chmod(0o755)
+
+
+def tools_environment(home: Home) -> dict[str, str]:
+    """What the services run with: the unpacked programs first."""
+    tools = f"{home.artefact('engine')}/tools"
+    return {**os.environ, "PATH": f"{tools}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}:/usr/sbin:/sbin"}
+
+
+def record(home: Home, service: str) -> Path:
+    """Where a service's process is noted."""
+    return home.run / f"{service}.json"
+
+
+def answers(path: Path) -> bool:
+    """Whether the engine answers on its socket."""
+    connection = http.client.HTTPConnection("localhost", timeout=2)
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(2)
+        connection.sock.connect(str(path))
+        connection.request("GET", "/_ping")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def listens(address: str, port: int) -> bool:
+    """Whether something accepts connections there."""
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def start(work: Work, _: Path | None = None) -> None:
+    """Start what does not run: containerd, dockerd, and the registry on loopback and on the bridge."""
+    home = work.home
+    tree = str(home.artefact("engine").resolve())
+    note = home.run / "engine"
+    if note.exists() and note.read_text() != tree:
+        # The programs of the running engine were replaced on disk: its shims could not be started any more.
+        stop_all(work)
+    home.run.mkdir(parents=True, exist_ok=True)
+    network.raise_limits(home.run / "sysctl.json")
+    plugins = home.root / "docker-config/cli-plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    link(plugins / "docker-buildx", home.artefact("engine") / "tree/usr/libexec/docker/cli-plugins/docker-buildx")
+    environment = tools_environment(home)
+    start_containerd(home, environment)
+    start_registry(home, "127.0.0.1", environment)
+    start_dockerd(home, environment)
+    start_registry(home, pins.BRIDGE_ADDRESS, environment)
+    write(home.run / "home", str(home.root))
+    write(note, tree)
+
+
+def link(name: Path, target: Path) -> None:
+    """Point a symbolic link somewhere, in one step."""
+    if name.is_symlink() and name.readlink() == target:
+        return
+    half = name.with_name(f".{name.name}.{os.getpid()}")
+    half.unlink(missing_ok=True)
+    half.symlink_to(target)
+    half.replace(name)
+
+
+def start_containerd(home: Home, environment: Mapping[str, str]) -> None:
+    """containerd by itself, so that an engine killed without warning finds its containers' shims again."""
+    note = record(home, "containerd")
+    if recorded(note):
+        return
+    config = home.engine / "containerd.toml"
+    write(config, CONTAINERD.format(root=home.engine, run=home.run))
+    address = home.run / "containerd.sock"
+    address.unlink(missing_ok=True)
+    spawn(note, ["containerd", "--config", str(config)], home.logs / "containerd.log", environment)
+    wait_until(address.exists, note, "containerd")
+
+
+def start_dockerd(home: Home, environment: Mapping[str, str]) -> None:
+    """dockerd on its own socket and data; the machine's daemon.json is not read."""
+    note = record(home, "dockerd")
+    if recorded(note) and answers(home.socket):
+        return
+    stop(note)
+    write(home.engine / "daemon.json", "{}\n")
+    pidfile = home.run / "docker.pid"
+    pidfile.unlink(missing_ok=True)
+    command = [
+        "dockerd", "--config-file", str(home.engine / "daemon.json"), "--host", f"unix://{home.socket}",
+        "--containerd", str(home.run / "containerd.sock"), "--data-root", str(home.engine / "docker"),
+        "--exec-root", str(home.run / "docker"), "--pidfile", str(pidfile), "--group", "root",
+        "--bip", f"{pins.BRIDGE_ADDRESS}/{pins.BRIDGE_BITS}", "--storage-driver", "overlay2",
+        "--registry-mirror", f"http://127.0.0.1:{pins.MIRROR_PORT}",
+        "--insecure-registry", f"{pins.BRIDGE_ADDRESS}:{pins.MIRROR_PORT}",
+        "--init-path", str(home.artefact("engine") / "tree/usr/bin/tini"),
+    ]  # fmt: skip
+    spawn(note, command, home.logs / "dockerd.log", environment)
+    wait_until(lambda: answers(home.socket), note, "dockerd")
+
+
+def start_registry(home: Home, address: str, environment: Mapping[str, str]) -> None:
+    """The registry on one address; both read and write the same files."""
+    note = record(home, f"registry-{address}")
+    if recorded(note):
+        return
+    config = home.engine / f"registry-{address}.yml"
+    write(config, REGISTRY.format(root=home.engine, address=address, port=pins.MIRROR_PORT))
+    program = home.artefact("engine") / "tree/usr/bin/docker-registry"
+    clean = {name: value for name, value in environment.items() if not name.startswith("REGISTRY_")}
+    spawn(note, [str(program), "serve", str(config)], home.logs / "registry.log", clean)
+    wait_until(lambda: listens(address, pins.MIRROR_PORT), note, "the registry")
+
+
+def running(home: Home) -> dict[str, int | None]:
+    """Each service with its pid, or None."""
+    services = ("containerd", "dockerd", "registry-127.0.0.1", f"registry-{pins.BRIDGE_ADDRESS}")
+    return {service: recorded(record(home, service)) for service in services}
+
+
+def stop_all(work: Work) -> None:
+    """End every container, service, mount, bridge, rule and changed setting of the testbed."""
+    home = work.home
+    bridges = stop_containers(work) if answers(home.socket) else []
+    for service in (f"registry-{pins.BRIDGE_ADDRESS}", "registry-127.0.0.1", "dockerd", "containerd"):
+        stop(record(home, service))
+    for pid in having_argument(str(home.run / "containerd.sock")):
+        end_process(pid, 2.0)
+    network.unmount_below([home.root, home.run])
+    network.remove_bridges(["docker0", *bridges])
+    network.remove_rules(tools_environment(home))
+    network.remove_control_groups("docker")
+    network.restore_limits(home.run / "sysctl.json")
+    shutil.rmtree(home.run, ignore_errors=True)
+    for left in ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker"):
+        if Path(left).is_dir() and not any(Path(left).iterdir()):
+            Path(left).rmdir()
+
+
+def stop_containers(work: Work) -> list[str]:
+    """Stop the containers and tell which bridges the engine's networks use."""
+    ids = work.docker_read("ps", "--quiet").split()
+    if ids:
+        work.docker("stop", "--time", "3", *ids)
+    networks = work.docker_read("network", "ls", "--quiet", "--filter", "driver=bridge").split()
+    told = json.loads(work.docker_read("network", "inspect", *networks)) if networks else []
+    named = [entry.get("Options", {}).get("com.docker.network.bridge.name") for entry in told]
+    return [name or f"br-{entry['Id'][:12]}" for name, entry in zip(named, told, strict=True)]

@@ -1,0 +1,102 @@
+"""What an engine changes in the kernel, and how to take it back: settings, rules, bridges, mounts, control groups."""
+
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from testbed.processes import write
+
+RAISED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1_048_576}
+# dockerd switches forwarding on; noted so that `down` can switch it back.
+NOTED = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding")
+TABLES = ("filter", "nat", "mangle", "raw")
+
+
+def raise_limits(note: Path, system: Path = Path("/proc/sys")) -> None:
+    """Raise what two clusters and a file watcher need, remembering what was there before."""
+    if not note.exists():
+        before = {name: (system / name).read_text().strip() for name in (*RAISED, *NOTED) if (system / name).exists()}
+        write(note, json.dumps(before))
+    for name, wanted in RAISED.items():
+        if int((system / name).read_text()) < wanted:
+            (system / name).write_text(str(wanted))
+
+
+def restore_limits(note: Path, system: Path = Path("/proc/sys")) -> None:
+    """Put back what was remembered."""
+    if note.exists():
+        for name, value in json.loads(note.read_text()).items():
+            (system / name).write_text(value)
+
+
+def removal(saved: str) -> str:
+    """From the text of iptables-save, the iptables-restore text that takes the engine's rules and chains out."""
+    out: list[str] = []
+    chains: list[str] = []
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            out.append(line)
+            chains = []
+        elif found := re.match(r":(DOCKER\S*) ", line):
+            chains.append(found.group(1))
+        elif line.startswith("-A ") and belongs_to_engine(line):
+            out.append("-D" + line[2:])
+        elif line == "COMMIT":
+            out += [f"-F {chain}" for chain in chains] + [f"-X {chain}" for chain in chains]
+            out.append(line)
+    return "\n".join(out) + "\n"
+
+
+def belongs_to_engine(rule: str) -> bool:
+    """A rule in a built-in chain that the engine put there."""
+    if rule.startswith("-A DOCKER"):
+        return False
+    return bool(re.search(r" -[jg] DOCKER| -[io] (docker0|br-[0-9a-f]{12})\b", rule)) or "-s 172." in rule
+
+
+def remove_rules(environment: Mapping[str, str]) -> None:
+    """Take the engine's rules out of the kernel's tables."""
+    for program in ("iptables", "ip6tables"):
+        try:
+            saved = run_quietly([f"{program}-save"], environment)
+            run_quietly([f"{program}-restore", "--noflush"], environment, removal(saved))
+            if "DOCKER" in saved:
+                run_quietly([program, "-P", "FORWARD", "ACCEPT"], environment)
+        except OSError:
+            return
+
+
+def run_quietly(command: Sequence[str], environment: Mapping[str, str], text: str = "") -> str:
+    """Run a program found on the given PATH, ignoring how it ends."""
+    words = ["env", *command]
+    return subprocess.run(words, check=False, input=text, capture_output=True, text=True, env=dict(environment)).stdout
+
+
+def remove_bridges(names: Sequence[str]) -> None:
+    """Delete bridges that are there."""
+    for name in names:
+        subprocess.run(["ip", "link", "delete", name, "type", "bridge"], check=False, capture_output=True)
+
+
+def mounts_below(table: str, roots: Sequence[Path]) -> list[str]:
+    """Mount points below some folders, the latest first, from the text of /proc/self/mounts."""
+    points = [line.split(" ")[1].replace("\\040", " ") for line in table.splitlines()]
+    return [point for point in reversed(points) if any(point.startswith(f"{root}/") for root in roots)]
+
+
+def unmount_below(roots: Sequence[Path]) -> None:
+    """Detach every mount that was left below some folders."""
+    for point in mounts_below(Path("/proc/self/mounts").read_text(), roots):
+        subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
+
+
+def remove_control_groups(name: str, root: Path = Path("/sys/fs/cgroup")) -> None:
+    """Remove the engine's own control groups, which are empty by now; a group still in use stays."""
+    for top in (root / name, *root.glob(f"*/{name}")):
+        inside = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True) if top.is_dir() else []
+        for folder in (*inside, top):
+            with contextlib.suppress(OSError):
+                folder.rmdir()

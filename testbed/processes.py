@@ -1,0 +1,109 @@
+"""Long-running processes: started in their own session, known by pid and start time, never by name."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+class StartFailed(RuntimeError):
+    """A service ended, or did not answer in time."""
+
+
+def start_time(pid: int) -> str | None:
+    """The kernel's start time of a process, or None: tells a process from a later one that got its pid."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def recorded(record: Path) -> int | None:
+    """The pid in a record, if that very process still runs."""
+    try:
+        entry = json.loads(record.read_text())
+        pid, started = int(entry["pid"]), str(entry["started"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return pid if start_time(pid) == started else None
+
+
+def spawn(record: Path, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
+    """Start a service that outlives this process and record it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=dict(environment), start_new_session=True
+        )
+    write(record, json.dumps({"pid": child.pid, "started": start_time(child.pid)}))
+    return child.pid
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.write_text(text)
+    half.replace(path)
+
+
+def wait_until(answers: Callable[[], bool], record: Path, what: str, timeout: float = 60.0) -> None:
+    """Wait until a service answers; fail at once when its process has ended."""
+    end = time.monotonic() + timeout
+    while not answers():
+        if recorded(record) is None:
+            raise StartFailed(f"{what} ended while starting")
+        if time.monotonic() > end:
+            raise StartFailed(f"{what} did not answer within {timeout:.0f} s")
+        time.sleep(0.05)
+
+
+def stop(record: Path, patience: float = 20.0) -> None:
+    """End a recorded process, politely first."""
+    pid = recorded(record)
+    if pid is not None:
+        end_process(pid, patience)
+    record.unlink(missing_ok=True)
+
+
+def end_process(pid: int, patience: float) -> None:
+    """SIGTERM, a wait, SIGKILL."""
+    started = start_time(pid)
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            reap(pid)
+            if start_time(pid) != started:
+                return
+            time.sleep(0.05)
+
+
+def reap(pid: int) -> None:
+    """Collect a child of ours that ended, so that it does not stay as a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def having_argument(argument: str) -> list[int]:
+    """The processes called with exactly this argument: for the shims, which containerd starts and nobody records."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if argument.encode() in arguments:
+            found.append(int(folder.name))
+    return found

@@ -1,0 +1,56 @@
+"""The table of stages; those nearer to the top start first."""
+
+from testbed import engine, golang, images, node, pins, tools
+from testbed.plan import Stage
+
+ENGINE_PINS = (pins.DEBIAN_OLD, pins.DEBIAN_NEW, *engine.NEW_PACKAGES, *engine.OLD_PACKAGES)
+ADDRESS = f"{pins.BRIDGE_ADDRESS}/{pins.BRIDGE_BITS}:{pins.MIRROR_PORT}"
+
+
+def image(folder: str, name: str, title: str, usual: float, *needs: str, pin: str = "") -> Stage:
+    """A stage that makes one stand-in image from its recipe folder."""
+    extras = {"registry": images.registry_program, "node": images.node_packages}.get(folder)
+    return Stage(
+        f"image-{folder}",
+        title,
+        images.from_recipe(folder, name, extras),
+        needs=("debian", *needs),
+        recipe=(f"images/{folder}",),
+        pins=(name, pin),
+        usual=usual,
+    )
+
+
+STAGES = (
+    Stage("engine", "container engine from Debian packages", engine.build, pins=ENGINE_PINS, usual=15),
+    Stage("go", "Go toolchain", golang.toolchain, pins=(pins.GO, "1"), usual=2),
+    Stage(
+        "kubernetes", "Kubernetes, etcd and CoreDNS, compiled", golang.kubernetes,
+        needs=("go",), recipe=("go/kubernetes",), pins=(pins.KUBERNETES,), usual=480, compiles=True,
+    ),
+    Stage("kind", "kind, compiled", golang.kind, ("go",), ("go/kind",), (pins.KIND,), 30, compiles=True),
+    Stage(
+        "registry", "registry, compiled", golang.registry,
+        ("go",), ("go/registry",), (pins.REGISTRY,), usual=60, compiles=True,
+    ),
+    Stage("tilt", "Tilt, compiled", golang.tilt, ("go",), ("go/tilt",), (pins.TILT,), 200, compiles=True),
+    Stage("running", "start the engine and the mirror", engine.start, ("engine",), pins=(ADDRESS,), cached=False),
+    Stage(
+        "debian", "image debian:trixie-slim", images.debian_image,
+        needs=("running",), pins=(pins.DEBIAN_NEW, *images.BASE, images.trust_digest()), usual=30,
+    ),
+    image("postgres", "postgres:17", "image postgres:17", 45),
+    image("redis", "redis:8", "image redis:8", 15),
+    image("python", "python:3.13-slim", "image python:3.13-slim", 25),
+    Stage("node-root", "file system of a cluster node", node.root, pins=(pins.DEBIAN_OLD, *node.PACKAGES), usual=30),
+    Stage("helm-tool", "helm for the mirror", tools.helm, ("debian",), pins=(pins.HELM, pins.HELM_PACKAGE), usual=10),
+    image("node", "node:22-slim", "image node:22-slim", 20, pin=f"{pins.NODE} {pins.NPM}"),
+    Stage(
+        "node", f"image {pins.NODE_IMAGE}", node.image, needs=("running", "node-root", "kubernetes"), recipe=("node",),
+        pins=(ADDRESS, *node.MASKED, pins.PAUSE_IMAGE, pins.ETCD_IMAGE, pins.COREDNS_IMAGE), usual=60,
+    ),
+    Stage("kubectl-tool", "kubectl for the mirror", tools.kubectl, ("kubernetes",), pins=(pins.KUBERNETES,), usual=2),
+    Stage("kind-tool", "kind for the tools mirror", tools.kind, ("kind",), pins=(pins.KIND,), usual=1),
+    image("registry", "registry:3", "image registry:3", 10, "registry"),
+    Stage("tilt-tool", "Tilt for the tools mirror", tools.tilt, ("tilt",), pins=(pins.TILT,), usual=5),
+)  # fmt: skip

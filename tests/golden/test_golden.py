@@ -1,0 +1,26 @@
+"""What kilter renders, byte for byte; `make golden` renders it anew, and the difference is read before it is kept."""
+
+import os
+
+import pytest
+from golden.regenerate import HERE, SCENARIOS, expected, helm_template, planned, rendered
+
+from kilter.render.tree import chart_jobs
+
+HELM = os.environ.get("KILTER_TEST_HELM", "")  # read here: tests themselves see no KILTER_ variables
+
+
+@pytest.mark.requirement("CT-25", "CT-Q24")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_rendered_tree_is_the_one_that_was_kept(scenario: str) -> None:
+    tree = rendered(scenario)
+    assert tree == expected(scenario)
+
+
+@pytest.mark.skipif(not HELM, reason="KILTER_TEST_HELM names no helm binary")
+@pytest.mark.requirement("CT-3", "CT-9")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_stored_output_of_helm_is_what_helm_prints(scenario: str) -> None:
+    for job in chart_jobs(planned(scenario)):
+        stored = (HERE / scenario / "charts" / f"{job.service}.yaml").read_text()
+        assert helm_template(HELM, job) == stored

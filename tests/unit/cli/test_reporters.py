@@ -1,0 +1,203 @@
+"""Progress on standard error, in each of its forms."""
+
+import io
+import json
+import re
+import threading
+
+import pytest
+from rich.console import Console as RichConsole
+
+from kilter.cli import reporters
+from kilter.cli.console import Style
+from kilter.cli.live import LiveReporter
+from kilter.cli.reporters import JsonReporter, LineReporter, PlainReporter, QuietReporter, reporter
+from kilter.errors import Failed
+from kilter.progress import Progress
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def told(progress: Progress) -> None:
+    """Tell a reporter one of everything, a failing step last."""
+    progress.note("plain words")
+    progress.warn("look out")
+    with progress.step("create the cluster") as step:
+        step.note("pulling")
+        step.done("one node")
+    with progress.step("empty"):
+        pass
+    with pytest.raises(Failed), progress.step("start Tilt"):
+        raise Failed("no")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that the test moves; it stands still by itself."""
+    now = [100.0]
+    monkeypatch.setattr(reporters.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.usefixtures("clock")
+def test_plain_progress_is_one_line_per_event_and_no_control_character() -> None:
+    stream = io.StringIO()
+    told(PlainReporter(stream))
+    assert stream.getvalue().splitlines() == [
+        "plain words",
+        "warning: look out",
+        "✓ create the cluster: one node (0.0s)",
+        "✓ empty (0.0s)",
+        "✗ start Tilt (0.0s)",
+    ]
+
+
+@pytest.mark.usefixtures("clock")
+def test_json_progress_is_one_object_per_line() -> None:
+    stream = io.StringIO()
+    told(JsonReporter(stream))
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {"event": "note", "text": "plain words"},
+        {"event": "warning", "text": "look out"},
+        {"event": "begin", "step": "create the cluster"},
+        {"event": "done", "step": "create the cluster", "text": "one node", "seconds": 0.0},
+        {"event": "begin", "step": "empty"},
+        {"event": "done", "step": "empty", "seconds": 0.0},
+        {"event": "begin", "step": "start Tilt"},
+        {"event": "failed", "step": "start Tilt", "seconds": 0.0},
+    ]
+
+
+def test_json_progress_survives_any_text() -> None:
+    stream = io.StringIO()
+    JsonReporter(stream).note('a"b\nc\x1b[31m\udcff ✓')
+    [line] = stream.getvalue().splitlines()
+    assert json.loads(line)["text"] == 'a"b\nc\x1b[31m\udcff ✓'
+
+
+def test_quiet_progress_is_warnings_alone() -> None:
+    stream = io.StringIO()
+    told(QuietReporter(stream))
+    assert stream.getvalue() == "warning: look out\n"
+
+
+def test_a_log_hears_of_a_long_wait_now_and_then_and_never_twice_the_same(clock: list[float]) -> None:
+    stream = io.StringIO()
+    with PlainReporter(stream).step("wait") as step:
+        for second in range(30):
+            clock[0] = 100.0 + second
+            step.note("redis is starting" if second < 20 else "redis answers")
+    assert stream.getvalue().splitlines() == [
+        "  wait: redis is starting",
+        "  wait: redis answers",
+        "✓ wait (29s)",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "most"), [(PlainReporter, 7), (JsonReporter, 62)])
+def test_a_chatty_step_does_not_flood_the_log(kind: type[LineReporter], most: int, clock: list[float]) -> None:
+    stream = io.StringIO()
+    with kind(stream).step("wait") as step:
+        for tenth in range(300):
+            clock[0] = 100.0 + tenth / 10
+            step.note(f"{tenth} of 300")
+    assert 3 < len(stream.getvalue().splitlines()) <= most
+
+
+def test_lines_of_several_threads_stay_whole() -> None:
+    stream = io.StringIO()
+    progress = JsonReporter(stream)
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            with progress.step(f"step {number}" * 50):
+                progress.note("x" * 200)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([json.loads(line) for line in stream.getvalue().splitlines()]) == 4 * 50 * 3
+
+
+@pytest.mark.parametrize(
+    ("style", "stream", "kind"),
+    [
+        (Style.AUTO, io.StringIO(), PlainReporter),
+        (Style.AUTO, Terminal(), LiveReporter),
+        (Style.PLAIN, Terminal(), PlainReporter),
+        (Style.JSON, Terminal(), JsonReporter),
+        (Style.QUIET, Terminal(), QuietReporter),
+    ],
+)
+def test_progress_is_live_on_a_terminal_alone(style: Style, stream: io.StringIO, kind: type) -> None:
+    assert type(reporter(style, stream, color=True)) is kind
+
+
+def live(width: int = 80, *, color: bool = False) -> tuple[LiveReporter, io.StringIO]:
+    """Return a live reporter on a terminal that remembers what is written."""
+    screen = Terminal()
+    progress = LiveReporter(screen, color=color)
+    progress._console = RichConsole(
+        file=screen, force_terminal=True, width=width, no_color=not color, highlight=False, color_system="standard"
+    )
+    return progress, screen
+
+
+def plain(screen: io.StringIO) -> str:
+    """Return what was written, without the styles."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+
+
+def test_live_steps_stay_as_lines_when_they_end() -> None:
+    progress, screen = live()
+    told(progress)
+    shown = plain(screen)
+    for line in ("plain words", "! look out", "✓ create the cluster  one node", "✓ empty", "✗ start Tilt"):
+        assert line in shown
+    assert progress._live is None
+    assert screen.getvalue().rstrip("\r").endswith("\x1b[?25h"), "the cursor must be shown again"
+
+
+def test_live_steps_may_overlap_and_end_in_any_order() -> None:
+    progress, screen = live()
+    first, second = progress.step("first"), progress.step("second")
+    first.__enter__()
+    inner = second.__enter__()
+    inner.note("a note")
+    first.__exit__(None, None, None)
+    assert progress._live is not None
+    second.__exit__(None, None, None)
+    assert progress._live is None
+    assert screen.getvalue().index("✓ first") < screen.getvalue().index("✓ second")
+
+
+@pytest.mark.parametrize("width", [1, 10, 400])
+def test_live_steps_fit_terminals_of_any_width(width: int) -> None:
+    progress, screen = live(width)
+    with progress.step("a title that is longer than the terminal") as step:
+        step.note("[bold]not markup[/nonsense] " * 20)
+        progress._live.refresh()  # type: ignore[union-attr]
+        step.done("[/]")
+    assert screen.getvalue()
+
+
+def test_live_text_is_shown_as_it_is_and_never_read_as_markup() -> None:
+    progress, screen = live()
+    with progress.step("build [red]web[/red]") as step:
+        step.done("[link=x]y")
+    assert "✓ build [red]web[/red]  [link=x]y" in plain(screen)
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_live_colors_can_be_switched_off(color: bool) -> None:
+    progress, screen = live(color=color)
+    with progress.step("one"):
+        pass
+    assert ("\x1b[32m" in screen.getvalue()) is color

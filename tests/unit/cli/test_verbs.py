@@ -1,0 +1,213 @@
+"""The verbs that need neither an engine nor a cluster, driven by their command lines."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.cli.app import App
+from kilter.cli.main import run
+from kilter.dev.machine import Machine
+from kilter.progress import Recorder
+from kilter.project.load import load
+from kilter.state.paths import Paths
+from kilter.tools import docker
+
+NODE = docker.inspect("kilter-shop-control-plane").argv
+ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project's directory."""
+    directory = tmp_path / "shop"
+    directory.mkdir()
+    (directory / "kilter.yaml").write_text("# mine\nservices:\n  redis:\n")
+    return directory
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    """The processes of `App.machine`: an engine without a cluster."""
+    fake = FakeRunner({**ENGINE, NODE: "[]"})
+    machine = Machine(fake, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
+    monkeypatch.setattr(App, "machine", machine)
+    return fake
+
+
+def test_init_writes_a_file_that_kilter_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "My Shop"
+    directory.mkdir()
+    assert run(["-C", str(directory), "init"]) == 0
+    assert capsys.readouterr().out.startswith(f"wrote {directory / 'kilter.yaml'}\n")
+    assert load(directory / "kilter.yaml").name == "my-shop"
+
+
+@pytest.mark.requirement("C5")
+def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "init"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert (shop / "kilter.yaml").read_text() == "# mine\nservices:\n  redis:\n"
+
+
+def test_init_can_print_instead(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "init", "--dry-run", "--name", "other"]) == 0
+    assert "name: other\n" in capsys.readouterr().out
+    assert "other" not in (shop / "kilter.yaml").read_text()
+
+
+@pytest.mark.requirement("NS-Q1", "C1", "C3")
+@pytest.mark.parametrize("name", ["a;touch x", "$(id)", "Shop", "-f", "x" * 43])
+def test_init_refuses_a_bad_name_and_proposes_a_good_one(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(tmp_path), "init", f"--name={name}"]) == 2
+    assert "next: write it as '" in capsys.readouterr().err
+    assert list(tmp_path.glob("kilter.yaml")) == []
+
+
+@pytest.mark.requirement("C17", "LC-Q9")
+def test_destroy_asks_nobody_without_a_terminal_and_deletes_nothing(
+    shop: Path, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("shop\n"))
+    assert run(["-C", str(shop), "destroy"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert runner.commands[-1].argv == NODE
+
+
+@pytest.mark.requirement("C17", "LC-Q9")
+@pytest.mark.parametrize("typed", ["sho\n", "y\n", "\n", ""])
+def test_destroy_takes_no_other_word_than_the_name(
+    typed: str, shop: Path, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert run(["-C", str(shop), "destroy"]) == 130
+    assert runner.commands[-1].argv == NODE
+
+
+@pytest.mark.requirement("LC-Q9", "C17")
+@pytest.mark.usefixtures("runner")
+def test_destroy_lists_what_would_go_and_refuses_without_a_snapshot(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volume = Paths(tmp_path / "data", tmp_path / "cache").volumes("shop") / "pvc-1_shop-dev_data-redis-0"
+    volume.mkdir(parents=True)
+    (volume / "dump.rdb").write_bytes(b"x" * 2048)
+    assert run(["-C", str(shop), "destroy", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "  the volume data-redis-0 (2.0 KiB)\n" in said
+    assert "--no-snapshot" in said
+    assert (volume / "dump.rdb").exists()
+
+
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("runner")
+def test_destroying_what_is_not_there_is_fine(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "destroy", "--yes"]) == 0
+    assert "was already destroyed" in capsys.readouterr().out
+
+
+@pytest.mark.requirement("NS-Q24", "NS-24")
+def test_env_needs_no_engine(shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "env"]) == 0
+    assert "REDIS_URL=" in capsys.readouterr().out
+    assert runner.commands == []
+
+
+@pytest.mark.usefixtures("runner")
+def test_env_has_one_json_document(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for flags in (["--json"], ["-o", "json"], ["--format", "json"]):
+        assert run(["-C", str(shop), "env", *flags]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert (document["schema"], document["project"]) == ("kilter.env/v1", "shop")
+        assert set(document["variables"][0]) == {"name", "service", "inCluster", "localhost"}
+
+
+@pytest.mark.requirement("NS-Q27")
+@pytest.mark.usefixtures("runner")
+def test_env_compares_a_file_and_exits_with_1_for_a_difference(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "env", "--localhost"]) == 0
+    file = shop / ".env"
+    file.write_text(capsys.readouterr().out)
+    assert run(["-C", str(shop), "env", "--check", str(file)]) == 0
+    file.write_text("REDIS_URL=redis://localhost:1\n")
+    assert run(["-C", str(shop), "env", "--check", str(file)]) == 1
+    assert "REDIS_URL" in capsys.readouterr().out
+    assert run(["-C", str(shop), "env", "--check", str(shop / "none")]) == 6
+
+
+@pytest.mark.requirement("NS-Q2", "C4")
+@pytest.mark.usefixtures("runner")
+def test_a_second_checkout_of_a_name_is_refused_naming_the_first(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(shop), "env"]) == 0
+    other = tmp_path / "other" / "shop"
+    other.mkdir(parents=True)
+    (other / "kilter.yaml").write_text("services: {redis: }\n")
+    assert run(["-C", str(other), "env"]) == 2
+    assert str(shop) in capsys.readouterr().err
+
+
+@pytest.mark.requirement("NS-Q2", "C4")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("line", [["down"], ["stop"], ["destroy", "--yes", "--no-snapshot"]])
+@pytest.mark.xfail(reason="fault: down, stop and destroy act on the cluster of another directory's project")
+def test_a_second_checkout_cannot_end_what_the_first_runs(
+    line: list[str], shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(shop), "env"]) == 0
+    other = tmp_path / "other" / "shop"
+    other.mkdir(parents=True)
+    (other / "kilter.yaml").write_text("services: {redis: }\n")
+    assert run(["-C", str(other), *line]) == 2
+    assert str(shop) in capsys.readouterr().err
+
+
+@pytest.mark.requirement("LC-Q32")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("verb", ["logs", "restart"])
+def test_an_unknown_service_ends_with_2_and_the_nearest_known(
+    verb: str, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(shop), verb, "rediss"]) == 2
+    said = capsys.readouterr().err
+    assert "did you mean 'redis'?" in said
+    assert "known: redis" in said
+
+
+@pytest.mark.requirement("NS-Q9", "C11")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("arguments", [["--context", "prod", "get", "pods"], ["--kubeconfig=/x", "get", "pods"]])
+def test_kubectl_speaks_to_no_other_cluster(
+    arguments: list[str], shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(shop), "kubectl", "--", *arguments]) == 5
+    assert "kind-kilter-shop" in capsys.readouterr().err
+
+
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("runner")
+def test_down_of_a_project_that_never_ran_says_so(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "down"]) == 6
+    assert "was never started" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("runner")
+def test_stopping_what_has_no_cluster_changes_nothing(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(shop), "stop"]) == 0
+    assert "has no cluster" in capsys.readouterr().out
+    assert "stopped" not in (shop / "kilter.yaml").read_text()

@@ -1,0 +1,329 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.clusters import kind as provider_module
+from kilter.clusters import kubeconfig
+from kilter.clusters.kind import KindProvider
+from kilter.clusters.node import creation_mark, node_name
+from kilter.clusters.provider import State
+from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
+from kilter.proc import Command, Outcome
+from kilter.state.paths import Paths
+from kilter.tools import docker, kind
+
+from .test_kubeconfig import ADMIN
+
+IMAGE = "kindest/node:v1.37.0"
+INSPECT = docker.inspect(node_name("shop")).argv
+ABSENT = Outcome(1, "[]\n", "Error response from daemon: No such container: kilter-shop-control-plane")
+READY = docker.execute(
+    node_name("shop"),
+    "kubectl",
+    "--kubeconfig",
+    kubeconfig.ADMIN_FILE,
+    "get",
+    "--raw",
+    "/readyz",
+    "--request-timeout=3s",
+).argv
+READ = docker.execute("abc", "cat", kubeconfig.ADMIN_FILE).argv
+POLICY = docker.restart_policy("abc", "unless-stopped").argv
+CONFIG = "containerPath: /kilter"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "data", tmp_path / "cache")
+
+
+@pytest.fixture
+def node(paths: Paths) -> Callable[..., str]:
+    """What `docker inspect` says of the project's node."""
+
+    def described(status: str = "running", source: str = "", label: str = "kilter-shop", project: str = "shop") -> str:
+        entry: dict[str, Any] = {
+            "Id": "abc",
+            "Name": f"/{node_name(project)}",
+            "Image": "sha256:1",
+            "Config": {"Image": IMAGE, "Labels": {docker.KIND_LABEL: label}},
+            "State": {"Status": status},
+            "Mounts": [
+                {"Type": "bind", "Source": source or str(paths.identity(project)), "Destination": "/kilter"},
+                {"Type": "bind", "Source": str(paths.volumes(project)), "Destination": "/var/local-path-provisioner"},
+            ],
+            "NetworkSettings": {"Ports": {"6443/tcp": [{"HostPort": "35599"}], "30001/tcp": [{"HostPort": "30001"}]}},
+        }
+        return json.dumps([entry])
+
+    return described
+
+
+def create_command(paths: Paths) -> tuple[str, ...]:
+    scratch = paths.project_data("shop") / "kubeconfig.kind"
+    return kind.create("/bin/kind", "kilter-shop", config=CONFIG, kubeconfig=scratch, image=IMAGE).argv
+
+
+def provider(runner: FakeRunner, paths: Paths) -> KindProvider:
+    return KindProvider(runner, paths, lambda: Path("/bin/kind"))
+
+
+@pytest.mark.requirement("LC-Q19", "LC-Q13")
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("running", State.RUNNING),
+        ("restarting", State.RUNNING),
+        ("exited", State.STOPPED),
+        ("created", State.STOPPED),
+        ("paused", State.STOPPED),
+        ("dead", State.DEAD),
+        ("something new", State.DEAD),
+    ],
+)
+def test_the_container_alone_decides_on_the_state(
+    paths: Paths, node: Callable[..., str], status: str, state: State
+) -> None:
+    found = provider(FakeRunner({INSPECT: node(status)}), paths).find("shop")
+    assert found.state is state
+    assert found.ports == (30001, 35599)
+    assert found.image == IMAGE
+
+
+def test_no_container_is_an_absent_cluster(paths: Paths) -> None:
+    found = provider(FakeRunner({INSPECT: ABSENT}), paths).find("shop")
+    assert (found.state, found.container, found.ports, found.image) == (State.ABSENT, None, (), "")
+
+
+@pytest.mark.requirement("NS-Q3", "NS-Q2", "C4")
+@pytest.mark.parametrize("changes", [{"source": "/somewhere/else"}, {"label": "kilter-other"}, {"label": ""}])
+def test_a_cluster_without_this_projects_mark_is_foreign_and_no_verb_touches_it(
+    paths: Paths, node: Callable[..., str], changes: dict[str, str]
+) -> None:
+    runner = FakeRunner({INSPECT: node(**changes)})
+    mine = provider(runner, paths)
+    assert mine.find("shop").state is State.FOREIGN
+    for attempt in (
+        lambda: mine.create("shop", CONFIG, IMAGE),
+        lambda: mine.start("shop", 1),
+        lambda: mine.stop("shop", 1),
+        lambda: mine.delete("shop"),
+        lambda: mine.kubeconfig("shop"),
+    ):
+        with pytest.raises(Busy, match="is not this project's"):
+            attempt()
+    assert {command.argv for command in runner.commands} == {INSPECT}
+
+
+def test_the_files_of_docker_desktop_are_recognised(paths: Paths, node: Callable[..., str]) -> None:
+    source = f"/host_mnt{paths.identity('shop')}"
+    assert provider(FakeRunner({INSPECT: node(source=source)}), paths).find("shop").state is State.RUNNING
+
+
+@pytest.mark.requirement("NS-41")
+def test_all_clusters_are_found_with_two_questions(paths: Paths, node: Callable[..., str]) -> None:
+    rows = '{"ID": "b"}\n{"ID": "a"}\n'
+    both = json.dumps(json.loads(node()) + json.loads(node(project="blog", label="kilter-blog", source="/x")))
+    listed = docker.list_containers(name="^/?kilter-.*-control-plane$").argv
+    runner = FakeRunner({listed: rows, docker.inspect("a", "b").argv: both})
+    assert [(one.project, one.state) for one in provider(runner, paths).all()] == [
+        ("blog", State.FOREIGN),
+        ("shop", State.RUNNING),
+    ]
+    assert provider(FakeRunner({listed: ""}), paths).all() == ()
+
+
+@pytest.mark.requirement("LC-8", "LC-Q20", "LC-Q21")
+def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    runner = FakeRunner({INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN})
+    made = provider(runner, paths).create("shop", CONFIG, IMAGE)
+    assert made.state is State.RUNNING
+    assert paths.volumes("shop").is_dir()
+    assert (paths.identity("shop") / "project").read_text() == "shop\n"
+    assert paths.kubeconfig("shop").exists()
+    assert not creation_mark(paths, "shop").exists()
+    assert POLICY in [command.argv for command in runner.commands]
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_a_failed_creation_removes_what_it_left_and_keeps_the_nodes_last_words(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    said = "ERROR: failed to create cluster\nBind for 127.0.0.1:30001 failed: port is already allocated."
+    runner = FakeRunner(
+        {
+            INSPECT: [ABSENT, node("created")],
+            create_command(paths): Outcome(1, "", said),
+            docker.logs("abc", 30).argv: Outcome(0, "systemd said this\n"),
+            docker.remove("abc").argv: "",
+        }
+    )
+    with pytest.raises(MachineLacks, match="another program holds one of the project's ports") as caught:
+        provider(runner, paths).create("shop", CONFIG, IMAGE)
+    assert "systemd said this" in caught.value.details
+    assert said.splitlines()[1] in caught.value.details
+    assert runner.commands[-1].argv == docker.remove("abc").argv
+    assert not creation_mark(paths, "shop").exists()
+
+
+@pytest.mark.requirement("LC-Q22", "NS-Q3")
+def test_a_failed_creation_does_not_remove_what_somebody_else_made_meanwhile(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    runner = FakeRunner({INSPECT: [ABSENT, node(source="/x")], create_command(paths): Outcome(1, "", "unforeseen")})
+    with pytest.raises(Failed) as caught:
+        provider(runner, paths).create("shop", CONFIG, IMAGE)
+    assert "unforeseen" in caught.value.details
+    assert runner.commands[-1].argv == INSPECT
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_an_interrupted_creation_is_undone(paths: Paths, node: Callable[..., str]) -> None:
+    class Interrupted(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            outcome = super().run(command)
+            if "create" in command.argv:
+                raise KeyboardInterrupt
+            return outcome
+
+    runner = Interrupted(
+        {
+            INSPECT: [ABSENT, node()],
+            create_command(paths): "",
+            docker.logs("abc", 30).argv: "",
+            docker.remove("abc").argv: "",
+        }
+    )
+    with pytest.raises(KeyboardInterrupt):
+        provider(runner, paths).create("shop", CONFIG, IMAGE)
+    assert runner.commands[-1].argv == docker.remove("abc").argv
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_an_engine_that_dies_during_a_creation_leaves_the_mark_for_the_next_one(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    down = Outcome(1, "", "Cannot connect to the Docker daemon")
+    runner = FakeRunner({INSPECT: [ABSENT, down], create_command(paths): Outcome(1, "", "EOF")})
+    with pytest.raises(Failed):
+        provider(runner, paths).create("shop", CONFIG, IMAGE)
+    assert creation_mark(paths, "shop").exists()
+    again = FakeRunner(
+        {
+            INSPECT: [node(), node(), node()],
+            docker.logs("abc", 30).argv: "",
+            docker.remove("abc").argv: "",
+            create_command(paths): "",
+            POLICY: "",
+            READ: ADMIN,
+        }
+    )
+    assert provider(again, paths).find("shop").state is State.UNFINISHED
+    again.answers = {**again.answers, INSPECT: [node(), node(), node()]}
+    assert provider(again, paths).create("shop", CONFIG, IMAGE).state is State.RUNNING
+    assert not creation_mark(paths, "shop").exists()
+
+
+def test_a_config_without_the_mark_is_refused_before_anything_runs(paths: Paths) -> None:
+    runner = FakeRunner({INSPECT: ABSENT})
+    with pytest.raises(Failed, match="does not mount /kilter"):
+        provider(runner, paths).create("shop", "kind: Cluster", IMAGE)
+
+
+@pytest.mark.requirement("LC-17", "LC-18", "LC-Q19")
+def test_starting_waits_until_the_api_is_ready(
+    paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module.time, "sleep", lambda _: None)
+    runner = FakeRunner(
+        {
+            INSPECT: [node("exited"), node(), node()],
+            docker.start("abc").argv: "",
+            READY: [Outcome(1, "", "connection refused"), "ok"],
+            READ: ADMIN,
+        }
+    )
+    assert provider(runner, paths).start("shop", 60).state is State.RUNNING
+    assert [command.argv for command in runner.commands].count(READY) == 2
+
+
+def test_a_paused_node_goes_on(paths: Paths, node: Callable[..., str]) -> None:
+    runner = FakeRunner({INSPECT: [node("paused"), node()], docker.unpause("abc").argv: "", READY: "ok", READ: ADMIN})
+    provider(runner, paths).start("shop", 60)
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_a_node_that_ends_while_starting_is_not_waited_for(paths: Paths, node: Callable[..., str]) -> None:
+    runner = FakeRunner(
+        {
+            INSPECT: [node("exited"), node("exited")],
+            docker.start("abc").argv: "",
+            READY: Outcome(1, "", "is not running"),
+            docker.logs(node_name("shop"), 20).argv: Outcome(0, "", "kubelet: too old\n"),
+        }
+    )
+    with pytest.raises(NotReady) as caught:
+        provider(runner, paths).start("shop", 60)
+    assert caught.value.details == ("kubelet: too old",)
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_an_api_that_does_not_become_ready_ends_the_wait_with_its_last_words(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    runner = FakeRunner({INSPECT: [node(), node()], READY: Outcome(1, "", "etcd failed")})
+    with pytest.raises(TimedOut) as caught:
+        provider(runner, paths).start("shop", 0)
+    assert caught.value.details == ("etcd failed",)
+
+
+@pytest.mark.requirement("LC-10", "LC-Q7")
+@pytest.mark.parametrize(("status", "stopped"), [("running", True), ("exited", False), ("dead", False)])
+def test_stopping_twice_is_fine(paths: Paths, node: Callable[..., str], status: str, stopped: bool) -> None:
+    runner = FakeRunner({INSPECT: node(status), docker.stop("abc", 10).argv: ""})
+    assert provider(runner, paths).stop("shop", 10) is stopped
+    assert provider(FakeRunner({INSPECT: ABSENT}), paths).stop("shop", 10) is False
+
+
+@pytest.mark.requirement("LC-11", "LC-Q10", "LC-Q7")
+def test_deleting_empties_the_data_before_the_container_goes(paths: Paths, node: Callable[..., str]) -> None:
+    empty = docker.run_once(
+        "sha256:1", "find", ("/var/local-path-provisioner", "-mindepth", "1", "-delete"), mounts_of="abc"
+    ).argv
+    runner = FakeRunner({INSPECT: node(), docker.kill("abc").argv: "", empty: "", docker.remove("abc").argv: ""})
+    assert provider(runner, paths).delete("shop")
+    assert [command.argv for command in runner.commands] == [
+        INSPECT,
+        docker.kill("abc").argv,
+        empty,
+        docker.remove("abc").argv,
+    ]
+    assert provider(FakeRunner({INSPECT: ABSENT}), paths).delete("shop") is False
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_data_that_cannot_be_deleted_keeps_the_container_and_says_where_it_lies(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    paths.volumes("shop").mkdir(parents=True)
+    (paths.volumes("shop") / "row").touch()
+    empty = docker.run_once(
+        "sha256:1", "find", ("/var/local-path-provisioner", "-mindepth", "1", "-delete"), mounts_of="abc"
+    ).argv
+    runner = FakeRunner({INSPECT: node(), docker.kill("abc").argv: "", empty: ""})
+    with pytest.raises(Failed, match="could not be deleted") as caught:
+        provider(runner, paths).delete("shop")
+    assert str(paths.volumes("shop")) in caught.value.hint
+
+
+def test_there_is_no_kubeconfig_without_a_running_cluster(paths: Paths, node: Callable[..., str]) -> None:
+    with pytest.raises(NotFound):
+        provider(FakeRunner({INSPECT: ABSENT}), paths).kubeconfig("shop")
+    with pytest.raises(NotReady):
+        provider(FakeRunner({INSPECT: node("exited")}), paths).kubeconfig("shop")

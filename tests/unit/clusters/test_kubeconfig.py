@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.clusters import kubeconfig
+from kilter.errors import Failed, NotReady
+from kilter.proc import Outcome
+from kilter.state.paths import Paths
+from kilter.tools import docker
+from kilter.tools.docker import Container
+
+ADMIN = """
+apiVersion: v1
+clusters: [{name: kilter-shop, cluster: {certificate-authority-data: Q0E=, server: https://node:6443}}]
+contexts: [{name: kubernetes-admin@kilter-shop, context: {cluster: kilter-shop, user: kubernetes-admin}}]
+current-context: kubernetes-admin@kilter-shop
+users: [{name: kubernetes-admin, user: {client-certificate-data: Q0VSVA==, client-key-data: S0VZ}}]
+"""
+NODE = Container(
+    "abc", "kilter-shop-control-plane", "i", "s", "running", 0, False, "", published={"6443/tcp": (35599,)}
+)
+READ = docker.execute("abc", "cat", kubeconfig.ADMIN_FILE).argv
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "data", tmp_path / "cache")
+
+
+@pytest.mark.requirement("NS-12", "NS-Q8", "NS-Q11", "NS-13")
+def test_the_file_has_one_context_named_after_the_project_and_is_closed_to_others(paths: Paths) -> None:
+    file = kubeconfig.ensure_for(FakeRunner({READ: ADMIN}), paths, "shop", NODE)
+    text = file.read_text()
+    assert file == paths.kubeconfig("shop")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert kubeconfig.contexts(text) == ("kind-kilter-shop",)
+    assert "current-context: kind-kilter-shop\n" in text
+    assert "namespace: shop-dev\n" in text
+    assert "server: https://127.0.0.1:35599\n" in text
+    assert "node:6443" not in text
+
+
+def test_a_fitting_file_is_kept_without_a_question(paths: Paths) -> None:
+    kubeconfig.ensure_for(FakeRunner({READ: ADMIN}), paths, "shop", NODE)
+    kubeconfig.ensure_for(FakeRunner(), paths, "shop", NODE)
+
+
+@pytest.mark.requirement("NS-Q11", "LC-Q18")
+def test_a_file_that_does_not_fit_is_made_again(paths: Paths) -> None:
+    runner = FakeRunner({READ: ADMIN})
+    file = kubeconfig.ensure_for(runner, paths, "shop", NODE)
+    good = file.read_text()
+
+    def spoil(text: str, mode: int = 0o600) -> None:
+        file.write_text(text)
+        file.chmod(mode)
+
+    spoiled = [
+        lambda: spoil(""),
+        lambda: spoil(good[: len(good) // 2]),
+        lambda: spoil(good.replace("35599", "1")),
+        lambda: spoil(good.replace("current-context: kind-kilter-shop", "current-context: production")),
+        lambda: spoil(good.replace("contexts:\n", "contexts:\n- name: production\n  context: {}\n")),
+        lambda: spoil(good, 0o644),
+        file.unlink,
+    ]
+    for spoiling in spoiled:
+        spoiling()
+        assert kubeconfig.ensure_for(runner, paths, "shop", NODE).read_text() == good
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert len(runner.commands) == 1 + len(spoiled)
+
+
+def test_a_link_is_replaced_and_never_written_through(paths: Paths, tmp_path: Path) -> None:
+    target = tmp_path / "mine"
+    target.write_text("keep")
+    paths.project_cache("shop").mkdir(parents=True)
+    paths.kubeconfig("shop").symlink_to(target)
+    kubeconfig.ensure_for(FakeRunner({READ: ADMIN}), paths, "shop", NODE)
+    assert target.read_text() == "keep"
+    assert not paths.kubeconfig("shop").is_symlink()
+
+
+def test_a_node_without_credentials_is_not_ready(paths: Paths) -> None:
+    with pytest.raises(NotReady):
+        kubeconfig.ensure_for(FakeRunner({READ: Outcome(1, "", "No such file")}), paths, "shop", NODE)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "clusters: []\nusers: []", "{", ADMIN.replace("client-key-data", "exec")])
+def test_credentials_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(Failed, match="cannot be read"):
+        kubeconfig.compose(text, "c", "n", "https://127.0.0.1:1")

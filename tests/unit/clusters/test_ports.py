@@ -1,0 +1,92 @@
+import errno
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from kilter.clusters import ports
+from kilter.clusters.ports import Holder, check, holders
+from kilter.errors import MachineLacks
+
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """Process files of a machine where nginx (77) listens on 30001, and somebody else's program on 30002 over IPv6."""
+    (tmp_path / "net").mkdir()
+    listening = f"   0: 0100007F:{30001:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 1111 1\n"
+    talking = f"   1: 0100007F:{30003:04X} 00000000:0000 01 00000000:00000000 00:00000000 00000000  0  0 3333 1\n"
+    other = f"   0: {'0' * 32}:{30002:04X} {'0' * 32}:0000 0A 00000000:00000000 00:00000000 00000000  0  0 2222 1\n"
+    (tmp_path / "net" / "tcp").write_text(HEADER + listening + talking)
+    (tmp_path / "net" / "tcp6").write_text(HEADER + other)
+    descriptors = tmp_path / "77" / "fd"
+    descriptors.mkdir(parents=True)
+    (descriptors / "3").symlink_to("socket:[1111]")
+    (descriptors / "0").symlink_to("/dev/null")
+    (tmp_path / "77" / "comm").write_text("nginx\n")
+    (tmp_path / "self").mkdir()
+    return tmp_path
+
+
+@pytest.mark.requirement("NS-Q16")
+def test_the_holder_of_a_port_is_named_with_its_process(proc: Path) -> None:
+    assert holders([30001, 30002], proc) == [Holder(30001, 77, "nginx"), Holder(30002)]
+    assert str(Holder(30001, 77, "nginx")) == "port 30001 is held by nginx (process 77)"
+    assert str(Holder(30002)) == "port 30002 is held by a program of another user"
+
+
+def test_a_machine_without_process_files_still_names_the_port(tmp_path: Path) -> None:
+    assert holders([30001], tmp_path) == [Holder(30001)]
+    assert holders([], tmp_path) == []
+
+
+@pytest.mark.requirement("NS-Q16", "C13")
+def test_all_taken_ports_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in (30001, 30002))
+    monkeypatch.setattr(ports, "holders", lambda taken: [Holder(port, 7, "x") for port in taken])
+    check([30000, 30003])
+    with pytest.raises(MachineLacks, match=r"port 30001 is held by x \(process 7\)") as caught:
+        check([30000, 30001])
+    assert "--reassign-ports" in caught.value.hint
+    with pytest.raises(MachineLacks, match="2 of the project's ports") as caught:
+        check(range(30000, 30019))
+    assert len(caught.value.details) == 2
+
+
+class FakeSocket:
+    """A socket whose bind fails with what the test says, per address."""
+
+    faults: dict[str, int]
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def setsockopt(self, *_: int) -> None: ...
+
+    def bind(self, address: tuple[str, int]) -> None:
+        if address[0] in self.faults:
+            raise OSError(self.faults[address[0]], "no")
+
+
+@pytest.mark.requirement("NS-Q17")
+@pytest.mark.parametrize(
+    ("faults", "free", "ipv6"),
+    [
+        ({}, True, True),
+        ({"127.0.0.1": errno.EADDRINUSE}, False, True),
+        ({"::1": errno.EADDRINUSE}, False, False),
+        ({"::1": errno.EADDRNOTAVAIL}, True, False),
+    ],
+)
+def test_a_port_must_be_free_on_every_loopback_that_the_machine_has(
+    monkeypatch: pytest.MonkeyPatch, faults: dict[str, int], free: bool, ipv6: bool
+) -> None:
+    monkeypatch.setattr(FakeSocket, "faults", faults, raising=False)
+    monkeypatch.setattr(ports.socket, "socket", FakeSocket)
+    assert ports.is_free(30001) is free
+    assert ports.has_ipv6() is ipv6

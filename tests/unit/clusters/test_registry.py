@@ -1,0 +1,155 @@
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.clusters import registry
+from kilter.errors import Busy, MachineLacks
+from kilter.proc import Outcome
+from kilter.progress import Recorder
+from kilter.state.paths import Paths
+from kilter.tools import docker
+
+LIST = docker.list_containers(name="^/?(kilter-registry|kilter-cache-.*)$").argv
+REGISTRY, CACHE = registry.services({})
+REMOVE = {one.name: docker.remove(one.name).argv for one in (REGISTRY, CACHE)}
+START = {one.name: docker.start(one.name).argv for one in (REGISTRY, CACHE)}
+CONNECT = {one.name: docker.connect("kind", one.name).argv for one in (REGISTRY, CACHE)}
+
+
+def run(service: registry.Service) -> tuple[str, ...]:
+    return docker.run_detached(
+        service.name,
+        service.image,
+        labels=service.labels,
+        env=service.env,
+        volumes={service.name: "/var/lib/registry"},
+        publish=service.publish,
+    ).argv
+
+
+def row(service: registry.Service, **changes: str) -> str:
+    labels = ",".join(f"{key}={value}" for key, value in service.labels.items())
+    return json.dumps(
+        {"Names": service.name, "State": "running", "Networks": "bridge,kind", "Labels": labels, **changes}
+    )
+
+
+def ensure(runner: FakeRunner) -> list[str]:
+    progress = Recorder()
+    registry.ensure(runner, {}, progress)
+    return progress.lines
+
+
+def test_when_all_is_well_one_question_is_enough() -> None:
+    runner = FakeRunner({LIST: f"{row(REGISTRY)}\n{row(CACHE)}\n"})
+    assert ensure(runner) == []
+    assert len(runner.commands) == 1
+
+
+@pytest.mark.requirement("NS-21", "NS-Q4")
+def test_what_is_missing_is_made_on_the_loopback_and_joined_where_the_network_exists() -> None:
+    no_network = Outcome(1, "", "Error response from daemon: network kind not found")
+    runner = FakeRunner(
+        {LIST: "", run(REGISTRY): "id", run(CACHE): "id", CONNECT[REGISTRY.name]: no_network, CONNECT[CACHE.name]: ""}
+    )
+    assert ensure(runner) == []
+    assert "127.0.0.1:32760:5000" in run(REGISTRY)
+    assert "--publish" not in run(CACHE)
+    assert "REGISTRY_PROXY_REMOTEURL=https://registry-1.docker.io" in run(CACHE)
+    assert "REGISTRY_PROXY_TTL=0" in run(CACHE)
+
+
+def test_a_stopped_one_is_started_and_joined() -> None:
+    stopped = row(REGISTRY, State="exited", Networks="bridge")
+    runner = FakeRunner({LIST: f"{stopped}\n{row(CACHE)}", START[REGISTRY.name]: "", CONNECT[REGISTRY.name]: ""})
+    ensure(runner)
+    assert [command.argv for command in runner.commands[1:]] == [START[REGISTRY.name], CONNECT[REGISTRY.name]]
+
+
+def test_one_that_cannot_start_is_made_anew() -> None:
+    runner = FakeRunner(
+        {
+            LIST: f"{row(REGISTRY)}\n{row(CACHE, State='exited')}",
+            START[CACHE.name]: Outcome(1, "", "network 123 not found"),
+            REMOVE[CACHE.name]: "",
+            run(CACHE): "id",
+            CONNECT[CACHE.name]: "",
+        }
+    )
+    assert ensure(runner) == []
+
+
+def test_one_of_another_configuration_is_made_anew() -> None:
+    old = row(CACHE, Labels="kilter.dev/role=cache,kilter.dev/config=old")
+    runner = FakeRunner(
+        {LIST: f"{row(REGISTRY)}\n{old}", REMOVE[CACHE.name]: "", run(CACHE): "id", CONNECT[CACHE.name]: ""}
+    )
+    ensure(runner)
+    assert runner.commands[1].argv == REMOVE[CACHE.name]
+
+
+@pytest.mark.requirement("NS-Q3")
+def test_a_foreign_container_of_that_name_is_not_touched() -> None:
+    runner = FakeRunner({LIST: row(REGISTRY, Labels="somebody=else")})
+    with pytest.raises(Busy, match="kilter-registry is not kilter's"):
+        ensure(runner)
+    assert len(runner.commands) == 1
+
+
+def test_losing_the_race_for_a_name_is_success() -> None:
+    conflict = 'Conflict. The container name "/kilter-registry" is already in use by container "abc".'
+    runner = FakeRunner(
+        {LIST: row(CACHE), run(REGISTRY): Outcome(125, "", conflict), CONNECT[REGISTRY.name]: Outcome(1, "", "exists")}
+    )
+    assert ensure(runner) == []
+
+
+def test_a_registry_that_cannot_run_is_an_error_and_leaves_nothing() -> None:
+    taken = Outcome(125, "", "Bind for 127.0.0.1:32760 failed: port is already allocated")
+    runner = FakeRunner({LIST: row(CACHE), run(REGISTRY): taken, REMOVE[REGISTRY.name]: ""})
+    with pytest.raises(MachineLacks, match="kilter-registry cannot run") as caught:
+        ensure(runner)
+    assert "already allocated" in caught.value.details[0]
+    assert runner.commands[-1].argv == REMOVE[REGISTRY.name]
+
+
+def test_a_cache_that_cannot_run_is_a_warning() -> None:
+    offline = Outcome(125, "", "Unable to find image: no such host")
+    runner = FakeRunner({LIST: row(REGISTRY), run(CACHE): offline, REMOVE[CACHE.name]: ""})
+    (line,) = ensure(runner)
+    assert line.startswith("warn: the image cache kilter-cache-docker.io does not run")
+
+
+def test_joining_leaves_alone_what_has_joined() -> None:
+    runner = FakeRunner({LIST: f"{row(REGISTRY, Networks='bridge')}\n{row(CACHE)}", CONNECT[REGISTRY.name]: ""})
+    registry.join(runner, {})
+    assert [command.argv for command in runner.commands[1:]] == [CONNECT[REGISTRY.name]]
+
+
+def test_a_mirror_stands_in_for_docker_hub_and_changes_the_configuration() -> None:
+    _, mirrored = registry.services({"KILTER_REGISTRY_MIRROR": "http://172.17.0.1:5000"})
+    assert mirrored.env["REGISTRY_PROXY_REMOTEURL"] == "http://172.17.0.1:5000"
+    assert mirrored.labels != CACHE.labels
+
+
+def test_hosts_files_are_written_once_and_kept(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "data", tmp_path / "cache")
+    registry.write_hosts(paths, {"docker.io": "a", "localhost:32760": "b"})
+    file = paths.certs_dir / "docker.io" / "hosts.toml"
+    before = file.stat().st_ino
+    registry.write_hosts(paths, {"docker.io": "a"})
+    assert (file.read_text(), file.stat().st_ino) == ("a", before)
+    registry.write_hosts(paths, {"docker.io": "c"})
+    assert file.read_text() == "c"
+    assert (paths.certs_dir / "localhost:32760" / "hosts.toml").read_text() == "b"
+
+
+@pytest.mark.requirement("NS-Q4")
+def test_only_what_is_kilters_is_removed() -> None:
+    foreign = row(CACHE, Labels="")
+    runner = FakeRunner(
+        {LIST: f"{row(REGISTRY)}\n{foreign}", REMOVE[REGISTRY.name]: "", docker.remove_volume(REGISTRY.name).argv: ""}
+    )
+    assert registry.remove(runner, {}, content=True) == ("kilter-registry",)

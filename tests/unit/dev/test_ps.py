@@ -1,0 +1,112 @@
+"""The projects of this machine, and what they use."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import machine, workspace
+
+from kilter.clusters import registry
+from kilter.clusters.node import NODES
+from kilter.dev import ps as feature
+from kilter.dev.machine import Machine
+from kilter.dev.ps import ps
+from kilter.proc import Outcome
+from kilter.tools import docker
+
+LIST = docker.list_containers(name=NODES).argv
+SHARED = docker.list_containers(labels=[registry.ROLE]).argv
+NODE = "kilter-shop-control-plane"
+
+
+def inspected(here: Machine, status: str) -> str:
+    """What docker says of the project's own node."""
+    return json.dumps(
+        [
+            {
+                "Id": "id1",
+                "Name": f"/{NODE}",
+                "Image": "sha",
+                "Config": {"Image": "kindest/node", "Labels": {docker.KIND_LABEL: "kilter-shop"}},
+                "State": {"Status": status},
+                "Mounts": [{"Type": "bind", "Source": str(here.paths.identity("shop")), "Destination": "/kilter"}],
+            }
+        ]
+    )
+
+
+def stats(memory: str, cpu: str) -> str:
+    return json.dumps({"Name": NODE, "MemUsage": f"{memory} / 8GiB", "CPUPerc": cpu})
+
+
+def engine(folder: Path, status: str, usage: str = "") -> Machine:
+    """A machine with the project `shop`, whose node has the status."""
+    opened = workspace(folder)
+    runner = opened.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {
+        LIST: json.dumps({"ID": "id1"}),
+        docker.inspect("id1").argv: inspected(opened.machine, status),
+        docker.stats(NODE).argv: usage,
+        SHARED: json.dumps({"Names": "kilter-registry", "State": "running"}),
+    }
+    return opened.machine
+
+
+@pytest.mark.requirement("NS-41", "NS-Q28")
+@pytest.mark.parametrize(
+    ("memory", "cpu", "cores", "size"),
+    [
+        ("385.2MiB", "12.50%", 0.125, int(385.2 * 2**20)),
+        ("1.5GiB", "230.00%", 2.3, int(1.5 * 2**30)),
+        ("512KiB", "0.00%", 0.0, 512 * 2**10),
+        ("0B", "0.00%", 0.0, 0),
+        ("100MB", "1.00%", 0.01, 100_000_000),
+    ],
+)
+def test_usage_is_cores_and_bytes(memory: str, cpu: str, cores: float, size: int, tmp_path: Path) -> None:
+    [row] = ps(engine(tmp_path, "running", stats(memory, cpu)), everything=False).projects
+    assert (row.name, row.state, row.memory) == ("shop", "down", size)
+    assert row.cpu == pytest.approx(cores)
+    assert row.ports[1] - row.ports[0] == 19
+
+
+def test_a_container_that_just_went_has_no_usage(tmp_path: Path) -> None:
+    gone = json.dumps({"Name": NODE, "MemUsage": "-- / --", "CPUPerc": "--"})
+    [row] = ps(engine(tmp_path, "running", gone), everything=False).projects
+    assert (row.cpu, row.memory) == (None, None)
+
+
+@pytest.mark.requirement("NS-Q28")
+def test_stopped_projects_are_listed_on_demand(tmp_path: Path) -> None:
+    here = engine(tmp_path, "exited")
+    assert ps(here, everything=False).projects == []
+    [row] = ps(here, everything=True).projects
+    assert (row.state, row.cpu) == ("stopped", None)
+
+
+@pytest.mark.requirement("NS-Q4")
+def test_the_shared_containers_are_listed_on_demand(tmp_path: Path) -> None:
+    document = ps(engine(tmp_path, "exited"), everything=True)
+    assert [(row.name, row.state) for row in document.shared] == [("kilter-registry", "running")]
+
+
+def test_a_project_without_a_cluster_is_gone(tmp_path: Path) -> None:
+    here = engine(tmp_path, "running")
+    here.runner.answers[LIST] = ""  # type: ignore[attr-defined]
+    [row] = ps(here, everything=True).projects
+    assert row.state == "gone"
+
+
+@pytest.mark.requirement("LC-Q6")
+def test_a_running_loop_makes_a_project_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = engine(tmp_path, "running", stats("1MiB", "1%"))
+    monkeypatch.setattr(feature.tilt, "alive", lambda _paths, name: name == "shop")
+    assert ps(here, everything=False).projects[0].state == "up"
+
+
+def test_an_engine_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
+    here = machine(tmp_path, FakeRunner({LIST: Outcome(1, "", "Cannot connect to the Docker daemon")}))
+    with pytest.raises(Exception, match="docker ps"):
+        ps(here, everything=False)

@@ -1,0 +1,185 @@
+"""Waiting until everything answers, or saying why it never will."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import workspace
+
+from kilter.dev import ready
+from kilter.dev.probes import Answer, Login
+from kilter.dev.ready import PAUSE, TILT_EVERY, WATCHED, Endpoint, Wait, endpoints
+from kilter.errors import BuildFailed, NotReady, TimedOut
+from kilter.proc import Outcome
+from kilter.progress import RecordedStep, Recorder
+from kilter.render.manifests import RENDERED, SERVICE
+from kilter.render.tree import Workload
+from kilter.tools.kubectl import Kubectl
+
+COMMANDS = Kubectl("kubectl", Path("/k"), "kind-kilter-shop", "shop-dev")
+LOOK = COMMANDS.get(WATCHED).argv
+REDIS = Workload("redis", "StatefulSet", "redis", "hash")
+YES, NO = Answer(True, True, "fine"), Answer(False, False, "refused")
+
+
+def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0) -> str:
+    """What the cluster says of redis: ready, or a pod that waits for the named reason."""
+    workload: dict[str, Any] = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "redis", "generation": 1, "annotations": {RENDERED: "hash"}},
+        "spec": {"replicas": 1},
+        "status": {
+            "observedGeneration": 1,
+            "replicas": 1,
+            "updatedReplicas": ready_replicas,
+            "readyReplicas": ready_replicas,
+        },
+    }
+    state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
+    container = {"state": state, "restartCount": restarts, "lastState": {"terminated": {"exitCode": 1}}}
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "redis-0", "labels": {SERVICE: "redis"}, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"containerStatuses": [container]},
+    }
+    return json.dumps({"kind": "List", "items": [workload, pod]})
+
+
+def logs(*flags: str) -> tuple[str, ...]:
+    return COMMANDS.logs("redis-0", flags=(f"--tail={ready.LOG_LINES_SHOWN}", *flags)).argv
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that only `sleep` moves."""
+    now = [0.0]
+    monkeypatch.setattr(ready.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ready.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+    """What the address on localhost says at each look; the last answer stays."""
+    given = [YES]
+
+    def probe(_kind: str, _port: int, _login: Login | None) -> Answer:
+        return given.pop(0) if len(given) > 1 else given[0]
+
+    monkeypatch.setattr(ready, "probe", probe)
+    return given
+
+
+class Repeating(FakeRunner):
+    """A fake that repeats the last of a list of answers for ever."""
+
+    def _answer(self, command: Any) -> Outcome:
+        listed = self.answers.get(command.argv)
+        if isinstance(listed, list) and len(listed) == 1:
+            return listed[0] if isinstance(listed[0], Outcome) else Outcome(0, listed[0])
+        return super()._answer(command)
+
+
+Waiting = Callable[..., tuple[Wait, RecordedStep]]
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, clock: list[float], answering: list[Answer]) -> Waiting:
+    """Build a wait of 60 seconds over what the cluster answers in turn."""
+    del clock, answering
+
+    def build(
+        *looks: str | Outcome, check: Callable[[], None] = lambda: None, **more: Any
+    ) -> tuple[Wait, RecordedStep]:
+        answers: Any = {LOOK: list(looks), **{tuple(key): text for key, text in more.get("logs", {}).items()}}
+        opened = workspace(tmp_path, Repeating(answers))
+        return Wait(opened, COMMANDS, [REDIS], 60.0, check), RecordedStep(Recorder(), "wait")
+
+    return build
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_ready_means_that_the_cluster_says_so_and_the_address_answers(
+    waiting: Waiting, answering: list[Answer], clock: list[float]
+) -> None:
+    answering[:] = [NO, NO, YES]
+    wait, step = waiting(objects(ready_replicas=0), objects())
+    wait.run(step)
+    assert clock[0] == 3 * PAUSE
+    assert step.recorder.lines[0] == "wait: redis runs, but does not answer its readiness probe yet"
+    assert "redis does not answer at localhost:" in step.recorder.lines[1]
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_what_will_never_be_ready_fails_at_once_with_its_last_log_lines(waiting: Waiting, clock: list[float]) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3)
+    wait, step = waiting(broken, logs={logs("--previous"): "opening /data\nFatal error\n"})
+    with pytest.raises(NotReady) as caught:
+        wait.run(step)
+    assert caught.value.what == "redis ended with exit code 1, 3 times in a row"
+    assert caught.value.details == ("opening /data", "Fatal error")
+    assert "kilter logs redis" in caught.value.hint
+    assert clock[0] == 0.0
+
+
+def test_a_pod_without_a_previous_run_shows_its_only_log(waiting: Waiting) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3)
+    given = {logs("--previous"): Outcome(1, "", "previous terminated container not found"), logs(): "one\ntwo"}
+    wait, step = waiting(broken, logs=given)
+    with pytest.raises(NotReady) as caught:
+        wait.run(step)
+    assert caught.value.details == ("one", "two")
+
+
+def test_logs_that_cannot_be_read_do_not_hide_the_failure(waiting: Waiting) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3)
+    gone = Outcome(1, "", "not found")
+    wait, step = waiting(broken, logs={logs("--previous"): gone, logs(): gone})
+    with pytest.raises(NotReady, match="redis ended with exit code 1"):
+        wait.run(step)
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_the_end_of_the_time_names_what_is_not_ready(waiting: Waiting, clock: list[float]) -> None:
+    wait, step = waiting(objects(ready_replicas=0), logs={logs("--previous"): "", logs(): "loading\n"})
+    with pytest.raises(TimedOut) as caught:
+        wait.run(step)
+    assert caught.value.what == "redis runs, but does not answer its readiness probe yet, and the time is up"
+    assert caught.value.details == ("loading",)
+    assert 60.0 < clock[0] < 60.0 + 2 * PAUSE
+
+
+def test_an_api_server_that_does_not_answer_for_a_while_is_awaited(waiting: Waiting) -> None:
+    wait, step = waiting(Outcome(1, "", "connection refused"), Outcome(1, "", "timeout"), objects())
+    wait.run(step)
+    assert step.recorder.lines[0].startswith("wait: the cluster does not answer (")
+
+
+def test_a_loop_that_broke_ends_the_wait(waiting: Waiting, clock: list[float]) -> None:
+    def broken() -> None:
+        raise BuildFailed("web could not be built")
+
+    wait, step = waiting(objects(ready_replicas=0), check=broken)
+    with pytest.raises(BuildFailed):
+        wait.run(step)
+    assert clock[0] == (TILT_EVERY - 1) * PAUSE
+
+
+def test_the_primary_port_is_asked_in_its_protocol_and_the_others_are_only_opened(tmp_path: Path) -> None:
+    plan = workspace(tmp_path).plan
+    [service] = plan.services
+    second = replace(service.primary, name="metrics", node_port=service.primary.node_port + 1)
+    more = replace(plan, services=(replace(service, ports=(*service.ports, second)),))
+    assert [(each.protocol, each.port) for each in endpoints(more)] == [
+        ("redis", service.primary.node_port),
+        ("tcp", service.primary.node_port + 1),
+    ]
+    assert isinstance(endpoints(more)[0], Endpoint)
+
+
+def test_a_project_without_addresses_has_nothing_to_ask(tmp_path: Path) -> None:
+    assert ready.answers(workspace(tmp_path, text="name: shop\n")) == []

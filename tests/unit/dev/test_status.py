@@ -1,0 +1,102 @@
+"""How a project stands."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import machine
+
+from kilter.clusters.provider import Cluster, State
+from kilter.dev import status as feature
+from kilter.dev.status import state_of, status
+from kilter.project.load import load
+from kilter.tools import docker
+from kilter.tools.docker import Container
+
+
+def cluster(state: State) -> Cluster:
+    container = Container("id", "kilter-shop-control-plane", "kindest/node:v1.36.0", "sha", "running", 0, False, "")
+    return Cluster("shop", state, None if state is State.ABSENT else container)
+
+
+@pytest.mark.requirement("NS-Q28")
+@pytest.mark.parametrize(
+    ("state", "tilt_runs", "expected"),
+    [
+        (State.RUNNING, True, "up"),
+        (State.RUNNING, False, "down"),
+        (State.STOPPED, False, "stopped"),
+        (State.DEAD, False, "stopped"),
+        (State.ABSENT, False, "absent"),
+        (State.UNFINISHED, False, "absent"),
+        (State.FOREIGN, True, "absent"),
+    ],
+)
+def test_a_cluster_and_its_loop_make_one_state(state: State, tilt_runs: bool, expected: str) -> None:
+    assert state_of(cluster(state), tilt_runs=tilt_runs) == expected
+
+
+def test_every_state_of_a_cluster_has_one() -> None:
+    for state in State:
+        state_of(cluster(state), tilt_runs=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"ready": True, "restarts": 2, "phase": "Running"}),
+        ({"containerStatuses": [{"ready": True}, {"ready": False}]}, {"ready": False, "restarts": 0}),
+        ({"containerStatuses": []}, {"ready": False}),
+        ({"phase": "Pending", "containerStatuses": []}, {"phase": "Pending"}),
+    ],
+)
+def test_a_pod_is_ready_when_all_of_its_containers_are(changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    born = (datetime.now(UTC) - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {"phase": "Running", "containerStatuses": [{"ready": True, "restartCount": 2}]} | changes
+    row = feature._pod({"metadata": {"name": "redis-0", "creationTimestamp": born}, "status": body})
+    assert 299 < row.age < 400
+    assert {name: getattr(row, name) for name in expected} == expected
+
+
+def test_a_pod_that_goes_says_so() -> None:
+    meta = {"name": "x", "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z"}
+    assert feature._pod({"metadata": meta, "status": {"phase": "Running"}}).phase == "Terminating"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "kilter.yaml").write_text("name: shop\nservices: {redis: }\n")
+    return tmp_path / "kilter.yaml"
+
+
+def asked() -> FakeRunner:
+    """An engine without a cluster."""
+    return FakeRunner(
+        {
+            docker.endpoint().argv: "unix:///x\n",
+            docker.info().argv: json.dumps({"ServerVersion": "28"}),
+            docker.inspect("kilter-shop-control-plane").argv: "[]",
+        }
+    )
+
+
+@pytest.mark.requirement("LC-31")
+def test_without_a_cluster_the_addresses_are_there_and_nothing_is_ready(tmp_path: Path, shop: Path) -> None:
+    document = status(machine(tmp_path, asked()), load(shop))
+    assert (document.state, document.ready, document.environment) == ("absent", False, "local")
+    [row] = document.workloads
+    assert (row.name, row.kind, row.ready, row.reason) == ("redis", "service", False, "")
+    assert row.localhost is not None
+    assert msgspec.json.decode(msgspec.json.encode(document))["schema"] == "kilter.status/v1"
+
+
+@pytest.mark.requirement("LC-Q21")
+def test_data_without_a_cluster_is_said_to_be_there(tmp_path: Path, shop: Path) -> None:
+    here = machine(tmp_path, asked())
+    (here.paths.volumes("shop") / "pvc-1").mkdir(parents=True)
+    [note] = status(here, load(shop)).notes
+    assert "removed outside kilter" in note

@@ -1,0 +1,154 @@
+"""Owning Tilt: its process, its port, and what its own errors mean."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import workspace
+
+from kilter.dev import tilt
+from kilter.dev.tilt import TiltLife
+from kilter.errors import BuildFailed, MachineLacks, NotReady
+from kilter.proc import Started
+from kilter.state import tilt as record
+from kilter.state.tilt import TiltRecord
+
+BINARY = Path("tilt")
+
+
+def resource(name: str, update: str = "ok", error: str = "") -> dict[str, object]:
+    history = [{"error": error}] if error else []
+    return {"metadata": {"name": name}, "status": {"updateStatus": update, "buildHistory": history}}
+
+
+def life(folder: Path, *resources: dict[str, object], running: bool = True) -> TiltLife:
+    """A Tilt that is recorded as process 4242 and reports the resources."""
+    opened = workspace(folder)
+    commands = tilt.commands(BINARY, opened)
+    runner = opened.machine.runner
+    assert isinstance(runner, FakeRunner)
+    port = opened.allocation.tilt_port
+    up = commands.up(opened.cache / "Tiltfile").argv
+    runner.answers = {commands.resources().argv: json.dumps({"items": resources}), commands.trigger().argv: "", up: ""}
+    if running:
+        record.write(opened.machine.paths, "shop", TiltRecord(4242, "1", port, str(opened.project.root)))
+    return TiltLife(commands, opened)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The processes that run; what is ended leaves the set."""
+    running = {4242}
+
+    def end(started: Started) -> bool:
+        there = started.pid in running
+        running.discard(started.pid)
+        return there
+
+    monkeypatch.setattr(tilt, "is_alive", lambda started: started.pid in running and started.start_time == "1")
+    monkeypatch.setattr(tilt, "end_started", end)
+    return running
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_tilt_without_errors_is_fine(tmp_path: Path) -> None:
+    life(tmp_path, resource("(Tiltfile)"), resource("web", "in_progress", "of the build before")).check()
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_failed_build_is_said_with_its_error_and_the_end_of_the_log(tmp_path: Path) -> None:
+    broken = life(tmp_path, resource("redis"), resource("web", "error", "exit status 1"))
+    log = broken.workspace.machine.paths.tilt_log("shop")
+    log.write_text("".join(f"line {number}\n" for number in range(40)))
+    with pytest.raises(BuildFailed) as caught:
+        broken.check()
+    assert caught.value.what == "web could not be built or applied"
+    assert caught.value.why == "exit status 1"
+    assert caught.value.details[0] == "line 25"
+    assert caught.value.details[-1] == "line 39"
+
+
+@pytest.mark.requirement("LC-Q6")
+def test_a_tilt_that_died_is_noticed(tmp_path: Path, processes: set[int]) -> None:
+    dead = life(tmp_path)
+    processes.clear()
+    assert tilt.running(dead.workspace) is None
+    with pytest.raises(NotReady, match="Tilt ended unexpectedly"):
+        dead.check()
+
+
+def test_a_reused_process_number_is_not_our_tilt(tmp_path: Path, processes: set[int]) -> None:
+    here = life(tmp_path)
+    paths, port = here.workspace.machine.paths, here.workspace.allocation.tilt_port
+    record.write(paths, "shop", TiltRecord(4242, "another start", port, "/"))
+    assert tilt.running(here.workspace) is None
+    assert processes == {4242}
+
+
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("processes")
+def test_a_running_tilt_is_kept_and_told_of_changed_files_only(tmp_path: Path) -> None:
+    here = life(tmp_path)
+    runner = here.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    assert here.ensure(changed=False) == "was already running"
+    assert runner.commands == []
+    assert here.ensure(changed=True) == "took the changed files over"
+    assert [command.argv for command in runner.commands] == [here.commands.trigger().argv]
+
+
+def test_a_tilt_is_started_on_its_own_port_and_recorded(
+    tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = life(tmp_path, running=False)
+    answers = [False, False, True]
+    monkeypatch.setattr(tilt, "_listens", lambda _port: answers.pop(0))
+    monkeypatch.setattr(tilt.time, "sleep", lambda _seconds: None)
+    assert here.ensure(changed=True) == f"started, http://localhost:{here.workspace.allocation.tilt_port}"
+    runner = here.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    [started] = runner.commands
+    assert started.cwd == here.commands.home
+    assert started.env["KUBECONFIG"] == str(here.workspace.kubeconfig)
+    kept = record.read(here.workspace.machine.paths, "shop")
+    assert kept is not None
+    assert (kept.pid, kept.port) == (4242, here.workspace.allocation.tilt_port)
+    assert processes == {4242}
+
+
+@pytest.mark.requirement("NS-Q16")
+@pytest.mark.usefixtures("processes")
+def test_a_port_that_another_program_has_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = life(tmp_path, running=False)
+    monkeypatch.setattr(tilt, "_listens", lambda _port: True)
+    with pytest.raises(MachineLacks, match="is taken by another program"):
+        here.ensure(changed=True)
+    assert here.workspace.machine.runner.commands == []  # type: ignore[attr-defined]
+
+
+def test_a_tilt_that_ends_at_once_shows_its_log(
+    tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = life(tmp_path, running=False)
+    processes.clear()
+    monkeypatch.setattr(tilt, "_listens", lambda _port: False)
+    monkeypatch.setattr(tilt, "log_tail", lambda _workspace: ["Error: no such file"])
+    with pytest.raises(NotReady, match="Tilt did not start") as caught:
+        here.ensure(changed=True)
+    assert caught.value.details == ("Error: no such file",)
+
+
+@pytest.mark.requirement("LC-9", "LC-Q7")
+def test_ending_tilt_ends_exactly_it_and_twice_is_fine(tmp_path: Path, processes: set[int]) -> None:
+    here = life(tmp_path)
+    processes.add(17)
+    paths = here.workspace.machine.paths
+    assert tilt.end(paths, "shop") is True
+    assert processes == {17}
+    assert tilt.end(paths, "shop") is False
+    assert record.read(paths, "shop") is None
+
+
+def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+    assert tilt.log_tail(workspace(tmp_path)) == []

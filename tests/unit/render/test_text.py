@@ -1,0 +1,42 @@
+import ast
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilter.render.changes import changes, unified
+from kilter.render.text import dump, load_all, starlark
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(st.dictionaries(TEXT, TEXT | st.booleans() | st.integers() | st.lists(TEXT, max_size=3), max_size=4))
+def test_what_is_written_is_read_again(value: dict[str, object]) -> None:
+    assert yaml.safe_load(dump(value)) == value
+
+
+@given(TEXT)
+def test_no_text_ends_a_string_of_a_tiltfile_early(text: str) -> None:
+    assert ast.literal_eval(starlark(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "yes", "n", "null", "~", "0x1f", "1_000", "12:30", ".inf", "", "- a", "2026-01-01"]
+)
+def test_text_that_a_parser_could_take_for_something_else_is_quoted(text: str) -> None:
+    assert dump({"a": text}, header="") == f'a: "{text}"\n'
+
+
+def test_a_date_in_a_chart_stays_the_text_it_was() -> None:
+    assert load_all("a: 2026-01-01\n---\n---\nb: 1\n") == [{"a": "2026-01-01"}, {"b": 1}]
+
+
+@pytest.mark.requirement("CT-Q40")
+def test_two_trees_are_compared_by_name_and_text() -> None:
+    old, new = {"a": "1\n", "b": "1\n", "c": "1\n"}, {"b": "2\n", "c": "1\n", "d": "1\n"}
+    found = changes(old, new)
+    assert (found.added, found.changed, found.removed) == (("d",), ("b",), ("a",))
+    assert found.names == ("a", "b", "d")
+    assert not changes(new, new)
+    assert "--- a/b\n+++ b/b\n@@ -1 +1 @@\n-1\n+2" in unified(old, new)

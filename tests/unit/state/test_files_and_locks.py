@@ -1,0 +1,112 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from kilter.errors import Busy, MachineLacks
+from kilter.state import tilt
+from kilter.state.files import write_whole
+from kilter.state.lock import holder, project_lock
+from kilter.state.paths import Paths
+from kilter.state.tilt import TiltRecord
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "data", tmp_path / "cache")
+
+
+@pytest.mark.requirement("NS-Q11")
+def test_only_absolute_xdg_folders_are_honoured() -> None:
+    there = Paths.from_environment({"HOME": "/home/me", "XDG_DATA_HOME": "/data", "XDG_CACHE_HOME": "/cache"})
+    assert there == Paths(Path("/data/kilter"), Path("/cache/kilter"))
+    usual = Paths.from_environment({"HOME": "/home/me", "XDG_DATA_HOME": "data", "XDG_CACHE_HOME": ""})
+    assert usual == Paths(Path("/home/me/.local/share/kilter"), Path("/home/me/.cache/kilter"))
+    assert usual.kubeconfig("shop") == Path("/home/me/.cache/kilter/shop/kubeconfig")
+    assert usual.snapshots("shop") == Path("/home/me/.local/share/kilter/shop/snapshots")
+
+
+def test_no_folder_of_kilters_own_can_have_a_projects_name() -> None:
+    paths = Paths(Path("/data"), Path("/cache"))
+    for folder in (paths.certs_dir, paths.tools_dir, paths.locks_dir, paths.ports_file):
+        assert "." in folder.name
+
+
+def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "file"
+    write_whole(file, "one")
+    first = file.stat()
+    write_whole(file, "two")
+    assert file.read_text() == "two"
+    assert first.st_mode & 0o777 == 0o600
+    assert file.stat().st_ino != first.st_ino
+    assert [entry.name for entry in file.parent.iterdir()] == ["file"]
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    write_whole(file, "old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MachineLacks, match="cannot write") as caught:
+        write_whole(file, "new")
+    assert caught.value.why == "No space left on device"
+    assert file.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_the_second_caller_learns_who_holds_the_lock(paths: Paths) -> None:
+    with project_lock(paths, "shop", "up"):
+        by = holder(paths, "shop")
+        assert by is not None
+        assert (by.pid, by.verb) == (os.getpid(), "up")
+        with (
+            pytest.raises(Busy, match="`kilter up` is working on project shop") as caught,
+            project_lock(paths, "shop", "down"),
+        ):
+            pass
+        assert str(os.getpid()) in caught.value.why
+        assert by.started in caught.value.why
+        with project_lock(paths, "other", "up"):
+            pass
+    assert holder(paths, "shop") is None
+    with project_lock(paths, "shop", "down"):
+        pass
+
+
+def test_a_lock_is_given_back_when_its_work_fails(paths: Paths) -> None:
+    with pytest.raises(ZeroDivisionError), project_lock(paths, "shop", "up"):
+        raise ZeroDivisionError
+    with project_lock(paths, "shop", "up"):
+        pass
+
+
+def test_what_a_killed_holder_left_behind_holds_nothing(paths: Paths) -> None:
+    paths.locks_dir.mkdir(parents=True)
+    (paths.locks_dir / "shop.lock").write_text('{"pid": 1, "verb": "up", "started": "2026-01-01T00:00:00+00:00"}')
+    assert holder(paths, "shop") is None
+    with project_lock(paths, "shop", "down"):
+        assert holder(paths, "shop") is not None
+
+
+def test_the_record_of_tilt_is_kept_and_cleared(paths: Paths) -> None:
+    assert tilt.read(paths, "shop") is None
+    record = TiltRecord(123, "456", 30019, "/src/shop")
+    tilt.write(paths, "shop", record)
+    assert tilt.read(paths, "shop") == record
+    tilt.clear(paths, "shop")
+    tilt.clear(paths, "shop")
+    assert tilt.read(paths, "shop") is None
+
+
+def test_a_damaged_record_of_tilt_counts_as_none(paths: Paths) -> None:
+    tilt.write(paths, "shop", TiltRecord(1, "2", 3, "/x"))
+    (paths.project_data("shop") / "tilt" / "tilt.json").write_text('{"pid": 1')
+    assert tilt.read(paths, "shop") is None

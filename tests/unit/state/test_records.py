@@ -1,0 +1,284 @@
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kilter.errors import BadInput, MachineLacks, NotFound
+from kilter.state import records
+from kilter.state.paths import Paths
+from kilter.state.records import Allocation, OwnedElsewhere
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "data", tmp_path / "cache")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Callable[[str], Path]:
+    def made(name: str) -> Path:
+        folder = tmp_path / "projects" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kilter.yaml").write_text("")
+        return folder
+
+    return made
+
+
+def block_of(name: str) -> int:
+    return records._free_block(name, {})
+
+
+@pytest.mark.requirement("NS-15", "NS-Q12", "NS-Q13")
+def test_a_name_gets_the_same_block_on_every_call_and_on_an_empty_machine(
+    paths: Paths, directory: Callable[[str], Path], tmp_path: Path
+) -> None:
+    first = records.claim(paths, "shop", directory("shop"))
+    assert records.claim(paths, "shop", directory("shop")) == first
+    elsewhere = records.claim(Paths(tmp_path / "other", tmp_path / "cache"), "shop", directory("shop"))
+    assert elsewhere.base == first.base
+    assert first.base in range(30000, 32760, 20)
+    assert first.password != elsewhere.password
+
+
+@pytest.mark.requirement("NS-16", "NS-18", "NS-Q14")
+def test_fifty_first_claims_at_once_get_fifty_distinct_blocks(paths: Paths, directory: Callable[[str], Path]) -> None:
+    names = [f"project-{number}" for number in range(50)]
+    with ThreadPoolExecutor(50) as pool:
+        made = list(pool.map(lambda name: records.claim(paths, name, directory(name)), names))
+    assert len({record.base for record in made}) == 50
+    assert records.all(paths) == tuple(sorted(made, key=lambda record: record.project))
+
+
+@pytest.mark.requirement("NS-Q12")
+def test_a_taken_block_gives_way_to_the_next_free_one(paths: Paths, directory: Callable[[str], Path]) -> None:
+    own = block_of("shop")
+    records.restore(paths, [Allocation("first", "/x", own, {"tilt": own + 19}, "p")])
+    assert records.claim(paths, "shop", directory("shop")).base in (own + 20, 30000)
+
+
+@pytest.mark.requirement("NS-Q12")
+def test_a_full_machine_lists_what_could_be_given_back(paths: Paths, directory: Callable[[str], Path]) -> None:
+    bases = [30000 + 20 * number for number in range(138)]
+    records.restore(paths, [Allocation(f"p{base}", f"/src/p{base}", base, {"tilt": base + 19}, "x") for base in bases])
+    with pytest.raises(MachineLacks, match="all 138 port blocks are taken") as caught:
+        records.claim(paths, "one-more", directory("one-more"))
+    assert "p30000  /src/p30000" in caught.value.details
+    assert len(caught.value.details) == 138
+
+
+@pytest.mark.requirement("NS-Q2", "C4")
+def test_a_name_owned_by_another_directory_is_refused_naming_it(paths: Paths, directory: Callable[[str], Path]) -> None:
+    first = directory("shop")
+    before = records.claim(paths, "shop", first)
+    with pytest.raises(OwnedElsewhere, match=str(first)) as caught:
+        records.claim(paths, "shop", directory("copy"))
+    assert not caught.value.vanished
+    assert "choose another name" in caught.value.hint
+    assert records.read(paths, "shop") == before
+
+
+@pytest.mark.requirement("NS-Q2")
+def test_a_project_whose_directory_moved_is_told_how_to_be_taken_over(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    first = directory("shop")
+    before = records.claim(paths, "shop", first)
+    (first / "kilter.yaml").unlink()
+    with pytest.raises(OwnedElsewhere) as caught:
+        records.claim(paths, "shop", directory("new"))
+    assert caught.value.vanished
+    assert "kilter doctor --fix" in caught.value.hint
+    moved = records.move(paths, "shop", directory("new"))
+    assert records.claim(paths, "shop", directory("new")) == moved
+    assert moved.password == before.password
+
+
+@pytest.mark.requirement("C5")
+def test_odd_directory_names_are_kept_as_they_are(paths: Paths, tmp_path: Path) -> None:
+    odd = tmp_path / 'a "b"\n\udcff c'
+    odd.mkdir()
+    records.claim(paths, "shop", odd)
+    link = tmp_path / "link"
+    link.symlink_to(odd)
+    assert records.claim(paths, "shop", link).directory == str(odd)
+
+
+@pytest.mark.requirement("NS-15", "NS-Q13", "NS-Q19")
+def test_ports_are_given_in_order_of_need_and_kept_for_good(paths: Paths, directory: Callable[[str], Path]) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    first = records.assign(paths, "shop", ["postgres/db", "shop/http"], {})
+    assert first.ports == {"tilt": base + 19, "postgres/db": base, "shop/http": base + 1}
+    records.assign(paths, "shop", ["shop/http"], {})
+    last = records.assign(paths, "shop", ["redis/redis", "shop/http", "postgres/db"], {})
+    assert last.ports == {**first.ports, "redis/redis": base + 2}
+    assert last.tilt_port == base + 19
+    assert base + 19 not in last.mapped_ports
+    assert len(last.mapped_ports) == 19
+
+
+def test_an_assignment_that_changes_nothing_writes_nothing(paths: Paths, directory: Callable[[str], Path]) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    records.assign(paths, "shop", ["postgres/db"], {})
+    before = paths.ports_file.stat().st_ino
+    records.assign(paths, "shop", ["postgres/db"], {})
+    assert paths.ports_file.stat().st_ino == before
+
+
+def test_a_full_block_reuses_the_number_of_what_is_no_longer_needed(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    keys = [f"s{number}/http" for number in range(19)]
+    records.assign(paths, "shop", keys, {})
+    later = records.assign(paths, "shop", [*keys[1:], "new/http"], {})
+    assert later.ports["new/http"] == base
+    assert "s0/http" not in later.ports
+    with pytest.raises(BadInput, match="more than 19 ports"):
+        records.assign(paths, "shop", [*keys, "new/http"], {})
+
+
+@pytest.mark.requirement("NS-Q18")
+def test_a_free_number_of_the_block_may_be_pinned_at_any_time(paths: Paths, directory: Callable[[str], Path]) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    records.assign(paths, "shop", ["postgres/db"], {}, cluster_exists=True)
+    pinned = records.assign(paths, "shop", ["postgres/db", "redis/r"], {"redis/r": base + 7}, cluster_exists=True)
+    assert pinned.ports["redis/r"] == base + 7
+    assert pinned.ports["postgres/db"] == base
+
+
+@pytest.mark.requirement("NS-Q18", "C13")
+@pytest.mark.parametrize("port", [0, 80, 70000, 29999, 32768, 32760])
+def test_a_pin_outside_the_range_or_on_the_registry_is_refused(
+    paths: Paths, directory: Callable[[str], Path], port: int
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    with pytest.raises(BadInput, match=f"hostPort {port} of db/x"):
+        records.assign(paths, "shop", ["db/x"], {"db/x": port})
+
+
+@pytest.mark.requirement("NS-Q18", "C13")
+def test_a_pin_on_a_port_in_use_or_on_tilts_is_refused(paths: Paths, directory: Callable[[str], Path]) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    records.assign(paths, "shop", ["a/x"], {})
+    with pytest.raises(BadInput, match="already the port of a/x"):
+        records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base})
+    with pytest.raises(BadInput, match="kept for Tilt"):
+        records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base + 19})
+    with pytest.raises(BadInput, match="already the port of"):
+        records.assign(paths, "shop", ["b/x", "c/x"], {"b/x": base + 5, "c/x": base + 5})
+
+
+@pytest.mark.requirement("NS-Q18")
+def test_a_pin_outside_the_block_needs_a_new_cluster(paths: Paths, directory: Callable[[str], Path]) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    with pytest.raises(BadInput, match="needs a new cluster"):
+        records.assign(paths, "shop", ["a/x"], {"a/x": 32765}, cluster_exists=True)
+    pinned = records.assign(paths, "shop", ["a/x"], {"a/x": 32765})
+    assert 32765 in pinned.mapped_ports
+    assert records.assign(paths, "shop", ["a/x"], {"a/x": 32765}, cluster_exists=True) == pinned
+    unpinned = records.assign(paths, "shop", ["a/x"], {})
+    assert unpinned.ports["a/x"] in unpinned.block
+
+
+@pytest.mark.requirement("NS-Q18", "NS-16")
+def test_a_pin_of_another_project_is_refused_and_its_block_avoided(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    records.claim(paths, "blog", directory("blog"))
+    with pytest.raises(BadInput, match="belongs to project shop"):
+        records.assign(paths, "blog", ["a/x"], {"a/x": shop.base + 3})
+    own = block_of("third")
+    records.assign(paths, "blog", ["a/x"], {"a/x": own + 3})
+    assert records.claim(paths, "third", directory("third")).base != own
+
+
+@pytest.mark.requirement("NS-Q16")
+def test_moving_the_block_keeps_every_offset_and_the_password(paths: Paths, directory: Callable[[str], Path]) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    before = records.assign(paths, "shop", ["a/x", "b/x"], {})
+    after = records.reassign(paths, "shop", avoid=[before.base + 21])
+    assert after.base not in (before.base, before.base + 20)
+    assert {key: port - after.base for key, port in after.ports.items()} == {
+        key: port - before.base for key, port in before.ports.items()
+    }
+    assert after.password == before.password
+
+
+@pytest.mark.requirement("NS-Q22", "NS-Q21")
+def test_credentials_are_named_after_the_project_and_its_password_is_random(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    records.claim(paths, "my-shop", directory("my-shop"))
+    record = records.assign(paths, "my-shop", ["postgres/db"], {})
+    given = record.credentials["postgres"]
+    assert (given.user, given.database) == ("my_shop", "my_shop")
+    assert len(given.password) == 32
+    assert given.password.isascii()
+    assert given.password.isalnum()
+    assert record.password not in repr(record)
+    assert paths.ports_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths) -> None:
+    assert records.read(paths, "nobody") is None
+    records.forget(paths, "nobody")
+    with pytest.raises(NotFound):
+        records.assign(paths, "nobody", [], {})
+
+
+def test_a_forgotten_project_gives_its_block_back(paths: Paths, directory: Callable[[str], Path]) -> None:
+    first = records.claim(paths, "shop", directory("shop"))
+    records.forget(paths, "shop")
+    assert records.all(paths) == ()
+    again = records.claim(paths, "shop", directory("copy"))
+    assert again.base == first.base
+    assert again.password != first.password
+
+
+@pytest.mark.requirement("NS-Q14")
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"schema": "kilter.ports/v1"}', '{"projects": {}}', "\x00\xff"]
+)
+def test_a_damaged_record_is_named_and_rebuilt_from_the_copies(
+    paths: Paths, directory: Callable[[str], Path], text: str
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    before = records.assign(paths, "shop", ["postgres/db"], {})
+    paths.ports_file.write_text(text, encoding="latin-1")
+    with pytest.raises(MachineLacks, match=r"ports\.json is damaged") as caught:
+        records.read(paths, "shop")
+    assert "kilter doctor --fix" in caught.value.hint
+    assert records.repair(paths) == ("shop",)
+    assert records.read(paths, "shop") == before
+    assert (paths.data / "ports.json.damaged").exists()
+
+
+def test_every_truncation_of_the_record_is_an_error_that_names_the_file(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    whole = paths.ports_file.read_text()
+    for length in range(0, len(whole.rstrip()) - 1, 7):
+        paths.ports_file.write_text(whole[:length])
+        with pytest.raises(MachineLacks, match=r"ports\.json"):
+            records.read(paths, "shop")
+
+
+def test_a_record_of_a_newer_kilter_is_not_called_damaged(paths: Paths) -> None:
+    paths.data.mkdir(parents=True)
+    paths.ports_file.write_text(json.dumps({"schema": "kilter.ports/v9", "projects": {}}))
+    with pytest.raises(MachineLacks, match="another version of kilter"):
+        records.all(paths)
+
+
+def test_restoring_keeps_what_is_there(paths: Paths, directory: Callable[[str], Path]) -> None:
+    here = records.claim(paths, "shop", directory("shop"))
+    lost = Allocation("blog", "/blog", 30000 if here.base != 30000 else 30020, {"tilt": 30019}, "p")
+    other = Allocation("shop", "/other", 30040, {"tilt": 30059}, "q")
+    rival = Allocation("rival", "/rival", here.base, {"tilt": 1}, "r")
+    assert records.restore(paths, [other, lost, rival]) == ("blog",)
+    assert records.read(paths, "shop") == here
