@@ -21,7 +21,14 @@ def test_names_outside_the_rule_are_refused(name: str) -> None:
 @pytest.mark.requirement("NS-Q1")
 @pytest.mark.parametrize(
     ("text", "spelling"),
-    [("My Shop", "my-shop"), ("2nd_app", "nd-app"), ("été", "t"), ("💥", "app"), ("x" * 50, "x" * 42), ("a-" * 30, "a-" * 20 + "a")],
+    [
+        ("My Shop", "my-shop"),
+        ("2nd_app", "nd-app"),
+        ("été", "t"),
+        ("💥", "app"),
+        ("x" * 50, "x" * 42),
+        ("a-" * 30, "a-" * 20 + "a"),
+    ],
 )
 def test_a_refused_name_comes_with_a_valid_spelling(text: str, spelling: str) -> None:
     assert valid_spelling(text) == spelling
@@ -46,7 +53,9 @@ def test_durations_are_written_short(seconds: float, text: str) -> None:
     assert human_duration(seconds) == text
 
 
-@pytest.mark.parametrize(("text", "number"), [("256Mi", 268435456), ("500m", 0.5), ("2", 2), ("1G", 1e9), ("0.5Gi", 2**29)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("256Mi", 268435456), ("500m", 0.5), ("2", 2), ("1G", 1e9), ("0.5Gi", 2**29)]
+)
 def test_quantities_are_read_as_numbers(text: str, number: float) -> None:
     assert quantity(text) == number
 
@@ -57,7 +66,9 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         quantity(text)
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (512, "512 B"), (1536, "1.5 KiB"), (280 * 2**20, "280 MiB"), (3 * 2**40, "3.0 TiB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (512, "512 B"), (1536, "1.5 KiB"), (280 * 2**20, "280 MiB"), (3 * 2**40, "3.0 TiB")]
+)
 def test_sizes_are_written_with_a_binary_unit(size: float, text: str) -> None:
     assert human_size(size) == text
 

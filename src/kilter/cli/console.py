@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
+from io import TextIOWrapper
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kilter.errors import KilterError
@@ -32,8 +34,15 @@ class Console:
 
     def __init__(self) -> None:
         self.style = Style.AUTO
-        self.color = True
+        self.color = not os.environ.get("NO_COLOR")
         self.verbose = False
+
+    def foresee(self, arguments: Sequence[str]) -> None:
+        """Take colour and style from a raw command line, so that an error in the line itself is printed as wished."""
+        if "--no-color" in arguments:
+            self.color = False
+        if "--progress=json" in arguments or ("--progress", "json") in pairwise(arguments):
+            self.style = Style.JSON
 
     def configure(self, style: Style, *, color: bool, verbose: bool) -> None:
         """Take over what the global options say; before that, defaults hold."""
@@ -54,6 +63,8 @@ class Console:
     def result(self, text: str) -> None:
         """Print a result; an empty one prints nothing."""
         if text:
+            if isinstance(sys.stdout, TextIOWrapper):
+                sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot spell a sign shows its code
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
             sys.stdout.flush()
 

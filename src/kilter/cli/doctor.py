@@ -7,7 +7,9 @@ from kilter.cli.options import json_output
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Mend what can be mended: fetch tools, rebuild records, start the shared registry.")
+@click.option(
+    "--fix", is_flag=True, help="Mend what can be mended: fetch tools, rebuild records, start the shared registry."
+)
 @json_output
 @click.pass_obj
 def command(app: App, fix: bool, as_json: bool) -> int:

@@ -113,6 +113,10 @@ def kilter(ctx: click.Context, /, directory: Path, **shown: Any) -> None:
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return per kind of end
     """Run one command line and return its exit code; the only place where errors meet the terminal."""
     console = Console()
+    console.foresee(arguments)
+    if not arguments:
+        console.result(kilter.get_help(click.Context(kilter, info_name="kilter")))
+        return 2
     try:
         with kilter.make_context("kilter", list(arguments)) as ctx:
             ctx.meta["kilter.console"] = console

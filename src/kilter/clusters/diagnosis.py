@@ -26,7 +26,7 @@ CAUSES: Sequence[Cause] = (
     _cause(
         r"port is already allocated|address already in use|ports are not available",
         "another program holds one of the project's ports",
-        "`kilter doctor` names it; `kilter up --reassign-ports` moves the project to other ports",
+        "`kilter doctor` names it; end that program and run `kilter up` again",
     ),
     _cause(
         r"no space left on device",

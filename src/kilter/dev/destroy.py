@@ -15,6 +15,7 @@ from kilter.words import human_size
 
 def losses(machine: Machine, project: Project) -> list[str]:
     """Return what `destroy` would delete for good, one line each with its size; empty when there is nothing (LC-Q9)."""
+    records.refuse_foreign(machine.paths, project.name, project.root)
     engine.check(machine.runner, machine.environment)
     cluster = clusters.provider(machine).find(project.name)
     volumes = machine.paths.volumes(project.name)
@@ -29,6 +30,7 @@ def losses(machine: Machine, project: Project) -> list[str]:
 def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
     """Delete the cluster, its data and the rendered files; `purge` forgets ports and credentials too (LC-Q10)."""
     name = project.name
+    records.refuse_foreign(machine.paths, name, project.root)
     with project_lock(machine.paths, name, "destroy"):
         tilt.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):

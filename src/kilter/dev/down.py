@@ -4,11 +4,13 @@ from kilter.dev import tilt
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import require_record
 from kilter.project.load import Project
+from kilter.state import records
 from kilter.state.lock import project_lock
 
 
 def down(machine: Machine, project: Project) -> str:
     """End the project's Tilt and say what still runs; the cluster is not even looked at (LC-9, LC-Q5)."""
+    records.refuse_foreign(machine.paths, project.name, project.root)
     require_record(machine, project)
     with project_lock(machine.paths, project.name, "down"):
         ended = tilt.end(machine.paths, project.name)

@@ -8,11 +8,11 @@ from kilter.state.files import write_whole
 from kilter.words import is_name, valid_spelling
 
 TEMPLATE = """\
-# What kilter runs for this repository. Every key: docs/reference/kilter-yaml.md
-name: {name}
+# What kilter runs for this repository.
+name: "{name}"
 
 # Backing services, one line each; `kilter env` prints their addresses.
-services: {{}}
+services:
   # postgres:
   # redis:
 {app}"""

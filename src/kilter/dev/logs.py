@@ -28,7 +28,7 @@ class LogOptions:
     def flags(self) -> list[str]:
         """Return kubectl's own flags for these options."""
         flags = ["--ignore-errors"] if self.follow else []
-        flags += [f"--since={self.since:g}s"] if self.since else []
+        flags += [f"--since={plain(self.since)}s"] if self.since else []
         flags += [f"--tail={self.tail}"] if self.tail is not None else []
         return flags + (["--previous"] if self.previous else [])
 
@@ -45,6 +45,11 @@ def logs(machine: Machine, project: Project, names: tuple[str, ...], options: Lo
     width = max((len(name) for name, _ in pods), default=0)
     for name, line in _merged(workspace, commands, pods, options):
         yield shown(line) if len(chosen) == 1 else f"{name.ljust(width)} | {shown(line)}"
+
+
+def plain(seconds: float) -> str:
+    """Write seconds without an exponent, which kubectl would refuse."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def shown(line: str) -> str:

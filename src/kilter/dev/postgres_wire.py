@@ -13,6 +13,7 @@ import socket
 import struct
 
 PROTOCOL = 196608  # 3.0
+MOST_ROUNDS = 1_000_000  # PostgreSQL's default is 4096; more would only keep this machine busy
 OK, SASL, SASL_CONTINUE, SASL_FINAL = 0, 10, 11, 12
 
 
@@ -23,7 +24,14 @@ class Refused(Exception):
 def authenticate(connection: socket.socket, user: str, password: str, database: str) -> None:
     """Log in and out again; raises Refused, or OSError when the connection breaks."""
     names = f"user\0{user}\0database\0{database}\0application_name\0kilter\0\0".encode()
-    connection.sendall(struct.pack("!ii", len(names) + 8, PROTOCOL) + names)
+    try:
+        _login(connection, password, struct.pack("!ii", len(names) + 8, PROTOCOL) + names)
+    except (KeyError, ValueError) as error:
+        raise Refused(f"the server's login does not follow the protocol: {error}") from None
+
+
+def _login(connection: socket.socket, password: str, startup: bytes) -> None:
+    connection.sendall(startup)
     code, _ = _authentication(connection)
     if code != SASL:
         raise Refused(f"the server does not ask for SCRAM (authentication {code})")
@@ -45,7 +53,10 @@ def _answer(password: str, nonce: str, first_bare: str, challenge: str) -> tuple
     fields = dict(part.split("=", 1) for part in challenge.split(","))
     if not fields.get("r", "").startswith(nonce):
         raise Refused("the server answered somebody else's login")
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
+    rounds = int(fields["i"])
+    if not 1 <= rounds <= MOST_ROUNDS:
+        raise Refused(f"the server asks for {rounds} rounds of hashing")
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), rounds)
     without_proof = f"c=biws,r={fields['r']}"
     spoken = f"{first_bare},{challenge},{without_proof}".encode()
     client_key = hmac.digest(salted, b"Client Key", "sha256")

@@ -17,6 +17,7 @@ GRACE = 20  # seconds for the node to end by itself; the databases have closed b
 
 def stop(machine: Machine, project: Project) -> str:
     """End Tilt, let the databases close, stop the container, and note it in kilter.yaml (LC-10, LC-16, LC-Q11)."""
+    records.refuse_foreign(machine.paths, project.name, project.root)
     with project_lock(machine.paths, project.name, "stop"):
         engine.check(machine.runner, machine.environment)
         said = _stop_cluster(machine, project.name)

@@ -20,7 +20,8 @@ from kilter.state.paths import Paths
 
 __all__ = [
     "BLOCKS", "BLOCK_SIZE", "FIRST_PORT", "LAST_PORT", "REGISTRY_PORT", "TILT", "Allocation", "Credentials",
-    "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "read", "reassign", "repair", "restore",
+    "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "read", "reassign", "refuse_foreign",
+    "repair", "restore",
 ]  # fmt: skip
 
 FIRST_PORT, LAST_PORT = 30000, 32767  # Kubernetes' NodePort range
@@ -65,6 +66,13 @@ def claim(paths: Paths, name: str, directory: Path) -> Allocation:
         elif not _same(known.directory, directory):
             raise OwnedElsewhere(name, Path(known.directory))
     return known
+
+
+def refuse_foreign(paths: Paths, name: str, directory: Path) -> None:
+    """Raise OwnedElsewhere when the name belongs to another directory; an unknown name is nobody's. Takes no lock."""
+    known = read(paths, name)
+    if known is not None and not _same(known.directory, directory):
+        raise OwnedElsewhere(name, Path(known.directory))
 
 
 def assign(

@@ -16,9 +16,6 @@ from kilter.cli.main import Verb, run
 from kilter.errors import Busy, Failed, Interrupted, KilterError, MachineLacks
 from kilter.proc import Command, Outcome, Secret, failure
 
-TOO_EARLY = pytest.mark.xfail(
-    reason="fault: an unknown verb is refused before the group's callback has configured the console (cli/main.py)"
-)
 CODES = {
     "Failed": 1,
     "BadInput": 2,
@@ -102,7 +99,7 @@ def test_an_error_is_one_json_line_for_programs(end_with: type[Raising], capsys:
     }
 
 
-@pytest.mark.parametrize("words", [["version", "--nope"], pytest.param(["upp"], marks=TOO_EARLY)])
+@pytest.mark.parametrize("words", [["version", "--nope"], pytest.param(["upp"])])
 def test_a_wrong_command_line_is_json_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--progress", "json", *words]) == 2
     assert json.loads(capsys.readouterr().err)["code"] == 2
@@ -170,8 +167,8 @@ def test_a_reader_that_has_gone_is_no_failure(end_with: type[Raising], monkeypat
     [
         (["--no-color", "version", "--nope"], None, False),
         (["version", "--nope"], "1", False),
-        pytest.param(["--no-color", "upp"], None, False, marks=TOO_EARLY),
-        pytest.param(["upp"], "1", False, marks=TOO_EARLY),
+        pytest.param(["--no-color", "upp"], None, False),
+        pytest.param(["upp"], "1", False),
         (["upp"], None, True),
         (["upp"], "", True),  # https://no-color.org: only a value that is not empty
     ],
@@ -249,7 +246,6 @@ def test_the_style_of_progress_is_what_the_options_say(
 
 
 @pytest.mark.requirement("C5")
-@pytest.mark.xfail(reason="fault: Console.result raises UnicodeEncodeError, which ends as a bug report")
 def test_a_result_that_the_stream_cannot_spell_is_printed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))

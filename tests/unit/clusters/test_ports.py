@@ -48,7 +48,7 @@ def test_all_taken_ports_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     check([30000, 30003])
     with pytest.raises(MachineLacks, match=r"port 30001 is held by x \(process 7\)") as caught:
         check([30000, 30001])
-    assert "--reassign-ports" in caught.value.hint
+    assert "end the program" in caught.value.hint
     with pytest.raises(MachineLacks, match="2 of the project's ports") as caught:
         check(range(30000, 30019))
     assert len(caught.value.details) == 2

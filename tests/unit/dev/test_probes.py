@@ -150,6 +150,5 @@ def test_a_port_that_nobody_serves_is_a_plain_no(error: OSError, detail: str, mo
     assert probe("http", 30000, None) == Answer(False, False, detail)
 
 
-@pytest.mark.xfail(reason="fault: probes.Login shows the password in its repr")
 def test_a_login_keeps_its_password_out_of_what_is_printed() -> None:
     assert "secret" not in repr(LOGIN)
