@@ -1,19 +1,21 @@
 """The rendered tree on disk: swapped in whole, by one rename.
 
-`~/.cache/kilter/<project>` is a symbolic link to a tree of its own, `~/.cache/kilter/.trees/<project>-<hash>`. A new
-tree is built beside it (unchanged files are hard links, so they keep their time stamps) and the link is replaced by
-rename: a reader sees the old tree or the new one, never a mixture, and a killed render leaves only a tree that the
-next one removes. See docs/decisions/0002.
+A new tree is built beside `~/.cache/kilter/<project>` (unchanged files are hard links, so they keep their time stamps)
+and then the two folders exchange their names: a reader sees the old tree or the new one, never a mixture, and a killed
+render leaves only a tree that the next one removes. See docs/decisions/0002.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 RECEIPT = ".rendered.json"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2), linux/fs.h
 KEPT = ("kubeconfig",)  # in the same folder by NS-11, but not rendered
 
 
@@ -35,7 +37,7 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
     """
     old = read(folder)
     changed = sorted(name for name in old.keys() | files.keys() if old.get(name) != files.get(name))
-    if not changed and folder.is_symlink():
+    if not changed and (folder / RECEIPT).is_file():
         return []
     content = json.dumps({name: _digest(text) for name, text in sorted(files.items())}, indent=1)
     trees = folder.parent / ".trees"
@@ -59,12 +61,10 @@ def ensure(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove the tree and the link to it."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.is_dir():
+    """Remove the tree, and what killed renders left."""
+    with suppress(FileNotFoundError):
         shutil.rmtree(folder)
-    _forget_old_trees(folder, keep=None)
+    _forget_old_trees(folder)
 
 
 def _place(target: Path, previous: Path, text: str, *, unchanged: bool) -> None:
@@ -78,19 +78,30 @@ def _place(target: Path, previous: Path, text: str, *, unchanged: bool) -> None:
 
 
 def _swap(folder: Path, tree: Path) -> None:
-    link = folder.parent / f".{folder.name}.{os.getpid()}.link"
-    link.unlink(missing_ok=True)
-    link.symlink_to(tree.relative_to(folder.parent))
-    if folder.is_dir() and not folder.is_symlink():
-        folder.rename(tree.parent / f"{folder.name}-moved-{os.getpid()}")
-    link.replace(folder)
-    _forget_old_trees(folder, keep=tree)
+    """Put the new tree in the folder's place; Tilt and others hold its path, so the path itself must stay real."""
+    if not folder.is_dir():
+        tree.rename(folder)
+    elif not _exchange(tree, folder):
+        # Not Linux: for a moment there is no folder. Who was killed here finds none and renders it anew.
+        folder.rename(tree.with_name(f"{tree.name}-old"))
+        tree.rename(folder)
+    _forget_old_trees(folder)
 
 
-def _forget_old_trees(folder: Path, keep: Path | None) -> None:
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths exchange what they name, in one step; False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    names = (os.fsencode(one), os.fsencode(other))
+    return bool(rename(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0)
+
+
+def _forget_old_trees(folder: Path) -> None:
     for tree in (folder.parent / ".trees").glob(f"{folder.name}-*"):
-        owner = tree.name.removeprefix(f"{folder.name}-")
-        if tree != keep and owner.count("-") == 1:  # another project's name may begin with this one's
+        owner = tree.name.removeprefix(f"{folder.name}-").removesuffix("-old")
+        if owner.count("-") == 1:  # another project's name may begin with this one's
             shutil.rmtree(tree, ignore_errors=True)
 
 

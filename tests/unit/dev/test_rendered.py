@@ -26,9 +26,9 @@ def test_unchanged_files_keep_their_time_stamps_and_an_unchanged_tree_is_not_tou
     os.utime(folder / "a", (1, 1))
     assert rendered.write(folder, {"a": "1", "b": "2"}) == ["b"]
     assert (folder / "a").stat().st_mtime == 1
-    before = os.readlink(folder)
+    before = folder.stat().st_ino
     assert rendered.write(folder, {"a": "1", "b": "2"}) == []
-    assert os.readlink(folder) == before
+    assert folder.stat().st_ino == before
 
 
 @pytest.mark.requirement("NS-11")
@@ -71,10 +71,16 @@ def test_removing_a_tree_leaves_nothing_of_it(folder: Path) -> None:
     rendered.remove(folder)
 
 
-def test_a_plain_folder_in_the_place_of_the_link_is_replaced(folder: Path) -> None:
+@pytest.mark.parametrize("system", ["exchanges names", "cannot exchange names"])
+def test_a_swap_keeps_the_path_real_and_the_kubeconfig(
+    folder: Path, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if system == "cannot exchange names":
+        monkeypatch.setattr(rendered, "_exchange", lambda _one, _other: False)
     folder.mkdir(parents=True)
     (folder / "kubeconfig").write_text("k")
     rendered.write(folder, {"a": "1"})
-    assert folder.is_symlink()
+    assert not folder.is_symlink()
+    assert list((folder.parent / ".trees").iterdir()) == []
     assert (folder / "a").read_text() == "1"
     assert (folder / "kubeconfig").read_text() == "k"
