@@ -1,4 +1,4 @@
-"""Runs the suites that `make check` does not: conformance, cluster and e2e, on the testbed or on the machine's Docker.
+"""Runs the suites that `make check` does not: fuzz, conformance and e2e, on the testbed or on the machine's Docker.
 
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly.
 """
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITES = ("tests/conformance", "tests/cluster", "tests/e2e")
+SUITES = ("tests/fuzz", "tests/conformance", "tests/e2e")
 
 
 def main() -> int:

@@ -180,8 +180,8 @@ class SubprocessRunner:
             if command.cwd is not None and not command.cwd.is_dir():
                 raise Failed(f"cannot run `{command}`", why=f"{command.cwd} is no directory") from None
             raise missing(command) from None
-        except PermissionError as error:
-            raise MachineLacks(f"cannot run {command.argv[0]}", why=str(error)) from None
+        except OSError as error:
+            raise MachineLacks(f"cannot run {command.argv[0][:200]}", why=error.strerror or str(error)) from None
 
 
 def end_group(child: "subprocess.Popen[str]") -> None:

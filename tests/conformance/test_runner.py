@@ -258,14 +258,12 @@ def test_output_that_is_no_text_is_read_all_the_same() -> None:
     assert RUNNER.run(python("import os; os.write(1, b'a\\xff\\xfeb')")).stdout == "a\ufffd\ufffdb"
 
 
-@pytest.mark.xfail(reason="fault: SubprocessRunner._spawn lets OSError through (E2BIG, ENOEXEC, ENAMETOOLONG)")
 @pytest.mark.parametrize("command", [(sys.executable, "-c", "pass", "x" * (1 << 18)), ("/" + "x" * 5000,)])
 def test_what_the_kernel_refuses_to_start_is_an_error_of_ours(command: tuple[str, ...]) -> None:
     with pytest.raises(KilterError):
         RUNNER.run(Command(command))
 
 
-@pytest.mark.xfail(reason="fault: SubprocessRunner._spawn lets OSError through: a script without #!")
 def test_a_file_that_is_no_program_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "tool").write_text("echo hello\n")
     (tmp_path / "tool").chmod(0o755)
