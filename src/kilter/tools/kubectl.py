@@ -87,13 +87,18 @@ class Kubectl:
                 why="kilter writes that file, and it holds exactly one context",
             )
         # No flags in front: kubectl refuses them before the name of a plugin. The file holds one context and namespace.
-        environment: dict[str, str | None] = {"KUBECONFIG": str(self.kubeconfig)}
-        return Command((str(self.binary), *arguments), env=environment, timeout=None)
+        return Command((str(self.binary), *arguments), env=environment(self.kubeconfig), timeout=None)
 
     def _command(self, *arguments: str, stdin: str | None = None, timeout: float | None = 60) -> Command:
         place = ("--kubeconfig", str(self.kubeconfig), "--context", self.context, "--namespace", self.namespace)
-        environment: dict[str, str | None] = {"KUBECONFIG": str(self.kubeconfig)}
-        return Command((str(self.binary), *place, *arguments), env=environment, stdin=stdin, timeout=timeout)
+        return Command(
+            (str(self.binary), *place, *arguments), env=environment(self.kubeconfig), stdin=stdin, timeout=timeout
+        )
+
+
+def environment(kubeconfig: Path) -> dict[str, str | None]:
+    """Return what keeps a client out of the user's `~/.kube`: the project's file, and a cache of kilter's."""
+    return {"KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(kubeconfig.parent.parent / "kube.d")}
 
 
 def version(kubectl: Path | str) -> Command:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kilter.proc import Command
+from kilter.tools.kubectl import environment
 
 HOST = "127.0.0.1"
 TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
@@ -97,7 +98,7 @@ class Tilt:
     def _environment(self) -> dict[str, str | None]:
         """Pin what Tilt would otherwise take from the user's environment. TILT_WEB_MODE: no build tool for its page."""
         return {
-            "KUBECONFIG": str(self.kubeconfig),
+            **environment(self.kubeconfig),
             "TILT_DEV_DIR": str(self.home),
             "TILT_WEB_MODE": "prod",
             "TILT_DISABLE_ANALYTICS": "1",
