@@ -19,6 +19,7 @@ def command(app: App, attach: bool, timeout: float, timings: bool, recreate: boo
     printed addresses. Run it again at any time: it changes only what differs.
     """
     from kilter.cli.views import up_view
+    from kilter.dev.attach import follow
     from kilter.dev.timings import Timings, table
     from kilter.dev.up import UpOptions, up
 
@@ -28,3 +29,5 @@ def command(app: App, attach: bool, timeout: float, timings: bool, recreate: boo
     app.console.result(up_view(result))
     if timings:
         app.console.result(table(clock.spans))
+    if attach:
+        follow(app.machine, project, app.console.result)

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.dev import attach, tilt
+from kilter.dev.machine import Machine
+from kilter.progress import Recorder
+from kilter.project.load import load
+from kilter.state.paths import Paths
+from kilter.state.tilt import TiltRecord
+
+
+@pytest.mark.requirement("LC-Q6")
+@pytest.mark.parametrize(("end", "said"), [("tilt", "has ended"), ("user", "detached")])
+def test_following_ends_with_tilt_or_by_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, said: str
+) -> None:
+    (tmp_path / "kilter.yaml").write_text("name: shop\n")
+    recorder = Recorder()
+    paths = Paths(tmp_path / "data", tmp_path / "cache")
+    machine = Machine(FakeRunner(), paths, {}, recorder)
+    log = paths.tilt_log("shop")
+    log.parent.mkdir(parents=True)
+    log.write_text("old\n")
+    looks = iter([TiltRecord(1, "1", 1, "")] * 2)
+
+    def alive(_paths: Paths, _name: str) -> TiltRecord | None:
+        with log.open("a") as stream:
+            stream.write("new \x1b[31mline\n") if log.read_text() == "old\n" else None
+        if (found := next(looks, None)) is None and end == "user":
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(tilt, "alive", alive)
+    monkeypatch.setattr(attach, "PAUSE", 0)
+    lines: list[str] = []
+    attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append)
+    assert lines == ["new \\x1b[31mline"]
+    assert said in recorder.lines[-1]
