@@ -1,14 +1,17 @@
 """How results look as text: pure functions from what a verb returned to what is printed."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from kilter.dev.documents import Check, DoctorDocument, PsDocument, StatusDocument, WorkloadRow
-from kilter.dev.up import UpResult
 from kilter.render.envfile import masked
 from kilter.words import human_duration, human_size
 
+if TYPE_CHECKING:  # start-up: `ps` must not pay for everything that `up` needs
+    from kilter.dev.up import UpResult
 
-def up_view(result: UpResult) -> str:
+
+def up_view(result: "UpResult") -> str:
     """Name every address, so that the next thing to do is to click or paste one; passwords stay in `kilter env`."""
     rows = [(address.name, masked(address.localhost)) for address in result.addresses if address.kind != "tilt"]
     with_address = {name for name, _ in rows}
