@@ -49,10 +49,10 @@ def render_files(workspace: Workspace, helm: Path) -> dict[str, str]:
 
 def options_of(workspace: Workspace) -> RenderOptions:
     """Return the facts of this machine that rendering depends on."""
-    machine, config = workspace.machine, workspace.project.config
+    machine = workspace.machine
     return RenderOptions(
         base=workspace.allocation.base,
-        node_image=machine.node_image(config.cluster.image if config.cluster else None),
+        node_image=workspace.node_image,
         cgroup_v1=is_cgroup_v1(),
         ipv6=has_ipv6(),
         data_dir=machine.paths.volumes(workspace.name),

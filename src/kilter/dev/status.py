@@ -53,8 +53,7 @@ def _notes(workspace: Workspace, cluster: Cluster) -> Iterable[str]:
     volumes = workspace.machine.paths.volumes(workspace.name)
     if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
         yield f"the cluster was removed outside kilter; its data is still in {volumes}"
-    config = workspace.project.config
-    pinned = workspace.machine.node_image(config.cluster.image if config.cluster else None)
+    pinned = workspace.node_image
     if cluster.image and cluster.image != pinned and cluster.state is not State.FOREIGN:
         yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"
     if cluster.state is State.FOREIGN:

@@ -100,7 +100,7 @@ class Up:
 
     def bring_up(self, provider: KindProvider, cluster: Cluster, workspace: Workspace, config: str) -> None:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
-        name, image = workspace.name, self.machine.node_image(_image_of(self.project))
+        name, image = workspace.name, workspace.node_image
         if cluster.state in (State.ABSENT, State.UNFINISHED):
             self.refuse_lost_data(workspace)
             ports.check(workspace.allocation.mapped_ports)
@@ -145,7 +145,3 @@ class Up:
         wait = ready.Wait(workspace, commands, awaited(files), self.limit, life.check)
         with self.machine.progress.step("wait until every service and app answers") as step:
             wait.run(step)
-
-
-def _image_of(project: Project) -> str | None:
-    return project.config.cluster.image if project.config.cluster else None

@@ -43,6 +43,12 @@ class Workspace:
         return self.machine.paths.kubeconfig(self.name)
 
     @property
+    def node_image(self) -> str:
+        """The image that this kilter would make the project's cluster from (LC-Q1)."""
+        cluster = self.project.config.cluster
+        return self.machine.node_image(cluster.image if cluster else None)
+
+    @property
     def login(self) -> Login:
         """The project's credentials, the same for all of its services (NS-Q22), in the form that probes take."""
         given = self.allocation.login
