@@ -33,6 +33,9 @@ class FakeRunner:
     def stream(self, command: Command) -> Iterator[str]:
         yield from self.run(command).stdout.splitlines()
 
+    def end_running(self) -> None:
+        pass
+
     def _answer(self, command: Command) -> Outcome:
         if command.argv not in self.answers:
             raise AssertionError(f"unexpected command: {command}")

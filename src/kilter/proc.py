@@ -94,17 +94,22 @@ class Runner(Protocol):
     def stream(self, command: Command) -> Iterator[str]:
         """Yield the lines of standard output as they come; ends the process when the caller stops reading."""
 
+    def end_running(self) -> None:
+        """End every `run` that another thread waits for; Ctrl-C reaches the main thread alone."""
+
 
 class SubprocessRunner:
     """The real runner."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = dict(os.environ if environment is None else environment)
+        self._running: set[subprocess.Popen[str]] = set()
 
     def run(self, command: Command) -> Outcome:
         """See `Runner.run`."""
         began = time.monotonic()
         child = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._running.add(child)
         try:
             out, err = child.communicate(_text_of(command.stdin), timeout=command.timeout)
         except subprocess.TimeoutExpired:
@@ -113,10 +118,17 @@ class SubprocessRunner:
         except BaseException:
             end_group(child)
             raise
+        finally:
+            self._running.discard(child)
         outcome = Outcome(child.returncode, out, err, time.monotonic() - began)
         if outcome.code not in command.ok:
             raise failure(command, outcome)
         return outcome
+
+    def end_running(self) -> None:
+        """See `Runner.end_running`."""
+        for child in tuple(self._running):
+            end_group(child)
 
     def start(self, command: Command, log: Path) -> Started:
         """See `Runner.start`."""

@@ -269,3 +269,23 @@ def test_a_file_that_is_no_program_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "tool").chmod(0o755)
     with pytest.raises(KilterError):
         RUNNER.run(Command((str(tmp_path / "tool"),)))
+
+
+def test_what_other_threads_wait_for_can_be_ended(tmp_path: Path) -> None:
+    runner = SubprocessRunner()
+    ended: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            runner.run(Command((sys.executable, "-c", "import time; time.sleep(60)"), timeout=60))
+        except KilterError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    limit = time.monotonic() + 20
+    while not ended and time.monotonic() < limit:
+        runner.end_running()
+        time.sleep(0.05)
+    thread.join(20)
+    assert len(ended) == 1

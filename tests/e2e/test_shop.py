@@ -217,6 +217,17 @@ def test_a_container_killed_outside_is_resumed_with_its_data(shop: Kilter) -> No
     assert rows(shop, "select count(*) from orders") == orders
 
 
+@pytest.mark.requirement("LC-Q19", "LC-Q21")
+def test_a_cluster_removed_outside_is_made_anew_on_request_with_its_data(shop: Kilter) -> None:
+    orders = rows(shop, "select id, status from orders order by id")
+    docker("rm", "--force", "--volumes", NODE)
+    refused = shop.run("up", code=10)
+    assert "removed outside kilter" in refused.err
+    assert "--recreate" in refused.err
+    shop.run("up", "--recreate", "--timeout", "6m")
+    assert rows(shop, "select id, status from orders order by id") == orders
+
+
 def test_a_dead_tilt_is_noticed(shop: Kilter) -> None:
     [pid] = tilt_pids(shop)
     os.kill(pid, signal.SIGKILL)

@@ -28,7 +28,8 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `versions` maps each known version to its image, `variables` each variable to a template over the placeholders
     `{name} {host} {port} {port:<port name>} {user} {password} {database}`; `memory` is the limit of the laptop
     profile, and `memory_shares` maps chart values to the share of that limit they are set to, in whole MiB.
-    `probe` names how a client proves that the service answers.
+    `probe` names how a client proves that the service answers; `wait` is a command of the service's own image, over
+    `{host}` and `{port}`, that ends with 0 once it does: apps run it before they start.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     storage: str = ""
     deployable: bool = False
     probe: Literal["tcp", "http", "postgres", "redis"] = "tcp"
+    wait: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.version not in self.versions:

@@ -12,6 +12,7 @@ from kilter.render.tree import Workload
 
 CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
 HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 RETRYING_PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 PULL_IS_HOPELESS = ("not found", "manifest unknown", "denied", "unauthorized", "no match for platform")
 
@@ -59,13 +60,16 @@ def pod_condition(name: str, pod: Mapping[str, Any]) -> Condition:
     """Judge a pod that is not ready yet."""
     where = pod["metadata"]["name"]
     status = pod.get("status", {})
-    for container in status.get("containerStatuses", []):
+    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         reason, message = _waiting(container)
         if _is_hopeless(reason, message, container.get("restartCount", 0)):
             return Condition(name, False, f"failed: {reason}", sentence(name, container, reason, message), where)
-        if reason and reason != "ContainerCreating":
+        if reason and reason not in STARTING:
             return Condition(name, False, f"{reason} ({container.get('restartCount', 0)} restarts)", pod=where)
-        if "running" in container.get("state", {}) and not container.get("ready"):
+        running = "running" in container.get("state", {})
+        if running and container in status.get("initContainerStatuses", []):
+            return Condition(name, False, f"waits for {container.get('name')}", pod=where)
+        if running and not container.get("ready"):
             return Condition(name, False, "runs, but does not answer its readiness probe yet", pod=where)
     unscheduled = [
         entry.get("message", "")

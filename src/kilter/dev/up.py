@@ -14,11 +14,13 @@ from kilter.dev.machine import Machine
 from kilter.dev.ready import awaited
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
+from kilter.dev.warming import Warming
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import NotReady
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
 from kilter.render.cluster import registry_hosts
+from kilter.render.tree import claimed
 from kilter.state.lock import project_lock
 from kilter.tools.kubectl import Kubectl
 
@@ -45,8 +47,14 @@ def up(machine: Machine, project: Project, options: UpOptions) -> UpResult:
 
     Raises what the steps raise: BadInput, Busy, MachineLacks, BuildFailed, NotReady, TimedOut.
     """
-    with project_lock(machine.paths, project.name, "up"), ThreadPoolExecutor(max_workers=6) as pool:
-        return Up(machine, project, options, pool).run()
+    with project_lock(machine.paths, project.name, "up"), ThreadPoolExecutor(max_workers=8) as pool:
+        try:
+            return Up(machine, project, options, pool).run()
+        except BaseException:
+            # The pool waits for its threads, and a thread for its process.
+            pool.shutdown(wait=False, cancel_futures=True)
+            machine.runner.end_running()
+            raise
 
 
 @dataclass
@@ -75,9 +83,14 @@ class Up:
             self.machine.progress.warn(notice)
         files = render_files(workspace, tools["helm"].result())
         shared = self.pool.submit(self.share_images)
-        self.bring_up(provider, cluster, workspace, files["kind.yaml"])
+        warming = Warming(workspace, shared)
+        if cluster.state in (State.ABSENT, State.UNFINISHED):
+            warming.begin(self.pool)
+        with warming:
+            self.bring_up(provider, cluster, workspace, files["kind.yaml"])
         shared.result()
         registry.join(self.machine.runner, self.machine.environment)
+        self.make_volume_folders(workspace, files)
         changed = write(workspace, files)
         life = self.start_tilt(workspace, tools["tilt"].result(), changed=bool(changed))
         self.await_answers(workspace, life, tools["kubectl"].result(), files)
@@ -117,6 +130,11 @@ class Up:
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
             provider.start(name, self.left())
 
+    def make_volume_folders(self, workspace: Workspace, files: Mapping[str, str]) -> None:
+        """Make the folders of the services' volumes; the pods find them there, those of an earlier cluster too."""
+        for claim in claimed(files):
+            (self.machine.paths.volumes(workspace.name) / claim).mkdir(exist_ok=True)
+
     def refuse_lost_data(self, workspace: Workspace) -> None:
         """Stop before a new cluster is made over the data of one that was removed outside kilter (LC-Q19, LC-Q21)."""
         volumes = self.machine.paths.volumes(workspace.name)
@@ -124,8 +142,8 @@ class Up:
             return
         raise NotReady(
             f"the cluster of {workspace.name} was removed outside kilter, but its data is still there",
-            why=f"the services' volumes lie in {volumes}; a new cluster starts with empty ones beside them",
-            hint="`kilter up --recreate` makes a new cluster and leaves that folder alone",
+            why=f"the services' volumes lie in {volumes}; what you made in the old cluster by hand is gone",
+            hint="`kilter up --recreate` makes a new cluster and gives it these volumes",
         )
 
     def left(self) -> float:

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from kilter.catalog.model import fill
 from kilter.errors import BadInput, Failed
-from kilter.render.model import HTTP, AppPlan, Plan
+from kilter.render.model import HTTP, AppPlan, Plan, ServicePlan
 from kilter.render.services import requests, unexpanded
 from kilter.render.text import load_all
 
@@ -38,6 +40,8 @@ CLUSTER_WIDE = frozenset(
     }
 )
 APP_MEMORY, APP_CPU = "512Mi", "50m"
+WAIT_PAUSE = 0.3  # seconds between two questions to a service that an app waits for
+NOBODY = 65534
 
 
 def namespace(plan: Plan) -> list[Object]:
@@ -143,15 +147,36 @@ def _pod(plan: Plan, app: AppPlan, restart: str) -> Object:
         # A changed address or password takes effect by a new pod.
         digest = hashlib.sha256(json.dumps(app.injected, sort_keys=True).encode()).hexdigest()[:16]
         metadata["annotations"] = {"kilter.dev/environment": digest}
+    waits = [] if app.schedule else [_wait(plan, service) for service in plan.services if service.entry.wait]
     spec = {
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "restartPolicy": restart,
         "terminationGracePeriodSeconds": 10,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        **({"initContainers": waits} if waits else {}),
         "containers": [_container(app)],
     }
     return {"metadata": metadata, "spec": spec}
+
+
+def _wait(plan: Plan, service: ServicePlan) -> Object:
+    """Return the container that holds an app back until a service answers; it bears the service's name (CT-Q17)."""
+    words = {"host": plan.host(service.name)}
+    port = {service.primary.name: service.primary.container}
+    command = shlex.join(fill(word, words, port, service.primary.name) for word in service.entry.wait)
+    return {
+        "name": service.name,
+        "image": service.image,
+        "command": ["sh", "-c", f"until {command} >/dev/null 2>&1; do sleep {WAIT_PAUSE}; done"],
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+        },
+    }
 
 
 def _container(app: AppPlan) -> Object:

@@ -60,7 +60,6 @@ def service_part(service: str, objects: Objects, links: Iterable[str]) -> str:
         _resource(
             item["metadata"]["name"],
             objects=apart if index == 0 else [],
-            waits=[NAMESPACE_RESOURCE],
             label="services",
             links=list(links) if index == 0 else [],
         )
@@ -69,24 +68,21 @@ def service_part(service: str, objects: Objects, links: Iterable[str]) -> str:
     return HEADER + "\n".join([_yaml(service), *calls]) + "\n"
 
 
-def app_part(plan: Plan, app: AppPlan, waits: Sequence[str]) -> str:
-    """Return the part of a component or process; a component's also builds the images of its processes."""
+def app_part(plan: Plan, app: AppPlan) -> str:
+    """Return the part of a component or process; a component's also builds the images of its processes.
+
+    It depends on no service: its image is built at once, and its pods themselves wait for what is declared (CT-Q17).
+    """
     builds = {each.build.reference: each.build for each in plan.apps if each.component == app.name and each.build}
     link = [f"http://localhost:{app.node_port}"] if app.node_port else []
     resource = _resource(
         app.name,
         objects=[f"{app.name}-env:secret:{plan.namespace}"] if app.injected else [],
-        waits=[NAMESPACE_RESOURCE, *waits],
         label="app",
         links=link,
         ready=not app.schedule,
     )
     return HEADER + "\n".join([*(_build(plan.root, build) for build in builds.values()), _yaml(app.name), resource, ""])
-
-
-def workload_names(objects: Objects) -> list[str]:
-    """Return Tilt's names of the resources that a chart's objects become."""
-    return [item["metadata"]["name"] for item in objects if item["kind"] in WORKLOADS]
 
 
 def selected(item: Mapping[str, Any]) -> str:
@@ -119,7 +115,6 @@ def _resource(
     name: str,
     *,
     objects: Sequence[str],
-    waits: Sequence[str],
     label: str,
     links: Sequence[str],
     ready: bool = True,
@@ -127,7 +122,7 @@ def _resource(
     arguments = [starlark(name)]
     if objects:
         arguments.append(f"objects={starlark(objects)}")
-    arguments.append(f"resource_deps={starlark(waits)}")
+    arguments.append(f"resource_deps={starlark([NAMESPACE_RESOURCE])}")
     arguments.append(f"labels={starlark([label])}")
     if links:
         arguments.append(f"links={starlark(links)}")

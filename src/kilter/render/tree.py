@@ -11,8 +11,9 @@ from kilter.render.manifests import RENDERED, WORKLOADS
 from kilter.render.model import Plan, ServicePlan
 from kilter.render.options import RenderOptions
 from kilter.render.text import dump, dump_all, load_all
+from kilter.render.volumes import claims, volumes
 
-__all__ = ["ChartJob", "RenderOptions", "Workload", "chart_jobs", "render", "workloads"]
+__all__ = ["ChartJob", "RenderOptions", "Workload", "chart_jobs", "claimed", "render", "workloads"]
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,15 @@ def render(plan: Plan, chart_texts: Mapping[str, str], options: RenderOptions) -
         "tilt/namespace.tiltfile": tiltfile.namespace_part(plan),
         "manifests/namespace.yaml": dump_all(manifests.namespace(plan)),
     }
-    waits: list[str] = []
     for service in plan.services:
         objects = manifests.from_chart(plan, service.name, chart_texts[service.name])
-        waits += tiltfile.workload_names(objects)
+        objects = [*volumes(plan, objects), *objects]
         files[f"values/{service.name}.yaml"] = _values(service)
         files[f"manifests/{service.name}.yaml"] = dump_all(objects)
         files[f"tilt/{service.name}.tiltfile"] = tiltfile.service_part(service.name, objects, _links(service))
     for app in plan.apps:
         files[f"manifests/{app.name}.yaml"] = dump_all(manifests.app(plan, app))
-        files[f"tilt/{app.name}.tiltfile"] = tiltfile.app_part(plan, app, waits)
+        files[f"tilt/{app.name}.tiltfile"] = tiltfile.app_part(plan, app)
     return dict(sorted(files.items()))
 
 
@@ -83,6 +83,12 @@ def workloads(files: Mapping[str, str]) -> list[Workload]:
         for item in load_all(text)
         if item["kind"] in WORKLOADS
     ]
+
+
+def claimed(files: Mapping[str, str]) -> list[str]:
+    """Return the names of the claims whose volumes a rendered tree makes; each is a folder among the project's."""
+    manifests = [text for name, text in sorted(files.items()) if name.startswith("manifests/")]
+    return [claim for text in manifests for claim in claims(load_all(text))]
 
 
 def _values(service: ServicePlan) -> str:

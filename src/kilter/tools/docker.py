@@ -199,6 +199,11 @@ def build(context: Path, tag: str, *, dockerfile: Path, target: str | None = Non
     return Command(argv, timeout=None)
 
 
+def push(tag: str) -> Command:
+    """Push an image to the registry that its name says."""
+    return Command(("docker", "push", "--quiet", tag), timeout=600)
+
+
 def parse_info(outcome: Outcome) -> Engine:
     """Read the answer to `info`; without an answer the version is empty and `faults` holds what docker said."""
     try:

@@ -42,6 +42,23 @@ def judge(*documents: dict[str, Any]) -> Condition:
     return condition
 
 
+@pytest.mark.requirement("CT-Q17")
+def test_a_pod_that_waits_for_a_service_says_for_which() -> None:
+    held = pod(state={"waiting": {"reason": "PodInitializing"}})
+    held["status"]["initContainerStatuses"] = [
+        {"name": "postgres", "state": {"terminated": {"exitCode": 0}}, "ready": True},
+        {"name": "redis", "state": {"running": {}}},
+    ]
+    assert judge(deployment(readyReplicas=0), held).says == "waits for redis"
+
+
+def test_an_image_that_a_wait_needs_and_nobody_has_is_a_failure() -> None:
+    held = pod(state={"waiting": {"reason": "PodInitializing"}})
+    state = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+    held["status"]["initContainerStatuses"] = [{"name": "db", "image": "db:1", "state": state}]
+    assert "db:1" in judge(deployment(readyReplicas=0), held).failure
+
+
 def test_a_workload_whose_new_pods_are_ready_is_ready() -> None:
     assert judge(deployment(), pod()).ready
 

@@ -81,11 +81,19 @@ def test_folders_of_the_host_are_mounted_and_only_the_data_is_writable(tmp_path:
 
 
 def test_cgroup_v1_is_allowed_only_on_a_host_that_has_it(tmp_path: Path) -> None:
+    def kubelet(*, cgroup_v1: bool) -> dict[str, Any]:
+        config = yaml.safe_load(tree(plan, replace(OPTIONS, cgroup_v1=cgroup_v1))["kind.yaml"])
+        return objects("---\n".join(config["kubeadmConfigPatches"]))["KubeletConfiguration"]
+
     plan = planned(tmp_path, SHOP)
-    assert "kubeadmConfigPatches" not in tree(plan)["kind.yaml"]
-    config = yaml.safe_load(tree(plan, replace(OPTIONS, cgroup_v1=True))["kind.yaml"])
-    (patch,) = config["kubeadmConfigPatches"]
-    assert yaml.safe_load(patch) == {"kind": "KubeletConfiguration", "failCgroupV1": False}
+    assert "failCgroupV1" not in kubelet(cgroup_v1=False)
+    assert kubelet(cgroup_v1=True)["failCgroupV1"] is False
+
+
+def test_the_only_node_elects_no_leader(tmp_path: Path) -> None:
+    config = yaml.safe_load(tree(planned(tmp_path, SHOP))["kind.yaml"])
+    cluster = objects("---\n".join(config["kubeadmConfigPatches"]))["ClusterConfiguration"]
+    assert {cluster[part]["extraArgs"]["leader-elect"] for part in ("controllerManager", "scheduler")} == {"false"}
 
 
 def test_a_cluster_patch_adds_but_does_not_replace(tmp_path: Path) -> None:

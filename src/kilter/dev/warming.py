@@ -1,0 +1,88 @@
+"""What can be done while a cluster is being created: building the project's images, and pulling all images into it.
+
+Nothing depends on it: what fails here is done again, and reported, by Tilt and by the node itself. Only the layers
+matter; Tilt finds those of the build in the build cache and in the registry, the node those that were pulled.
+"""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from kilter.clusters import registry
+from kilter.clusters.node import node_name
+from kilter.dev.workspace import Workspace
+from kilter.errors import KilterError
+from kilter.proc import Command
+from kilter.render.cluster import CERTS_MOUNT
+from kilter.render.model import BuildPlan
+from kilter.tools import docker
+
+RETRY = 0.5  # seconds between two attempts to pull into a node that is still starting
+PULL_LIMIT = 600.0
+ANY_CODE = tuple(range(256))
+
+
+class Warming:
+    """The warming of one project's first start; as a context it ends the retries when its block is left."""
+
+    def __init__(self, workspace: Workspace, shared: "Future[None]") -> None:
+        """`shared` is done when the machine's image registry runs."""
+        self.workspace = workspace
+        self.shared = shared
+        self.over = threading.Event()
+
+    def begin(self, pool: Executor) -> None:
+        """Start everything in the background."""
+        for image in {service.image for service in self.workspace.plan.services}:
+            if is_qualified(image):
+                pool.submit(self.pull, image)
+        for build in builds(self.workspace).values():
+            pool.submit(self.build, build)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over.set()
+
+    def pull(self, image: str) -> None:
+        """Pull an image into the node as soon as its engine answers."""
+        command = pull_into(node_name(self.workspace.name), image)
+        with suppress(KilterError):
+            self.shared.result()
+            while self.workspace.machine.runner.run(command).code != 0 and not self.over.wait(RETRY):
+                pass
+
+    def build(self, build: BuildPlan) -> None:
+        """Build an image as Tilt is going to, push it where Tilt is going to, and pull it."""
+        tag = f"{registry.HOST_ADDRESS}/{build.reference.replace('/', '_')}:warm"
+        root, run = self.workspace.project.root, self.workspace.machine.runner.run
+        with suppress(KilterError):
+            context, dockerfile = root / build.context, root / build.dockerfile
+            run(docker.build(context, tag, dockerfile=dockerfile, target=build.target or None))
+            self.shared.result()
+            run(docker.push(tag))
+            self.pull(tag.replace(registry.HOST_ADDRESS, registry.NODE_ADDRESS, 1))
+
+
+def builds(workspace: Workspace) -> Mapping[tuple[str, str, str], BuildPlan]:
+    """Return the builds of a project by what they build; two names for one result are one build."""
+    found = [app.build for app in workspace.plan.apps if app.build]
+    return {(build.context, build.dockerfile, build.target): build for build in reversed(found)}
+
+
+def is_qualified(image: str) -> bool:
+    """Tell whether a reference names its registry; the node's engine itself knows no default one."""
+    host, slash, _ = image.partition("/")
+    return bool(slash) and ("." in host or ":" in host)
+
+
+def pull_into(node: str, image: str) -> Command:
+    """Build the command that pulls an image into a node, through the caches that the node knows."""
+    pull = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", CERTS_MOUNT, image)
+    return docker.execute(node, *pull, timeout=PULL_LIMIT, ok=ANY_CODE)

@@ -1,0 +1,70 @@
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import workspace
+
+from kilter.dev.warming import Warming, is_qualified, pull_into
+from kilter.proc import Command, Outcome
+
+NODE = "kilter-shop-control-plane"
+REDIS = pull_into(NODE, "docker.io/library/redis:8").argv
+
+
+def done() -> "Future[None]":
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
+
+
+def test_images_of_services_are_pulled_until_the_node_answers(tmp_path: Path) -> None:
+    runner = FakeRunner({REDIS: [Outcome(1, "", "no such container"), ""]})
+    warming = Warming(workspace(tmp_path, runner), done())
+    with ThreadPoolExecutor() as pool:
+        warming.begin(pool)
+    assert len(runner.commands) == 2
+
+
+def test_nobody_goes_on_trying_when_the_cluster_stands(tmp_path: Path) -> None:
+    runner = FakeRunner({REDIS: Outcome(1, "", "no such image")})
+    warming = Warming(workspace(tmp_path, runner), done())
+    with ThreadPoolExecutor() as pool, warming:
+        warming.begin(pool)
+    assert {command.argv for command in runner.commands} == {REDIS}
+
+
+def test_an_image_of_the_project_is_built_pushed_and_pulled(tmp_path: Path) -> None:
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
+    tag = "localhost:32760/shop_shop:warm"
+    built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, str(root))
+    pulled = pull_into(NODE, "kilter-registry:5000/shop_shop:warm").argv
+    runner = FakeRunner({built: "", ("docker", "push", "--quiet", tag): "", pulled: ""})
+    warming = Warming(workspace(tmp_path, runner, "port: 80\nprocesses: {worker: {command: [work]}}\n"), done())
+    with ThreadPoolExecutor() as pool:
+        warming.begin(pool)
+    assert [command.argv[1] for command in runner.commands] == ["build", "push", "exec"]
+
+
+def test_a_build_that_fails_is_left_to_tilt_to_tell(tmp_path: Path) -> None:
+    class Failing(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            self.commands.append(command)
+            raise command.error("no")
+
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\n")
+    runner = Failing()
+    with ThreadPoolExecutor() as pool:
+        Warming(workspace(tmp_path, runner, "port: 80\n"), done()).begin(pool)
+    assert [command.argv[1] for command in runner.commands] == ["build"]
+
+
+@pytest.mark.parametrize(
+    ("image", "qualified"), [("docker.io/library/redis:8", True), ("pgvector/pgvector:pg17", False), ("redis:8", False)]
+)
+def test_only_a_reference_that_names_its_registry_can_be_pulled_by_the_node_itself(image: str, qualified: bool) -> None:
+    assert is_qualified(image) is qualified
