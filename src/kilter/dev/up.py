@@ -116,6 +116,8 @@ class Up:
         name, image = workspace.name, workspace.node_image
         if cluster.state in (State.ABSENT, State.UNFINISHED):
             self.refuse_lost_data(workspace)
+            # One that is left from a cluster that is gone believes that everything is applied.
+            tilt.end(self.machine.paths, name)
             ports.check(workspace.allocation.mapped_ports)
             with self.machine.progress.step(f"create the cluster {workspace.plan.cluster}") as step:
                 step.note(f"one container, from {image.partition('@')[0]}")
