@@ -1,6 +1,5 @@
 """Names, durations, sizes: how people write them and how kilter writes them back."""
 
-import difflib
 import math
 import re
 from collections.abc import Iterable
@@ -18,6 +17,8 @@ _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that looks most like `word`, or None when none comes close."""
+    import difflib  # start-up: needed only for a word that is wrong
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 

@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from kilter.catalog.model import Entry
 from kilter.errors import NotFound
 from kilter.words import nearest
@@ -19,9 +21,7 @@ def names() -> tuple[str, ...]:
 @cache
 def load(name: str) -> Entry:
     """Return one entry. Raises NotFound, naming the nearest entry and all known ones."""
-    # Both are imported late because `kilter --help` must not pay for them.
-    import msgspec
-    import yaml
+    import yaml  # start-up: the help of `kilter env` needs no catalog
 
     if name not in names():
         close = nearest(name, names())
@@ -31,7 +31,8 @@ def load(name: str) -> Entry:
             hint=f"known services: {', '.join(names())}",
         )
     text = (SERVICES / name / "service.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), Entry)
+    # The parser in C, where PyYAML was built with it: a tenth of the time.
+    return msgspec.convert(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), Entry)  # noqa: S506 - safe
 
 
 def entries() -> dict[str, Entry]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +14,17 @@ if TYPE_CHECKING:  # `kilter --help` and `version` must not pay for these import
     from kilter.project.load import Project
 
 
-@dataclass
 class App:
     """The composition of one run."""
 
-    console: Console
-    directory: Path
+    def __init__(self, console: Console, directory: Path) -> None:
+        self.console = console
+        self.directory = directory
 
     @classmethod
-    def from_environment(cls, console: Console, directory: Path) -> "App":
+    def from_environment(cls, console: Console, directory: str) -> "App":
         """Build the app for a directory, as the user named it."""
-        return cls(console, directory.absolute())
+        return cls(console, Path(directory).absolute())
 
     @cached_property
     def machine(self) -> "Machine":

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -11,7 +10,6 @@ import click
 from kilter import __version__
 from kilter.cli.console import Console, Style
 from kilter.errors import Interrupted, KilterError
-from kilter.words import nearest
 
 
 class Verb(NamedTuple):
@@ -64,6 +62,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; an unknown one fails with the nearest known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from kilter.words import nearest  # start-up: needed only for a word that is wrong
+
             near = nearest(args[0], VERBS)
             ctx.fail(f"no command {args[0]!r}" + (f"; did you mean {near!r}?" if near else "; see `kilter --help`"))
         return super().resolve_command(ctx, args)
@@ -80,8 +80,8 @@ def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
 @click.option(
     "-C",
     "--directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=Path(),
+    type=click.Path(exists=True, file_okay=False),
+    default=".",
     help="Act as if started in this directory.",
 )
 @click.option(
@@ -97,7 +97,7 @@ def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
 )
 @click.pass_context
-def kilter(ctx: click.Context, /, directory: Path, **shown: Any) -> None:
+def kilter(ctx: click.Context, /, directory: str, **shown: Any) -> None:
     """A real Kubernetes cluster for every repository.
 
     Start with `kilter init` and `kilter up` in a project's directory. `kilter COMMAND --help` tells about a command.

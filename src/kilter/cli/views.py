@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kilter.dev.documents import Check, DoctorDocument, PsDocument, StatusDocument, WorkloadRow
-from kilter.render.envfile import masked
 from kilter.words import human_duration, human_size
 
 if TYPE_CHECKING:  # start-up: `ps` must not pay for everything that `up` needs
@@ -13,6 +12,8 @@ if TYPE_CHECKING:  # start-up: `ps` must not pay for everything that `up` needs
 
 def up_view(result: "UpResult") -> str:
     """Name every address, so that the next thing to do is to click or paste one; passwords stay in `kilter env`."""
+    from kilter.render.envfile import masked  # start-up: `ps` has nothing to mask
+
     rows = [(address.name, masked(address.localhost)) for address in result.addresses if address.kind != "tilt"]
     with_address = {name for name, _ in rows}
     rows += [(app.name, "runs, no port") for app in result.workspace.plan.apps if app.name not in with_address]
@@ -66,6 +67,8 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _workload(row: WorkloadRow) -> tuple[str, ...]:
+    from kilter.render.envfile import masked  # start-up: as above
+
     restarts = str(sum(pod.restarts for pod in row.pods)) if row.pods else "-"
     age = human_duration(min(pod.age for pod in row.pods)) if row.pods else "-"
     addresses = (masked(row.localhost or "-"), masked(row.in_cluster or "-"))

@@ -3,7 +3,9 @@
 import inspect
 import io
 import json
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ import pytest
 
 from kilter import errors
 from kilter.cli import main
-from kilter.cli.console import Console, Style
+from kilter.cli.console import Console, Style, leave
 from kilter.cli.main import Verb, run
 from kilter.errors import Busy, Failed, Interrupted, KilterError, MachineLacks
 from kilter.proc import Command, Outcome, Secret, failure
@@ -256,3 +258,47 @@ def test_a_result_that_the_stream_cannot_spell_is_printed_all_the_same(monkeypat
 def test_the_directory_option_moves_the_command_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(tmp_path), "status"]) == 6
     assert f"no kilter.yaml in {tmp_path} or above it" in capsys.readouterr().err
+
+
+class Left(BaseException):
+    """The process would have ended here."""
+
+
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The codes that the process was ended with."""
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        raise Left
+
+    monkeypatch.setattr("os._exit", end)
+    return codes
+
+
+def test_whatever_was_written_is_out_before_the_process_ends(exits: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, stream in raw.items():
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(stream))
+        getattr(sys, name).write(name)
+    with pytest.raises(Left):
+        leave(6)
+    assert [stream.getvalue() for stream in raw.values()] == [b"stdout", b"stderr"]
+    assert exits == [6]
+
+
+def test_the_process_ends_with_its_code_where_nobody_can_read_what_it_says(
+    exits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    gone = os.fdopen(writing, "w")
+    gone.write("unread")
+    monkeypatch.setattr(sys, "stdout", gone)
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(Left):
+        leave(3)
+    assert exits == [3]
+    with suppress(BrokenPipeError):
+        gone.close()
