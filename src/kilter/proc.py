@@ -13,21 +13,20 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
 from kilter.errors import Failed, Interrupted, KilterError, MachineLacks, TimedOut
+from kilter.values import Value
 
 GRACE = 5.0  # seconds between asking a process group to end and ending it
 OUTPUT_LINES_SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Secret:
+class Secret(Value, frozen=True):
     """A text that never prints. `reveal()` is for this module and for files of mode 0600 alone."""
 
-    _text: str = field(repr=False)
+    _text: str
 
     def reveal(self) -> str:
         """Return the text itself."""
@@ -40,8 +39,7 @@ class Secret:
         return "Secret(***)"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Value, frozen=True):
     """What to run.
 
     `env` is added to kilter's own environment (None removes a name); `timeout` is in seconds, None for no limit;
@@ -50,7 +48,7 @@ class Command:
 
     argv: tuple[str, ...]
     cwd: Path | None = None
-    env: Mapping[str, str | None] = field(default_factory=dict)
+    env: Mapping[str, str | None] = {}
     stdin: str | Secret | None = None
     timeout: float | None = 60.0
     ok: tuple[int, ...] = (0,)
@@ -61,8 +59,7 @@ class Command:
         return shlex.join(self.argv)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """What came of a command that ended: exit code, both streams as text, and seconds it took."""
 
     code: int
@@ -71,8 +68,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(Value, frozen=True):
     """A process left running in the background: its pid (also its process group) and the kernel's start time."""
 
     pid: int

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 
 class Step(Protocol):
@@ -29,11 +30,10 @@ class Progress(Protocol):
         """One line that the user should act on."""
 
 
-@dataclass
-class Recorder:
+class Recorder(msgspec.Struct):
     """A Progress that keeps what it was told, for tests and for `--timings`."""
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = []
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -54,8 +54,7 @@ class Recorder:
         self.lines.append(f"warn: {text}")
 
 
-@dataclass
-class RecordedStep:
+class RecordedStep(msgspec.Struct):
     """A step of a Recorder."""
 
     recorder: Recorder

@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kilter import proc
 from kilter.errors import BadInput, Failed, Interrupted, KilterError, MachineLacks, TimedOut

@@ -10,15 +10,17 @@ import argparse
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from kilter.catalog.load import entries
 from kilter.project.load import load
 from kilter.render.addresses import addresses, environment_text
-from kilter.render.model import Credentials, Plan
+from kilter.render.model import Plan
 from kilter.render.plan import needed_credentials, needed_ports, pinned_ports, plan
 from kilter.render.tree import ChartJob, RenderOptions, chart_jobs, render
+from kilter.values import Credentials
 
 HERE = Path(__file__).parent
 SCENARIOS = tuple(sorted(file.parent.name for file in HERE.glob("*/kilter.yaml")))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from kilter.dev import tilt
+from kilter.dev import tilt_process
 from kilter.dev.logs import shown
 from kilter.dev.machine import Machine
 from kilter.project.load import Project
@@ -20,7 +20,7 @@ def follow(machine: Machine, project: Project, emit: Callable[[str], None]) -> N
                 line = log.readline()
                 if line:
                     emit(shown(line.rstrip("\n")))
-                elif tilt.alive(machine.paths, project.name) is None:
+                elif tilt_process.alive(machine.paths, project.name) is None:
                     machine.progress.warn("the dev loop has ended; `kilter up` starts it again")
                     return
                 else:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from kilter.clusters import ports
 from kilter.clusters.engine import ALLOW_REMOTE
-from kilter.dev import tilt
+from kilter.dev import tilt_process
 from kilter.dev.documents import Check
 from kilter.errors import KilterError, MachineLacks
 from kilter.project.load import FILE_NAME, Project
@@ -180,7 +180,7 @@ def port_block(paths: Paths, known: Iterable[Allocation], running: frozenset[str
     taken: dict[int, str] = {}
     for record in known:
         wanted = [] if record.project in running else list(record.mapped_ports)
-        wanted += [] if tilt.alive(paths, record.project) else [record.tilt_port]
+        wanted += [] if tilt_process.alive(paths, record.project) else [record.tilt_port]
         taken |= {port: record.project for port in wanted if not ports.is_free(port)}
     if not taken:
         message = "no other program holds a port of a project"

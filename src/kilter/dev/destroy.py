@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kilter.clusters import engine
 from kilter.clusters.provider import State
-from kilter.dev import clusters, rendered, stopflag, tilt
+from kilter.dev import clusters, rendered, stopflag, tilt_process
 from kilter.dev.machine import Machine
 from kilter.project.load import Project
 from kilter.state import records
@@ -32,7 +32,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
     name = project.name
     records.refuse_foreign(machine.paths, name, project.root)
     with project_lock(machine.paths, name, "destroy"):
-        tilt.end(machine.paths, name)
+        tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):
             deleted = clusters.provider(machine).delete(name)
         rendered.remove(machine.paths.project_cache(name))

@@ -1,6 +1,6 @@
 """`kilter down`: end Tilt, and only that."""
 
-from kilter.dev import tilt
+from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import require_record
 from kilter.project.load import Project
@@ -13,6 +13,6 @@ def down(machine: Machine, project: Project) -> str:
     records.refuse_foreign(machine.paths, project.name, project.root)
     require_record(machine, project)
     with project_lock(machine.paths, project.name, "down"):
-        ended = tilt.end(machine.paths, project.name)
+        ended = tilt_process.end(machine.paths, project.name)
     what = "ended the dev loop" if ended else "the dev loop was already down"
     return f"{project.name}: {what}; the cluster and its addresses stay up, `kilter stop` frees their memory"

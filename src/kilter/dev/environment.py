@@ -1,25 +1,25 @@
 """`kilter env`: every address of a project, from the records alone; and the two comparisons it offers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kilter.catalog import load as catalog
-from kilter.dev.documents import EnvDocument, VariableRow
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import NotFound
 from kilter.project.load import Project
 from kilter.render.addresses import Address, Section, addresses, environment_text
-from kilter.render.envfile import compare
 from kilter.state import records
+from kilter.values import Value
+
+if TYPE_CHECKING:  # start-up: `env` prints text unless JSON is asked for
+    from kilter.dev.documents import EnvDocument
 
 Form = Literal["dotenv", "export"]
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Value, frozen=True):
     """A project's addresses, ready to be printed."""
 
     workspace: Workspace
@@ -29,8 +29,10 @@ class Environment:
         """Return `NAME=value` lines: one section, or both under their titles (NS-24)."""
         return environment_text(self.addresses, section, form)
 
-    def document(self) -> EnvDocument:
+    def document(self) -> "EnvDocument":
         """Return the JSON document."""
+        from kilter.dev.documents import EnvDocument, VariableRow
+
         rows = [
             VariableRow(
                 name=address.variable,
@@ -51,6 +53,8 @@ def read(machine: Machine, project: Project) -> Environment:
 
 def differences(view: Environment, file: Path, machine: Machine) -> list[str]:
     """Compare a `.env` file with the localhost addresses (NS-Q27); returns one line per difference, never writes."""
+    from kilter.render.envfile import compare  # start-up: printing compares nothing
+
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

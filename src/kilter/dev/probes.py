@@ -7,20 +7,12 @@ byte, or a connection that stays open, must come back.
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kilter.dev import postgres_wire
+from kilter.values import Credentials
 
 PATIENCE = 2.0  # seconds for one answer on the loopback device
-
-
-@dataclass(frozen=True)
-class Login:
-    """The project's credentials for a service; `password` is plain text and never printed."""
-
-    user: str
-    password: str = field(repr=False)
-    database: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +24,7 @@ class Answer:
     detail: str
 
 
-def probe(kind: str, port: int, login: Login | None) -> Answer:
+def probe(kind: str, port: int, login: Credentials | None) -> Answer:
     """Ask `localhost:<port>` in the protocol `kind` (postgres, redis, http or tcp); never raises for what it meets."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
@@ -44,7 +36,7 @@ def probe(kind: str, port: int, login: Login | None) -> Answer:
         return Answer(False, False, f"port {port}: {error.strerror or error}")
 
 
-def _postgres(connection: socket.socket, login: Login | None) -> Answer:
+def _postgres(connection: socket.socket, login: Credentials | None) -> Answer:
     if login is None:
         return _tcp(connection, login)
     try:
@@ -54,7 +46,7 @@ def _postgres(connection: socket.socket, login: Login | None) -> Answer:
     return Answer(True, True, "accepts this project's login")
 
 
-def _redis(connection: socket.socket, login: Login | None) -> Answer:
+def _redis(connection: socket.socket, login: Credentials | None) -> Answer:
     commands = [["PING"]] if login is None else [["AUTH", login.password], ["PING"]]
     with connection.makefile("rwb") as stream:
         for words in commands:
@@ -68,7 +60,7 @@ def _redis(connection: socket.socket, login: Login | None) -> Answer:
     return Answer(False, False, next((reply for reply in replies if not reply.startswith("+")), "no reply")[1:])
 
 
-def _http(connection: socket.socket, _login: Login | None) -> Answer:
+def _http(connection: socket.socket, _login: Credentials | None) -> Answer:
     connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kilter\r\nConnection: close\r\n\r\n")
     first = connection.recv(64)
     if not first:
@@ -79,7 +71,7 @@ def _http(connection: socket.socket, _login: Login | None) -> Answer:
     return Answer(True, False, f"answers {words[1] if len(words) > 1 else '?'}")
 
 
-def _tcp(connection: socket.socket, _login: Login | None) -> Answer:
+def _tcp(connection: socket.socket, _login: Credentials | None) -> Answer:
     connection.settimeout(0.3)
     try:
         open_ = connection.recv(1) != b""
@@ -88,7 +80,7 @@ def _tcp(connection: socket.socket, _login: Login | None) -> Answer:
     return Answer(open_, False, "accepts connections" if open_ else "the connection was closed at once")
 
 
-_PROBES: dict[str, Callable[[socket.socket, Login | None], Answer]] = {
+_PROBES: dict[str, Callable[[socket.socket, Credentials | None], Answer]] = {
     "postgres": _postgres,
     "redis": _redis,
     "http": _http,

@@ -7,7 +7,7 @@ from typing import Literal
 from kilter.clusters import registry
 from kilter.clusters.node import node_name
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import clusters, tilt
+from kilter.dev import clusters, tilt_process
 from kilter.dev.documents import ProjectRow, PsDocument, SharedRow
 from kilter.dev.machine import Machine
 from kilter.state import records
@@ -48,7 +48,7 @@ def _state(machine: Machine, name: str, cluster: Cluster | None) -> Literal["up"
     if cluster is None or cluster.state in (State.ABSENT, State.FOREIGN, State.UNFINISHED):
         return "gone"
     if cluster.state is State.RUNNING:
-        return "up" if tilt.alive(machine.paths, name) else "down"
+        return "up" if tilt_process.alive(machine.paths, name) else "down"
     return "stopped"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kilter.clusters import engine
 from kilter.clusters.provider import State
-from kilter.dev import clusters, stopflag, tilt
+from kilter.dev import clusters, stopflag, tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import quiesce
 from kilter.errors import KilterError
@@ -50,7 +50,7 @@ def _stop_orphan(machine: Machine, name: str) -> str:
 
 
 def _stop_cluster(machine: Machine, name: str) -> str | None:
-    tilt.end(machine.paths, name)
+    tilt_process.end(machine.paths, name)
     provider = clusters.provider(machine)
     cluster = provider.find(name)
     if cluster.state is State.ABSENT:

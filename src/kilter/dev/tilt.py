@@ -2,14 +2,16 @@
 
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from kilter.dev.tilt_process import alive, end
 from kilter.dev.workspace import Workspace
 from kilter.errors import BuildFailed, MachineLacks, NotReady
-from kilter.proc import Started, end_started, is_alive
+from kilter.proc import is_alive
 from kilter.state import tilt as record
-from kilter.state.paths import Paths
 from kilter.state.tilt import TiltRecord
 from kilter.tools.tilt import Tilt, parse_resources
 
@@ -100,22 +102,8 @@ def commands(binary: Path, workspace: Workspace) -> Tilt:
 
 
 def running(workspace: Workspace) -> TiltRecord | None:
-    """Return the record of the project's Tilt if that very process still runs; asks the kernel, starts nothing."""
+    """Return the record of the project's Tilt if that very process still runs."""
     return alive(workspace.machine.paths, workspace.name)
-
-
-def alive(paths: Paths, name: str) -> TiltRecord | None:
-    """Return the record of a project's Tilt if that very process still runs."""
-    known = record.read(paths, name)
-    return known if known and is_alive(Started(known.pid, known.started)) else None
-
-
-def end(paths: Paths, name: str) -> bool:
-    """End the project's Tilt, and only that; returns whether there was one to end."""
-    known = record.read(paths, name)
-    ended = known is not None and end_started(Started(known.pid, known.started))
-    record.clear(paths, name)
-    return ended
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN) -> list[str]:

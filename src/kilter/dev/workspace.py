@@ -1,25 +1,22 @@
 """One project on this machine: the project, its records, and the plan that follows from both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from kilter.catalog import load as catalog
 from kilter.catalog.model import Entry
 from kilter.dev.machine import Machine
-from kilter.dev.probes import Login
 from kilter.errors import BadInput, NotFound
 from kilter.project.load import Project
-from kilter.render.model import Credentials, Plan
+from kilter.render.model import Plan
 from kilter.render.plan import needed_ports, pinned_ports, plan, workloads
 from kilter.state import records
 from kilter.state.records import Allocation
+from kilter.values import Credentials, Value
 from kilter.words import nearest
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(Value, frozen=True):
     """A project with everything that is decided about it before anything runs."""
 
     machine: Machine
@@ -32,7 +29,7 @@ class Workspace:
         """The project's name."""
         return self.project.name
 
-    @cached_property
+    @property
     def cache(self) -> Path:
         """Where the rendered tree and the kubeconfig lie."""
         return self.machine.paths.project_cache(self.name)
@@ -49,10 +46,9 @@ class Workspace:
         return self.machine.node_image(cluster.image if cluster else None)
 
     @property
-    def login(self) -> Login:
-        """The project's credentials, the same for all of its services (NS-Q22), in the form that probes take."""
-        given = self.allocation.login
-        return Login(given.user, given.password, given.database)
+    def login(self) -> Credentials:
+        """The project's credentials, the same for all of its services (NS-Q22)."""
+        return self.allocation.login
 
     def known(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names, or all of the project's when none is given; an unknown one is BadInput (LC-Q32)."""
@@ -79,8 +75,7 @@ def open_workspace(machine: Machine, project: Project, *, cluster_exists: bool =
     allocation = records.assign(
         machine.paths, project.name, needed, pinned_ports(project, entries), cluster_exists=cluster_exists
     )
-    login = Credentials(allocation.login.user, allocation.login.password, allocation.login.database)
-    credentials = dict.fromkeys(project.config.services, login)
+    credentials = dict.fromkeys(project.config.services, allocation.login)
     return Workspace(machine, project, allocation, plan(project, entries, allocation.ports, credentials))
 
 

@@ -7,10 +7,10 @@ unknown is rebuilt rather than synced.
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from kilter.project.dockerfile_syntax import Instruction, instructions
+from kilter.values import Value
 
 _PORT = re.compile(r"([0-9]{1,5})(?:/tcp)?\Z", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:[a-z]+://|git@)", re.IGNORECASE)
@@ -18,8 +18,7 @@ _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.[a-z0-9]+)\Z", re.IGNORECASE
 _WILDCARD = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(Value, frozen=True):
     """Files of the build context that a stage takes in.
 
     `destination` is absolute, ending with `/` when it is surely a directory, or None when it is not known;
@@ -33,8 +32,7 @@ class Copy:
     whole: bool = True  # False when flags or the kind of source change what arrives
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Value, frozen=True):
     """One FROM and what follows it. `base` is the name of an earlier stage or an image reference."""
 
     name: str | None
@@ -64,8 +62,7 @@ class Stage:
         return tuple(found)
 
 
-@dataclass(frozen=True)
-class Dockerfile:
+class Dockerfile(Value, frozen=True):
     """The stages of a Dockerfile in order."""
 
     stages: tuple[Stage, ...]
@@ -158,8 +155,7 @@ def _in_context(source: str) -> str:
     return posixpath.normpath("/" + source.lstrip("/")).lstrip("/") or "."
 
 
-@dataclass(frozen=True)
-class SyncRules:
+class SyncRules(Value, frozen=True):
     """`sync`: pairs of a path in the context and an absolute path in the container, both directories or both files.
 
     `rebuild_on`: paths in the context that a step of the build reads; `.` stands for everything.

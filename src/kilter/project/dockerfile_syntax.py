@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from kilter.values import Value
 
 _HEREDOC = re.compile(r"""<<-?\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z_][A-Za-z0-9_.]*))""")
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*\Z", re.IGNORECASE)
@@ -11,8 +12,7 @@ _DIRECTIVE = re.compile(r"#\s*[A-Za-z]+\s*=")
 _FLAG = re.compile(r"--([a-z]+)(?:=(\S*))?\s*")
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(Value, frozen=True):
     """One instruction: keyword in capitals, line of its beginning, flags (`--from=x`), and the rest as one line."""
 
     keyword: str

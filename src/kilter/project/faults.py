@@ -2,15 +2,14 @@
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from kilter.errors import BadInput
+from kilter.values import Value
 
 FAULT_LIMIT = 50  # more than this helps nobody
 
 
-@dataclass(frozen=True, order=True)
-class Fault:
+class Fault(Value, frozen=True, order=True):
     """One thing that is wrong: where (line and column count from 1), at which dotted path, and what."""
 
     file: str

@@ -1,6 +1,5 @@
 """The project as the rest of kilter sees it: a name, a directory, a configuration, and its components."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -11,19 +10,21 @@ from kilter.project.faults import Fault, InvalidProject
 from kilter.project.listing import fault_at
 from kilter.project.model import Component, Config
 from kilter.project.source import Source
+from kilter.values import Value
 
 DOCKERFILE = "Dockerfile"
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Value, frozen=True):
     """A validated project. `root` is its directory and `file` its `kilter.yaml`, both absolute."""
 
     name: str
     root: Path
     file: Path
     config: Config
-    source: Source | None = field(default=None, repr=False, compare=False)
+    source: Source | None = None
+
+    hidden = ("source",)
 
     def components(self) -> dict[str, Component]:
         """Return the project's apps by name, the primary one marked; empty for a project of services only.

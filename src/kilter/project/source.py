@@ -7,8 +7,10 @@ Byte order marks and CRLF line ends are accepted and kept by edits.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from kilter.project.faults import Fault, InvalidProject, visible
 from kilter.project.scalars import scalar_value
@@ -23,8 +25,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\
 _HIDDEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164]")
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """A scalar (`pairs` and `items` are None), a map or a list.
 
     `line` and `column` count from 1; `start` and `end` are indexes into the text that was read, byte order mark left
@@ -82,14 +83,13 @@ def is_merge(key: Node) -> bool:
     return key.plain and key.raw == "<<"
 
 
-@dataclass
-class Source:
+class Source(msgspec.Struct):
     """A file that was read: its tree (None when it holds nothing) and what is wrong with the writing."""
 
     label: str
     text: str
     root: Node | None
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = []
 
 
 def decode(data: bytes, label: str) -> str:

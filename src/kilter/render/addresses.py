@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from kilter.render.model import Plan, ServicePlan
 from kilter.render.services import variable_name, variables
+from kilter.values import Value
 
 Section = Literal["in-cluster", "localhost"]
 TITLES: dict[Section, str] = {
@@ -15,8 +15,7 @@ TITLES: dict[Section, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Value, frozen=True):
     """One variable with its two values. `in_cluster` is empty where pods have none (Tilt's page).
 
     `secret` says that the values hold a password; they are left out of `repr`.
@@ -25,10 +24,12 @@ class Address:
     name: str
     kind: Literal["service", "app", "tilt"]
     variable: str
-    in_cluster: str = field(repr=False)
-    localhost: str = field(repr=False)
+    in_cluster: str
+    localhost: str
     port: int
     secret: bool = False
+
+    hidden = ("in_cluster", "localhost")
 
     def value(self, section: Section) -> str:
         """Return the value for pods, or for this machine."""

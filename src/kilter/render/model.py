@@ -1,27 +1,17 @@
 """What a plan consists of: everything decided, nothing written yet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from kilter.catalog.model import Entry
+from kilter.values import Credentials, Value
 
 Ports = Mapping[str, int]  # `<service>/<port name>`, `<component or process>/http`, `tilt` -> number on localhost
 NAMESPACE_RESOURCE = "kilter.namespace"  # Tilt's name for the namespace; no service's name has a dot
 HTTP = "http"
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What a client needs to be let in. The password is left out of `repr`."""
-
-    user: str
-    password: str = field(repr=False)
-    database: str
-
-
-@dataclass(frozen=True)
-class PortPlan:
+class PortPlan(Value, frozen=True):
     """One port of a service: its name, its number in the container and on localhost."""
 
     name: str
@@ -29,8 +19,7 @@ class PortPlan:
     node_port: int
 
 
-@dataclass(frozen=True)
-class ServicePlan:
+class ServicePlan(Value, frozen=True):
     """One backing service. `values` is what its chart gets, the user's own values included."""
 
     name: str
@@ -41,11 +30,12 @@ class ServicePlan:
     primary: PortPlan
     credentials: Credentials
     memory: str
-    values: dict[str, object] = field(repr=False)
+    values: dict[str, object]
+
+    hidden = ("values",)
 
 
-@dataclass(frozen=True)
-class BuildPlan:
+class BuildPlan(Value, frozen=True):
     """How an image is built. Paths are relative to the project's root, `/` separated, `.` for the root itself.
 
     `sync` holds (path in the project, path in the container); `live` says that these are copied into the running
@@ -62,8 +52,7 @@ class BuildPlan:
     only: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class AppPlan:
+class AppPlan(Value, frozen=True):
     """One workload of the user's own: a component, or a process that shares a component's image and environment.
 
     `port` 0 means no Service. `env` are the literal variables, `injected` those that name declared services (kept in
@@ -77,12 +66,14 @@ class AppPlan:
     port: int
     node_port: int | None
     env: dict[str, str]
-    injected: dict[str, str] = field(repr=False)
+    injected: dict[str, str]
     command: tuple[str, ...] = ()
     cpu: str = ""
     memory: str = ""
     replicas: int = 1
     schedule: str = ""
+
+    hidden = ("injected",)
 
     @property
     def is_process(self) -> bool:
@@ -90,8 +81,7 @@ class AppPlan:
         return self.name != self.component
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Value, frozen=True):
     """Everything about one project on this machine. `notices` are lines the user should read."""
 
     project: str

@@ -1,17 +1,19 @@
 """From a project to a plan: which services and apps there are, at which addresses, with which settings."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from kilter.catalog.model import Entry
 from kilter.errors import BadInput
 from kilter.project.load import Project
 from kilter.project.model import Component, Process, Resources
 from kilter.render.builds import build_plan, reloads
-from kilter.render.model import HTTP, AppPlan, Credentials, Plan, Ports
+from kilter.render.model import HTTP, AppPlan, Plan, Ports
 from kilter.render.services import entry_of, service_plan, variables
+from kilter.values import Credentials, Value
 
-__all__ = ["Credentials", "Plan", "Ports", "needed_credentials", "needed_ports", "pinned_ports", "plan", "workloads"]
+__all__ = ["Plan", "Ports", "needed_credentials", "needed_ports", "pinned_ports", "plan", "workloads"]
 
 
 def needed_ports(project: Project, entries: Mapping[str, Entry]) -> list[str]:
@@ -129,8 +131,7 @@ def _process(name: str, process: Process, owner: AppPlan) -> AppPlan:
     )
 
 
-@dataclass(frozen=True)
-class _Environment:
+class _Environment(Value, frozen=True):
     literal: dict[str, str]
     injected: dict[str, str]
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from kilter.catalog.model import Entry, fill
 from kilter.errors import BadInput
 from kilter.project.model import Service
-from kilter.render.model import Credentials, PortPlan, Ports, ServicePlan
+from kilter.render.model import PortPlan, Ports, ServicePlan
+from kilter.values import Credentials
 from kilter.words import nearest, quantity
 
 ALLOTTED = frozenset({"name", "project", "type", "ports", "credentials"})  # kilter's alone, or addresses would lie

@@ -2,27 +2,17 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from kilter.errors import MachineLacks
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
+from kilter.values import Credentials, Value
 
 SCHEMA = "kilter.ports/v1"
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """User, password and database of a service."""
-
-    user: str
-    password: str = field(repr=False)
-    database: str
-
-
-@dataclass(frozen=True)
-class Allocation:
+class Allocation(Value, frozen=True):
     """What a project owns on this machine.
 
     `base` is the first number of its block of 20; `ports` maps port keys (`<service>/<port name>`, `tilt`) to numbers;
@@ -33,7 +23,9 @@ class Allocation:
     directory: str
     base: int
     ports: Mapping[str, int]
-    password: str = field(repr=False)
+    password: str
+
+    hidden = ("password",)
 
     @property
     def block(self) -> range:

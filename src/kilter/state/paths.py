@@ -5,14 +5,14 @@ bears the project's name; what belongs to no project has a dot in its name, whic
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from kilter.values import Value
 
 IDENTITY_MOUNT = "/kilter"  # where a node sees the folder `Paths.identity`, the mark that the node is kilter's
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(Value, frozen=True):
     """The two roots, and every path below them that more than one part of kilter needs to know."""
 
     data: Path

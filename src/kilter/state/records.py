@@ -5,21 +5,21 @@ kept beside the project's own data, so that a damaged file can be put together a
 A block is 20 numbers; NodePort = host port. The last number of a block is Tilt's and is never mapped into the node.
 """
 
-import hashlib
 import string
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from kilter.errors import BadInput, MachineLacks, NotFound
 from kilter.state import ledger
 from kilter.state.files import file_lock
-from kilter.state.ledger import Allocation, Credentials
+from kilter.state.ledger import Allocation
 from kilter.state.paths import Paths
 
 __all__ = [
-    "BLOCKS", "BLOCK_SIZE", "FIRST_PORT", "LAST_PORT", "REGISTRY_PORT", "TILT", "Allocation", "Credentials",
+    "BLOCKS", "BLOCK_SIZE", "FIRST_PORT", "LAST_PORT", "REGISTRY_PORT", "TILT", "Allocation",
     "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "read", "reassign", "refuse_foreign",
     "repair", "restore",
 ]  # fmt: skip
@@ -230,6 +230,8 @@ def _password() -> str:
 
 def _free_block(name: str, records: Mapping[str, Allocation], avoid: frozenset[int] = frozenset()) -> int:
     """Return the first block, from the name's own on, that holds nothing of other projects and nothing of `avoid`."""
+    import hashlib  # start-up: needed once per project
+
     others = [record for record in records.values() if record.project != name]
     used = avoid.union(*(record.block for record in others), *(record.ports.values() for record in others))
     own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % BLOCKS

@@ -1,15 +1,16 @@
 """The record of the Tilt that runs in the background for a project."""
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
+from kilter.values import Value
 
 
-@dataclass(frozen=True)
-class TiltRecord:
+class TiltRecord(Value, frozen=True):
     """Which process is the project's Tilt.
 
     `pid` and `started` together name one process for ever (`kilter.proc.Started`); `port` is Tilt's own port and

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeRunner
 
-from kilter.dev import attach, tilt
+from kilter.dev import attach, tilt_process
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
@@ -32,7 +32,7 @@ def test_following_ends_with_tilt_or_by_the_user(
             raise KeyboardInterrupt
         return found
 
-    monkeypatch.setattr(tilt, "alive", alive)
+    monkeypatch.setattr(tilt_process, "alive", alive)
     monkeypatch.setattr(attach, "PAUSE", 0)
     lines: list[str] = []
     attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append)

@@ -362,7 +362,7 @@ def test_a_port_is_a_conflict_only_while_the_cluster_does_not_hold_it_itself(
 def test_the_port_of_tilts_page_is_free_or_tilts(runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = workspace(tmp_path)
     taken(monkeypatch, opened.allocation.tilt_port)
-    monkeypatch.setattr(checks.tilt, "alive", lambda _paths, _name: runs or None)
+    monkeypatch.setattr(checks.tilt_process, "alive", lambda _paths, _name: runs or None)
     rows = seen(machine(tmp_path, FakeRunner(answers())))
     assert (rows["ports.block"].status == "pass") is runs
 

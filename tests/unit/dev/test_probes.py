@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kilter.dev import probes
-from kilter.dev.probes import Answer, Login, probe
+from kilter.dev.probes import Answer, probe
+from kilter.values import Credentials
 
-LOGIN = Login("shop", "secret", "shop")
+LOGIN = Credentials("shop", "secret", "shop")
 Serve = Callable[..., list[bytes]]
 
 

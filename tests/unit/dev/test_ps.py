@@ -102,7 +102,7 @@ def test_a_project_without_a_cluster_is_gone(tmp_path: Path) -> None:
 @pytest.mark.requirement("LC-Q6")
 def test_a_running_loop_makes_a_project_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = engine(tmp_path, "running", stats("1MiB", "1%"))
-    monkeypatch.setattr(feature.tilt, "alive", lambda _paths, name: name == "shop")
+    monkeypatch.setattr(feature.tilt_process, "alive", lambda _paths, name: name == "shop")
     assert ps(here, everything=False).projects[0].state == "up"
 
 

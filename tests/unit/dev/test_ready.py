@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import FakeRunner
+from msgspec.structs import replace
 from unit.dev.support import workspace
 
 from kilter.dev import ready
-from kilter.dev.probes import Answer, Login
+from kilter.dev.probes import Answer
 from kilter.dev.ready import PAUSE, TILT_EVERY, WATCHED, Endpoint, Wait, endpoints
 from kilter.errors import BuildFailed, NotReady, TimedOut
 from kilter.proc import Outcome
@@ -19,6 +19,7 @@ from kilter.progress import RecordedStep, Recorder
 from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.tree import Workload
 from kilter.tools.kubectl import Kubectl
+from kilter.values import Credentials
 
 COMMANDS = Kubectl("kubectl", Path("/k"), "kind-kilter-shop", "shop-dev")
 LOOK = COMMANDS.get(WATCHED).argv
@@ -67,7 +68,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     """What the address on localhost says at each look; the last answer stays."""
     given = [YES]
 
-    def probe(_kind: str, _port: int, _login: Login | None) -> Answer:
+    def probe(_kind: str, _port: int, _login: Credentials | None) -> Answer:
         return given.pop(0) if len(given) > 1 else given[0]
 
     monkeypatch.setattr(ready, "probe", probe)

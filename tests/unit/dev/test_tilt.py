@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import workspace
 
-from kilter.dev import tilt
+from kilter.dev import tilt, tilt_process
 from kilter.dev.tilt import TiltLife
 from kilter.errors import BuildFailed, MachineLacks, NotReady
 from kilter.proc import Started
@@ -46,8 +46,9 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         running.discard(started.pid)
         return there
 
-    monkeypatch.setattr(tilt, "is_alive", lambda started: started.pid in running and started.start_time == "1")
-    monkeypatch.setattr(tilt, "end_started", end)
+    for module in (tilt, tilt_process):
+        monkeypatch.setattr(module, "is_alive", lambda started: started.pid in running and started.start_time == "1")
+    monkeypatch.setattr(tilt_process, "end_started", end)
     return running
 
 
@@ -144,9 +145,9 @@ def test_ending_tilt_ends_exactly_it_and_twice_is_fine(tmp_path: Path, processes
     here = life(tmp_path)
     processes.add(17)
     paths = here.workspace.machine.paths
-    assert tilt.end(paths, "shop") is True
+    assert tilt_process.end(paths, "shop") is True
     assert processes == {17}
-    assert tilt.end(paths, "shop") is False
+    assert tilt_process.end(paths, "shop") is False
     assert record.read(paths, "shop") is None
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from kilter.catalog.load import entries
 from kilter.project.load import Project, load
-from kilter.render.model import Credentials, Plan
+from kilter.render.model import Plan
 from kilter.render.plan import needed_credentials, needed_ports, pinned_ports, plan
 from kilter.render.tree import RenderOptions, render
+from kilter.values import Credentials
 
 BASE = 30520
 OPTIONS = RenderOptions(base=BASE)
