@@ -61,7 +61,7 @@ testbed-down: ## end everything that `make testbed` started
 wheel: environment ## build the wheel and install it into build/kilter, as a user would
 	@$(UV) build --quiet --wheel --out-dir build/dist
 	@$(UV) venv --quiet --clear build/kilter
-	@$(UV) pip install --quiet --python build/kilter/bin/python --constraint <($(UV) export --quiet --frozen --no-dev --no-emit-project --no-hashes) build/dist/kilter-*.whl
+	@$(UV) pip install --quiet --compile-bytecode --python build/kilter/bin/python --constraint <($(UV) export --quiet --frozen --no-dev --no-emit-project --no-hashes) build/dist/kilter-*.whl
 
 clean: ## remove what the other targets built (the testbed's cache stays)
 	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache

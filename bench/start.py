@@ -17,18 +17,21 @@ VERBS = {"--help": 5.0, "env": 8.0, "ps": 8.0}
 
 
 def measure(run: Run) -> Sequence[Row]:
-    """Time each verb and the bare interpreter in turn; the first round, which compiles the modules, counts too."""
+    """Time each verb and the bare interpreter in turn; `noop_up` does the same for `ps` while the project runs."""
     shop = run.shop
     shop.kilter("env")  # makes the project's records
-    python = shop.binary.parent / "python"
     subjects = {verb: lambda verb=verb: shop.kilter(verb).seconds for verb in VERBS}
-    bare = {BARE: lambda: run_process([python, "-I", "-c", "pass"], shop.environment).seconds}
-    samples = run.interleave(ROUNDS, bare | subjects)
+    samples = run.interleave(ROUNDS, {BARE: lambda: bare(shop)} | subjects)
     notes = {"ps": (f"includes its {docker_calls(shop, 'ps')}; the project has records and no cluster",)}
     return [
         Row("start", f"kilter {verb}", samples[verb], BARE, samples[BARE], Goal(limit), notes.get(verb, ()))
         for verb, limit in VERBS.items()
     ]
+
+
+def bare(shop: Shop) -> float:
+    """Start the interpreter that kilter is installed with, for nothing; return the seconds."""
+    return run_process([shop.binary.parent / "python", "-I", "-c", "pass"], shop.environment).seconds
 
 
 def docker_calls(shop: Shop, *arguments: str) -> str:

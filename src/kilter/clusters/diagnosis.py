@@ -2,53 +2,48 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kilter.errors import KilterError, MachineLacks
+from kilter.values import Value
 
 SHOWN = 15  # lines of the node's own log
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(Value, frozen=True):
     """A pattern in the output, and what it means to the user."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     what: str
     hint: str
 
 
-def _cause(pattern: str, what: str, hint: str) -> Cause:
-    return Cause(re.compile(pattern, re.IGNORECASE), what, hint)
-
-
 CAUSES: Sequence[Cause] = (
-    _cause(
+    Cause(
         r"port is already allocated|address already in use|ports are not available",
         "another program holds one of the project's ports",
         "`kilter doctor` names it; end that program and run `kilter up` again",
     ),
-    _cause(
+    Cause(
         r"no space left on device",
         "the disk is full",
         "free some space; `docker system df` shows what Docker uses",
     ),
-    _cause(
+    Cause(
         r"failed to pull image|manifest unknown|pull access denied|error pulling image|toomanyrequests",
         "the node image could not be pulled",
         "check the network, or name another image with `cluster.image` in kilter.yaml",
     ),
-    _cause(
+    Cause(
         r"too many open files|inotify",
         "the machine's inotify limits are too low for another cluster",
         "run `kilter doctor`, which prints the two sysctl lines to raise them",
     ),
-    _cause(
+    Cause(
         r"is configured to not run on a host using cgroup v1|cgroup.?v1",
         "this Kubernetes version refuses the host's cgroup v1",
         "boot with cgroup v2; `kilter doctor` says more",
     ),
-    _cause(
+    Cause(
         r"could not find a log line that matches",
         "the node did not boot",
         "run `kilter doctor`: memory, inotify limits and cgroups are the usual reasons",
@@ -65,7 +60,7 @@ def explain(error: KilterError, log: str) -> KilterError:
     lines = log.strip().splitlines()[-SHOWN:]
     details = (*error.details, *(["the node's log ends:", *lines] if lines else []))
     for cause in CAUSES:
-        if cause.pattern.search(said) or cause.pattern.search(log):
+        if re.search(cause.pattern, f"{said}\n{log}", re.IGNORECASE):
             return MachineLacks(cause.what, why=error.what, hint=cause.hint, details=details)
     error.details = details
     return error

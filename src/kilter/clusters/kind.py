@@ -6,13 +6,12 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from kilter.clusters import kubeconfig, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name
-from kilter.clusters.provider import Capabilities, Cluster, State
+from kilter.clusters.provider import Capabilities, Cluster, Listed, State
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import Command, Runner
 from kilter.state.files import write_whole
@@ -26,21 +25,22 @@ CAPABILITIES = Capabilities(
 )
 
 
-@dataclass
 class KindProvider:
     """See `Provider`. `binary` gives the path of kind and is called only when a cluster is created."""
 
-    runner: Runner
-    paths: Paths
-    binary: Callable[[], Path]
-    name: str = field(default="kind", init=False)
-    capabilities: Capabilities = field(default=CAPABILITIES, init=False)
+    name = "kind"
+    capabilities = CAPABILITIES
+
+    def __init__(self, runner: Runner, paths: Paths, binary: Callable[[], Path]) -> None:
+        self.runner = runner
+        self.paths = paths
+        self.binary = binary
 
     def find(self, project: str) -> Cluster:
         """See `Provider.find`."""
         return node.find(self.runner, self.paths, project)
 
-    def all(self) -> tuple[Cluster, ...]:
+    def all(self) -> tuple[Listed, ...]:
         """See `Provider.all`."""
         return node.find_all(self.runner, self.paths)
 

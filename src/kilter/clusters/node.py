@@ -4,9 +4,10 @@ A node is kilter's when the project's identity folder is mounted into it: kind s
 be read from a stopped container too. Whatever lacks the mark is foreign and never touched (NS-Q3).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from kilter.clusters.provider import Cluster, State
+from kilter.clusters.provider import Cluster, Listed, State
 from kilter.errors import Busy, NotFound
 from kilter.proc import Runner
 from kilter.state.paths import IDENTITY_MOUNT, Paths
@@ -14,6 +15,7 @@ from kilter.tools import docker
 from kilter.tools.docker import Container
 
 NODES = "^/?kilter-.*-control-plane$"
+DESKTOP = "/host_mnt"  # below which Docker Desktop shows the host's files
 STATES = {
     "running": State.RUNNING,
     "restarting": State.RUNNING,
@@ -51,14 +53,10 @@ def find(runner: Runner, paths: Paths, project: str) -> Cluster:
     return judge(paths, project, containers[0]) if containers else Cluster(project, State.ABSENT)
 
 
-def find_all(runner: Runner, paths: Paths) -> tuple[Cluster, ...]:
-    """Look at every cluster that bears a name of kilter's, foreign ones included, ordered by project."""
+def find_all(runner: Runner, paths: Paths) -> tuple[Listed, ...]:
+    """List every cluster that bears a name of kilter's, foreign ones included, ordered by project; asks once."""
     rows = docker.parse_lines(runner.run(docker.list_containers(name=NODES)).stdout)
-    names = sorted(row["ID"] for row in rows)
-    if not names:
-        return ()
-    found = docker.parse_inspect(runner.run(docker.inspect(*names)))
-    return tuple(sorted((judge(paths, _project_of(one), one) for one in found), key=lambda one: one.project))
+    return tuple(sorted((_listed(paths, row) for row in rows), key=lambda one: one.project))
 
 
 def judge(paths: Paths, project: str, container: Container) -> Cluster:
@@ -67,11 +65,7 @@ def judge(paths: Paths, project: str, container: Container) -> Cluster:
         mount.destination == IDENTITY_MOUNT and is_at(mount.source, paths.identity(project))
         for mount in container.mounts
     )
-    if not marked or container.labels.get(docker.KIND_LABEL) != cluster_name(project):
-        return Cluster(project, State.FOREIGN, container)
-    if creation_mark(paths, project).exists():
-        return Cluster(project, State.UNFINISHED, container)
-    return Cluster(project, STATES.get(container.status, State.DEAD), container)
+    return Cluster(project, _state(paths, project, marked, container.labels, container.status), container)
 
 
 def own(found: Cluster) -> Container:
@@ -96,9 +90,20 @@ def foreign(found: Cluster) -> Busy:
 
 
 def is_at(source: str, path: Path) -> bool:
-    """Tell whether a mount's source is `path`; Docker Desktop shows the host's files below /host_mnt."""
-    return source.removeprefix("/host_mnt") in (str(path), str(path.resolve()))
+    """Tell whether a mount's source is `path`, as the host or Docker Desktop names it."""
+    return source.removeprefix(DESKTOP) in (str(path), str(path.resolve()))
 
 
-def _project_of(container: Container) -> str:
-    return container.name.removeprefix("kilter-").removesuffix("-control-plane")
+def _listed(paths: Paths, row: Mapping[str, str]) -> Listed:
+    """Judge a row of `docker ps`, which names what is mounted, though not where to: enough to look, not to touch."""
+    project = row["Names"].removeprefix("kilter-").removesuffix("-control-plane")
+    mounted, identity = f",{row['Mounts']},", paths.identity(project)
+    sources = {str(identity), str(identity.resolve())}
+    marked = any(f",{source}," in mounted or f",{DESKTOP}{source}," in mounted for source in sources)
+    return Listed(project, _state(paths, project, marked, docker.parse_labels(row["Labels"]), row["State"]), row["ID"])
+
+
+def _state(paths: Paths, project: str, marked: bool, labels: Mapping[str, str], status: str) -> State:
+    if not marked or labels.get(docker.KIND_LABEL) != cluster_name(project):
+        return State.FOREIGN
+    return State.UNFINISHED if creation_mark(paths, project).exists() else STATES.get(status, State.DEAD)

@@ -1,12 +1,12 @@
 """What kilter asks of whatever makes clusters, and what it may expect, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from kilter.tools.docker import Container
+from kilter.values import Value
 
 
 class State(StrEnum):
@@ -24,8 +24,7 @@ class State(StrEnum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(Value, frozen=True):
     """A project's cluster as found: its state, and its node's container unless it is absent."""
 
     project: str
@@ -44,15 +43,22 @@ class Cluster:
         return tuple(sorted({port for numbers in published.values() for port in numbers}))
 
 
-@dataclass(frozen=True)
-class Capabilities:
+class Listed(Value, frozen=True):
+    """A cluster as the engine lists it: its state, and the id of its node's container."""
+
+    project: str
+    state: State
+    node: str
+
+
+class Capabilities(Value, frozen=True):
     """What a provider can and cannot do; features ask this, never the provider's name."""
 
     maps_ports_later: bool
     survives_reboot: bool
     enforces_network_policy: bool
     load_balancer: bool
-    node_images: tuple[str, ...] = field(default=())
+    node_images: tuple[str, ...] = ()
 
 
 class Provider(Protocol):
@@ -64,8 +70,8 @@ class Provider(Protocol):
     def find(self, project: str) -> Cluster:
         """Look at the cluster of a project; asks the engine once."""
 
-    def all(self) -> tuple[Cluster, ...]:
-        """Look at every cluster on the machine that bears a name of kilter's, foreign ones included."""
+    def all(self) -> tuple[Listed, ...]:
+        """List every cluster on the machine that bears a name of kilter's, foreign ones included; one question."""
 
     def create(self, project: str, config: str, image: str) -> Cluster:
         """Create the cluster; whatever fails or interrupts leaves nothing behind. Raises Busy when one is there."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kilter.clusters import engine, node, registry
-from kilter.clusters.provider import Cluster, State
+from kilter.clusters.provider import Listed, State
 from kilter.dev import checks, clusters
 from kilter.dev.documents import Check, DoctorDocument
 from kilter.dev.machine import Machine
@@ -157,7 +157,7 @@ def _clusters(machine: Machine) -> list[Check]:
     own = {node.node_name(cluster.project) for cluster in found if cluster.state is not State.FOREIGN}
     listed = docker.parse_lines(machine.runner.run(docker.list_containers(name=OURS)).stdout)
     unmarked = [row["Names"] for row in listed if registry.ROLE not in docker.parse_labels(row["Labels"])]
-    foreign = [_why_foreign(name, found) for name in sorted(set(unmarked) - own)]
+    foreign = [_why_foreign(machine, name, found) for name in sorted(set(unmarked) - own)]
     fix = "kilter leaves them alone; a project of that name needs another `name` in kilter.yaml"
     message = "; ".join(foreign) or "every container named kilter-… is kilter's"
     rows = [checks.found("clusters.foreign", "warning" if foreign else "pass", message, fix if foreign else "")]
@@ -167,9 +167,10 @@ def _clusters(machine: Machine) -> list[Check]:
     return rows
 
 
-def _why_foreign(name: str, found: Iterable[Cluster]) -> str:
-    cluster = next((one for one in found if node.node_name(one.project) == name), None)
-    return f"{name} is not ours: " + (node.foreign(cluster).why if cluster else "it does not bear kilter's mark")
+def _why_foreign(machine: Machine, name: str, found: Iterable[Listed]) -> str:
+    project = next((one.project for one in found if node.node_name(one.project) == name), None)
+    why = node.foreign(clusters.provider(machine).find(project)).why if project else "it does not bear kilter's mark"
+    return f"{name} is not ours: {why}"
 
 
 def _registry(machine: Machine, fix: bool) -> list[Check]:

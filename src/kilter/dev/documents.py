@@ -13,7 +13,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ProjectRow(Document, frozen=True, kw_only=True):
-    """One project of the machine: `cpu` in cores, `memory` in bytes, both only while its cluster runs."""
+    """One project of the machine; only while its cluster runs: `cpu` in cores during this look, `memory` in bytes."""
 
     name: str
     state: Literal["up", "down", "stopped", "gone"]

@@ -1,35 +1,36 @@
 """`kilter ps`: the projects of this machine, and what they use."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from kilter.clusters import registry
 from kilter.clusters.node import node_name
-from kilter.clusters.provider import Cluster, State
+from kilter.clusters.provider import Listed, State
 from kilter.dev import clusters, tilt_process
 from kilter.dev.documents import ProjectRow, PsDocument, SharedRow
 from kilter.dev.machine import Machine
 from kilter.state import records
 from kilter.state.records import Allocation
-from kilter.tools import docker
-from kilter.words import quantity
+from kilter.tools import cgroup, docker
+
+Used = tuple[float, int]  # cores, bytes
 
 
 def ps(machine: Machine, *, everything: bool) -> PsDocument:
     """List the running projects; with `everything` the stopped and the vanished ones and the shared containers too."""
+    before = cgroup.readings()  # the second look comes once Docker has answered: no time passes for this alone
     found = {cluster.project: cluster for cluster in clusters.provider(machine).all()}
     known = records.all(machine.paths)
-    running = [name for name, cluster in found.items() if cluster.state is State.RUNNING]
-    usage = _usage(machine, [name for name in running if any(record.project == name for record in known)])
+    owned = {record.project for record in known}
+    running = {name: one.node for name, one in found.items() if one.state is State.RUNNING and name in owned}
+    usage = _usage(machine, running, before)
     rows = [_row(machine, record, found.get(record.project), usage) for record in known]
     shown = [row for row in rows if everything or row.state in ("up", "down")]
     return PsDocument(projects=shown, shared=_shared(machine) if everything else [])
 
 
-def _row(
-    machine: Machine, record: Allocation, cluster: Cluster | None, usage: dict[str, tuple[float, int]]
-) -> ProjectRow:
+def _row(machine: Machine, record: Allocation, cluster: Listed | None, usage: Mapping[str, Used]) -> ProjectRow:
     cpu, memory = usage.get(record.project, (None, None))
     log = machine.paths.tilt_log(record.project)
     used = datetime.fromtimestamp(log.stat().st_mtime).astimezone() if log.exists() else None
@@ -44,23 +45,26 @@ def _row(
     )
 
 
-def _state(machine: Machine, name: str, cluster: Cluster | None) -> Literal["up", "down", "stopped", "gone"]:
-    if cluster is None or cluster.state in (State.ABSENT, State.FOREIGN, State.UNFINISHED):
+def _state(machine: Machine, name: str, cluster: Listed | None) -> Literal["up", "down", "stopped", "gone"]:
+    if cluster is None or cluster.state in (State.FOREIGN, State.UNFINISHED):
         return "gone"
     if cluster.state is State.RUNNING:
         return "up" if tilt_process.alive(machine.paths, name) else "down"
     return "stopped"
 
 
-def _usage(machine: Machine, names: list[str]) -> dict[str, tuple[float, int]]:
-    """Return cores and bytes per running project; asks Docker once for all."""
-    if not names:
-        return {}
-    rows = docker.parse_stats(machine.runner.run(docker.stats(*map(node_name, names))).stdout)
-    by_node = {row.container: (row.cpu / 100, int(quantity(row.memory.removesuffix("B")))) for row in rows}
-    return {name: by_node[node_name(name)] for name in names if node_name(name) in by_node}
+def _usage(machine: Machine, nodes: Mapping[str, str], before: Mapping[str, cgroup.Reading]) -> dict[str, Used]:
+    """Return what the nodes of the projects use: by the kernel's count, else asked of Docker once for all."""
+    counted = cgroup.usage(before, nodes.values())
+    usage = {name: counted[node] for name, node in nodes.items() if node in counted}
+    if rest := {node_name(name): name for name in nodes if name not in usage}:
+        rows = docker.parse_stats(machine.runner.run(docker.stats(*rest)).stdout)
+        usage |= {rest[row.container]: (row.cpu, row.memory) for row in rows if row.container in rest}
+    return usage
 
 
 def _shared(machine: Machine) -> list[SharedRow]:
-    rows = docker.parse_lines(machine.runner.run(docker.list_containers(labels=[registry.ROLE])).stdout)
+    from kilter.clusters.registry import ROLE  # start-up: asked for with --all alone
+
+    rows = docker.parse_lines(machine.runner.run(docker.list_containers(labels=[ROLE])).stdout)
     return sorted((SharedRow(name=row["Names"], state=row["State"]) for row in rows), key=lambda row: row.name)

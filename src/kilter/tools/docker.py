@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kilter.errors import MachineLacks
 from kilter.proc import Command, Outcome
+from kilter.values import Value
+from kilter.words import quantity
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
 QUICK = 30.0  # seconds for questions that the engine answers from memory
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(Value, frozen=True):
     """What `docker info` says of the engine; `faults` are its own words when it did not answer."""
 
     version: str
@@ -27,8 +27,7 @@ class Engine:
     faults: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(Value, frozen=True):
     """One mount of a container; `source` is the host's path of a bind mount, `name` that of a volume."""
 
     kind: str
@@ -37,8 +36,7 @@ class Mount:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(Value, frozen=True):
     """What `docker inspect` says of a container. `published` maps `<port>/<protocol>` to host ports."""
 
     id: str
@@ -49,19 +47,18 @@ class Container:
     exit_code: int
     out_of_memory: bool
     started_at: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     networks: tuple[str, ...] = ()
-    published: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    published: Mapping[str, tuple[int, ...]] = {}
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What a running container uses: bytes of memory, and CPU in percent of one core."""
+class Usage(Value, frozen=True):
+    """What a running container uses: CPU in cores, and bytes of memory."""
 
     container: str
-    memory: str
     cpu: float
+    memory: int
 
 
 def info() -> Command:
@@ -242,9 +239,13 @@ def parse_lines(text: str) -> tuple[dict[str, Any], ...]:
 
 
 def parse_stats(text: str) -> tuple[Usage, ...]:
-    """Read the answer to `stats`; memory stays the text that docker prints (`385.2MiB`)."""
+    """Read the answer to `stats`; a container that is starting or ending has no figures and is left out."""
     return tuple(
-        Usage(row["Name"], row["MemUsage"].partition(" / ")[0], float(row["CPUPerc"].rstrip("%") or 0))
+        Usage(
+            row["Name"],
+            float(row["CPUPerc"].rstrip("%") or 0) / 100,
+            int(quantity(row["MemUsage"].partition(" / ")[0].removesuffix("B"))),
+        )
         for row in parse_lines(text)
         if "--" not in row["CPUPerc"]
     )

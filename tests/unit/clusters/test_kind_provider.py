@@ -124,17 +124,54 @@ def test_the_files_of_docker_desktop_are_recognised(paths: Paths, node: Callable
     assert provider(FakeRunner({INSPECT: node(source=source)}), paths).find("shop").state is State.RUNNING
 
 
-@pytest.mark.requirement("NS-41")
-def test_all_clusters_are_found_with_two_questions(paths: Paths, node: Callable[..., str]) -> None:
-    rows = '{"ID": "b"}\n{"ID": "a"}\n'
-    both = json.dumps(json.loads(node()) + json.loads(node(project="blog", label="kilter-blog", source="/x")))
-    listed = docker.list_containers(name="^/?kilter-.*-control-plane$").argv
-    runner = FakeRunner({listed: rows, docker.inspect("a", "b").argv: both})
-    assert [(one.project, one.state) for one in provider(runner, paths).all()] == [
-        ("blog", State.FOREIGN),
-        ("shop", State.RUNNING),
+def row(name: str, mounts: str, label: str = "", state: str = "running") -> str:
+    """One container as `docker ps` lists it."""
+    labels = f"a=b,{docker.KIND_LABEL}={label or name.removesuffix('-control-plane')}"
+    return json.dumps({"ID": f"id of {name}", "Names": name, "State": state, "Labels": labels, "Mounts": mounts})
+
+
+def listed(paths: Paths, *rows: str) -> list[tuple[str, State, str]]:
+    """Return what a provider makes of the rows, which it asks for once."""
+    question = docker.list_containers(name="^/?kilter-.*-control-plane$").argv
+    runner = FakeRunner({question: "".join(f"{row}\n" for row in rows)})
+    found = provider(runner, paths).all()
+    assert [command.argv for command in runner.commands] == [question]
+    return [(one.project, one.state, one.node) for one in found]
+
+
+@pytest.mark.requirement("NS-41", "NS-Q28")
+def test_all_clusters_are_found_with_one_question(paths: Paths) -> None:
+    creation_mark(paths, "cut").parent.mkdir(parents=True)
+    creation_mark(paths, "cut").touch()
+    rows = [
+        row("kilter-shop-control-plane", f"0123,{paths.volumes('shop')},{paths.identity('shop')},/lib/modules"),
+        row("kilter-blog-control-plane", str(paths.identity("blog")), state="exited"),
+        row("kilter-cut-control-plane", str(paths.identity("cut"))),
     ]
-    assert provider(FakeRunner({listed: ""}), paths).all() == ()
+    assert listed(paths, *rows) == [
+        ("blog", State.STOPPED, "id of kilter-blog-control-plane"),
+        ("cut", State.UNFINISHED, "id of kilter-cut-control-plane"),
+        ("shop", State.RUNNING, "id of kilter-shop-control-plane"),
+    ]
+    assert listed(paths) == []
+
+
+@pytest.mark.requirement("NS-Q3")
+@pytest.mark.parametrize(
+    ("mounts", "label"),
+    [("{0}", "kilter-other"), ("/x", ""), ("", ""), ("{0}/deeper", ""), ("/x{0}", ""), ("{1}", "")],
+)
+def test_a_listed_cluster_without_this_projects_mark_is_foreign(mounts: str, label: str, paths: Paths) -> None:
+    mounted = mounts.format(paths.identity("shop"), paths.identity("other"))
+    [(_, state, _)] = listed(paths, row("kilter-shop-control-plane", mounted, label))
+    assert state is State.FOREIGN
+
+
+def test_a_mark_is_recognised_in_a_folder_with_commas_and_as_docker_desktop_shows_it(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "a,b" / "data", tmp_path / "cache")
+    for source in (f"v,{paths.identity('shop')},w", f"v,/host_mnt{paths.identity('shop')}"):
+        [(_, state, _)] = listed(paths, row("kilter-shop-control-plane", source))
+        assert state is State.RUNNING
 
 
 @pytest.mark.requirement("LC-8", "LC-Q20", "LC-Q21")

@@ -11,7 +11,7 @@ from fakes import FakeRunner
 from unit.dev.support import machine, workspace
 
 from kilter.clusters import registry
-from kilter.clusters.node import NODES
+from kilter.clusters.node import NODES, node_name
 from kilter.clusters.ports import Holder
 from kilter.dev import checks, doctor
 from kilter.dev.documents import Check, DoctorDocument
@@ -66,7 +66,9 @@ def node(project: str, mounted: Path, state: str = "running") -> tuple[str, str]
         "State": {"Status": state},
         "Mounts": [{"Type": "bind", "Source": str(mounted), "Destination": "/kilter"}],
     }
-    return json.dumps({"ID": "id1", "Names": name, "State": state, "Labels": ""}), json.dumps([inspected])
+    labels = f"{docker.KIND_LABEL}=kilter-{project}"
+    row = {"ID": "id1", "Names": name, "State": state, "Labels": labels, "Mounts": f"{mounted},/lib/modules"}
+    return json.dumps(row), json.dumps([inspected])
 
 
 class NoDocker(FakeRunner):
@@ -324,7 +326,7 @@ def test_containers_that_only_bear_our_name_are_named_and_left_alone(tmp_path: P
     listed, inspected = node("blog", tmp_path / "somebody" / "identity")
     stray = json.dumps({"ID": "id2", "Names": "kilter-tool", "State": "running", "Labels": "a=b"})
     given = answers(nodes=listed, ours=f"{listed}\n{stray}\n{shared()}")
-    runner = FakeRunner({**given, docker.inspect("id1").argv: inspected})
+    runner = FakeRunner({**given, docker.inspect(node_name("blog")).argv: inspected})
     row = seen(machine(tmp_path, runner))["clusters.foreign"]
     assert row.status == "warning"
     assert f"kilter-blog-control-plane is not ours: it belongs to the data folder {tmp_path}" in row.message
@@ -346,9 +348,8 @@ def test_a_port_is_a_conflict_only_while_the_cluster_does_not_hold_it_itself(
     opened = workspace(tmp_path)
     port = opened.allocation.base
     taken(monkeypatch, port)
-    listed, inspected = node("shop", opened.machine.paths.identity("shop"), state)
-    given = answers(nodes="" if state == "absent" else listed)
-    rows = seen(machine(tmp_path, FakeRunner({**given, docker.inspect("id1").argv: inspected})))
+    listed, _ = node("shop", opened.machine.paths.identity("shop"), state)
+    rows = seen(machine(tmp_path, FakeRunner(answers(nodes="" if state == "absent" else listed))))
     assert rows["clusters.foreign"].status == "pass"
     if state == "running":
         assert rows["ports.block"].status == "pass"
@@ -377,8 +378,8 @@ def test_many_conflicts_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_registry_that_does_not_run_is_made_to_run_with_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = workspace(tmp_path)
-    listed, inspected = node("shop", opened.machine.paths.identity("shop"))
-    runner = FakeRunner({**answers(nodes=listed), docker.inspect("id1").argv: inspected})
+    listed, _ = node("shop", opened.machine.paths.identity("shop"))
+    runner = FakeRunner(answers(nodes=listed))
     runner.answers[SHARED] = shared("exited")  # type: ignore[index]
     row = seen(machine(tmp_path, runner))["registry.running"]
     assert (row.status, row.category) == ("warning", "engine")

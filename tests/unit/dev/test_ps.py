@@ -13,27 +13,26 @@ from kilter.dev import ps as feature
 from kilter.dev.machine import Machine
 from kilter.dev.ps import ps
 from kilter.proc import Outcome
-from kilter.tools import docker
+from kilter.tools import cgroup, docker
 
 LIST = docker.list_containers(name=NODES).argv
 SHARED = docker.list_containers(labels=[registry.ROLE]).argv
 NODE = "kilter-shop-control-plane"
+ID = "1d" * 32
 
 
-def inspected(here: Machine, status: str) -> str:
+@pytest.fixture(autouse=True)
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, cgroup.Reading]]:
+    """What the kernel says at each look, nothing at first: the engine is on another machine."""
+    looks: list[dict[str, cgroup.Reading]] = []
+    monkeypatch.setattr(cgroup, "readings", lambda *_: looks.pop(0) if looks else {})
+    return looks
+
+
+def listed(here: Machine, status: str) -> str:
     """What docker says of the project's own node."""
-    return json.dumps(
-        [
-            {
-                "Id": "id1",
-                "Name": f"/{NODE}",
-                "Image": "sha",
-                "Config": {"Image": "kindest/node", "Labels": {docker.KIND_LABEL: "kilter-shop"}},
-                "State": {"Status": status},
-                "Mounts": [{"Type": "bind", "Source": str(here.paths.identity("shop")), "Destination": "/kilter"}],
-            }
-        ]
-    )
+    labels, mounts = f"{docker.KIND_LABEL}=kilter-shop", f"0123,{here.paths.identity('shop')}"
+    return json.dumps({"ID": ID, "Names": NODE, "State": status, "Labels": labels, "Mounts": mounts})
 
 
 def stats(memory: str, cpu: str) -> str:
@@ -46,12 +45,53 @@ def engine(folder: Path, status: str, usage: str = "") -> Machine:
     runner = opened.machine.runner
     assert isinstance(runner, FakeRunner)
     runner.answers = {
-        LIST: json.dumps({"ID": "id1"}),
-        docker.inspect("id1").argv: inspected(opened.machine, status),
+        LIST: listed(opened.machine, status),
         docker.stats(NODE).argv: usage,
         SHARED: json.dumps({"Names": "kilter-registry", "State": "running"}),
     }
     return opened.machine
+
+
+def asked(here: Machine) -> list[str]:
+    """Return the verbs of docker that were run."""
+    assert isinstance(here.runner, FakeRunner)
+    return [command.argv[1] for command in here.runner.commands]
+
+
+@pytest.mark.requirement("NS-41", "NS-Q28")
+def test_where_the_engine_is_local_the_kernel_tells_the_usage_and_docker_is_asked_once(
+    tmp_path: Path, counted: list[dict[str, cgroup.Reading]]
+) -> None:
+    counted += [{ID: cgroup.Reading(cpu=10**9, memory=1, at=0)}, {ID: cgroup.Reading(1_600_000_000, 42, 4 * 10**9)}]
+    here = engine(tmp_path, "running")
+    [row] = ps(here, everything=False).projects
+    assert (row.cpu, row.memory) == (0.15, 42)
+    assert asked(here) == ["ps"]
+
+
+@pytest.mark.requirement("NS-Q28")
+def test_without_a_running_project_docker_is_asked_once(tmp_path: Path) -> None:
+    here = engine(tmp_path, "exited")
+    assert ps(here, everything=False).projects == []
+    assert asked(here) == ["ps"]
+
+
+def test_a_project_that_the_kernel_does_not_count_is_asked_of_docker(
+    tmp_path: Path, counted: list[dict[str, cgroup.Reading]]
+) -> None:
+    counted += [{ID: cgroup.Reading(10**9, 1, 0)}, {}]
+    here = engine(tmp_path, "running", stats("1MiB", "50%"))
+    [row] = ps(here, everything=False).projects
+    assert (row.cpu, row.memory) == (0.5, 2**20)
+    assert asked(here) == ["ps", "stats"]
+
+
+def test_a_foreign_container_of_the_name_is_neither_measured_nor_taken_for_the_project(tmp_path: Path) -> None:
+    here = engine(tmp_path, "running")
+    here.runner.answers[LIST] = json.dumps(json.loads(here.runner.answers[LIST]) | {"Mounts": "/x"})  # type: ignore[attr-defined]
+    [row] = ps(here, everything=True).projects
+    assert (row.state, row.cpu) == ("gone", None)
+    assert asked(here) == ["ps", "ps"]
 
 
 @pytest.mark.requirement("NS-41", "NS-Q28")

@@ -74,7 +74,7 @@ def test_the_faults_of_the_engine_are_read_from_either_stream() -> None:
 def test_what_containers_use_is_read_and_a_starting_one_left_out() -> None:
     running = '{"Name":"a","MemUsage":"385.2MiB / 23GiB","CPUPerc":"12.50%"}'
     rows = f'{running}\n{{"Name":"b","MemUsage":"-- / --","CPUPerc":"--"}}\n'
-    assert docker.parse_stats(rows) == (docker.Usage("a", "385.2MiB", 12.5),)
+    assert docker.parse_stats(rows) == (docker.Usage("a", 0.125, int(385.2 * 2**20)),)
 
 
 def test_commands_that_lose_data_name_exactly_what_they_remove() -> None:
