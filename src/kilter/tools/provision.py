@@ -20,6 +20,7 @@ from kilter.state.paths import Paths
 from kilter.tools import download
 from kilter.tools.download import FolderSource, Source, WebSource
 from kilter.tools.versions import Platform, Tool, accepts, parse_version, this_platform
+from kilter.words import human_size
 
 MIRROR = "KILTER_TOOLS_MIRROR"
 PATIENCE = 900.0  # seconds to wait for another kilter that is downloading the same tool
@@ -56,7 +57,7 @@ def provide(wanted: Tool, runner: Runner, paths: Paths, env: Mapping[str, str], 
         copy = installed(wanted, paths)
         if copy is not None:
             return copy
-        with progress.step(f"downloading {wanted.name} {wanted.version}") as step:
+        with progress.step(f"download {wanted.name} {wanted.version}") as step:
             return _install(wanted, folder, env, found, step)
 
 
@@ -124,12 +125,13 @@ def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, ste
         expected = tool.sha256.get(platform) or _published(place)
     except (OSError, download.NoSuchFile) as error:
         raise _unavailable(tool, place, found, error) from error
+    size = part.stat().st_size
     _verify(tool, place, part, expected)
     _unpack(tool, platform, part, folder / tool.name)
     receipt = {"url": place.url, "sha256": expected, "date": datetime.now(UTC).isoformat(timespec="seconds")}
     write_whole(folder / "receipt.json", json.dumps(receipt, indent=2) + "\n")
     part.unlink(missing_ok=True)
-    step.done(f"{tool.name} {tool.version}")
+    step.done(human_size(size))
     return folder / tool.name
 
 

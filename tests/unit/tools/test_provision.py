@@ -85,6 +85,15 @@ def test_a_tool_is_brought_from_a_mirror_folder(
     assert not (tmp_path / "escaped").exists()
 
 
+def test_a_download_reads_as_a_title_and_its_size(paths: Paths, tmp_path: Path) -> None:
+    put(tmp_path, KIND, BINARY)
+    progress = Recorder()
+    provide(KIND, FakeRunner(), paths, {"PATH": "", "KILTER_TOOLS_MIRROR": str(tmp_path / "mirror")}, progress)
+    title = f"download kind {KIND.version}"
+    assert progress.lines[0] == f"step: {title}"
+    assert progress.lines[-1] == f"{title}: done: 12 KiB"
+
+
 def test_an_installed_copy_is_used_without_the_mirror_or_a_process(bring: Callable[..., Path], tmp_path: Path) -> None:
     put(tmp_path, KIND, BINARY)
     first = bring(KIND)
