@@ -14,7 +14,7 @@ from kilter.clusters import ports
 from kilter.clusters.engine import ALLOW_REMOTE
 from kilter.dev import tilt_process
 from kilter.dev.documents import Check
-from kilter.errors import KilterError, MachineLacks
+from kilter.errors import KilterError
 from kilter.project.load import FILE_NAME, Project
 from kilter.state import ledger, records
 from kilter.state.paths import Paths
@@ -126,10 +126,9 @@ def ledger_file(paths: Paths, *, fix: bool) -> Check:
             return found("records.ports", "pass", f"{paths.ports_file} is readable: {len(known)} projects")
         status: Status = "warning"
         message = f"{paths.ports_file} has lost {', '.join(lost)}"
-    except MachineLacks as error:
-        # What another version of kilter wrote is whole; only the error of a damaged file names this way out.
-        if "--fix" not in error.hint:
-            return row(error, "records.ports")
+    except ledger.Newer as error:
+        return row(error, "records.ports")
+    except ledger.Damaged as error:
         status, message = "fail", sentence(error)
     if not fix:
         return found(

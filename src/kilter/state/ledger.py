@@ -1,6 +1,7 @@
 """The form of `ports.json`: records to text and back, strictly."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +11,25 @@ from kilter.state.paths import Paths
 from kilter.values import Credentials, Value
 
 SCHEMA = "kilter.ports/v1"
+_NEWER = re.compile(r"kilter\.ports/v([2-9]|[1-9][0-9]+)\Z")
+
+
+class Damaged(MachineLacks):
+    """A record that cannot be read; it may be rebuilt from its copies."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file} is damaged", why=why, hint="run `kilter doctor --fix`: it rebuilds the file")
+
+
+class Newer(MachineLacks):
+    """A record that a later kilter wrote: whole, and not to be changed by this one."""
+
+    def __init__(self, file: Path, schema: str) -> None:
+        super().__init__(
+            f"{file} was written by a newer kilter",
+            why=f"its schema is {schema}, this kilter knows {SCHEMA}",
+            hint="update kilter; the file stays as it is",
+        )
 
 
 class Allocation(Value, frozen=True):
@@ -57,20 +77,23 @@ class Allocation(Value, frozen=True):
 
 
 def load(file: Path) -> dict[str, Allocation]:
-    """Read all records; a missing file is none. Raises MachineLacks naming the file when it is damaged."""
+    """Read all records; a missing file is none. Raises Damaged or Newer, naming the file."""
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(file, str(error)) from error
+        raise Damaged(file, str(error)) from error
     try:
         document = json.loads(text)
-        if document["schema"] != SCHEMA:
-            raise _foreign(file, document["schema"])
+        schema = str(document["schema"])
+        if _NEWER.match(schema):
+            raise Newer(file, schema)
+        if schema != SCHEMA:
+            raise ValueError(f"its schema is {schema!r}")
         return {name: _record(name, entry) for name, entry in document["projects"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _damaged(file, f"{type(error).__name__}: {error}") from error
+        raise Damaged(file, f"{type(error).__name__}: {error}") from error
 
 
 def save(file: Path, records: Mapping[str, Allocation]) -> None:
@@ -90,11 +113,11 @@ def save_copy(paths: Paths, record: Allocation) -> None:
 
 
 def copies(paths: Paths) -> Iterator[Allocation]:
-    """Yield the records of all readable copies, ordered by name."""
+    """Yield the records of all readable copies, ordered by name; raises Newer where a later kilter wrote one."""
     for file in sorted(paths.data.glob("*/record.json")):
         try:
             yield from load(file).values()
-        except MachineLacks:
+        except Damaged:
             continue
 
 
@@ -114,13 +137,3 @@ def _entry(record: Allocation) -> dict[str, object]:
         "ports": dict(record.ports),
         "password": record.password,
     }
-
-
-def _damaged(file: Path, why: str) -> MachineLacks:
-    return MachineLacks(f"{file} is damaged", why=why, hint="run `kilter doctor --fix`: it rebuilds the file")
-
-
-def _foreign(file: Path, schema: object) -> MachineLacks:
-    return MachineLacks(
-        f"{file} was written by another version of kilter", why=f"its schema is {schema!r}", hint="update kilter"
-    )

@@ -165,12 +165,13 @@ def move(paths: Paths, name: str, directory: Path) -> Allocation:
 def restore(paths: Paths, allocations: Iterable[Allocation]) -> tuple[str, ...]:
     """Put records back that are missing, keeping those still readable; return the names put back.
 
-    A damaged file is set aside as `ports.json.damaged`. Of two records with one block the first wins.
+    A damaged file is set aside as `ports.json.damaged`. Of two records with one block the first wins. Raises
+    ledger.Newer, changing nothing, when the file was written by a later kilter.
     """
     with file_lock(_lock_file(paths), PATIENCE, "the record of ports"):
         try:
             records = ledger.load(paths.ports_file)
-        except MachineLacks:
+        except ledger.Damaged:
             paths.ports_file.replace(paths.ports_file.with_name("ports.json.damaged"))
             records = {}
         back = []
@@ -185,7 +186,7 @@ def restore(paths: Paths, allocations: Iterable[Allocation]) -> tuple[str, ...]:
 
 def repair(paths: Paths) -> tuple[str, ...]:
     """Rebuild `ports.json` from the copies beside the projects' data; return the names put back."""
-    return restore(paths, ledger.copies(paths))
+    return restore(paths, tuple(ledger.copies(paths)))
 
 
 @contextmanager

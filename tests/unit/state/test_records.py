@@ -268,10 +268,46 @@ def test_every_truncation_of_the_record_is_an_error_that_names_the_file(
             records.read(paths, "shop")
 
 
-def test_a_record_of_a_newer_kilter_is_not_called_damaged(paths: Paths) -> None:
+@pytest.mark.requirement("F18", "NS-Q14")
+@pytest.mark.parametrize("version", [2, 9, 10, 21])
+def test_a_record_of_a_newer_kilter_is_named_as_such_and_never_rebuilt_over(
+    paths: Paths, directory: Callable[[str], Path], version: int
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    text = json.dumps({"schema": f"kilter.ports/v{version}", "projects": {}})
+    paths.ports_file.write_text(text)
+    for attempt in (
+        lambda: records.all(paths),
+        lambda: records.repair(paths),
+        lambda: records.restore(paths, []),
+        lambda: records.forget(paths, "shop"),
+    ):
+        with pytest.raises(MachineLacks, match="was written by a newer kilter") as caught:
+            attempt()
+        assert "doctor --fix" not in caught.value.hint
+    assert paths.ports_file.read_text() == text
+    assert not (paths.data / "ports.json.damaged").exists()
+
+
+@pytest.mark.requirement("F18", "NS-Q14")
+def test_a_copy_of_a_newer_kilter_keeps_the_others_from_a_rebuild_that_would_forget_it(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    records.claim(paths, "blog", directory("blog"))
+    records.claim(paths, "shop", directory("shop"))
+    copy = paths.project_data("shop") / "record.json"
+    copy.write_text(copy.read_text().replace("kilter.ports/v1", "kilter.ports/v2"))
+    paths.ports_file.write_text("{")
+    with pytest.raises(MachineLacks, match=r"record\.json was written by a newer kilter"):
+        records.repair(paths)
+    assert paths.ports_file.read_text() == "{"
+
+
+@pytest.mark.parametrize("schema", ["kilter.ports/v0", "kilter.ports/v1x", "other/v2", 7, None])
+def test_a_schema_that_no_kilter_ever_had_is_damage(paths: Paths, schema: object) -> None:
     paths.data.mkdir(parents=True)
-    paths.ports_file.write_text(json.dumps({"schema": "kilter.ports/v9", "projects": {}}))
-    with pytest.raises(MachineLacks, match="another version of kilter"):
+    paths.ports_file.write_text(json.dumps({"schema": schema, "projects": {}}))
+    with pytest.raises(MachineLacks, match="is damaged"):
         records.all(paths)
 
 
