@@ -72,7 +72,7 @@ class Service(Section, frozen=True, kw_only=True):
     """A backing service of the catalog, such as postgres."""
 
     type: Annotated[
-        str | None, Meta(description="Catalog entry; by default the service's own name (`kilter catalog` lists them).")
+        str | None, Meta(description="Catalog entry; by default the service's own name. The catalog's page lists them.")
     ] = None
     version: Annotated[
         str | None, Meta(description="Version of the service, as text in quotes; none means the catalog's pin.")
@@ -123,7 +123,7 @@ class Settings(Section, frozen=True, kw_only=True):
         str | None,
         Meta(description="The project's name; gives cluster, namespace and ports. By default the directory's name."),
     ] = None
-    app: Annotated[str | None, Meta(description="`<org>/<app>` on the platform, for `kilter deploy`.")] = None
+    app: Annotated[str | None, Meta(description="`<org>/<app>`: what the app is called on the platform.")] = None
     cluster: Annotated[Cluster | None, Meta(description="The local cluster.")] = None
     detect: Annotated[
         bool, Meta(description="Whether services are added on finding their client among the dependencies.")

@@ -1,4 +1,4 @@
-"""The model of `kilter.yaml`: what `kilter deploy` reads (platform.md section 11)."""
+"""The model of `kilter.yaml`: what a deploy reads (platform.md section 11)."""
 
 from typing import Annotated, Literal
 

@@ -13,8 +13,6 @@ from kilter.cli.main import VERBS, kilter
 
 CODE = Path(package.__file__).parent
 ADVICE = re.compile(r"`kilter ([a-z][^`]*)`")
-# What the advice names and this release does not have; each entry is a fault, to be mended or built.
-MISSING = {"catalog", "deploy"}
 GLOBAL = {name for parameter in kilter.params for name in parameter.opts}
 
 
@@ -45,10 +43,5 @@ def test_there_is_advice_to_check() -> None:
 
 
 def test_every_command_that_kilter_advises_exists() -> None:
-    found = {(words, where): wrong(words) for words, where in advice() if words not in MISSING}
+    found = {(words, where): wrong(words) for words, where in advice()}
     assert {words: fault for words, fault in found.items() if fault} == {}
-
-
-def test_the_list_of_missing_commands_is_kept_short() -> None:
-    said = {words for words, _ in advice()}
-    assert {words for words in MISSING if not wrong(words) or words not in said} == set()
