@@ -97,8 +97,12 @@ class Tilt:
 
     def _environment(self) -> dict[str, str | None]:
         """Pin what Tilt would otherwise take from the user's environment. TILT_WEB_MODE: no build tool for its page."""
+        # Its certificates and extensions do not follow TILT_DEV_DIR. No child of Tilt misses these folders: docker
+        # keeps what it has in ~/.docker, and kilter's Tiltfile starts nothing else.
+        own = self.kubeconfig.parent.parent / "tilt.d"
         return {
             **environment(self.kubeconfig),
+            **{f"XDG_{kind.upper()}_HOME": str(own / kind) for kind in ("cache", "data", "state")},
             "TILT_DEV_DIR": str(self.home),
             "TILT_WEB_MODE": "prod",
             "TILT_DISABLE_ANALYTICS": "1",

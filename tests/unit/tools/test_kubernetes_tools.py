@@ -46,6 +46,16 @@ def test_every_command_that_can_reach_a_cluster_gets_the_projects_file() -> None
     assert {command.env["KUBECONFIG"] for command in nowhere} == {"/dev/null"}
 
 
+def test_tilt_keeps_its_files_inside_kilters_folders() -> None:
+    for command in (TILT.up(Path("/cache/shop/Tiltfile")), TILT.resources(), TILT.logs(), TILT.trigger()):
+        assert command.env["TILT_DEV_DIR"] == "/data/shop/tilt/home"
+        assert {name: value for name, value in command.env.items() if name.startswith("XDG_")} == {
+            "XDG_CACHE_HOME": "/cache/tilt.d/cache",
+            "XDG_DATA_HOME": "/cache/tilt.d/data",
+            "XDG_STATE_HOME": "/cache/tilt.d/state",
+        }
+
+
 def test_kubectl_names_file_context_and_namespace() -> None:
     assert KUBECTL.get("pods,services", selector="a=b").argv == (
         "/bin/kubectl", *PLACE, "get", "pods,services", "--selector", "a=b", "--output", "json", "--ignore-not-found",
