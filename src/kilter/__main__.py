@@ -11,7 +11,9 @@ def main() -> None:
     gc.set_threshold(OBJECTS)
     from kilter.cli.console import leave
     from kilter.cli.main import run
+    from kilter.cli.streams import open_standard_streams
 
+    open_standard_streams()
     leave(run(sys.argv[1:]))
 
 

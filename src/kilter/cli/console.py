@@ -1,5 +1,6 @@
 """The only module that prints. Results go to standard output, everything else to standard error."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from io import TextIOWrapper
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from kilter.cli.streams import give_up, say
 from kilter.errors import KilterError
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from kilter.progress import Progress
 
 ISSUES = "https://github.com/kilter-dev/kilter/issues"
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class Style(Enum):
@@ -61,12 +65,17 @@ class Console:
         return reporter(self.style, sys.stderr, color=self.color)
 
     def result(self, text: str) -> None:
-        """Print a result; an empty one prints nothing."""
+        """Print a result; an empty one prints nothing. Raises MachineLacks or Failed where it cannot be written."""
         if text:
             if isinstance(sys.stdout, TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot spell a sign shows its code
-            sys.stdout.write(text if text.endswith("\n") else text + "\n")
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(text if text.endswith("\n") else text + "\n")
+                sys.stdout.flush()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise unwritten("the result could not be printed", error) from error
 
     def document(self, document: object) -> None:
         """Print one JSON document as the result; `document` is a msgspec struct."""
@@ -84,8 +93,7 @@ class Console:
 
     def confirm(self, question: str, expected: str) -> bool:
         """Ask the user to type `expected`; False when the answer differs."""
-        sys.stderr.write(f"{question} ")
-        sys.stderr.flush()
+        say(sys.stderr, f"{question} ")
         return sys.stdin.readline().strip() == expected
 
     def error(self, error: KilterError) -> int:
@@ -129,16 +137,34 @@ class Console:
 
     def broken_pipe(self) -> int:
         """The reader of our output has gone: end quietly, as other tools do."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         return 0
+
+    def system(self, error: OSError) -> int:
+        """Report what the system refused: to write, which is no fault of kilter's, or else what nobody foresaw."""
+        return (
+            self.error(unwritten("kilter could not go on writing", error))
+            if error.errno in UNWRITABLE
+            else self.bug(error)
+        )
 
     def paint(self, text: str, code: str) -> str:
         """Colour a text for standard error when that is a terminal and colours are wanted."""
         return f"\x1b[{code}m{text}\x1b[0m" if self.color and sys.stderr.isatty() else text
 
     def _line(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        say(sys.stderr, text + "\n")
+
+
+def unwritten(what: str, error: OSError) -> KilterError:
+    """Build the error of a text that could not be written; nothing more goes to standard output after it."""
+    from kilter.errors import Failed, MachineLacks
+
+    give_up(sys.stdout)
+    if error.errno == errno.EBADF:
+        return Failed(what, why="standard output is closed", hint="`>/dev/null` throws the output away instead")
+    where = f"{error.filename}: " if error.filename else ""
+    return MachineLacks(what, why=f"{where}{error.strerror}", hint="free some space, or send the output elsewhere")
 
 
 def leave(code: int) -> NoReturn:

@@ -114,10 +114,10 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return per kind
     """Run one command line and return its exit code; the only place where errors meet the terminal."""
     console = Console()
     console.foresee(arguments)
-    if not arguments:
-        console.result(kilter.get_help(click.Context(kilter, info_name="kilter")))
-        return 2
     try:
+        if not arguments:
+            console.result(kilter.get_help(click.Context(kilter, info_name="kilter")))
+            return 2
         with kilter.make_context("kilter", list(arguments)) as ctx:
             ctx.meta["kilter.console"] = console
             result = kilter.invoke(ctx)
@@ -132,5 +132,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return per kind
         return console.error(Interrupted("interrupted", hint="run the same command again to go on"))
     except BrokenPipeError:
         return console.broken_pipe()
+    except OSError as error:
+        return console.system(error)
     except Exception as error:  # noqa: BLE001 - the last edge: a bug must end as one readable report
         return console.bug(error)

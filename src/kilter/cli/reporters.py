@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from kilter.cli.console import Style
+from kilter.cli.streams import say
 from kilter.progress import Progress, Step
 from kilter.words import human_duration
 
@@ -84,8 +85,7 @@ class LineReporter:
     def write(self, line: str) -> None:
         """Write one whole line."""
         with self._lock:
-            self._stream.write(line + "\n")
-            self._stream.flush()
+            say(self._stream, line + "\n")
 
 
 class PlainReporter(LineReporter):

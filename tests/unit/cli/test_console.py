@@ -1,5 +1,6 @@
 """The edge where errors become words and exit codes."""
 
+import errno
 import inspect
 import io
 import json
@@ -12,9 +13,10 @@ import click
 import pytest
 
 from kilter import errors
-from kilter.cli import main
+from kilter.cli import console, main, streams
 from kilter.cli.console import Console, Style, leave
 from kilter.cli.main import Verb, run
+from kilter.cli.reporters import PlainReporter
 from kilter.errors import Busy, Failed, Interrupted, KilterError, MachineLacks
 from kilter.proc import Command, Outcome, Secret, failure
 
@@ -162,6 +164,75 @@ def test_a_reader_that_has_gone_is_no_failure(end_with: type[Raising], monkeypat
     monkeypatch.setattr(sys, "stdout", type("Pipe", (io.StringIO,), {"fileno": lambda _self: 1})())
     assert run(["version"]) == 0
     assert redirected == [1]
+
+
+class Refusing(io.StringIO):
+    """A stream that takes nothing, and the number of its file."""
+
+    number = 1
+    refusal: OSError = OSError(errno.ENOSPC, "No space left on device")
+
+    def write(self, _text: str) -> int:
+        raise self.refusal
+
+    def fileno(self) -> int:
+        return self.number
+
+
+@pytest.fixture
+def redirected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The streams that were given up."""
+    seen: list[int] = []
+    for module in (streams, console):
+        monkeypatch.setattr(module, "give_up", lambda stream: seen.append(stream.fileno()))
+    return seen
+
+
+@pytest.mark.requirement("F12")
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [(OSError(errno.ENOSPC, "No space left on device"), 4), (OSError(errno.EBADF, "standard output is closed"), 1)],
+)
+@pytest.mark.parametrize("line", [["completion", "fish"], ["--version"], ["up", "--help"], []])
+def test_a_result_that_cannot_be_written_is_told_in_words_and_is_no_bug(
+    line: list[str],
+    refusal: OSError,
+    code: int,
+    redirected: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stream := Refusing())
+    stream.refusal = refusal
+    assert run(line) == code
+    said = capsys.readouterr().err
+    assert f"why: {refusal.strerror}\n" in said
+    assert "fault in kilter" not in said
+    assert redirected == [1]
+
+
+def test_an_error_keeps_its_code_where_nobody_can_hear_it(
+    end_with: type[Raising], redirected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := Refusing())
+    stream.number = 2
+    end_with.error = Busy("in use")
+    assert run(["version"]) == 3
+    assert redirected == [2]
+
+
+def test_work_goes_on_when_nobody_hears_of_its_progress(redirected: list[int]) -> None:
+    done = []
+    with PlainReporter(Refusing()).step("work"):
+        done.append("it")
+    assert done == ["it"]
+    assert redirected == [1]
+
+
+def test_a_refusal_of_another_kind_stays_a_bug(end_with: type[Raising], capsys: pytest.CaptureFixture[str]) -> None:
+    end_with.error = PermissionError(13, "Permission denied", "/etc/shadow")
+    assert run(["version"]) == 1
+    assert "a fault in kilter" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
