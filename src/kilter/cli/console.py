@@ -8,7 +8,7 @@ from contextlib import suppress
 from enum import Enum
 from functools import cached_property
 from io import TextIOWrapper
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kilter.cli.streams import give_up, say
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from kilter.progress import Progress
 
 ISSUES = "https://github.com/kilter-dev/kilter/issues"
-
+# How a command line asks for a JSON document.
+JSON_WORDS = frozenset({"--json", "-ojson", "--output=json", "--format=json"})
+JSON_PAIRS = frozenset({("-o", "json"), ("--output", "json"), ("--format", "json")})
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -40,13 +42,16 @@ class Console:
         self.style = Style.AUTO
         self.color = not os.environ.get("NO_COLOR")
         self.verbose = False
+        self.for_programs = False
 
     def foresee(self, arguments: Sequence[str]) -> None:
-        """Take colour and style from a raw command line, so that an error in the line itself is printed as wished."""
-        if "--no-color" in arguments:
+        """Take from a raw command line how errors are to look, so that one in the line itself is printed as wished."""
+        own = list(takewhile(lambda word: word not in ("--", "kubectl"), arguments))
+        if "--no-color" in own:
             self.color = False
-        if "--progress=json" in arguments or ("--progress", "json") in pairwise(arguments):
+        if "--progress=json" in own or ("--progress", "json") in pairwise(own):
             self.style = Style.JSON
+        self.for_programs = not JSON_WORDS.isdisjoint(own) or not JSON_PAIRS.isdisjoint(pairwise(own))
 
     def configure(self, style: Style, *, color: bool, verbose: bool) -> None:
         """Take over what the global options say; before that, defaults hold."""
@@ -97,8 +102,11 @@ class Console:
         return sys.stdin.readline().strip() == expected
 
     def error(self, error: KilterError) -> int:
-        """Print a foreseen error (what, why, details, next step) and return its exit code."""
-        if self.style is Style.JSON:
+        """Print a foreseen error (what, why, details, next step) and return its exit code.
+
+        Who asked for a JSON document, or for progress as JSON, gets the error as JSON too.
+        """
+        if self.for_programs or self.style is Style.JSON:
             import json  # start-up: no other style needs it
 
             self._line(json.dumps(as_json(error)))

@@ -109,6 +109,48 @@ def test_a_wrong_command_line_is_json_too(words: list[str], capsys: pytest.Captu
     assert json.loads(capsys.readouterr().err)["code"] == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "--json"],
+        ["ps", "-o", "json"],
+        ["ps", "-ojson"],
+        ["doctor", "--output", "json"],
+        ["doctor", "--output=json"],
+        ["env", "--format", "json"],
+        ["env", "--format=json"],
+        ["--progress", "plain", "status", "--json"],
+    ],
+)
+def test_who_asks_for_a_json_document_gets_errors_as_json(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(tmp_path), *words, "--nope"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    error = json.loads(said.err.splitlines()[-1])
+    assert (error["event"], error["code"], error["kind"]) == ("error", 2, "BadInput")
+
+
+def test_an_error_of_a_reading_command_is_the_last_line_and_nothing_is_on_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(tmp_path), "status", "-o", "json"]) == 6
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert json.loads(said.err)["next"].startswith("run `kilter init`")
+
+
+@pytest.mark.parametrize(
+    "words", [["kubectl", "get", "pods", "-o", "json"], ["kubectl", "--", "get", "-ojson"], ["ps", "-o", "text"]]
+)
+def test_what_others_print_as_json_changes_no_error_of_kilters(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(tmp_path / "none"), *words]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
 @pytest.mark.requirement("C16")
 @pytest.mark.parametrize("style", ["plain", "json"])
 def test_a_secret_handed_to_a_command_never_comes_out_with_its_error(
