@@ -11,6 +11,7 @@ from kilter.clusters.kind import KindProvider
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, ready, stopflag, tilt
 from kilter.dev.machine import Machine
+from kilter.dev.notices import notices
 from kilter.dev.ready import awaited
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
@@ -79,7 +80,7 @@ class Up:
         workspace = open_workspace(
             self.machine, self.project, cluster_exists=cluster.state not in (State.ABSENT, State.UNFINISHED)
         )
-        for notice in workspace.plan.notices:
+        for notice in notices(workspace):
             self.machine.progress.warn(notice)
         files = render_files(workspace, tools["helm"].result())
         shared = self.pool.submit(self.share_images)
