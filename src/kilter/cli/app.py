@@ -37,6 +37,13 @@ class App:
 
     def project(self) -> "Project":
         """Load the project that the directory lies in; raises NotFound or InvalidProject."""
+        from kilter.catalog.load import names
+        from kilter.project.load import find, load
+
+        return load(find(self.directory), names())
+
+    def project_to_end(self) -> "Project":
+        """Do as `project`, for verbs that only end things: a service that the catalog lacks does not keep them."""
         from kilter.project.load import find, load
 
         return load(find(self.directory))

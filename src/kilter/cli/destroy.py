@@ -19,7 +19,7 @@ def command(app: App, yes: bool, no_snapshot: bool, purge: bool) -> None:
     """
     from kilter.dev.destroy import destroy, losses
 
-    project = app.project()
+    project = app.project_to_end()
     listed = losses(app.machine, project)
     if listed and not no_snapshot:
         raise BadInput(

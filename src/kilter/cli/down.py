@@ -14,4 +14,4 @@ def command(app: App) -> None:
     """
     from kilter.dev.down import down
 
-    app.console.result(down(app.machine, app.project()))
+    app.console.result(down(app.machine, app.project_to_end()))

@@ -15,4 +15,4 @@ def command(app: App, everything: bool) -> None:
     """
     from kilter.dev.stop import stop, stop_all
 
-    app.console.result(stop_all(app.machine) if everything else stop(app.machine, app.project()))
+    app.console.result(stop_all(app.machine) if everything else stop(app.machine, app.project_to_end()))

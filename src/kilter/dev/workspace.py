@@ -7,7 +7,8 @@ from kilter.catalog import load as catalog
 from kilter.catalog.model import Entry
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput, NotFound
-from kilter.project.load import Project
+from kilter.project.checks import unknown_services
+from kilter.project.load import InvalidProject, Project
 from kilter.render.model import Plan
 from kilter.render.plan import needed_ports, pinned_ports, plan, workloads
 from kilter.state import records
@@ -80,9 +81,10 @@ def open_workspace(machine: Machine, project: Project, *, cluster_exists: bool =
 
 
 def _entries(project: Project) -> Mapping[str, Entry]:
+    if project.source and (faults := unknown_services(project.config, project.source, catalog.names())):
+        raise InvalidProject(project.file.name, faults)
     wanted = {service.type or name for name, service in project.config.services.items()}
-    known = set(catalog.names())
-    return {name: catalog.load(name) for name in sorted(wanted & known)}
+    return {name: catalog.load(name) for name in sorted(wanted)}
 
 
 def require_record(machine: Machine, project: Project) -> Allocation:

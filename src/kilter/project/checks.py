@@ -1,6 +1,6 @@
 """What the schema cannot say: grammars, and faults that show only when two places are seen together."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from kilter.project.faults import Fault, visible
 from kilter.project.listing import Path, fault_at
 from kilter.project.model import Config, Probe, Seed
 from kilter.project.source import Source
-from kilter.words import is_name, valid_spelling
+from kilter.words import is_name, nearest, valid_spelling
 
 SCHEMA_VERSION = 1
 
@@ -71,8 +71,11 @@ KEYS: dict[str, rules.Rule] = {
 }
 
 
-def check(config: Config, source: Source, directory_name: str) -> list[Fault]:
-    """Return the faults of a configuration that fits the schema, each with its place in `source`."""
+def check(config: Config, source: Source, directory_name: str, catalog: Collection[str] = ()) -> list[Fault]:
+    """Return the faults of a configuration that fits the schema, each with its place in `source`.
+
+    With the names of all entries of the `catalog`, services of another type are faults too.
+    """
     found = [*_values(config, ())]
     for look in (_version, _names, _host_ports, _components, _seeds, _environments, _forms):
         found += look(config)
@@ -81,7 +84,24 @@ def check(config: Config, source: Source, directory_name: str) -> list[Fault]:
         proposed = valid_spelling(directory_name)
         message = f"the directory's name '{visible(directory_name)}' is no valid project name; add `name: {proposed}`"
         faults.append(Fault(source.label, 1, 1, "name", message))
+    faults += unknown_services(config, source, catalog) if catalog else []
     return faults + [fault_at(source, ("services", name), message, at_key=True) for name, message in _entries(source)]
+
+
+def unknown_services(config: Config, source: Source, catalog: Collection[str]) -> list[Fault]:
+    """Return a fault for each service whose type is none of the catalog's entries."""
+    faults = []
+    for name, service in config.services.items():
+        kind = service.type or name
+        if kind in catalog:
+            continue
+        near = nearest(kind, catalog)
+        hint = f" (did you mean '{near}'?)" if near else ""
+        own = "" if near or service.type else f"; for a name of your own write `{visible(name)}: {{type: <service>}}`"
+        message = f"the catalog has no service '{visible(kind)}'{hint}; it has {', '.join(sorted(catalog))}{own}"
+        path = ("services", name, "type") if service.type else ("services", name)
+        faults.append(fault_at(source, path, message, at_key=not service.type))
+    return faults
 
 
 def _is_about_key(path: Path, message: str) -> bool:

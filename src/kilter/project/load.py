@@ -1,5 +1,7 @@
 """From a directory to a validated project: finding `kilter.yaml`, reading it, and listing all its faults at once."""
 
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,11 @@ def find(start: Path) -> Path:
     )
 
 
-def load(file: Path) -> Project:
-    """Read and validate a `kilter.yaml`; raises NotFound, BadInput (unreadable) or InvalidProject."""
+def load(file: Path, catalog: Collection[str] = ()) -> Project:
+    """Read and validate a `kilter.yaml`; raises NotFound, BadInput (unreadable) or InvalidProject.
+
+    With the names of all entries of the `catalog`, services that are none of them are among the faults.
+    """
     try:
         text = file.read_bytes()
     except FileNotFoundError:
@@ -41,7 +46,7 @@ def load(file: Path) -> Project:
     except OSError as error:
         raise BadInput(f"{file} cannot be read", why=error.strerror or str(error)) from None
     root = file.absolute().parent
-    source, config = _validated(text, file.name, root.name)
+    source, config = _validated(text, file.name, root.name, catalog)
     return Project(project_name(config, root.name), root, file.absolute(), config, source)
 
 
@@ -58,7 +63,7 @@ def project_name(config: Config, directory_name: str) -> str:
     return config.name or directory_name.lower()
 
 
-def _validated(text: bytes, label: str, directory_name: str) -> tuple[Source, Config]:
+def _validated(text: bytes, label: str, directory_name: str, catalog: Collection[str] = ()) -> tuple[Source, Config]:
     source = read(decode(text, label), label)
     root = source.root
     if root is None or (root.pairs is None and root.items is None and root.value is None):
@@ -73,15 +78,16 @@ def _validated(text: bytes, label: str, directory_name: str) -> tuple[Source, Co
     try:
         config = spelled_out(msgspec.convert(data, ProjectFile))
     except msgspec.ValidationError as error:
-        raise InvalidProject(label, _all_faults(source, data, directory_name, str(error))) from None
-    faults = [*source.faults, *check(config, source, directory_name)]
+        further = partial(check, source=source, directory_name=directory_name, catalog=catalog)
+        raise InvalidProject(label, _all_faults(source, data, further, str(error))) from None
+    faults = [*source.faults, *check(config, source, directory_name, catalog)]
     if faults:
         raise InvalidProject(label, _once_per_place(source, faults))
     return source, config
 
 
-def _all_faults(source: Source, data: dict[str, Any], directory_name: str, first: str) -> list[Fault]:
-    """List the faults against the schema, then check what is left once the faulty parts are taken out."""
+def _all_faults(source: Source, data: dict[str, Any], look: Callable[[Config], list[Fault]], first: str) -> list[Fault]:
+    """List the faults against the schema, then look at what is left once the faulty parts are taken out."""
     found = schema_faults(source, data)
     if not found:  # the schema cannot say it, msgspec can
         found = [((), Fault(source.label, 1, 1, "", first))]
@@ -94,8 +100,7 @@ def _all_faults(source: Source, data: dict[str, Any], directory_name: str, first
         except msgspec.ValidationError:
             blamed |= {path[:-1] for path, _ in schema_faults(source, rest) if path}
             continue
-        further = check(config, source, directory_name)
-        faults += [fault for fault in further if not _follows(fault, faults)]
+        faults += [fault for fault in look(config) if not _follows(fault, faults)]
         break
     return _once_per_place(source, [*source.faults, *faults])
 

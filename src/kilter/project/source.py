@@ -70,6 +70,8 @@ class Node(msgspec.Struct):
             found: tuple[Node | None, Node] | None = None
             if node.items is not None and isinstance(step, int) and step < len(node.items):
                 found = (None, node.items[step])
+            elif node.items is not None:  # a list of names, the short form of a map
+                found = next(((None, item) for item in node.items if item.value == step), None)
             elif node.pairs is not None:
                 found = next((pair for pair in reversed(list(node.entries())) if pair[0].value == step), None)
             if found is None:

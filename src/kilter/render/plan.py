@@ -17,10 +17,7 @@ __all__ = ["Plan", "Ports", "needed_credentials", "needed_ports", "pinned_ports"
 
 
 def needed_ports(project: Project, entries: Mapping[str, Entry]) -> list[str]:
-    """Return the port keys of a project in the order in which numbers are given out: services, apps, then Tilt.
-
-    Raises BadInput when a service's type is not in the catalog.
-    """
+    """Return the port keys of a project in the order in which numbers are given out: services, apps, then Tilt."""
     services = project.config.services.items()
     keys = [f"{name}/{port.name}" for name, service in services for port in entry_of(name, service, entries).ports]
     apps: list[tuple[str, Component | Process]] = [*project.components().items(), *project.config.processes.items()]

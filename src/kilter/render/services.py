@@ -7,23 +7,15 @@ from kilter.errors import BadInput
 from kilter.project.model import Service
 from kilter.render.model import PortPlan, Ports, ServicePlan
 from kilter.values import Credentials
-from kilter.words import nearest, quantity
+from kilter.words import quantity
 
 ALLOTTED = frozenset({"name", "project", "type", "ports", "credentials"})  # kilter's alone, or addresses would lie
 MIB = 1024 * 1024
 
 
 def entry_of(name: str, service: Service, entries: Mapping[str, Entry]) -> Entry:
-    """Return the catalog entry of a declared service. Raises BadInput, naming the nearest entry and all of them."""
-    kind = service.type or name
-    if kind in entries:
-        return entries[kind]
-    close = nearest(kind, entries)
-    raise BadInput(
-        f"services.{name}: the catalog has no service {kind!r}" + (f" (did you mean {close!r}?)" if close else ""),
-        why=f"known services: {', '.join(sorted(entries))}",
-        hint="" if service.type else f"to give a service a name of your own, write `{name}: {{type: <service>}}`",
-    )
+    """Return the catalog entry of a declared service; `entries` holds those of all services of the project."""
+    return entries[service.type or name]
 
 
 def service_plan(

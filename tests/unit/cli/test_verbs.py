@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeRunner
 
+from kilter.catalog.load import names
 from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.dev.machine import Machine
@@ -210,3 +211,26 @@ def test_stopping_what_has_no_cluster_changes_nothing(shop: Path, capsys: pytest
     assert run(["-C", str(shop), "stop"]) == 0
     assert "has no cluster" in capsys.readouterr().out
     assert "stopped" not in (shop / "kilter.yaml").read_text()
+
+
+@pytest.mark.requirement("CT-Q9")
+@pytest.mark.parametrize(
+    "line", [["up"], ["env"], ["status"], ["logs"], ["restart"], ["render"], ["kubectl", "get", "pods"]]
+)
+def test_an_unknown_service_is_refused_at_its_place_before_anything_runs(
+    line: list[str], shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "kilter.yaml").write_text("services:\n  postgre:\n")
+    assert run(["-C", str(shop), *line]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: kilter.yaml has 1 fault\n  kilter.yaml:2:3 services.postgre: the catalog has no ")
+    assert ", ".join(names()) in said
+    assert runner.commands == []
+
+
+@pytest.mark.requirement("CT-Q9", "LC-Q15")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize(("line", "code"), [(["stop"], 0), (["destroy", "--yes"], 0), (["down"], 6)])
+def test_an_unknown_service_does_not_keep_a_project_running(line: list[str], code: int, shop: Path) -> None:
+    (shop / "kilter.yaml").write_text("services:\n  postgre:\n")
+    assert run(["-C", str(shop), *line]) == code

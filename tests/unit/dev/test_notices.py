@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
+from unit.dev.support import workspace
 
 from kilter.dev.notices import notices
-
-from .support import workspace
 
 APP = "image: ghcr.io/acme/shop:1\nport: 8080\nservices: {redis: }\n"
 

@@ -33,14 +33,6 @@ def test_services_come_before_the_apps_that_need_them(tmp_path: Path) -> None:
     assert needed_credentials(loaded, entries()) == ["postgres", "redis"]
 
 
-@pytest.mark.requirement("CT-Q9")
-def test_an_unknown_service_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
-    with pytest.raises(BadInput) as caught:
-        planned(tmp_path, "name: shop\nservices: [postgras]\n")
-    assert "did you mean 'postgres'?" in caught.value.what
-    assert caught.value.why == "known services: postgres, redis"
-
-
 def test_an_unknown_version_is_refused_unless_an_image_is_given(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="PostgreSQL 9") as caught:
         planned(tmp_path, "name: shop\nservices: {postgres: '9'}\n")
