@@ -17,36 +17,15 @@ from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
 from kilter.dev.documents import DOCUMENTS
 from kilter.project.schema import json_schema
+from kilter.project.unused import DEPLOY_SIDE, UNUSED
 
 REFERENCE = Path(__file__).parent / "reference"
 WIDTH = 100  # columns of the help texts, whatever the terminal has
 MARK = "<!-- Written by docs/generate.py. Change the code instead, then run `make docs`. -->"
 SCHEMA_FILE = "kilter.schema.json"
 
-# Keys that this release reads and checks but does not use: a file may already hold them.
-UNUSED = frozenset(
-    {
-        "allowFrom",
-        "app",
-        "appSecrets",
-        "cluster.agents",
-        "cluster.httpPort",
-        "cluster.httpsPort",
-        "cluster.provider",
-        "cluster.servers",
-        "deploy",
-        "detect",
-        "environments",
-        "migration",
-        "processes.<name>.probes",
-        "processes.<name>.public",
-        "profile",
-        "public",
-        "secrets",
-        "seed",
-        "sopsRecipient",
-    }
-)
+# Keys that no local command of this release acts on: a file may already hold them.
+WITHOUT_EFFECT = frozenset({*(key.path for key in UNUSED), *DEPLOY_SIDE})
 # What stands for the keys of a map: everything has a name, environments are chosen by a pattern.
 PLACEHOLDERS = {"environments": "<pattern>", "profile.envs": "<pattern>"}
 
@@ -138,11 +117,21 @@ def project_file_page(schema: Mapping[str, Any]) -> str:
     )
     unused = (
         "What is marked ° is read and checked, so that a file may hold it already, and has no effect in this\n"
-        "release: it belongs to other cluster providers, to automatic detection, or to the shared platform."
+        "release. Most of it is for the shared platform. Of the rest, `kilter up` **refuses** what it would otherwise\n"
+        "silently do in another way, unless the value is what happens anyway, and names what does no harm:"
     )
+    words = {True: "refused", False: "named in a notice"}
+    rows = [(f"`{key.path}`", words[key.refused], key.fact, _values(key.satisfied)) for key in UNUSED]
+    local = table(("Key", "With `kilter up`", "Because", "Fine is"), rows)
     used = [text for path, text in sections if not is_unused(path)]
     later = [text for path, text in sections if is_unused(path)]
-    return page("kilter.yaml", "user", intro, unused, *used, "The maps from here on are marked ° as a whole.", *later)
+    return page(
+        "kilter.yaml", "user", intro, unused, local, *used, "The maps from here on are marked ° as a whole.", *later
+    )
+
+
+def _values(values: Sequence[object]) -> str:
+    return ", ".join(f"`{json.dumps(value) if not isinstance(value, str) else value}`" for value in values) or "none"
 
 
 def maps(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -232,7 +221,7 @@ def default_of(entry: Mapping[str, Any]) -> str:
 def is_unused(path: str) -> bool:
     """Tell whether a key or one above it has no use in this release."""
     words = path.replace("[]", "").split(".")
-    return any(".".join(words[:length]) in UNUSED for length in range(1, len(words) + 1))
+    return any(".".join(words[:length]) in WITHOUT_EFFECT for length in range(1, len(words) + 1))
 
 
 def joined(path: str, key: str) -> str:

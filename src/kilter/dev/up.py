@@ -11,7 +11,7 @@ from kilter.clusters.kind import KindProvider
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, ready, stopflag, tilt
 from kilter.dev.machine import Machine
-from kilter.dev.notices import notices
+from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.ready import awaited
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
@@ -73,6 +73,7 @@ class Up:
 
     def run(self) -> UpResult:
         """Tell the story: check, plan, render, cluster, dev loop, answers."""
+        refuse_unmet(self.project)
         tools = self.fetch_tools()
         provider = clusters.provider(self.machine)
         engine.check(self.machine.runner, self.machine.environment)
