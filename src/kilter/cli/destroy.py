@@ -9,15 +9,15 @@ from kilter.errors import BadInput
 @click.command("destroy")
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @click.option("--no-snapshot", is_flag=True, help="Accept that the databases go without a snapshot.")
-@click.option("--purge", is_flag=True, help="Forget the project's ports and credentials as well.")
+@click.option("--purge", is_flag=True, help="Take all but the repository: ports, password and data folder too.")
 @click.pass_obj
 def command(app: App, yes: bool, no_snapshot: bool, purge: bool) -> None:
     """Delete the cluster and all its data.
 
     To free memory and keep the data, use `kilter stop`. Ports and credentials stay as they are, so that a new
-    `kilter up` comes back at the same addresses.
+    `kilter up` comes back at the same addresses; `--purge` gives them back.
     """
-    from kilter.dev.destroy import destroy, losses
+    from kilter.dev.destroy import destroy, losses, purged
 
     project = app.project_to_end()
     listed = losses(app.machine, project)
@@ -29,5 +29,6 @@ def command(app: App, yes: bool, no_snapshot: bool, purge: bool) -> None:
             details=listed,
         )
     if not yes:
-        app.ask_for_name(project.name, ["destroy deletes:", *listed] if listed else [])
+        going = [*listed, *(purged(app.machine, project) if purge else [])]
+        app.ask_for_name(project.name, ["destroy deletes:", *going] if going else [])
     app.console.result(destroy(app.machine, project, purge=purge))

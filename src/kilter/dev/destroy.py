@@ -1,12 +1,14 @@
 """`kilter destroy`: the one command that deletes."""
 
 import os
+import shutil
 from pathlib import Path
 
 from kilter.clusters import engine
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
 from kilter.dev.machine import Machine
+from kilter.errors import Failed
 from kilter.project.load import Project
 from kilter.state import records
 from kilter.state.lock import project_lock
@@ -27,8 +29,22 @@ def losses(machine: Machine, project: Project) -> list[str]:
     return listed
 
 
+def purged(machine: Machine, project: Project) -> list[str]:
+    """Return what `--purge` takes beyond `losses`, one line each; empty when this machine knows nothing of it."""
+    paths, name = machine.paths, project.name
+    known = records.read(paths, name)
+    listed = [f"the ports {known.block[0]}-{known.block[-1]} and the password"] if known else []
+    if paths.snapshots(name).is_dir():
+        kept = sorted(paths.snapshots(name).iterdir())
+        listed += [f"the snapshot {snapshot.name} ({human_size(_size(snapshot))})" for snapshot in kept]
+    return listed + ([f"the folder {paths.project_data(name)}"] if _exists(paths.project_data(name)) else [])
+
+
 def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
-    """Delete the cluster, its data and the rendered files; `purge` forgets ports and credentials too (LC-Q10)."""
+    """Delete the cluster, its data and the rendered files; `purge` takes all but the repository (LC-Q10).
+
+    Raises Failed when something of it cannot be deleted; the same command again goes on.
+    """
     name = project.name
     records.refuse_foreign(machine.paths, name, project.root)
     with project_lock(machine.paths, name, "destroy"):
@@ -38,14 +54,31 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
         rendered.remove(machine.paths.project_cache(name))
         stopflag.clear(machine, project)
         if purge:
+            _remove(machine.paths.project_data(name))
             records.forget(machine.paths, name)
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
     kept = (
-        "its ports and credentials are forgotten"
+        "its ports, its password and its data folder are gone too"
         if purge
         else "its ports and credentials are kept for the next `kilter up`"
     )
     return f"{what}; {kept}"
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; of a link, there or within, the link alone."""
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+        raise Failed(f"{folder} could not be deleted", why=why, hint=f"run `sudo rm -r {folder}`") from error
 
 
 def _size(folder: Path) -> int:

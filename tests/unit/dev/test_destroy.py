@@ -1,0 +1,123 @@
+"""`kilter destroy --purge`: everything but the repository, and nothing that a link leads to."""
+
+import errno
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import told, workspace
+
+from kilter.cli.app import App
+from kilter.cli.main import run
+from kilter.dev.destroy import destroy, purged
+from kilter.dev.machine import Machine
+from kilter.dev.workspace import Workspace
+from kilter.errors import Failed
+from kilter.state import records
+from kilter.tools import docker
+
+ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
+ABSENT = {docker.inspect("kilter-shop-control-plane").argv: "[]", **ENGINE}
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Workspace:
+    """The project `shop`, known to the machine and without a cluster, with a snapshot."""
+    found = workspace(tmp_path, FakeRunner(ABSENT))
+    snapshot = found.machine.paths.snapshots("shop") / "friday"
+    snapshot.mkdir(parents=True)
+    (snapshot / "dump").write_bytes(b"x" * 2048)
+    return found
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_purge_takes_the_data_folder_and_the_record_and_leaves_the_repository_and_the_neighbours(
+    opened: Workspace,
+) -> None:
+    paths = opened.machine.paths
+    neighbour = paths.project_data("shopping") / "record.json"
+    neighbour.parent.mkdir()
+    neighbour.write_text("mine")
+    said = destroy(opened.machine, opened.project, purge=True)
+    assert "its data folder are gone too" in said
+    assert not paths.project_data("shop").exists()
+    assert records.read(paths, "shop") is None
+    assert neighbour.read_text() == "mine"
+    assert opened.project.file.is_file()
+    destroy(opened.machine, opened.project, purge=True)
+
+
+@pytest.mark.requirement("LC-Q10", "LC-28")
+def test_without_purge_ports_password_and_snapshots_stay(opened: Workspace) -> None:
+    before = records.read(opened.machine.paths, "shop")
+    destroy(opened.machine, opened.project, purge=False)
+    assert records.read(opened.machine.paths, "shop") == before
+    assert (opened.machine.paths.snapshots("shop") / "friday/dump").exists()
+
+
+@pytest.mark.requirement("C9", "LC-Q10")
+def test_purge_follows_no_link(opened: Workspace, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    folder = opened.machine.paths.project_data("shop")
+    (folder / "elsewhere").symlink_to(precious)
+    destroy(opened.machine, opened.project, purge=True)
+    assert not folder.exists()
+    folder.symlink_to(precious)
+    destroy(opened.machine, opened.project, purge=True)
+    assert not folder.is_symlink()
+    assert (precious / "file").exists()
+
+
+@pytest.mark.requirement("F4")
+def test_what_cannot_be_deleted_is_named_and_the_record_stays_for_the_next_attempt(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "dump")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    # What is rendered goes before, by the same function.
+    monkeypatch.setattr("kilter.dev.destroy.rendered.remove", lambda _folder: None)
+    with pytest.raises(Failed, match="could not be deleted") as caught:
+        destroy(opened.machine, opened.project, purge=True)
+    assert caught.value.why == "dump: Permission denied"
+    assert "sudo rm -r" in caught.value.hint
+    assert records.read(opened.machine.paths, "shop") == opened.allocation
+
+
+@pytest.mark.requirement("LC-Q9", "LC-Q10")
+def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
+    block = opened.allocation.block
+    assert purged(opened.machine, opened.project) == [
+        f"the ports {block[0]}-{block[-1]} and the password",
+        "the snapshot friday (2.0 KiB)",
+        f"the folder {opened.machine.paths.project_data('shop')}",
+    ]
+    destroy(opened.machine, opened.project, purge=True)
+    assert purged(opened.machine, opened.project) == []
+
+
+@pytest.mark.requirement("LC-Q9", "C17")
+def test_purge_asks_for_the_name_and_takes_nothing_before_it_is_typed(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    machine: Machine = opened.machine
+    monkeypatch.setattr(App, "machine", machine)
+    monkeypatch.setattr("kilter.cli.console.Console.progress", machine.progress)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert run(["-C", str(opened.project.root), "destroy", "--purge"]) == 130
+    assert "note: the snapshot friday (2.0 KiB)" in told(machine)
+    assert machine.paths.project_data("shop").is_dir()
+    assert records.read(machine.paths, "shop") is not None
