@@ -10,7 +10,11 @@ from kilter.cli.options import Duration
 @click.option("--attach", is_flag=True, help="Stay in front and follow the dev loop's output; Ctrl-C detaches.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for readiness.")
 @click.option("--timings", is_flag=True, help="Print how long each part took and what the rest waited for.")
-@click.option("--recreate", is_flag=True, help="Make a new cluster where the old one is gone or beyond repair.")
+@click.option(
+    "--recreate",
+    is_flag=True,
+    help="Make a new cluster where the old one is gone or beyond repair; the old data stays on disk, apart.",
+)
 @click.pass_obj
 def command(app: App, attach: bool, timeout: float, timings: bool, recreate: bool) -> None:
     """Start the project's cluster, its services and the dev loop.

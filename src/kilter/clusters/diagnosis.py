@@ -39,7 +39,7 @@ CAUSES: Sequence[Cause] = (
         "run `kilter doctor`, which prints the two sysctl lines to raise them",
     ),
     Cause(
-        r"is configured to not run on a host using cgroup v1|cgroup.?v1",
+        r"is configured to not run on a host using cgroup v1",
         "this Kubernetes version refuses the host's cgroup v1",
         "boot with cgroup v2; `kilter doctor` says more",
     ),

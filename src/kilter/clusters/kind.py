@@ -11,7 +11,7 @@ from pathlib import Path
 from kilter.clusters import kubeconfig, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name
-from kilter.clusters.provider import Capabilities, Cluster, Listed, State
+from kilter.clusters.provider import BeyondRepair, Capabilities, Cluster, Listed, State
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import Command, Runner
 from kilter.state.files import write_whole
@@ -84,7 +84,7 @@ class KindProvider:
             try:
                 self.runner.run(docker.start(container.id))
             except MachineLacks as error:
-                raise explain(error, "") from error
+                raise explain(_unstartable(container, error), "") from error
         self.wait_until_ready(project, timeout)
         container = self._owned(project)
         self._write_kubeconfig(project, container)
@@ -102,6 +102,16 @@ class KindProvider:
             return False
         self.runner.run(docker.stop(container.id, grace))
         return True
+
+    def discard(self, project: str, grace: int) -> None:
+        """See `Provider.discard`."""
+        container = node.own(self.find(project))
+        if node.STATES.get(container.status) is State.RUNNING:
+            with suppress(Failed, TimedOut):  # it is broken: it may not end by itself
+                self.runner.run(docker.stop(container.id, grace))
+        self.runner.run(docker.remove(container.id))
+        creation_mark(self.paths, project).unlink(missing_ok=True)
+        self.paths.kubeconfig(project).unlink(missing_ok=True)
 
     def delete(self, project: str) -> bool:
         """See `Provider.delete`. The container goes last, so that a deletion cut off is taken up again."""
@@ -124,22 +134,25 @@ class KindProvider:
         return kubeconfig.ensure(self.runner, self.paths, project)
 
     def wait_until_ready(self, project: str, timeout: float) -> None:
-        """Wait until the API server says that it is ready. Raises NotReady when the node ended, TimedOut."""
+        """Wait until the API server says that it is ready. Raises BeyondRepair when the node ended, TimedOut."""
         name, limit = node_name(project), time.monotonic() + timeout
         question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
         while True:
             answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=tuple(range(256))))
             if answer.code == 0:
                 return
+            if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:
+                raise BeyondRepair(f"{name} has no credentials", why=answer.stderr.strip())
             found = self.find(project)
             if found.state is not State.RUNNING:
                 log = self.runner.run(docker.logs(name, 20))
                 lines = (log.stdout + log.stderr).splitlines()
-                raise NotReady(f"{name} ended while it was starting", hint="run `kilter doctor`", details=lines)
+                raise explain(BeyondRepair(f"{name} ended while it was starting", details=lines), "")
             if time.monotonic() >= limit:
                 raise TimedOut(
                     f"the API server of {name} is not ready after {timeout:g} seconds",
-                    hint="run `kilter up` again to go on waiting, or `kilter doctor`",
+                    hint="run `kilter up` again to go on waiting; if it stays so, `kilter up --recreate` makes a new "
+                    "cluster and leaves the services' data on disk",
                     details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
                 )
             time.sleep(POLL)
@@ -202,6 +215,13 @@ class KindProvider:
 
 def _delete_all(folder: str) -> tuple[str, ...]:
     return folder, "-mindepth", "1", "-delete"
+
+
+def _unstartable(container: Container, error: KilterError) -> KilterError:
+    """Tell a container that the engine cannot start from an engine that did not answer."""
+    if not any("error response from daemon" in line.lower() for line in error.details):
+        return error
+    return BeyondRepair(f"the container {container.name} does not start", why=error.what, details=error.details)
 
 
 def _present(found: Cluster) -> Busy:

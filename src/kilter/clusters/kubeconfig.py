@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from kilter.clusters.node import context_name, find, own
-from kilter.clusters.provider import State
-from kilter.errors import Failed, NotReady
+from kilter.clusters.provider import BeyondRepair, State
+from kilter.errors import NotReady
 from kilter.proc import Runner
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
@@ -29,18 +29,14 @@ def ensure(runner: Runner, paths: Paths, project: str) -> Path:
 
 
 def ensure_for(runner: Runner, paths: Paths, project: str, node: Container) -> Path:
-    """Do as `ensure` for a node that was found already and runs; raises NotReady when it has no credentials yet."""
+    """Do as `ensure` for a node that was found already and runs; raises BeyondRepair when it has no credentials."""
     file, context, namespace = paths.kubeconfig(project), context_name(project), f"{project}-dev"
     server = server_of(node)
     if fits(file, context, server):
         return file
     answer = runner.run(docker.execute(node.id, "cat", ADMIN_FILE, ok=(0, 1)))
     if answer.code != 0:
-        raise NotReady(
-            f"{node.name} has no credentials yet",
-            why=answer.stderr.strip(),
-            hint="`kilter up --recreate` makes the cluster anew",
-        )
+        raise BeyondRepair(f"{node.name} has no credentials", why=answer.stderr.strip())
     write_whole(file, compose(answer.stdout, context, namespace, server))
     return file
 
@@ -48,7 +44,7 @@ def ensure_for(runner: Runner, paths: Paths, project: str, node: Container) -> P
 def compose(admin: str, context: str, namespace: str, server: str) -> str:
     """Build the text from the node's own admin file: one cluster, user and context, all named `context`.
 
-    Raises Failed when the admin file is not of the form that kubeadm writes.
+    Raises BeyondRepair when the admin file is not of the form that kubeadm writes.
     """
     import yaml  # start-up: most commands find the file in place
 
@@ -58,7 +54,8 @@ def compose(admin: str, context: str, namespace: str, server: str) -> str:
         authority = cluster["cluster"]["certificate-authority-data"]
         credentials = {key: user["user"][key] for key in ("client-certificate-data", "client-key-data")}
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise Failed("the node's credentials cannot be read", why=f"{type(error).__name__} in {ADMIN_FILE}") from None
+        why = f"{type(error).__name__} in {ADMIN_FILE}"
+        raise BeyondRepair("the node's credentials cannot be read", why=why) from None
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
@@ -92,7 +89,7 @@ def server_of(node: Container) -> str:
     """Return the address of the node's API server on this machine."""
     ports = node.published.get(API_PORT)
     if not ports:
-        raise Failed(f"{node.name} publishes no API server", hint="`kilter up --recreate` makes the cluster anew")
+        raise BeyondRepair(f"{node.name} publishes no API server")
     return f"https://127.0.0.1:{ports[0]}"
 
 

@@ -1,10 +1,11 @@
 """What kilter asks of whatever makes clusters, and what it may expect, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from kilter.errors import NotReady
 from kilter.tools.docker import Container
 from kilter.values import Value
 
@@ -22,6 +23,17 @@ class State(StrEnum):
     DEAD = "dead"
     UNFINISHED = "unfinished"
     FOREIGN = "foreign"
+
+
+class BeyondRepair(NotReady):
+    """A cluster that is there and cannot be brought to work again; what is left is to make a new one (LC-Q19)."""
+
+    def __init__(self, what: str, *, why: str = "", details: Sequence[str] = ()) -> None:
+        hint = (
+            "run `kilter up` again; if it stays so, `kilter up --recreate` makes a new cluster "
+            "that takes over the services' data"
+        )
+        super().__init__(what, why=why, hint=hint, details=details)
 
 
 class Cluster(Value, frozen=True):
@@ -77,10 +89,16 @@ class Provider(Protocol):
         """Create the cluster; whatever fails or interrupts leaves nothing behind. Raises Busy when one is there."""
 
     def start(self, project: str, timeout: float) -> Cluster:
-        """Start a stopped or dead cluster and wait until its API answers; a running one is waited for alike."""
+        """Start a stopped or dead cluster and wait until its API answers; a running one is waited for alike.
+
+        Raises BeyondRepair when it cannot be made to work, TimedOut, or what the machine lacks for it.
+        """
 
     def stop(self, project: str, grace: int) -> bool:
         """Stop the cluster, keeping everything; returns whether there was anything to stop."""
+
+    def discard(self, project: str, grace: int) -> None:
+        """Remove the cluster and keep its services' data where it lies; raises NotFound where there is none."""
 
     def delete(self, project: str) -> bool:
         """Delete the cluster and its services' data; returns whether there was anything to delete."""

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from kilter.clusters import engine, ports, registry
 from kilter.clusters.kind import KindProvider
-from kilter.clusters.provider import Cluster, State
+from kilter.clusters.provider import BeyondRepair, Cluster, State
 from kilter.dev import clusters, ready, stopflag, tilt
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.ready import awaited
+from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
 from kilter.dev.warming import Warming
 from kilter.dev.workspace import Workspace, open_workspace
-from kilter.errors import NotReady
+from kilter.errors import NotReady, TimedOut
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
 from kilter.render.cluster import registry_hosts
@@ -28,7 +29,7 @@ from kilter.tools.kubectl import Kubectl
 
 @dataclass(frozen=True)
 class UpOptions:
-    """`timeout` in seconds for the whole; `recreate` allows a new cluster where the old one is beyond repair."""
+    """`timeout` in seconds for the whole; `recreate` allows a new cluster where the old is gone or beyond repair."""
 
     timeout: float = 300.0
     recreate: bool = False
@@ -115,16 +116,32 @@ class Up:
 
     def bring_up(self, provider: KindProvider, cluster: Cluster, workspace: Workspace, config: str) -> None:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
-        name, image = workspace.name, workspace.node_image
         if cluster.state in (State.ABSENT, State.UNFINISHED):
             self.refuse_lost_data(workspace)
-            # One that is left from a cluster that is gone believes that everything is applied.
-            tilt.end(self.machine.paths, name)
-            ports.check(workspace.allocation.mapped_ports)
-            with self.machine.progress.step(f"create the cluster {workspace.plan.cluster}") as step:
-                step.note(f"one container, from {image.partition('@')[0]}")
-                provider.create(name, config, image)
+            # What a creation that was cut off still holds, the new one takes over.
+            ports.check(port for port in workspace.allocation.mapped_ports if port not in cluster.ports)
+            self.create(provider, workspace, config)
             return
+        try:
+            self.resume(provider, cluster, workspace)
+        except (BeyondRepair, TimedOut) as error:
+            if not self.options.recreate:
+                raise
+            discard(self.machine, provider, workspace.name, error)
+            self.limit = ready.deadline(self.options.timeout)
+            self.create(provider, workspace, config)
+
+    def create(self, provider: KindProvider, workspace: Workspace, config: str) -> None:
+        """Create the cluster; a Tilt that still runs speaks to one that is gone, and is ended."""
+        image = workspace.node_image
+        tilt.end(self.machine.paths, workspace.name)
+        with self.machine.progress.step(f"create the cluster {workspace.plan.cluster}") as step:
+            step.note(f"one container, from {image.partition('@')[0]}")
+            provider.create(workspace.name, config, image)
+
+    def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
+        """Start the stopped cluster, or find that it runs; raises BeyondRepair or TimedOut where that cannot be."""
+        name = workspace.name
         if cluster.state is State.RUNNING:
             provider.start(name, self.left())
             self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")

@@ -260,7 +260,7 @@ def _check_pin(key: str, port: int, record: Allocation, *, cluster_exists: bool)
         raise BadInput(
             f"hostPort {port} of {key} needs a new cluster",
             why="a cluster's ports outside its block are fixed when it is made",
-            hint=f"{_free_hint(record)}, or run `kilter up --recreate`",
+            hint=f"{_free_hint(record)}; another takes `kilter destroy`, which deletes the data, and `kilter up`",
         )
 
 

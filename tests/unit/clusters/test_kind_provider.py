@@ -10,7 +10,7 @@ from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import creation_mark, node_name
-from kilter.clusters.provider import State
+from kilter.clusters.provider import BeyondRepair, State
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
 from kilter.proc import Command, Outcome
 from kilter.state.paths import Paths
@@ -112,6 +112,7 @@ def test_a_cluster_without_this_projects_mark_is_foreign_and_no_verb_touches_it(
         lambda: mine.start("shop", 1),
         lambda: mine.stop("shop", 1),
         lambda: mine.delete("shop"),
+        lambda: mine.discard("shop", 1),
         lambda: mine.kubeconfig("shop"),
     ):
         with pytest.raises(Busy, match="is not this project's"):
@@ -305,9 +306,60 @@ def test_a_node_that_ends_while_starting_is_not_waited_for(paths: Paths, node: C
             docker.logs(node_name("shop"), 20).argv: Outcome(0, "", "kubelet: too old\n"),
         }
     )
-    with pytest.raises(NotReady) as caught:
+    with pytest.raises(BeyondRepair) as caught:
         provider(runner, paths).start("shop", 60)
     assert caught.value.details == ("kubelet: too old",)
+    assert "`kilter up --recreate`" in caught.value.hint
+
+
+@pytest.mark.requirement("LC-Q19")
+def test_a_container_that_the_engine_cannot_start_is_beyond_repair(paths: Paths, node: Callable[..., str]) -> None:
+    said = "Error response from daemon: network 1234 not found"
+    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: Outcome(1, "", said)})
+    with pytest.raises(BeyondRepair, match="kilter-shop-control-plane does not start") as caught:
+        provider(runner, paths).start("shop", 60)
+    assert caught.value.details == (said,)
+
+
+@pytest.mark.requirement("LC-Q19", "NS-Q16")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error response from daemon: driver failed: Bind for 127.0.0.1:30001 failed: port is already allocated",
+        "Error response from daemon: write /x: no space left on device",
+        "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?",
+    ],
+)
+def test_what_the_machine_lacks_is_no_reason_to_give_a_cluster_up(
+    said: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: Outcome(1, "", said)})
+    with pytest.raises(MachineLacks) as caught:
+        provider(runner, paths).start("shop", 60)
+    assert "--recreate" not in caught.value.hint
+
+
+@pytest.mark.requirement("LC-Q19")
+def test_a_node_without_its_own_credentials_is_not_waited_for(paths: Paths, node: Callable[..., str]) -> None:
+    said = f"error: stat {kubeconfig.ADMIN_FILE}: no such file or directory"
+    runner = FakeRunner({INSPECT: node(), READY: Outcome(1, "", said)})
+    with pytest.raises(BeyondRepair, match="has no credentials"):
+        provider(runner, paths).start("shop", 60)
+
+
+@pytest.mark.requirement("LC-Q19", "NS-Q3")
+@pytest.mark.parametrize("status", ["running", "exited", "dead"])
+def test_discarding_removes_the_container_and_leaves_the_data(
+    status: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    row = paths.volumes("shop") / "pvc-1" / "row"
+    row.parent.mkdir(parents=True)
+    row.touch()
+    runner = FakeRunner({INSPECT: node(status), docker.stop("abc", 5).argv: Outcome(1), docker.remove("abc").argv: ""})
+    provider(runner, paths).discard("shop", 5)
+    stopping = [docker.stop("abc", 5).argv] if status == "running" else []
+    assert [command.argv for command in runner.commands] == [INSPECT, *stopping, docker.remove("abc").argv]
+    assert row.exists()
 
 
 @pytest.mark.requirement("LC-Q16")

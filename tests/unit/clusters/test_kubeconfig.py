@@ -1,10 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
 
 from kilter.clusters import kubeconfig
-from kilter.errors import Failed, NotReady
+from kilter.clusters.provider import BeyondRepair
 from kilter.proc import Outcome
 from kilter.state.paths import Paths
 from kilter.tools import docker
@@ -82,12 +83,18 @@ def test_a_link_is_replaced_and_never_written_through(paths: Paths, tmp_path: Pa
     assert not paths.kubeconfig("shop").is_symlink()
 
 
-def test_a_node_without_credentials_is_not_ready(paths: Paths) -> None:
-    with pytest.raises(NotReady):
+@pytest.mark.requirement("LC-Q19")
+def test_a_node_without_credentials_or_a_published_api_is_beyond_repair_and_says_what_is_left(paths: Paths) -> None:
+    with pytest.raises(BeyondRepair, match="has no credentials") as caught:
         kubeconfig.ensure_for(FakeRunner({READ: Outcome(1, "", "No such file")}), paths, "shop", NODE)
+    assert "`kilter up --recreate`" in caught.value.hint
+    assert "the services' data stays on disk" in caught.value.hint
+    with pytest.raises(BeyondRepair, match="publishes no API server"):
+        kubeconfig.ensure_for(FakeRunner(), paths, "shop", replace(NODE, published={}))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "clusters: []\nusers: []", "{", ADMIN.replace("client-key-data", "exec")])
 def test_credentials_of_another_form_are_refused(text: str) -> None:
-    with pytest.raises(Failed, match="cannot be read"):
+    with pytest.raises(BeyondRepair, match="cannot be read") as caught:
         kubeconfig.compose(text, "c", "n", "https://127.0.0.1:1")
+    assert caught.value.exit_code == 10

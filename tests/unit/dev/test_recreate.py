@@ -1,0 +1,122 @@
+"""`kilter up --recreate`: a new cluster where the old one is gone or beyond repair, and nowhere else."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.dev.support import told, workspace
+
+from kilter.clusters import ports
+from kilter.clusters.provider import BeyondRepair, Cluster, State
+from kilter.dev.up import Up, UpOptions
+from kilter.dev.workspace import Workspace
+from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
+
+
+@dataclass
+class FakeProvider:
+    """A provider that remembers what it was asked, and whose clusters do not start when the test says so."""
+
+    fault: KilterError | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def create(self, project: str, config: str, image: str) -> None:
+        self.asked.append(f"create {project} {config}")
+
+    def start(self, project: str, timeout: float) -> None:
+        self.asked.append(f"start {project}")
+        if self.fault:
+            raise self.fault
+
+    def discard(self, project: str, grace: int) -> None:
+        self.asked.append(f"discard {project}")
+
+
+@pytest.fixture(autouse=True)
+def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda _: True)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Workspace:
+    """The project `shop` with data on disk."""
+    found = workspace(tmp_path)
+    (found.machine.paths.volumes("shop") / "pvc-1").mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=1) as made:
+        yield made
+
+
+def bring_up(opened: Workspace, provider: Any, state: State, pool: ThreadPoolExecutor, *, recreate: bool) -> None:
+    """Bring the cluster up as `kilter up` does."""
+    up = Up(opened.machine, opened.project, UpOptions(recreate=recreate), pool)
+    up.bring_up(provider, Cluster("shop", state), opened, "config")
+
+
+BROKEN = BeyondRepair("the container does not start")
+
+
+@pytest.mark.requirement("LC-Q19")
+@pytest.mark.parametrize("fault", [BROKEN, TimedOut("the API server is not ready")])
+@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.DEAD])
+def test_a_cluster_beyond_repair_is_kept_until_the_user_says_recreate(
+    fault: KilterError, state: State, opened: Workspace, pool: ThreadPoolExecutor
+) -> None:
+    provider = FakeProvider(fault)
+    with pytest.raises(type(fault)):
+        bring_up(opened, provider, state, pool, recreate=False)
+    assert provider.asked == ["start shop"]
+    bring_up(opened, provider, state, pool, recreate=True)
+    assert provider.asked[1:] == ["start shop", "discard shop", "create shop config"]
+    assert (opened.machine.paths.volumes("shop") / "pvc-1").is_dir()
+    assert f"warn: the data of the old one stays in {opened.machine.paths.volumes('shop')}" in told(opened.machine)
+
+
+@pytest.mark.requirement("LC-Q19")
+@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED])
+def test_a_healthy_cluster_is_never_made_anew(state: State, opened: Workspace, pool: ThreadPoolExecutor) -> None:
+    provider = FakeProvider()
+    bring_up(opened, provider, state, pool, recreate=True)
+    assert provider.asked == ["start shop"]
+
+
+@pytest.mark.requirement("LC-Q19", "NS-Q3")
+@pytest.mark.parametrize("fault", [MachineLacks("the disk is full"), Busy("is not this project's")])
+def test_what_is_the_machines_or_anothers_is_no_reason_to_make_a_cluster_anew(
+    fault: KilterError, opened: Workspace, pool: ThreadPoolExecutor
+) -> None:
+    provider = FakeProvider(fault)
+    with pytest.raises(type(fault)):
+        bring_up(opened, provider, State.STOPPED, pool, recreate=True)
+    assert provider.asked == ["start shop"]
+
+
+@pytest.mark.requirement("LC-Q19", "LC-Q21")
+def test_a_new_cluster_over_the_data_of_a_lost_one_takes_the_word_too(
+    opened: Workspace, pool: ThreadPoolExecutor
+) -> None:
+    provider = FakeProvider()
+    with pytest.raises(NotReady, match="its data is still there") as caught:
+        bring_up(opened, provider, State.ABSENT, pool, recreate=False)
+    assert "`kilter up --recreate`" in caught.value.hint
+    bring_up(opened, provider, State.ABSENT, pool, recreate=True)
+    assert provider.asked == ["create shop config"]
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_the_ports_of_a_creation_that_was_cut_off_are_no_foreign_programs(
+    opened: Workspace, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = opened.allocation.mapped_ports
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in held)
+    monkeypatch.setattr(Cluster, "ports", property(lambda self: held if self.state is State.UNFINISHED else ()))
+    bring_up(opened, FakeProvider(), State.UNFINISHED, pool, recreate=True)
+    with pytest.raises(MachineLacks, match="held by other programs"):
+        bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=True)
