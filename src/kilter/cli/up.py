@@ -15,8 +15,13 @@ from kilter.cli.options import Duration
     is_flag=True,
     help="Make a new cluster where the old one is gone or beyond repair; the old data stays on disk, apart.",
 )
+@click.option(
+    "--reassign-ports",
+    is_flag=True,
+    help="Move the project to other ports where another program holds one of its own; only without a cluster.",
+)
 @click.pass_obj
-def command(app: App, attach: bool, timeout: float, timings: bool, recreate: bool) -> None:
+def command(app: App, attach: bool, timeout: float, timings: bool, recreate: bool, reassign_ports: bool) -> None:
     """Start the project's cluster, its services and the dev loop.
 
     Creates the cluster, or starts the existing one; returns when every declared service and the app answer at their
@@ -29,7 +34,8 @@ def command(app: App, attach: bool, timeout: float, timings: bool, recreate: boo
 
     clock = Timings(app.machine.progress)
     project = app.project()
-    result = up(app.machine.reporting_to(clock), project, UpOptions(timeout=timeout, recreate=recreate))
+    options = UpOptions(timeout=timeout, recreate=recreate, reassign_ports=reassign_ports)
+    result = up(app.machine.reporting_to(clock), project, options)
     app.console.result(up_view(result))
     if timings:
         app.console.result(table(clock.spans))

@@ -35,7 +35,7 @@ def check(ports: Iterable[int]) -> None:
     if taken:
         raise MachineLacks(
             f"{len(taken)} of the project's ports are held by other programs" if len(taken) > 1 else str(taken[0]),
-            hint="end the program, then run `kilter up` again",
+            hint="end the program and run `kilter up` again, or `kilter up --reassign-ports` to move the project",
             details=[str(holder) for holder in taken] if len(taken) > 1 else [],
         )
 

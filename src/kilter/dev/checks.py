@@ -186,7 +186,7 @@ def port_block(paths: Paths, known: Iterable[Allocation], running: frozenset[str
         return found("ports.block", "pass", message)
     lines = [f"{taken[holder.port]}: {holder}" for holder in ports.holders(sorted(taken))]
     message = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
-    fix = "end these programs before the next `kilter up` of the project"
+    fix = "end these programs before the next `kilter up` of the project, or move it: `kilter up --reassign-ports`"
     return found("ports.block", "warning", message, fix)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from kilter.clusters import ports
 from kilter.dev.tilt_process import alive, end
 from kilter.dev.workspace import Workspace
 from kilter.errors import BuildFailed, MachineLacks, NotReady
@@ -49,9 +50,9 @@ class TiltLife:
         workspace, paths = self.workspace, self.workspace.machine.paths
         if _listens(workspace.allocation.tilt_port):
             raise MachineLacks(
-                f"port {workspace.allocation.tilt_port} is taken by another program",
+                str(ports.holders([workspace.allocation.tilt_port])[0]),
                 why="it is the port of this project's Tilt",
-                hint="end that program, or find it with `kilter doctor`",
+                hint="end the program and run `kilter up` again",
             )
         log, home = paths.tilt_log(workspace.name), self.commands.home
         log.unlink(missing_ok=True)

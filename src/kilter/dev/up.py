@@ -13,6 +13,7 @@ from kilter.dev import clusters, ready, stopflag, tilt
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.ready import awaited
+from kilter.dev.reassign import needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
@@ -29,10 +30,14 @@ from kilter.tools.kubectl import Kubectl
 
 @dataclass(frozen=True)
 class UpOptions:
-    """`timeout` in seconds for the whole; `recreate` allows a new cluster where the old is gone or beyond repair."""
+    """`timeout` in seconds for the whole; `recreate` allows a new cluster where the old is gone or beyond repair.
+
+    `reassign_ports` allows another block of ports where other programs hold some of the project's.
+    """
 
     timeout: float = 300.0
     recreate: bool = False
+    reassign_ports: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Up:
         provider = clusters.provider(self.machine)
         engine.check(self.machine.runner, self.machine.environment)
         cluster = provider.find(self.project.name)
+        if self.options.reassign_ports:
+            reassign(self.machine, self.project, cluster)
         workspace = open_workspace(
             self.machine, self.project, cluster_exists=cluster.state not in (State.ABSENT, State.UNFINISHED)
         )
@@ -118,8 +125,7 @@ class Up:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
         if cluster.state in (State.ABSENT, State.UNFINISHED):
             self.refuse_lost_data(workspace)
-            # What a creation that was cut off still holds, the new one takes over.
-            ports.check(port for port in workspace.allocation.mapped_ports if port not in cluster.ports)
+            ports.check(needed(self.machine.paths, workspace.allocation, cluster))
             self.create(provider, workspace, config)
             return
         try:

@@ -1,0 +1,133 @@
+"""`kilter up --reassign-ports`: only where another program is in the way, and only while nothing can be lost."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import told, workspace
+
+from kilter.clusters import ports
+from kilter.clusters.ports import Holder
+from kilter.clusters.provider import Cluster, State
+from kilter.dev.reassign import needed, reassign
+from kilter.dev.workspace import Workspace, open_workspace
+from kilter.errors import BadInput, MachineLacks
+from kilter.project.load import load
+from kilter.state import records
+from kilter.tools import docker
+
+ABSENT = Cluster("shop", State.ABSENT)
+ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The ports that nginx holds on this machine."""
+    held: set[int] = set()
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in held)
+    monkeypatch.setattr(ports, "holders", lambda asked: [Holder(port, 77, "nginx") for port in asked])
+    return held
+
+
+@pytest.fixture
+def opened(tmp_path: Path, taken: set[int]) -> Workspace:
+    """The project `shop`, which has its ports."""
+    return workspace(tmp_path, FakeRunner({docker.inspect("kilter-shop-control-plane").argv: "[]", **ENGINE}))
+
+
+def move(opened: Workspace, cluster: Cluster = ABSENT) -> records.Allocation:
+    reassign(opened.machine, opened.project, cluster)
+    known = records.read(opened.machine.paths, "shop")
+    assert known is not None
+    return known
+
+
+@pytest.mark.requirement("NS-Q16", "NS-Q13")
+def test_the_block_moves_to_one_where_every_number_is_free_and_both_are_told(
+    opened: Workspace, taken: set[int]
+) -> None:
+    before = opened.allocation
+    taken |= {before.base + 1, before.base + 25, 32760}
+    after = move(opened)
+    assert after.base not in (before.base, before.base + 20)
+    assert taken.isdisjoint(after.block)
+    assert after.password == before.password
+    moved = f"were {before.base}-{before.base + 19} and are now {after.base}-{after.base + 19}"
+    assert told(opened.machine) == [
+        f"note: port {before.base + 1} is held by nginx (process 77)",
+        f"warn: the ports of shop {moved}; `kilter env` prints them",
+    ]
+    again = open_workspace(opened.machine, opened.project, cluster_exists=False)
+    assert again.allocation.ports["redis/redis"] - after.base == before.ports["redis/redis"] - before.base
+
+
+@pytest.mark.requirement("NS-Q13", "NS-15")
+def test_ports_that_nobody_else_holds_stay_as_they_are(opened: Workspace, taken: set[int]) -> None:
+    taken.add(opened.allocation.base + 20)
+    assert move(opened) == opened.allocation
+    [line] = told(opened.machine)
+    assert line.startswith("note: no other program holds a port of shop: they stay ")
+
+
+@pytest.mark.requirement("NS-Q16")
+def test_tilts_port_counts_too(opened: Workspace, taken: set[int]) -> None:
+    taken.add(opened.allocation.tilt_port)
+    assert move(opened).base != opened.allocation.base
+
+
+@pytest.mark.requirement("NS-Q16", "LC-13")
+@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.DEAD])
+def test_a_cluster_is_never_given_up_for_it_and_what_would_be_lost_is_listed(
+    state: State, opened: Workspace, taken: set[int]
+) -> None:
+    volume = opened.machine.paths.volumes("shop") / "pvc-1_shop-dev_data-redis-0"
+    volume.mkdir(parents=True)
+    (volume / "dump.rdb").write_bytes(b"x" * 2048)
+    taken.add(opened.allocation.base)
+    with pytest.raises(BadInput, match="fixed in its cluster") as caught:
+        move(opened, Cluster("shop", state))
+    assert caught.value.details == ("would be lost: the volume data-redis-0 (2.0 KiB)",)
+    assert "snapshots" in caught.value.why
+    assert "`kilter destroy`, then `kilter up --reassign-ports`" in caught.value.hint
+    assert records.read(opened.machine.paths, "shop") == opened.allocation
+
+
+@pytest.mark.requirement("NS-Q18", "C13")
+@pytest.mark.parametrize("offset", [5, 600])
+def test_a_pinned_port_is_moved_by_its_owner_alone(offset: int, tmp_path: Path, taken: set[int]) -> None:
+    opened = workspace(tmp_path)
+    pin = 30000 + (opened.allocation.base - 30000 + offset) % 2700
+    opened.project.file.write_text(f"services: {{redis: {{hostPort: {pin}}}}}\n")
+    project = load(opened.project.file)
+    open_workspace(opened.machine, project, cluster_exists=False)
+    taken.add(pin)
+    with pytest.raises(MachineLacks, match=rf"port {pin} is held by nginx \(process 77\)") as caught:
+        reassign(opened.machine, project, ABSENT)
+    assert "services.redis.hostPort" in caught.value.why
+
+
+@pytest.mark.requirement("NS-Q3")
+def test_nothing_is_moved_beside_a_cluster_of_somebody_elses(opened: Workspace, taken: set[int]) -> None:
+    taken.add(opened.allocation.base)
+    assert move(opened, Cluster("shop", State.FOREIGN)) == opened.allocation
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_what_the_projects_own_things_hold_is_not_in_the_way(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, record = opened.machine.paths, opened.allocation
+    assert needed(paths, record, ABSENT) == [*record.mapped_ports, record.tilt_port]
+    monkeypatch.setattr("kilter.dev.reassign.tilt.alive", lambda *_: "a record")
+    monkeypatch.setattr(Cluster, "ports", property(lambda _self: record.mapped_ports[:5]))
+    assert needed(paths, record, Cluster("shop", State.UNFINISHED)) == list(record.mapped_ports[5:])
+
+
+@pytest.mark.requirement("NS-Q16")
+def test_who_meets_a_held_port_learns_of_the_option(taken: set[int]) -> None:
+    taken.add(30001)
+    with pytest.raises(MachineLacks, match=re.escape("port 30001 is held by nginx (process 77)")) as caught:
+        ports.check([30000, 30001])
+    assert "`kilter up --reassign-ports`" in caught.value.hint
