@@ -152,7 +152,7 @@ class KindProvider:
                 raise TimedOut(
                     f"the API server of {name} is not ready after {timeout:g} seconds",
                     hint="run `kilter up` again to go on waiting; if it stays so, `kilter up --recreate` makes a new "
-                    "cluster and leaves the services' data on disk",
+                    "cluster that takes over the services' data",
                     details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
                 )
             time.sleep(POLL)

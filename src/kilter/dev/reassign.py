@@ -1,10 +1,10 @@
 """`kilter up --reassign-ports`: another block where other programs hold numbers of the project's own (NS-Q16)."""
 
 from kilter.clusters import ports
-from kilter.clusters.provider import Cluster, State
-from kilter.dev import tilt
-from kilter.dev.destroy import losses
+from kilter.clusters.provider import Cluster, Provider, State
+from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
+from kilter.dev.recreate import discard
 from kilter.errors import BadInput, MachineLacks
 from kilter.project.load import Project
 from kilter.state import records
@@ -20,7 +20,7 @@ def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:
     if cluster.state is State.FOREIGN:
         return  # `up` ends with that
     if cluster.state not in (State.ABSENT, State.UNFINISHED):
-        raise _fixed(machine, project)
+        raise _fixed(project)
     before = records.claim(machine.paths, project.name, project.root)
     held = [port for port in needed(machine.paths, before, cluster) if not ports.is_free(port)]
     _refuse_pinned(project, held)
@@ -36,10 +36,24 @@ def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:
     )
 
 
+def make_room(machine: Machine, provider: Provider, project: Project, cluster: Cluster) -> Cluster:
+    """Remove a stopped cluster whose ports another program holds, for a new one at others that takes its data over.
+
+    Returns the cluster as it is now; one that runs holds its ports itself and is left alone.
+    """
+    record = records.read(machine.paths, project.name)
+    if cluster.state not in (State.STOPPED, State.DEAD) or record is None:
+        return cluster
+    if all(ports.is_free(port) for port in record.mapped_ports):
+        return cluster
+    discard(machine, provider, project.name, f"another program holds a port of {project.name}")
+    return Cluster(project.name, State.ABSENT)
+
+
 def needed(paths: Paths, record: Allocation, cluster: Cluster) -> list[int]:
     """Return the ports that must be free before the cluster is made: those that nothing of the project's own holds."""
     own = set(cluster.ports)
-    wanted = (*record.mapped_ports, *(() if tilt.alive(paths, record.project) else (record.tilt_port,)))
+    wanted = (*record.mapped_ports, *(() if tilt_process.alive(paths, record.project) else (record.tilt_port,)))
     return [port for port in wanted if port not in own]
 
 
@@ -58,11 +72,9 @@ def _refuse_pinned(project: Project, held: list[int]) -> None:
             )
 
 
-def _fixed(machine: Machine, project: Project) -> BadInput:
+def _fixed(project: Project) -> BadInput:
     return BadInput(
         f"the ports of {project.name} are fixed in its cluster",
-        why="moving them takes a new cluster, and what the old one holds would be lost; "
-        "snapshots, which could carry data over, come in a later release",
-        hint="to move without it: `kilter destroy`, then `kilter up --reassign-ports`",
-        details=[f"would be lost: {line}" for line in losses(machine, project)],
+        why="moving them takes a new cluster: it takes over the services' data, but nothing that was applied by hand",
+        hint="`kilter stop`, then `kilter up --reassign-ports --recreate`",
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 from kilter.clusters import engine, ports, registry
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.provider import BeyondRepair, Cluster, State
-from kilter.dev import clusters, ready, stopflag, tilt
+from kilter.dev import clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.ready import awaited
-from kilter.dev.reassign import needed, reassign
+from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
@@ -85,6 +85,8 @@ class Up:
         engine.check(self.machine.runner, self.machine.environment)
         cluster = provider.find(self.project.name)
         if self.options.reassign_ports:
+            if self.options.recreate:
+                cluster = make_room(self.machine, provider, self.project, cluster)
             reassign(self.machine, self.project, cluster)
         workspace = open_workspace(
             self.machine, self.project, cluster_exists=cluster.state not in (State.ABSENT, State.UNFINISHED)
@@ -133,14 +135,14 @@ class Up:
         except (BeyondRepair, TimedOut) as error:
             if not self.options.recreate:
                 raise
-            discard(self.machine, provider, workspace.name, error)
+            discard(self.machine, provider, workspace.name, error.what)
             self.limit = ready.deadline(self.options.timeout)
             self.create(provider, workspace, config)
 
     def create(self, provider: KindProvider, workspace: Workspace, config: str) -> None:
         """Create the cluster; a Tilt that still runs speaks to one that is gone, and is ended."""
         image = workspace.node_image
-        tilt.end(self.machine.paths, workspace.name)
+        tilt_process.end(self.machine.paths, workspace.name)
         with self.machine.progress.step(f"create the cluster {workspace.plan.cluster}") as step:
             step.note(f"one container, from {image.partition('@')[0]}")
             provider.create(workspace.name, config, image)

@@ -12,6 +12,8 @@ HEADER = "# Rendered by kilter from kilter.yaml. Edits are overwritten; change k
 # A plain scalar of these letters is text to every YAML parser, save for the words below. PyYAML alone would leave
 # `1e3` plain, which Kubernetes' parser reads as a number.
 _PLAIN = re.compile(r"[A-Za-z/][-A-Za-z0-9_./ ]*(?<! )\Z")
+# YAML 1.1 folds these line breaks into plain ones inside a block.
+_OTHER_BREAKS = frozenset("\x85\u2028\u2029")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
 
@@ -29,7 +31,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = None if _PLAIN.match(value) and value.lower() not in _WORDS else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else style)
+    block = "\n" in value and _OTHER_BREAKS.isdisjoint(value)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if block else style)
 
 
 _Dumper.add_representer(str, _text)

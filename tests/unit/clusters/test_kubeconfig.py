@@ -1,8 +1,8 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
+from msgspec.structs import replace
 
 from kilter.clusters import kubeconfig
 from kilter.clusters.provider import BeyondRepair
@@ -88,7 +88,7 @@ def test_a_node_without_credentials_or_a_published_api_is_beyond_repair_and_says
     with pytest.raises(BeyondRepair, match="has no credentials") as caught:
         kubeconfig.ensure_for(FakeRunner({READ: Outcome(1, "", "No such file")}), paths, "shop", NODE)
     assert "`kilter up --recreate`" in caught.value.hint
-    assert "the services' data stays on disk" in caught.value.hint
+    assert "takes over the services' data" in caught.value.hint
     with pytest.raises(BeyondRepair, match="publishes no API server"):
         kubeconfig.ensure_for(FakeRunner(), paths, "shop", replace(NODE, published={}))
 

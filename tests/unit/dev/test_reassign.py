@@ -11,7 +11,7 @@ from unit.dev.support import told, workspace
 from kilter.clusters import ports
 from kilter.clusters.ports import Holder
 from kilter.clusters.provider import Cluster, State
-from kilter.dev.reassign import needed, reassign
+from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import BadInput, MachineLacks
 from kilter.project.load import load
@@ -79,19 +79,45 @@ def test_tilts_port_counts_too(opened: Workspace, taken: set[int]) -> None:
 
 @pytest.mark.requirement("NS-Q16", "LC-13")
 @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.DEAD])
-def test_a_cluster_is_never_given_up_for_it_and_what_would_be_lost_is_listed(
+def test_a_cluster_is_never_given_up_for_it_unless_that_is_said_too(
     state: State, opened: Workspace, taken: set[int]
 ) -> None:
-    volume = opened.machine.paths.volumes("shop") / "pvc-1_shop-dev_data-redis-0"
-    volume.mkdir(parents=True)
-    (volume / "dump.rdb").write_bytes(b"x" * 2048)
     taken.add(opened.allocation.base)
     with pytest.raises(BadInput, match="fixed in its cluster") as caught:
         move(opened, Cluster("shop", state))
-    assert caught.value.details == ("would be lost: the volume data-redis-0 (2.0 KiB)",)
-    assert "snapshots" in caught.value.why
-    assert "`kilter destroy`, then `kilter up --reassign-ports`" in caught.value.hint
+    assert "takes over the services' data" in caught.value.why
+    assert "--reassign-ports --recreate" in caught.value.hint
     assert records.read(opened.machine.paths, "shop") == opened.allocation
+
+
+class Discarding:
+    """A provider that notes whose cluster is given up."""
+
+    def __init__(self) -> None:
+        self.gone: list[str] = []
+
+    def discard(self, project: str, grace: int) -> None:
+        self.gone.append(project)
+
+
+@pytest.mark.requirement("NS-Q16")
+@pytest.mark.parametrize(
+    ("state", "held", "left"),
+    [
+        (State.STOPPED, True, State.ABSENT),
+        (State.DEAD, True, State.ABSENT),
+        (State.STOPPED, False, State.STOPPED),
+        (State.RUNNING, True, State.RUNNING),
+    ],
+)
+def test_a_stopped_cluster_makes_room_only_where_another_program_is_in_its_way(
+    state: State, held: bool, left: State, opened: Workspace, taken: set[int]
+) -> None:
+    provider = Discarding()
+    if held:
+        taken.add(opened.allocation.base)
+    assert make_room(opened.machine, provider, opened.project, Cluster("shop", state)).state is left  # type: ignore[arg-type]
+    assert bool(provider.gone) is (left is State.ABSENT)
 
 
 @pytest.mark.requirement("NS-Q18", "C13")
@@ -120,7 +146,7 @@ def test_what_the_projects_own_things_hold_is_not_in_the_way(
 ) -> None:
     paths, record = opened.machine.paths, opened.allocation
     assert needed(paths, record, ABSENT) == [*record.mapped_ports, record.tilt_port]
-    monkeypatch.setattr("kilter.dev.reassign.tilt.alive", lambda *_: "a record")
+    monkeypatch.setattr("kilter.dev.reassign.tilt_process.alive", lambda *_: "a record")
     monkeypatch.setattr(Cluster, "ports", property(lambda _self: record.mapped_ports[:5]))
     assert needed(paths, record, Cluster("shop", State.UNFINISHED)) == list(record.mapped_ports[5:])
 

@@ -76,7 +76,10 @@ def test_a_cluster_beyond_repair_is_kept_until_the_user_says_recreate(
     bring_up(opened, provider, state, pool, recreate=True)
     assert provider.asked[1:] == ["start shop", "discard shop", "create shop config"]
     assert (opened.machine.paths.volumes("shop") / "pvc-1").is_dir()
-    assert f"warn: the data of the old one stays in {opened.machine.paths.volumes('shop')}" in told(opened.machine)
+    assert (
+        f"warn: it takes over the services' data in {opened.machine.paths.volumes('shop')}; all else is made anew"
+        in told(opened.machine)
+    )
 
 
 @pytest.mark.requirement("LC-Q19")

@@ -16,6 +16,11 @@ def test_what_is_written_is_read_again(value: dict[str, object]) -> None:
     assert yaml.safe_load(dump(value)) == value
 
 
+@pytest.mark.parametrize("text", ["a\nb", "a\n", "\n\x85", "a\n\u2028b", " a\nb", "a\r\nb"])
+def test_every_line_break_is_read_as_it_was(text: str) -> None:
+    assert yaml.safe_load(dump({"a": text})) == {"a": text}
+
+
 @given(TEXT)
 def test_no_text_ends_a_string_of_a_tiltfile_early(text: str) -> None:
     assert ast.literal_eval(starlark(text)) == text
