@@ -11,21 +11,20 @@ Rule = Callable[[str], str]
 
 ENV_VALUE_LIMIT = 65_536  # bytes; Linux takes no variable above 128 KiB
 
+# Texts: `re` compiles each at its first use, and a file uses few of them.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
-_DNS_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-_DNS_LABEL = re.compile(rf"{_LABEL}\Z")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_PATTERN = re.compile(r"[a-z*](?:[-a-z0-9*?]*[a-z0-9*?])?\Z")
-_AGE = re.compile(r"age1[0-9a-z]+\Z")
-_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}\Z")
+_DNS_NAME = rf"{_LABEL}(?:\.{_LABEL})*\Z"
+_DNS_LABEL = rf"{_LABEL}\Z"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*\Z"
+_PATTERN = r"[a-z*](?:[-a-z0-9*?]*[a-z0-9*?])?\Z"
+_AGE = r"age1[0-9a-z]+\Z"
+_VERSION = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}\Z"
 # The grammar of github.com/distribution/reference.
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = rf"(?:{_HOST}(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
-_IMAGE = re.compile(
-    rf"({_REPOSITORY})(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{{32,}})?\Z"
-)
-_REGISTRY = re.compile(rf"{_HOST}(?::[0-9]+)?(?:/{_PART})*\Z")
+_IMAGE = rf"({_REPOSITORY})(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{{32,}})?\Z"
+_REGISTRY = rf"{_HOST}(?::[0-9]+)?(?:/{_PART})*\Z"
 _LONGEST_REFERENCE = 512
 
 
@@ -39,7 +38,7 @@ def name(text: str) -> str:
 
 def image(text: str) -> str:
     """Image references; a tag or a digest is required, because `latest` changes under the user's feet."""
-    match = _IMAGE.match(text) if len(text) <= _LONGEST_REFERENCE else None
+    match = re.match(_IMAGE, text) if len(text) <= _LONGEST_REFERENCE else None
     if match is None:
         return f"'{visible(text)}' is no image reference; write it as registry/name:tag"
     return (
@@ -49,7 +48,7 @@ def image(text: str) -> str:
 
 def version(text: str) -> str:
     """Versions of services."""
-    return "" if _VERSION.match(text) else f"'{visible(text)}' is no version"
+    return "" if re.match(_VERSION, text) else f"'{visible(text)}' is no version"
 
 
 def quantity(text: str) -> str:
@@ -93,18 +92,18 @@ def url_path(text: str) -> str:
 
 def variable(text: str) -> str:
     """Names of environment variables."""
-    return "" if _VARIABLE.match(text) else f"'{visible(text)}' is no name of a variable (letters, digits, _)"
+    return "" if re.match(_VARIABLE, text) else f"'{visible(text)}' is no name of a variable (letters, digits, _)"
 
 
 def secret(text: str) -> str:
     """Names of Secrets."""
-    good = len(text) <= 253 and _DNS_NAME.match(text)
+    good = len(text) <= 253 and re.match(_DNS_NAME, text)
     return "" if good else f"'{visible(text)}' is no name of a Secret (a-z, 0-9, '-' and '.')"
 
 
 def label(text: str) -> str:
     """Names of namespaces."""
-    good = len(text) <= 63 and _DNS_LABEL.match(text)
+    good = len(text) <= 63 and re.match(_DNS_LABEL, text)
     return "" if good else f"'{visible(text)}' is no name of a namespace (a-z, 0-9 and '-')"
 
 
@@ -117,7 +116,7 @@ def app(text: str) -> str:
 
 def pattern(text: str) -> str:
     """Names of environments and patterns of them."""
-    good = len(text) <= 63 and _PATTERN.match(text)
+    good = len(text) <= 63 and re.match(_PATTERN, text)
     return "" if good else f"'{visible(text)}' is no name or pattern of environments (such as prod or pr-*)"
 
 
@@ -125,12 +124,12 @@ def recipient(text: str) -> str:
     """Public age keys."""
     if text.upper().startswith("AGE-SECRET-KEY"):
         return "this is a private age key: take it out of the file at once; the public one begins with age1"
-    return "" if _AGE.match(text) else f"'{visible(text)}' is no public age key; it begins with age1"
+    return "" if re.match(_AGE, text) else f"'{visible(text)}' is no public age key; it begins with age1"
 
 
 def registry(text: str) -> str:
     """`<host>/<scope>`."""
-    good = len(text) <= _LONGEST_REFERENCE and _REGISTRY.match(text)
+    good = len(text) <= _LONGEST_REFERENCE and re.match(_REGISTRY, text)
     return "" if good else f"'{visible(text)}' is no registry; write it as registry.example.com/scope"
 
 

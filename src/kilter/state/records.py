@@ -5,7 +5,6 @@ kept beside the project's own data, so that a damaged file can be put together a
 A block is 20 numbers; NodePort = host port. The last number of a block is Tilt's and is never mapped into the node.
 """
 
-import string
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +29,6 @@ BLOCKS = 138
 REGISTRY_PORT = 32760  # the machine's image registry, behind the last block
 TILT = "tilt"
 PATIENCE = 30.0  # seconds to wait for the record's lock; it is held for milliseconds
-PASSWORD_ALPHABET = string.ascii_letters + string.digits
 PASSWORD_LENGTH = 32
 
 
@@ -225,8 +223,9 @@ def _same(recorded: str, directory: Path) -> bool:
 
 def _password() -> str:
     import secrets  # start-up: needed once per project
+    import string
 
-    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(PASSWORD_LENGTH))
 
 
 def _free_block(name: str, records: Mapping[str, Allocation], avoid: frozenset[int] = frozenset()) -> int:
