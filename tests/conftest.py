@@ -1,6 +1,7 @@
 """What every suite shares: a stripped environment, and the rule for tests that need a container engine."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ def stripped_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     for name in [name for name in os.environ if name.startswith(("KILTER_", "XDG_", "DOCKER_", "KUBE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: a shell makes its background jobs deaf to it, and they pass that on to every child."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
