@@ -87,7 +87,11 @@ def test_commands_that_lose_data_name_exactly_what_they_remove() -> None:
 
 
 def test_labels_and_names_become_filters() -> None:
+    fields = (
+        '{"ID":{{json .ID}},"Names":{{json .Names}},"State":{{json .State}},"Labels":{{json .Labels}},'
+        '"Mounts":{{json .Mounts}},"Networks":{{json .Networks}}}'
+    )
     assert docker.list_containers(labels=("a=b",), name="^x$", running_only=True).argv == (
-        "docker", "ps", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^x$", "--format", "{{json .}}",
+        "docker", "ps", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^x$", "--format", fields,
     )  # fmt: skip
     assert docker.parse_labels("a=b,c=d=e,f=") == {"a": "b", "c": "d=e", "f": ""}
