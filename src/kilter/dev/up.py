@@ -12,6 +12,7 @@ from kilter.clusters.provider import BeyondRepair, Cluster, State
 from kilter.dev import clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
+from kilter.dev.prune import prune
 from kilter.dev.ready import awaited
 from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
@@ -103,9 +104,12 @@ class Up:
         shared.result()
         registry.join(self.machine.runner, self.machine.environment)
         self.make_volume_folders(workspace, files)
+        commands = self.kubectl(workspace, tools["kubectl"].result())
+        if cluster.state not in (State.ABSENT, State.UNFINISHED):
+            prune(workspace, commands, files)
         changed = write(workspace, files)
         life = self.start_tilt(workspace, tools["tilt"].result(), changed=bool(changed))
-        self.await_answers(workspace, life, tools["kubectl"].result(), files)
+        self.await_answers(workspace, life, commands, files)
         stopflag.clear(self.machine, self.project)
         return UpResult(workspace, addresses(workspace.plan), life.url)
 
@@ -186,9 +190,12 @@ class Up:
             step.done(life.ensure(changed=changed))
         return life
 
-    def await_answers(self, workspace: Workspace, life: TiltLife, kubectl: Path, files: Mapping[str, str]) -> None:
+    def kubectl(self, workspace: Workspace, binary: Path) -> Kubectl:
+        """Return the commands for the project's cluster; its kubeconfig is there once the cluster runs."""
+        return Kubectl(binary, workspace.kubeconfig, workspace.plan.context, workspace.plan.namespace)
+
+    def await_answers(self, workspace: Workspace, life: TiltLife, commands: Kubectl, files: Mapping[str, str]) -> None:
         """Wait until every service and app answers at its address."""
-        commands = Kubectl(kubectl, workspace.kubeconfig, workspace.plan.context, workspace.plan.namespace)
         wait = ready.Wait(workspace, commands, awaited(files), self.limit, life.check)
         with self.machine.progress.step("wait until every service and app answers") as step:
             wait.run(step)

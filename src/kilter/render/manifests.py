@@ -11,13 +11,12 @@ import yaml
 from kilter.catalog.model import fill
 from kilter.errors import BadInput, Failed
 from kilter.render.model import HTTP, AppPlan, Plan, ServicePlan
+from kilter.render.ownership import PROJECT, Object, owned
 from kilter.render.services import requests, unexpanded
 from kilter.render.text import load_all
 
-Object = dict[str, Any]
-
 RENDERED = "kilter.dev/rendered"  # on every workload: tells a waiting kilter that this very manifest was applied
-PROJECT, SERVICE, NAME = "kilter.dev/project", "kilter.dev/service", "app.kubernetes.io/name"
+SERVICE, NAME = "kilter.dev/service", "app.kubernetes.io/name"
 WORKLOADS = ("StatefulSet", "Deployment", "DaemonSet", "Job", "CronJob")
 CLUSTER_WIDE = frozenset(
     {
@@ -46,8 +45,7 @@ NOBODY = 65534
 
 def namespace(plan: Plan) -> list[Object]:
     """Return the project's namespace."""
-    labels = {PROJECT: plan.project}
-    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.namespace, "labels": labels}}]
+    return [owned(plan, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.namespace}})]
 
 
 def from_chart(plan: Plan, service: str, text: str) -> list[Object]:
@@ -66,7 +64,7 @@ def from_chart(plan: Plan, service: str, text: str) -> list[Object]:
         placed = dict(metadata)
         if document["kind"] not in CLUSTER_WIDE:
             placed["namespace"] = plan.namespace
-        objects.append(marked({**document, "metadata": placed}))
+        objects.append(marked(owned(plan, {**document, "metadata": placed})))
     return sorted(objects, key=lambda item: (item["kind"] in WORKLOADS, item["kind"], item["metadata"]["name"]))
 
 
@@ -85,7 +83,7 @@ def app(plan: Plan, app: AppPlan) -> list[Object]:
         matched, template = {"matchLabels": selector(app.name)}, _pod(plan, app, "Always")
         body = {"replicas": app.replicas, "selector": matched, "template": template}
         workload = _object(plan, app, "apps/v1", "Deployment", app.name, spec=body)
-    return [*objects, marked(workload)]
+    return [*(owned(plan, item) for item in objects), marked(owned(plan, workload))]
 
 
 def selector(name: str) -> dict[str, str]:

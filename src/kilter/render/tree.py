@@ -1,8 +1,9 @@
 """The whole rendered tree of a project, as relative paths and texts. Everything is text before anything is executed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kilter.catalog.load import chart
 from kilter.render import manifests, tiltfile
@@ -10,10 +11,11 @@ from kilter.render.cluster import kind_config
 from kilter.render.manifests import RENDERED, WORKLOADS
 from kilter.render.model import Plan, ServicePlan
 from kilter.render.options import RenderOptions
+from kilter.render.ownership import identity
 from kilter.render.text import dump, dump_all, load_all
 from kilter.render.volumes import claims, volumes
 
-__all__ = ["ChartJob", "RenderOptions", "Workload", "chart_jobs", "claimed", "render", "workloads"]
+__all__ = ["ChartJob", "RenderOptions", "Workload", "chart_jobs", "claimed", "identities", "render", "workloads"]
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,27 @@ def workloads(files: Mapping[str, str]) -> list[Workload]:
             item["metadata"]["name"],
             item["metadata"].get("annotations", {}).get(RENDERED, ""),
         )
-        for name, text in sorted(files.items())
-        if name.startswith("manifests/")
-        for item in load_all(text)
+        for name, item in _objects(files)
         if item["kind"] in WORKLOADS
     ]
 
 
 def claimed(files: Mapping[str, str]) -> list[str]:
     """Return the names of the claims whose volumes a rendered tree makes; each is a folder among the project's."""
-    manifests = [text for name, text in sorted(files.items()) if name.startswith("manifests/")]
-    return [claim for text in manifests for claim in claims(load_all(text))]
+    return claims(item for _, item in _objects(files))
+
+
+def identities(files: Mapping[str, str]) -> frozenset[str]:
+    """Return every object of a rendered tree as `<kind>/<name>`."""
+    return frozenset(identity(item) for _, item in _objects(files))
+
+
+def _objects(files: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the objects of a rendered tree with the names of their files, those of one manifest in its order."""
+    for name, text in sorted(files.items()):
+        if name.startswith("manifests/"):
+            for item in load_all(text):
+                yield name, item
 
 
 def _values(service: ServicePlan) -> str:

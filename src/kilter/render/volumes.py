@@ -9,6 +9,7 @@ from typing import Any
 
 from kilter.render.cluster import VOLUMES_MOUNT
 from kilter.render.model import Plan
+from kilter.render.ownership import owned
 
 STORAGE_CLASS = "standard"  # the default class of kind's clusters, which claims without one are given
 
@@ -31,10 +32,10 @@ def claims(documents: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _volume(plan: Plan, claim: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [f"{plan.cluster}-control-plane"]}
-    return {
+    made = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": claim, "labels": {"kilter.dev/project": plan.project}},
+        "metadata": {"name": claim},
         "spec": {
             "accessModes": wanted["accessModes"],
             "capacity": {"storage": wanted["resources"]["requests"]["storage"]},
@@ -50,3 +51,4 @@ def _volume(plan: Plan, claim: str, wanted: Mapping[str, Any]) -> dict[str, Any]
             "storageClassName": wanted.get("storageClassName") or STORAGE_CLASS,
         },
     }
+    return owned(plan, made)

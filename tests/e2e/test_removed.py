@@ -1,0 +1,91 @@
+"""What left kilter.yaml leaves the cluster, its volume excepted; on a real cluster, in this order."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from harness.cli import Kilter
+from harness.project import IDLE, declare, small
+
+pytestmark = [pytest.mark.cluster, pytest.mark.requirement("CT-Q6", "NS-38")]
+
+GONE = {"statefulset/redis", "service/redis", "secret/redis-credentials", "secret/web-env", "deployment/side"}
+FOREIGN = {"service/mine", "configmap/mine", "secret/mine"}
+WHOLE = {"services": ["redis"], "components": {"web": {"path": "."}, "side": IDLE}, "processes": ["worker"]}
+REDUCED = {"services": [], "components": {"web": {"path": "."}}, "processes": []}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kilter]:
+    with small(tmp_path_factory.mktemp("removed")) as kilter:
+        yield kilter
+
+
+def objects(project: Kilter) -> set[str]:
+    """Every object of the namespace that may matter here, as `<kind>/<name>`."""
+    kinds = "statefulset,deployment,service,secret,configmap,persistentvolumeclaim"
+    names = project.run("kubectl", "--", "get", kinds, "-o", "name").out.split()
+    return {f"{name.partition('/')[0].partition('.')[0]}/{name.partition('/')[2]}" for name in names}
+
+
+def count(project: Kilter) -> int:
+    """Raise the counter that shows whether redis has its old data, and return it."""
+    with redis.Redis.from_url(project.localhost()["REDIS_URL"]) as client:
+        return int(client.incr("count"))
+
+
+def reduced(project: Kilter) -> None:
+    found = objects(project)
+    assert not GONE & found
+    assert "deployment/worker" not in found
+    assert {"deployment/web", "service/web", "persistentvolumeclaim/data-redis-0", *FOREIGN} <= found
+
+
+def test_up_removes_what_left_the_file_while_tilt_was_down_and_nothing_else(project: Kilter) -> None:
+    project.run("up")
+    assert count(project) == 1
+    # The first bears all labels of kilter's: kubectl takes them over.
+    project.run("kubectl", "--", "expose", "deployment/side", "--name=mine", "--port=80")
+    project.run("kubectl", "--", "create", "configmap", "mine", "--from-literal=a=b")
+    project.run("kubectl", "--", "create", "secret", "generic", "mine", "--from-literal=a=b")
+    project.run("kubectl", "--", "label", "secret/mine", f"kilter.dev/project={project.directory.name}")
+    assert objects(project) >= GONE
+    project.run("down")
+    declare(project, **REDUCED)
+    said = project.run("up").err
+    assert "StatefulSet/redis" in said
+    assert "volumes stay" in said
+    reduced(project)
+    assert "no longer asks for" not in project.run("up").err
+
+
+def test_what_comes_back_finds_its_data(project: Kilter) -> None:
+    declare(project, **WHOLE)
+    project.run("up")
+    assert objects(project) >= GONE
+    assert count(project) == 2
+
+
+def test_up_does_the_same_beside_a_running_tilt(project: Kilter) -> None:
+    assert project.json("status")["state"] == "up"
+    declare(project, **REDUCED)
+    result = project.run("up")
+    assert "took the changed files over" in result.err
+    reduced(project)
+    assert project.json("status")["ready"]
+
+
+def test_a_running_tilt_does_the_same_by_itself(project: Kilter) -> None:
+    declare(project, **WHOLE)
+    project.run("up")
+    declare(project, **REDUCED)
+    project.run("render")
+    limit = time.monotonic() + 60
+    while GONE & objects(project) and time.monotonic() < limit:
+        time.sleep(1)
+    reduced(project)
+    assert "no longer asks for" not in project.run("up").err
+    declare(project, **WHOLE)
+    project.run("up")
+    assert count(project) == 3
