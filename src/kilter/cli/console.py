@@ -101,6 +101,18 @@ class Console:
         say(sys.stderr, f"{question} ")
         return sys.stdin.readline().strip() == expected
 
+    def ask(self, question: str) -> str:
+        """Ask on a line of its own and return the answer; Ctrl-C and the end of the input give an empty one."""
+        try:
+            sys.stderr.write(f"\n{question} ")
+            sys.stderr.flush()
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            answer = ""
+        if not answer.endswith("\n"):
+            self._line("")
+        return answer.strip()
+
     def error(self, error: KilterError) -> int:
         """Print a foreseen error (what, why, details, next step) and return its exit code.
 

@@ -1,13 +1,18 @@
 """`kilter up`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kilter.cli.app import App
 from kilter.cli.options import Duration
 
+if TYPE_CHECKING:  # `kilter up --help` must not pay for this import
+    from kilter.project.load import Project
+
 
 @click.command("up")
-@click.option("--attach", is_flag=True, help="Stay in front and follow the dev loop's output; Ctrl-C detaches.")
+@click.option("--attach", is_flag=True, help="Stay in front and follow the dev loop; Ctrl-C detaches or ends it.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for readiness.")
 @click.option("--timings", is_flag=True, help="Print how long each part took and what the rest waited for.")
 @click.option(
@@ -39,5 +44,15 @@ def command(app: App, attach: bool, timeout: float, timings: bool, recreate: boo
     app.console.result(up_view(result))
     if timings:
         app.console.result(table(clock.spans))
-    if attach:
-        follow(app.machine, project, app.console.result)
+    if attach and follow(app.machine, project, app.console.result):
+        leave(app, project)
+
+
+def leave(app: App, project: "Project") -> None:
+    """End the dev loop if the user says so; without a word from anybody it runs on (LC-Q6)."""
+    from kilter.dev.down import down
+
+    if app.console.interactive and app.console.ask("[d]etach (default) or dow[n]?").lower() in ("n", "down"):
+        app.console.result(down(app.machine, project))
+    else:
+        app.console.progress.note("detached: the dev loop runs on, `kilter down` ends it")

@@ -12,9 +12,9 @@ from kilter.state.tilt import TiltRecord
 
 
 @pytest.mark.requirement("LC-Q6")
-@pytest.mark.parametrize(("end", "said"), [("tilt", "has ended"), ("user", "detached")])
-def test_following_ends_with_tilt_or_by_the_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, said: str
+@pytest.mark.parametrize("by_user", [False, True])
+def test_following_ends_with_tilt_or_by_the_user_and_tells_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_user: bool
 ) -> None:
     (tmp_path / "kilter.yaml").write_text("name: shop\n")
     recorder = Recorder()
@@ -28,13 +28,14 @@ def test_following_ends_with_tilt_or_by_the_user(
     def alive(_paths: Paths, _name: str) -> TiltRecord | None:
         with log.open("a") as stream:
             stream.write("new \x1b[31mline\n") if log.read_text() == "old\n" else None
-        if (found := next(looks, None)) is None and end == "user":
+        if (found := next(looks, None)) is None and by_user:
             raise KeyboardInterrupt
         return found
 
     monkeypatch.setattr(tilt_process, "alive", alive)
     monkeypatch.setattr(attach, "PAUSE", 0)
     lines: list[str] = []
-    attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append)
+    assert attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append) is by_user
     assert lines == ["new \\x1b[31mline"]
-    assert said in recorder.lines[-1]
+    said = [] if by_user else ["warn: the dev loop has ended; `kilter up` starts it again"]
+    assert recorder.lines == ["note: following the dev loop; Ctrl-C leaves it", *said]

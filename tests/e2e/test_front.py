@@ -1,0 +1,74 @@
+"""The commands that stay in front, on a real terminal and without one, of a real project."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from harness.cli import Kilter
+from harness.project import small
+from harness.terminal import CTRL_C, Terminal
+
+pytestmark = pytest.mark.cluster
+QUESTION = "[d]etach (default) or dow[n]? "
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kilter]:
+    with small(tmp_path_factory.mktemp("front")) as kilter:
+        kilter.run("up")
+        yield kilter
+
+
+def state(project: Kilter) -> str:
+    return str(project.json("status")["state"])
+
+
+@pytest.mark.requirement("LC-Q6")
+@pytest.mark.parametrize("keys", ["\n", CTRL_C], ids=["Enter", "Ctrl-C"])
+def test_ctrl_c_and_no_answer_detach(project: Kilter, keys: str) -> None:
+    with Terminal(project, "up", "--attach") as screen:
+        screen.expect("is up (local cluster")
+        screen.expect("following the dev loop")
+        # Tilt's own words, for a file that it watches was saved.
+        (project.directory / "index.html").write_text(f"hello {keys!r}\n")
+        screen.expect("index.html", timeout=60)
+        screen.press(CTRL_C)
+        screen.expect(QUESTION)
+        screen.press(keys)
+        screen.expect("detached: the dev loop runs on")
+        assert screen.end() == 0
+        assert "Traceback" not in screen.seen
+    assert state(project) == "up"
+
+
+@pytest.mark.requirement("LC-Q6")
+def test_ctrl_c_without_a_terminal_detaches_and_asks_nobody(project: Kilter) -> None:
+    child = project.start("up", "--attach")
+    assert child.stdout is not None
+    assert child.stderr is not None
+    while "following the dev loop" not in child.stderr.readline():
+        pass
+    (project.directory / "index.html").write_text("hello again\n")
+    while "index.html" not in child.stdout.readline():
+        pass
+    os.kill(child.pid, signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert said.endswith("detached: the dev loop runs on, `kilter down` ends it\n")
+    assert QUESTION not in said
+    assert state(project) == "up"
+
+
+@pytest.mark.requirement("LC-Q6", "LC-9")
+def test_ctrl_c_and_n_end_the_loop_and_nothing_else(project: Kilter) -> None:
+    with Terminal(project, "up", "--attach") as screen:
+        screen.expect("is up (local cluster")
+        screen.expect("following the dev loop")
+        screen.press(CTRL_C)
+        screen.expect(QUESTION)
+        screen.press("n\n")
+        screen.expect("ended the dev loop")
+        assert screen.end() == 0
+    assert state(project) == "down"
+    assert project.json("status")["ready"]
