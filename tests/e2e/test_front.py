@@ -2,7 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from harness.cli import Kilter
@@ -22,6 +24,49 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kilter]:
 
 def state(project: Kilter) -> str:
     return str(project.json("status")["state"])
+
+
+@pytest.mark.requirement("LC-Q30")
+def test_a_watched_status_is_drawn_over_until_ctrl_c(project: Kilter) -> None:
+    with Terminal(project, "status", "--watch") as screen:
+        screen.expect("is up (local cluster")
+        screen.expect("service    yes")
+        screen.expect("\x1b[1A")  # up a line, to draw over what was there
+        screen.expect("service    yes")
+        screen.press(CTRL_C)
+        assert screen.end(10) == 130
+        assert "Traceback" not in screen.seen
+        assert "error" not in screen.seen
+
+
+@pytest.mark.requirement("LC-Q30")
+def test_a_watched_status_off_a_terminal_tells_changes_alone(project: Kilter) -> None:
+    printed: list[str] = []
+    with project.start("status", "--watch") as child:
+        reader = threading.Thread(target=lambda out: [printed.append(line) for line in out], args=[child.stdout])
+        reader.start()
+        try:
+            until(lambda: len(printed) >= 6)
+            time.sleep(5)  # two more looks, at which nothing but the age is new
+            assert [line.split()[0] for line in printed[1:]] == ["NAME", "redis", "web", "side", "worker"]
+            project.run("kubectl", "--", "scale", "deployment/side", "--replicas=0")
+            until(lambda: printed[-2].startswith("side") and printed[-2].split()[3] == "-")  # no pod, no restarts
+            os.kill(child.pid, signal.SIGINT)
+            assert child.wait(20) == 130
+            assert child.stderr is not None
+            assert child.stderr.read() == ""
+        finally:
+            child.kill()
+            reader.join(10)
+    project.run("kubectl", "--", "scale", "deployment/side", "--replicas=1")
+
+
+def until(holds: Callable[[], bool], limit: float = 60) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + limit
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 @pytest.mark.requirement("LC-Q6")

@@ -3,16 +3,16 @@
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import cached_property
 from io import TextIOWrapper
 from itertools import pairwise, takewhile
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from kilter.cli.streams import give_up, say
-from kilter.errors import KilterError
+from kilter.errors import Interrupted, KilterError
 
 if TYPE_CHECKING:
     import click
@@ -33,6 +33,14 @@ class Style(Enum):
     PLAIN = "plain"
     JSON = "json"
     QUIET = "quiet"
+
+
+class Frame(NamedTuple):
+    """What a watching command saw: its text, what of it counts as a change, and the error if it saw one."""
+
+    text: str
+    essence: str
+    error: KilterError | None = None
 
 
 class Console:
@@ -84,9 +92,31 @@ class Console:
 
     def document(self, document: object) -> None:
         """Print one JSON document as the result; `document` is a msgspec struct."""
-        import msgspec
+        self.result(json_text(document))
 
-        self.result(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    def watch(self, frames: Iterable[Frame], *, redraw: bool) -> int:
+        """Show what changes until Ctrl-C and return 130.
+
+        With `redraw` and on a terminal each frame takes the place of the one before; else a frame is printed when its
+        essence is new, and an error goes to standard error.
+        """
+        try:
+            if redraw and sys.stdout.isatty():
+                from kilter.cli.live import draw
+
+                draw((frame.text for frame in frames), sys.stdout, color=self.color)
+            else:
+                self._print_changes(frames)
+        except KeyboardInterrupt:
+            return Interrupted.exit_code
+        return 0
+
+    def _print_changes(self, frames: Iterable[Frame]) -> None:
+        last = None
+        for frame in frames:
+            if frame.essence != last:
+                self.error(frame.error) if frame.error else self.result(frame.text)
+                last = frame.essence
 
     def differences(self, found: Sequence[str], where: str) -> int:
         """Print what differs, or to standard error that nothing does; returns the exit code, 1 for a difference."""
@@ -104,8 +134,7 @@ class Console:
     def ask(self, question: str) -> str:
         """Ask on a line of its own and return the answer; Ctrl-C and the end of the input give an empty one."""
         try:
-            sys.stderr.write(f"\n{question} ")
-            sys.stderr.flush()
+            say(sys.stderr, f"\n{question} ")
             answer = sys.stdin.readline()
         except KeyboardInterrupt:
             answer = ""
@@ -196,6 +225,13 @@ def leave(code: int) -> NoReturn:
         with suppress(OSError, ValueError, AttributeError):  # the reader has gone, or there never was one
             stream.flush()
     os._exit(code)
+
+
+def json_text(document: object) -> str:
+    """Return a msgspec struct as the JSON that kilter prints."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def as_json(error: KilterError) -> dict[str, Any]:

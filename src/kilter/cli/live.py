@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -14,6 +14,16 @@ from rich.text import Text
 
 from kilter.progress import Step
 from kilter.words import human_duration
+
+
+def draw(texts: Iterable[str], stream: TextIO, *, color: bool) -> None:
+    """Show one text after the other in the same place; the last one stays, whatever ends the sequence."""
+    console = RichConsole(file=stream, no_color=not color, highlight=False, soft_wrap=False)
+    following = iter(texts)
+    first = next(following, "")  # before anything is drawn: it may raise, or show progress of its own
+    with Live(Text(first), console=console, auto_refresh=False) as live:
+        for text in following:
+            live.update(Text(text), refresh=True)
 
 
 class LiveStep:

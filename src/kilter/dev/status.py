@@ -1,6 +1,7 @@
 """`kilter status`: how every workload stands, by the cluster's own objects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -13,10 +14,13 @@ from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, unanswered
 from kilter.dev.workspace import Workspace, open_workspace
+from kilter.errors import KilterError
 from kilter.project.load import Project
 from kilter.render.addresses import addresses
 from kilter.render.manifests import SERVICE
 from kilter.tools.kubectl import parse_list
+
+BEAT = 2.0  # seconds from one look of `--watch` to the next
 
 ProjectState = Literal["up", "down", "stopped", "absent"]
 
@@ -40,6 +44,20 @@ def status(machine: Machine, project: Project) -> StatusDocument:
         notes=list(_notes(workspace, cluster)),
         workloads=rows,
     )
+
+
+def watching(look: Callable[[], StatusDocument]) -> Iterator[StatusDocument | KilterError]:
+    """Yield what is seen, again and again; the first look raises its error, a later one yields it and goes on."""
+    seen: StatusDocument | KilterError
+    began, seen = time.monotonic(), look()
+    while True:
+        yield seen
+        time.sleep(max(0.0, began + BEAT - time.monotonic()))
+        began = time.monotonic()
+        try:
+            seen = look()
+        except KilterError as error:
+            seen = error
 
 
 def state_of(cluster: Cluster, *, tilt_runs: bool) -> ProjectState:
