@@ -21,7 +21,7 @@ help: ## list the targets
 demo: wheel testbed ## bring the example shop up on a real cluster and show it working
 	$(IN_TESTBED) python3 scripts/demo.py $(KILTER)
 
-test: check ## run every test, real clusters included
+test: check ## run every test, real clusters and the pinned helm included
 	python3 scripts/run_tests.py
 
 check: environment ## format, lint, types, import contract, unit and golden tests, docs (seconds)

@@ -1,4 +1,6 @@
-"""Runs the suites that `make check` does not: fuzz, conformance and e2e, on the testbed or on the machine's Docker.
+"""Runs the suites that `make check` does not, on the testbed or on the machine's Docker.
+
+Fuzz, conformance and e2e; and golden once more, with the pinned helm beside the stored output of its charts.
 
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly.
 """
@@ -9,7 +11,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITES = ("tests/fuzz", "tests/conformance", "tests/e2e")
+PYTHON = str(ROOT / ".venv/bin/python")
+IN_TESTBED = (sys.executable, "testbed", "exec", "--")
+SUITES = ("tests/golden", "tests/fuzz", "tests/conformance", "tests/e2e")
 
 
 def main() -> int:
@@ -26,10 +30,19 @@ def main() -> int:
             file=sys.stderr,
         )
         return 0
-    pytest = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *SUITES]
-    command = [sys.executable, "testbed", "exec", "--", *pytest, *sys.argv[1:]]
-    environment = os.environ | {"KILTER_BINARY": str(ROOT / "build/kilter/bin/kilter"), "KILTER_REQUIRE_CLUSTER": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    environment = os.environ | {
+        "KILTER_BINARY": str(ROOT / "build/kilter/bin/kilter"),
+        "KILTER_REQUIRE_CLUSTER": "1",
+        "KILTER_TEST_HELM": pinned("helm"),
+    }
+    pytest = [PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *SUITES]
+    return subprocess.run([*IN_TESTBED, *pytest, *sys.argv[1:]], cwd=ROOT, env=environment, check=False).returncode
+
+
+def pinned(tool: str) -> str:
+    """Return the path of a tool in the version that kilter pins."""
+    command = [*IN_TESTBED, PYTHON, "scripts/pinned.py", tool]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":
