@@ -258,8 +258,20 @@ def entry_section(entry: Entry) -> str:
         ("Variables", ", ".join(f"`{name}={template}`" for name, template in entry.variables.items())),
         ("Memory limit", entry.memory),
         ("Volume", entry.storage or "none"),
+        ("On a shared cluster", deploy_words(entry)),
     ]
     return f"## {title.removeprefix('# ')}\n\n{entry.description}\n\n{table(('', ''), facts)}\n\n{text.strip()}"
+
+
+def deploy_words(entry: Entry) -> str:
+    """Say how a shared cluster provides a service."""
+    if entry.deploy is None:
+        return "not provided; run it elsewhere"
+    if entry.deploy.by == "database":
+        return "a database of its own on the platform's server"
+    return f"the same chart, with {entry.deploy.memory} of memory" + (
+        f" and a volume of {entry.deploy.storage}" if entry.deploy.storage else ""
+    )
 
 
 def main(arguments: list[str]) -> int:

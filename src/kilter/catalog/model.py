@@ -22,6 +22,18 @@ class Port(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scheme: str = "tcp"
 
 
+class Provision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a shared cluster provides a service, and with how much.
+
+    `by` is `database` (one on the platform's own server) or `chart` (the same chart as locally, with these sizes).
+    """
+
+    by: Literal["database", "chart"]
+    cpu: str = ""
+    memory: str = ""
+    storage: str = ""
+
+
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One service of the catalog, as `service.yaml` states it.
 
@@ -30,6 +42,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile, and `memory_shares` maps chart values to the share of that limit they are set to, in whole MiB.
     `probe` names how a client proves that the service answers; `wait` is a command of the service's own image, over
     `{host}` and `{port}`, that ends with 0 once it does: apps run it before they start.
+    `deploy` is left out where no shared cluster provides the service, so that a deploy must find it elsewhere.
     """
 
     name: str
@@ -44,7 +57,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cpu: str = "50m"
     memory_shares: dict[str, Share] = field(default_factory=dict)
     storage: str = ""
-    deployable: bool = False
+    deploy: Provision | None = None
     probe: Literal["tcp", "http", "postgres", "redis"] = "tcp"
     wait: tuple[str, ...] = ()
 
@@ -57,6 +70,8 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             for word, port in _PLACEHOLDER.findall(template):
                 if word not in FIELDS or (port and port not in {each.name for each in self.ports}):
                     raise ValueError(f"{self.name}: {template} has a placeholder that nothing fills")
+        if self.deploy and self.deploy.by == "chart" and not (self.deploy.memory and self.deploy.cpu):
+            raise ValueError(f"{self.name}: a service deployed by its chart needs cpu and memory for it")
 
     @property
     def primary_port(self) -> Port:

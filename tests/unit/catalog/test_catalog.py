@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -6,8 +7,9 @@ import pytest
 import yaml
 
 from kilter.catalog.load import chart, entries, load, names, readme
-from kilter.catalog.model import Entry, Port, fill
+from kilter.catalog.model import Entry, Port, Provision, fill
 from kilter.errors import NotFound
+from kilter.words import quantity
 
 HOUSE_VALUES = {"name", "project", "type", "image", "ports", "resources", "env"}
 
@@ -72,6 +74,29 @@ def test_the_values_of_a_chart_are_those_of_its_entry(name: str) -> None:
     assert set(values["credentials"]) == set(entry.credentials)  # type: ignore[call-overload]
 
 
+@pytest.mark.requirement("DP-Q20")
+def test_an_entry_says_how_a_shared_cluster_provides_it() -> None:
+    assert load("postgres").deploy == Provision(by="database")
+    assert load("redis").deploy == Provision(by="chart", cpu="100m", memory="256Mi", storage="1Gi")
+
+
+@pytest.mark.requirement("DP-Q20")
+@pytest.mark.parametrize("name", [name for name in names() if (mark := load(name).deploy) and mark.by == "chart"])
+def test_an_entry_deployed_by_its_chart_has_no_less_there_than_on_a_laptop(name: str) -> None:
+    entry = load(name)
+    assert entry.deploy is not None
+    assert quantity(entry.deploy.memory) >= quantity(entry.memory)
+    assert quantity(entry.deploy.storage or "0") >= quantity(entry.storage or "0")
+
+
+@pytest.mark.requirement("Y11")
+@pytest.mark.parametrize("name", names())
+def test_no_chart_opens_a_port_of_the_node_unless_one_is_allotted(name: str) -> None:
+    text = templates_of(name)
+    assert re.search(r"type: \{\{ if \.Values\.ports\.\w+\.nodePort \}\}NodePort\{\{ else \}\}ClusterIP", text)
+    assert "type: NodePort" not in text
+
+
 @pytest.mark.requirement("CT-Q13")
 @pytest.mark.parametrize("name", names())
 def test_no_chart_has_hooks(name: str) -> None:
@@ -116,7 +141,13 @@ def test_a_filled_template_is_not_filled_again() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": "2"}, {"ports": ()}, {"variables": {"A": "{what}"}}, {"variables": {"A": "{port:what}"}}],
+    [
+        {"version": "2"},
+        {"ports": ()},
+        {"variables": {"A": "{what}"}},
+        {"variables": {"A": "{port:what}"}},
+        {"deploy": Provision(by="chart", memory="1Mi")},
+    ],
 )
 def test_an_entry_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:
     entry = Entry(
