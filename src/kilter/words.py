@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 NAME_RULE = "a-z, 0-9 and '-', beginning with a letter, ending with a letter or digit"
 PROJECT_NAME_LIMIT = 42  # so that `kilter-<project>-control-plane` stays within the 63 of a DNS label
+ORG_LIMIT = APP_LIMIT = 40
+ENV_LIMIT = 32
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?\Z")
@@ -33,6 +35,23 @@ def valid_spelling(text: str, limit: int = PROJECT_NAME_LIMIT) -> str:
     spelled = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     spelled = re.sub(r"^[^a-z]+", "", spelled)[:limit].rstrip("-")
     return spelled or "app"
+
+
+def slug_fault(text: str, limit: int) -> str:
+    """Say what keeps `text` from naming an org, an app or an environment, and at which character (DP-Q37).
+
+    '' means nothing does. Such a name has no `--`, so that names joined by it can be told apart again.
+    """
+    for place, character in enumerate(text, start=1):
+        if not re.match(r"[a-z0-9-]", character):
+            return f"character {place} is {character!a}, and only a-z, 0-9 and '-' are allowed"
+    if not text or not text[0].isalpha():
+        return f"it begins with {text[:1]!r}, not with a letter" if text else "it is empty"
+    if text.endswith("-"):
+        return "it ends with '-', not with a letter or digit"
+    if "--" in text:
+        return f"character {text.index('--') + 2} is a second '-' in a row"
+    return f"it has {len(text)} characters, and at most {limit} are allowed" if len(text) > limit else ""
 
 
 def duration(text: str) -> float:

@@ -1,6 +1,15 @@
 import pytest
 
-from kilter.words import duration, human_duration, human_size, is_name, nearest, quantity, valid_spelling
+from kilter.words import (
+    duration,
+    human_duration,
+    human_size,
+    is_name,
+    nearest,
+    quantity,
+    slug_fault,
+    valid_spelling,
+)
 
 
 @pytest.mark.requirement("NS-Q1")
@@ -33,6 +42,12 @@ def test_names_outside_the_rule_are_refused(name: str) -> None:
 def test_a_refused_name_comes_with_a_valid_spelling(text: str, spelling: str) -> None:
     assert valid_spelling(text) == spelling
     assert is_name(valid_spelling(text))
+
+
+@pytest.mark.requirement("DP-Q37")
+@pytest.mark.parametrize(("text", "good"), [("a", True), ("my-shop-2", True), ("a" * 40, True), ("a" * 41, False)])
+def test_names_on_the_platform_have_a_grammar_of_their_own(text: str, good: bool) -> None:
+    assert (slug_fault(text, 40) == "") is good
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5s", 0.5)])

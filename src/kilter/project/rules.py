@@ -109,9 +109,13 @@ def label(text: str) -> str:
 
 def app(text: str) -> str:
     """`<org>/<app>`."""
-    parts = text.split("/")
-    good = len(parts) == 2 and all(words.is_name(part) for part in parts)
-    return "" if good else f"'{visible(text)}' must be <org>/<app>, such as acme/shop"
+    org, slash, name = text.partition("/")
+    if not slash or "/" in name:
+        return f"'{visible(text)}' must be <org>/<app>, such as acme/shop"
+    for part, limit in ((org, words.ORG_LIMIT), (name, words.APP_LIMIT)):
+        if wrong := words.slug_fault(part, limit):
+            return f"'{visible(part)}' cannot name an org or an app: {wrong}"
+    return ""
 
 
 def pattern(text: str) -> str:

@@ -88,6 +88,15 @@ def test_the_directory_names_the_project_and_a_bad_one_is_refused_with_a_proposa
     assert "at most 42 characters" in faults("name: " + "a" * 43)[0]
 
 
+@pytest.mark.requirement("DP-Q37")
+def test_the_name_of_an_app_on_the_platform_is_refused_naming_the_character() -> None:
+    assert faults("app: acme/shop") == []
+    assert faults("app: " + "o" * 40 + "/" + "a" * 40) == []
+    assert "'Acme' cannot name an org or an app: character 1 is 'A'" in faults("app: Acme/shop")[0]
+    assert "character 4 is a second '-' in a row" in faults("app: acme/my--shop")[0]
+    assert "must be <org>/<app>" in faults("app: acme/shop/web")[0]
+
+
 @pytest.mark.requirement("C3")
 def test_control_characters_in_a_directory_name_are_shown_by_their_code_points() -> None:
     (fault,) = faults("detect: true", "a\x1b[31mb\u202e")

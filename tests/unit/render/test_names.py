@@ -1,0 +1,182 @@
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kilter.errors import BadInput
+from kilter.render import names
+from kilter.render.names import Slot, claimed, database, git_path, host, labels, object_names, workload
+from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT
+
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+def slugs(limit: int) -> st.SearchStrategy[str]:
+    """Names of the grammar of few letters, so that joining them is ambiguous; some are as long as they may be."""
+    parts = st.lists(st.text("ab1", min_size=1, max_size=limit), min_size=1, max_size=3)
+    return parts.map(lambda words: f"a{'-'.join(words)}"[:limit].rstrip("-"))
+
+
+SLOTS = st.builds(Slot, slugs(ORG_LIMIT), slugs(APP_LIMIT), slugs(ENV_LIMIT))
+PROCESSES = st.text("ab-", max_size=42).map(lambda text: f"p{text}"[:42].rstrip("-"))  # `--` is allowed here
+
+
+def all_names(slot: Slot, process: str) -> dict[str, str]:
+    own = database(slot)
+    return {
+        "object": object_names(slot)[0],
+        "other": object_names(slot)[-1],
+        "host": host(slot, "example.com").partition(".")[0],
+        "process host": host(slot, "example.com", process).partition(".")[0],
+        "process": workload(slot.app, process),
+        "job": workload(slot.app, process, scheduled=True),
+        "database": own.name,
+        "owner": own.owner,
+        "app": own.app,
+        "runner": own.job,
+        "scratch": own.scratch("plan-01jd3m6q8w"),
+        "path": git_path(slot),
+    }
+
+
+@given(SLOTS, PROCESSES)
+def test_the_same_slot_always_has_the_same_names(slot: Slot, process: str) -> None:
+    assert all_names(slot, process) == all_names(Slot(slot.org, slot.app, slot.env), process)
+
+
+@pytest.mark.requirement("DP-Q32", "DP-Q33", "C2")
+@given(SLOTS, PROCESSES)
+def test_every_name_fits_where_it_is_used(slot: Slot, process: str) -> None:
+    found = all_names(slot, process)
+    for kind in ("object", "other", "host", "process host", "process", "job"):
+        assert LABEL.match(found[kind])
+    assert len(found["job"]) <= 52
+    for kind in ("database", "owner", "app", "runner", "scratch"):
+        assert IDENTIFIER.match(found[kind])
+        assert len(found[kind]) <= 63
+    assert all(len(value) <= 63 for value in labels(slot, found["object"]).values())
+
+
+@pytest.mark.requirement("C2", "O2", "DP-24", "DP-25")
+@given(SLOTS, SLOTS)
+def test_two_slots_share_no_folder_no_database_no_role_and_no_claimed_name(one: Slot, other: Slot) -> None:
+    assume(one != other)
+    assert git_path(one) != git_path(other)
+    first, second = database(one), database(other)
+    assert first.name != second.name
+    assert not {first.owner, first.app, first.job} & {second.owner, second.app, second.job}
+    assert first.scratch("plan-1") not in (second.name, second.scratch("plan-1"))
+    taken = claimed(one, {})
+    assert claimed(other, {taken: one}) != taken
+
+
+@given(st.lists(SLOTS, unique=True, max_size=12))
+def test_claims_are_kept_whatever_comes_and_goes(slots: list[Slot]) -> None:
+    holders: dict[str, Slot | None] = {}
+    for slot in slots:
+        holders[claimed(slot, holders)] = slot
+    assert len(holders) == len(slots)
+    for slot in slots[1:]:
+        without_the_first = {name: holder for name, holder in holders.items() if holder != slots[0]}
+        assert holders[claimed(slot, without_the_first)] == slot
+
+
+@pytest.mark.requirement("DP-Q33")
+def test_a_name_that_another_slot_holds_is_told_apart_by_a_hash() -> None:
+    one, other = Slot("acme", "shop-web", "prod"), Slot("acme-shop", "web", "prod")
+    assert claimed(one, {}) == "acme-shop-web-prod"
+    assert claimed(other, {"acme-shop-web-prod": one}) == "acme-shop-web-prod-4c0f1783"
+
+
+@pytest.mark.requirement("DP-Q33", "O2")
+def test_a_namespace_that_is_not_of_kilter_is_never_claimed() -> None:
+    assert claimed(Slot("kube", "node", "lease"), {"kube-node-lease": None}) != "kube-node-lease"
+
+
+def test_a_slot_without_a_free_name_is_refused_naming_both_owners() -> None:
+    slot, other = Slot("acme", "shop", "prod"), Slot("acme", "shop-prod", "x")
+    plain, hashed = object_names(slot)
+    with pytest.raises(BadInput, match="acme/shop/prod has no name left") as caught:
+        claimed(slot, {plain: other, hashed: None})
+    assert (
+        caught.value.why == f"{plain} belongs to acme/shop-prod/x; {hashed} belongs to something that is not of kilter"
+    )
+
+
+@pytest.mark.requirement("DP-Q33")
+def test_a_long_name_is_cut_and_ends_in_eight_digits_of_the_slots_hash() -> None:
+    slot = Slot("o" * 40, "a" * 40, "e" * 32)
+    (name,) = object_names(slot)
+    assert re.fullmatch(r"o{40}-a{13}-[0-9a-f]{8}", name)
+
+
+@pytest.mark.requirement("DP-8", "DP-Q20", "DP-Q32")
+@pytest.mark.parametrize(
+    ("env", "process", "expected"),
+    [
+        ("prod", "", "shop.example.com"),
+        ("pr-247", "", "shop-pr-247.example.com"),
+        ("prod", "socket", "shop--socket.example.com"),
+        ("dev", "socket", "shop-dev--socket.example.com"),
+    ],
+)
+def test_hosts_name_app_environment_and_process(env: str, process: str, expected: str) -> None:
+    assert host(Slot("acme", "shop", env), "example.com", process) == expected
+
+
+@pytest.mark.requirement("DP-Q59")
+@given(SLOTS, PROCESSES, SLOTS)
+def test_the_host_of_a_process_is_no_apps_host(slot: Slot, process: str, other: Slot) -> None:
+    wanted = host(slot, "example.com", process)
+    assert wanted != host(other, "example.com")
+
+
+def test_a_host_that_cannot_exist_is_refused() -> None:
+    with pytest.raises(BadInput, match="cannot have a host"):
+        host(Slot("acme", "xn", "prod"), "example.com", "worker")
+    with pytest.raises(BadInput, match="more than 253 characters"):
+        host(Slot("acme", "shop", "prod"), "x." * 124 + "com")
+
+
+@pytest.mark.requirement("DP-51", "DP-Q16", "DP-Q18")
+def test_the_other_names_are_those_of_the_specification() -> None:
+    assert git_path(Slot("acme", "shop", "prod")) == "apps/acme/shop/prod/"
+    assert names.internal_url("shop", "acme-shop-prod", 8080) == "http://shop.acme-shop-prod.svc:8080"
+    assert names.database_secret("shop") == "shop-database"
+    assert workload("shop", "worker") == "shop-worker"
+
+
+@pytest.mark.requirement("MG-Q4", "MG-Q13")
+def test_roles_and_scratch_databases_are_named_after_the_database() -> None:
+    own = database(Slot("acme", "my-shop", "pr-7"))
+    assert own.name == "acme__my_shop__pr_7"
+    assert (own.owner, own.app, own.job) == (f"{own.name}_owner", f"{own.name}_app", f"{own.name}_job")
+    assert own.scratch("plan-9f") == own.scratch("9f") == f"{own.name}__plan_9f"
+    assert len(own.scratch("plan-" + "x" * 90)) == 63
+
+
+@pytest.mark.requirement("DP-Q37", "C1", "C3")
+@pytest.mark.parametrize(
+    ("parts", "what", "why"),
+    [
+        (("Acme", "shop", "prod"), "'Acme' cannot name an org", "character 1 is 'A'"),
+        (("acme", "sh_op", "prod"), "'sh_op' cannot name an app", "character 3 is '_'"),
+        (("acme", "sh\u043ep", "prod"), "<U+043E CYRILLIC SMALL LETTER O>", "character 3 is '\\u043e'"),
+        (("acme", "shop", "a--b"), "'a--b' cannot name an environment", "character 3 is a second '-' in a row"),
+        (("acme", "shop", "pr-"), "'pr-' cannot", "it ends with '-'"),
+        (("acme", "2shop", "prod"), "'2shop' cannot", "it begins with '2'"),
+        (("acme", "", "prod"), "'' cannot", "it is empty"),
+        (("acme", "shop", "e" * 33), "cannot name an environment", "it has 33 characters, and at most 32 are allowed"),
+        (("o" * 41, "shop", "prod"), "cannot name an org", "it has 41 characters, and at most 40 are allowed"),
+        (("acme", "shop\n", "prod"), "cannot name an app", "character 5 is '\\n'"),
+    ],
+)
+def test_names_outside_the_grammar_are_refused_naming_the_character(
+    parts: tuple[str, str, str], what: str, why: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        Slot(*parts)
+    assert what in caught.value.what
+    assert why in caught.value.why
