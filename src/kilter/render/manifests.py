@@ -49,23 +49,29 @@ def namespace(plan: Plan) -> list[Object]:
 
 
 def from_chart(plan: Plan, service: str, text: str) -> list[Object]:
-    """Return the objects of a rendered chart, with every namespaced one in the project's namespace (NS-Q6).
+    """Return the objects of a rendered chart, workloads last and marked; raises as `chart_objects` does."""
+    objects = [marked(owned(plan, item)) for item in chart_objects(service, text, plan.namespace)]
+    return sorted(objects, key=lambda item: (item["kind"] in WORKLOADS, item["kind"], item["metadata"]["name"]))
+
+
+def chart_objects(name: str, text: str, namespace: str) -> list[Object]:
+    """Return the objects of a rendered chart, with every namespaced one in `namespace` (NS-Q6).
 
     Raises BadInput when the chart has hooks (CT-Q13), Failed when its text is no Kubernetes YAML.
     """
     objects = []
-    for document in _documents(service, text):
+    for document in _documents(name, text):
         metadata = document["metadata"]
         if any(str(key).startswith("helm.sh/hook") for key in metadata.get("annotations") or {}):
             raise BadInput(
-                f"the chart of {service} has a hook: {document['kind']} {metadata['name']}",
+                f"the chart of {name} has a hook: {document['kind']} {metadata['name']}",
                 why="applied text has no hooks; the object would run at the wrong time",
             )
         placed = dict(metadata)
         if document["kind"] not in CLUSTER_WIDE:
-            placed["namespace"] = plan.namespace
-        objects.append(marked(owned(plan, {**document, "metadata": placed})))
-    return sorted(objects, key=lambda item: (item["kind"] in WORKLOADS, item["kind"], item["metadata"]["name"]))
+            placed["namespace"] = namespace
+        objects.append({**document, "metadata": placed})
+    return objects
 
 
 def app(plan: Plan, app: AppPlan) -> list[Object]:

@@ -9,9 +9,10 @@ from kilter.errors import BadInput
 from kilter.project.load import Project
 from kilter.project.model import Component, Process, Resources
 from kilter.render.builds import build_plan, reloads
+from kilter.render.environment import environment
 from kilter.render.model import HTTP, AppPlan, Plan, Ports
 from kilter.render.services import entry_of, service_plan, variables
-from kilter.values import Credentials, Value
+from kilter.values import Credentials
 
 __all__ = ["Plan", "Ports", "needed_credentials", "needed_ports", "pinned_ports", "plan", "workloads"]
 
@@ -85,7 +86,7 @@ def _apps(project: Project, injected: Mapping[str, str]) -> Iterable[AppPlan]:
 def _component(project: Project, name: str, component: Component, injected: Mapping[str, str]) -> AppPlan:
     port = component.port or 0
     build = build_plan(project, name, component)
-    environment = _environment(injected, {"PORT": str(port)} if port else {}, component.env)
+    found = environment(injected, {"PORT": str(port)} if port else {}, component.env)
     limits = component.resources or Resources()
     return AppPlan(
         name=name,
@@ -94,8 +95,8 @@ def _component(project: Project, name: str, component: Component, injected: Mapp
         build=build,
         port=port,
         node_port=None,
-        env=environment.literal,
-        injected=environment.injected,
+        env=found.literal,
+        injected=found.injected,
         command=component.command or (),
         cpu=limits.cpu or "",
         memory=limits.memory or "",
@@ -109,7 +110,7 @@ def _process(name: str, process: Process, owner: AppPlan) -> AppPlan:
         build = replace(build, reference=f"{build.reference}.rebuilt", live=False)
     inherited = {key: value for key, value in owner.env.items() if key != "PORT"}
     own_port = {"PORT": str(process.port)} if process.port else {}
-    environment = _environment(owner.injected, inherited | own_port, process.env)
+    found = environment(owner.injected, inherited | own_port, process.env)
     limits = process.resources or Resources()
     return replace(
         owner,
@@ -118,27 +119,14 @@ def _process(name: str, process: Process, owner: AppPlan) -> AppPlan:
         image=process.image or (build.reference if build else owner.image),
         port=process.port,
         node_port=None,
-        env=environment.literal,
-        injected=environment.injected,
+        env=found.literal,
+        injected=found.injected,
         command=process.command,
         cpu=limits.cpu or owner.cpu,
         memory=limits.memory or owner.memory,
         replicas=process.replicas,
         schedule=process.schedule or "",
     )
-
-
-class _Environment(Value, frozen=True):
-    literal: dict[str, str]
-    injected: dict[str, str]
-
-
-def _environment(
-    injected: Mapping[str, str], under: Mapping[str, str], given: Mapping[str, str | None]
-) -> _Environment:
-    """Lay the user's variables over kilter's; null withholds one, and so does any literal of the same name."""
-    literal = {key: value for key, value in sorted({**under, **given}.items()) if value is not None}
-    return _Environment(literal, {key: value for key, value in sorted(injected.items()) if key not in given})
 
 
 def _notices(project: Project, injected: Mapping[str, str]) -> Iterable[str]:
