@@ -3,7 +3,8 @@
     python tests/golden/regenerate.py               render the expected trees anew
     python tests/golden/regenerate.py --helm PATH   render the charts with that helm first
 
-A scenario is a folder with `kilter.yaml`. `charts/` holds what helm printed, so that the tests need no process.
+A scenario is a folder with `kilter.yaml`, or below `releases/` one with `release.yaml`. `charts/` holds what helm
+printed, so that the tests need no process.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from kilter.values import Credentials
 HERE = Path(__file__).parent
 SCENARIOS = tuple(sorted(file.parent.name for file in HERE.glob("*/kilter.yaml")))
 BASE = 30520
+HELM_FLAGS = ["--kube-version", "1.37.0", "--include-crds"]
 OPTIONS = RenderOptions(
     base=BASE,
     node_image="kindest/node:v1.37.0",
@@ -58,7 +60,12 @@ def rendered(scenario: str) -> dict[str, str]:
 
 def expected(scenario: str) -> dict[str, str]:
     """Read the stored tree of a scenario."""
-    folder = HERE / scenario / "expected"
+    return expected_in(HERE / scenario)
+
+
+def expected_in(scenario: Path) -> dict[str, str]:
+    """Read the tree that is stored in a scenario's folder."""
+    folder = scenario / "expected"
     files = (file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_text() for file in files}
 
@@ -66,23 +73,34 @@ def expected(scenario: str) -> dict[str, str]:
 def helm_template(helm: str, job: ChartJob) -> str:
     """Render one chart with a real helm."""
     argv = [helm, "template", job.release, str(job.chart), "--namespace", job.namespace, "--values", "-"]
-    argv += ["--kube-version", "1.37.0", "--include-crds"]
+    argv += HELM_FLAGS
     return subprocess.run(argv, input=job.values_text, text=True, capture_output=True, check=True, timeout=90).stdout
 
 
 def main() -> None:
     """Write the charts' output, if a helm is given, and the expected trees."""
+    import release_trees  # beside this file, which is run as a script
+
     parser = argparse.ArgumentParser(description="Render the golden trees anew.")
     parser.add_argument("--helm", help="helm binary to render the charts with")
     helm = parser.parse_args().helm
     for scenario in SCENARIOS:
         if helm:
-            write(
-                HERE / scenario / "charts",
-                {f"{j.service}.yaml": helm_template(helm, j) for j in chart_jobs(planned(scenario))},
-            )
+            write(HERE / scenario / "charts", printed(helm, chart_jobs(planned(scenario))))
         write(HERE / scenario / "expected", rendered(scenario))
         sys.stdout.write(f"{scenario}\n")
+    for scenario in release_trees.SCENARIOS:
+        folder = release_trees.HERE / scenario
+        if helm:
+            texts = printed(helm, release_trees.jobs(scenario))
+            write(folder / "charts", texts | {"INPUTS": release_trees.inputs(scenario)})
+        write(folder / "expected", release_trees.tree(scenario))
+        sys.stdout.write(f"releases/{scenario}\n")
+
+
+def printed(helm: str, jobs: list[ChartJob]) -> dict[str, str]:
+    """Render charts with a real helm: file name to text."""
+    return {f"{job.service}.yaml": helm_template(helm, job) for job in jobs}
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

@@ -1,0 +1,50 @@
+{{- /* A pod template. Takes root, work and restart. */ -}}
+{{- define "pod" -}}
+{{- $values := .root.Values -}}
+metadata:
+  labels:
+    {{- include "releaseLabels" . | nindent 4 }}
+  {{- with $values.secretsRevision }}
+  annotations:
+    kilter.dev/secrets: {{ . | quote }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ $values.app }}
+  automountServiceAccountToken: false
+  # Variables such as REDIS_PORT=tcp://… would shadow the app's own.
+  enableServiceLinks: false
+  restartPolicy: {{ .restart }}
+  terminationGracePeriodSeconds: {{ add $values.rollout.graceSeconds (ternary $values.rollout.drainSeconds 0 (gt (int .work.port) 0)) }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: {{ int64 $values.security.uid }}
+    runAsGroup: {{ int64 $values.security.uid }}
+    seccompProfile:
+      type: RuntimeDefault
+  {{- if not .work.schedule }}
+  topologySpreadConstraints:
+    - maxSkew: 1
+      topologyKey: kubernetes.io/hostname
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "selector" . | nindent 10 }}
+      # Pods of the release that is leaving do not count.
+      matchLabelKeys: [pod-template-hash]
+  {{- end }}
+  {{- with $values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  containers:
+    {{- include "container" . | nindent 4 }}
+  {{- with $values.security.writable }}
+  volumes:
+    {{- range $at, $path := . }}
+    - name: writable-{{ $at }}
+      emptyDir: {}
+    {{- end }}
+  {{- end }}
+{{- end -}}
