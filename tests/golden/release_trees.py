@@ -9,13 +9,13 @@ import msgspec
 import yaml
 
 from kilter.catalog.load import entries
-from kilter.render.model import Credentials
 from kilter.render.names import database, git_path
 from kilter.render.production.manifests import chart_jobs, rendered
 from kilter.render.production.release import AppRelease, DatabaseServer, Gateway, Platform
 from kilter.render.production.services import Binding, bindings
 from kilter.render.text import dump_all
 from kilter.render.tree import ChartJob
+from kilter.values import Credentials
 
 HERE = Path(__file__).parent / "releases"
 SCENARIOS = tuple(sorted(file.parent.name for file in HERE.glob("*/release.yaml")))

@@ -1,15 +1,17 @@
 """The variables of one workload: what kilter gives, what the user writes over it, what the user withholds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from kilter.values import Value
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Value, frozen=True):
     """Literal variables, and those that name services; the two never share a name."""
 
     literal: dict[str, str]
-    injected: dict[str, str] = field(repr=False)
+    injected: dict[str, str]
+
+    hidden = ("injected",)
 
 
 def environment(injected: Mapping[str, str], under: Mapping[str, str], given: Mapping[str, str | None]) -> Environment:

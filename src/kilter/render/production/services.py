@@ -1,17 +1,19 @@
 """The services of a release: what the platform gives for each, under which variables, out of which Secret (DP-Q20)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from kilter.catalog.model import Entry
 from kilter.errors import BadInput
 from kilter.render import names
-from kilter.render.model import Credentials, PortPlan, ServicePlan
+from kilter.render.model import PortPlan, ServicePlan
 from kilter.render.production.release import AppRelease, DatabaseServer, Platform, ServiceRelease
 from kilter.render.services import service_plan, variable_name, variables
+from kilter.values import Credentials
 
 Object = dict[str, Any]
 

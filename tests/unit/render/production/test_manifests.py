@@ -7,10 +7,10 @@ from kilter.catalog.load import chart as catalog_chart
 from kilter.catalog.load import entries
 from kilter.errors import BadInput, Failed
 from kilter.render.charts import chart
-from kilter.render.model import Credentials
 from kilter.render.production.manifests import chart_jobs, checked, rendered
 from kilter.render.production.services import bindings
 from kilter.render.text import dump_all, load_all
+from kilter.values import Credentials
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pw"}, "stringData": {"password": "hidden"}}

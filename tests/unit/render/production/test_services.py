@@ -5,9 +5,9 @@ from unit.render.production.support import PLATFORM, POSTGRES, REDIS, bound, rel
 from kilter.catalog.load import entries
 from kilter.errors import BadInput
 from kilter.project.model import Resources, Service
-from kilter.render.model import Credentials
 from kilter.render.production.release import AppRelease, ServiceRelease
 from kilter.render.production.services import bindings, secrets
+from kilter.values import Credentials
 
 
 def refused(*services: ServiceRelease, app_secrets: tuple[str, ...] = ()) -> tuple[str, ...]:
