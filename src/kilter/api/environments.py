@@ -1,0 +1,71 @@
+"""HTTP v1: environments."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from kilter.api.base import AppName, Document, EnvName, Org, Request
+from kilter.api.deploys import Queue
+from kilter.api.kilterapp_status import Failure, Workload
+from kilter.api.words import DatabasePolicy, EnvClass, Phase
+
+
+class ReleaseInfo(Document, frozen=True, kw_only=True):
+    """What serves."""
+
+    number: int
+    image: str
+    deploy_id: str
+    commit: str
+    at: datetime | None
+
+
+class LockInfo(Document, frozen=True, kw_only=True):
+    """Who is at work on the environment."""
+
+    holder: str
+    actor: str
+    kind: str
+    since: datetime
+    lock_id: str
+
+
+class Environment(Document, frozen=True, kw_only=True):
+    """GET …/envs/{env}."""
+
+    org: Org
+    app: AppName
+    env: EnvName
+    env_class: EnvClass
+    phase: Phase
+    url: str | None
+    internal_url: str | None
+    namespace: str | None
+    release: ReleaseInfo | None
+    workloads: tuple[Workload, ...]
+    failure: Failure | None
+    warnings: tuple[str, ...]
+    lock: LockInfo | None
+
+
+class DeleteRequest(Request, frozen=True, kw_only=True):
+    """DELETE …/envs/{env}: a body, because deleting is never an accident."""
+
+    confirm: Annotated[str, Meta(max_length=120, description="`<org>/<app>/<env>`, letter for letter.")]
+    database: Annotated[
+        DatabasePolicy | None, Meta(description="By default dropped for an ephemeral environment, else kept.")
+    ] = None
+    confirm_database: Annotated[
+        Annotated[str, Meta(max_length=120)] | None,
+        Meta(description="The same words once more; demanded for dropping the database of a protected environment."),
+    ] = None
+
+
+class DeleteAccepted(Document, frozen=True, kw_only=True):
+    """202: followed like a deploy."""
+
+    deploy_id: str
+    sequence: int
+    database: DatabasePolicy
+    queue: Queue

@@ -1,0 +1,84 @@
+"""The custom resource KilterApp, `kilter.dev/v1alpha1` (platform.md section 13)."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, field
+
+from kilter.api.base import AppName, EnvName, Image, Number, Org
+from kilter.api.kilterapp_parts import UNTOUCHED, AppSection, MaybeSecrets, Migration, Seeds, Source, Timeouts
+from kilter.api.kilterapp_status import Status
+from kilter.api.words import DatabasePolicy, EnvClass
+
+GROUP: Final = "kilter.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "KilterApp"
+PLURAL: Final = "kilterapps"
+NAMESPACE: Final = "kilter-apps"
+FINALIZER: Final = f"{GROUP}/cleanup"
+SPEC_MANAGER: Final = "kilter-server"  # server-side apply: the one writer of spec
+STATUS_MANAGER: Final = "kilter-operator"  # the one writer of status
+
+LABEL_ORG: Final = f"{GROUP}/org"
+LABEL_APP: Final = f"{GROUP}/app"
+LABEL_ENV: Final = f"{GROUP}/env"
+LABEL_CLASS: Final = f"{GROUP}/class"
+
+
+class Spec(AppSection, frozen=True, kw_only=True):
+    """What is wanted of one environment; written by kilter-server alone."""
+
+    org: Org
+    app: AppName
+    env: EnvName
+    class_: Annotated[EnvClass, Meta(description="What protection the environment has.")] = field(
+        default="standard", name="class"
+    )
+    deploy_id: Annotated[str, Meta(min_length=1, max_length=64, description="The deploy that wrote this.")]
+    sequence: Annotated[Number, Meta(description="Grows with every accepted deploy; a lower one is ignored.")]
+    actor: Annotated[str, Meta(min_length=1, max_length=128, description="Who deployed.")]
+    image: Annotated[Image, Meta(description="What runs, by digest.")]
+    source: Annotated[Source, Meta(description="Where the image comes from.")] = Source()
+    secrets: MaybeSecrets = UNTOUCHED
+    prune_secrets: Annotated[bool, Meta(description="Allows an empty map of secrets, which deletes them.")] = False
+    migration: Annotated[Migration, Meta(description="The schema migration.")] = Migration()
+    seeds: Annotated[Seeds, Meta(description="Data for the database.")] = Seeds()
+    bootstrap: Annotated[bool, Meta(description="Whether this makes the environment from nothing.")] = False
+    timeouts: Annotated[Timeouts, Meta(description="Limits of time.")] = Timeouts()
+    rollback_to: Annotated[Number | None, Meta(description="Release whose manifests are to come back.")] = None
+    pinned: Annotated[bool, Meta(description="Whether the environment stays where it is.")] = False
+    suspended: Annotated[bool, Meta(description="Whether the operator leaves it alone.")] = False
+    database_on_delete: Annotated[
+        DatabasePolicy, Meta(description="What becomes of the database when this object is deleted.")
+    ] = "keep"
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The parts of an object's metadata that kilter reads or writes."""
+
+    name: str
+    namespace: str = NAMESPACE
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
+    generation: int = 0
+    resource_version: str = ""
+    uid: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+
+
+class KilterApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One environment of one project on the platform."""
+
+    api_version: str = API_VERSION
+    kind: str = KIND
+    metadata: Metadata
+    spec: Spec
+    status: Status = Status()
+
+
+def labels(spec: Spec) -> dict[str, str]:
+    """Return the labels that a KilterApp carries."""
+    return {LABEL_ORG: spec.org, LABEL_APP: spec.app, LABEL_ENV: spec.env, LABEL_CLASS: spec.class_}

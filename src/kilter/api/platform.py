@@ -1,0 +1,24 @@
+"""HTTP v1: the platform itself."""
+
+from kilter.api.base import Document
+
+
+class Limits(Document, frozen=True, kw_only=True):
+    """What the server accepts: bytes and seconds."""
+
+    body_bytes: int
+    ready_timeout_seconds: int
+
+
+class Info(Document, frozen=True, kw_only=True):
+    """GET /v1/info: what a client must know before it builds."""
+
+    version: str
+    min_cli: str
+    cluster_domain: str
+    scheme: str
+    default_registry: str
+    sops_recipients: tuple[str, ...]
+    platforms: tuple[str, ...]
+    network_policy_enforced: bool | None
+    limits: Limits

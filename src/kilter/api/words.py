@@ -1,0 +1,46 @@
+"""The closed vocabularies of the platform: the same words in CLI, API, KilterApp and portal."""
+
+from typing import Final, Literal, get_args
+
+Phase = Literal[
+    "Pending",
+    "Provisioning",
+    "Preflight",
+    "Migrating",
+    "Seeding",
+    "Publishing",
+    "Reconciling",
+    "RollingOut",
+    "Ready",
+    "Failed",
+    "Deleting",
+]
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
+# From here on a deploy has done its cluster writes: Jobs ended, commit pushed, status written (DP-Q64).
+WRITTEN: Final[frozenset[Phase]] = frozenset({"Reconciling", "RollingOut", "Ready", "Failed"})
+
+ConditionType = Literal[
+    "NamespaceReady",
+    "DatabaseReady",
+    "SecretsReady",
+    "PreflightPassed",
+    "Migrated",
+    "Seeded",
+    "Published",
+    "Reconciled",
+    "RouteReady",
+    "Ready",
+]
+JobState = Literal["Pending", "Running", "Done", "Failed", "Unknown", "Skipped"]
+
+EnvClass = Literal["protected", "standard", "ephemeral"]
+Role = Literal["viewer", "deployer", "maintainer", "admin"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)  # each includes the ones before it
+
+Operation = Literal["deploy", "delete"]
+DeployState = Literal["queued", "running", "done", "failed", "superseded", "canceled"]
+ENDED: Final[frozenset[DeployState]] = frozenset({"done", "failed", "superseded", "canceled"})
+
+MigrationTool = Literal["drizzle", "prisma", "sql", "atlas"]
+LogKind = Literal["app", "migration", "seed"]
+DatabasePolicy = Literal["keep", "drop"]

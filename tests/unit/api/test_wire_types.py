@@ -1,0 +1,134 @@
+"""The wire types: every struct keeps the house's rules, and the CRD's rules hold for what is sent."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+
+import kilter.api
+from kilter.api.base import Document, Report, Request, Section
+from kilter.api.deploys import EVENTS, DeployRequest, Event
+from kilter.api.errors_v1 import STATUS_OF
+from kilter.api.kilterapp import KilterApp, Metadata, Spec
+
+MODULES: list[ModuleType] = [
+    importlib.import_module(f"kilter.api.{module.name}") for module in pkgutil.iter_modules(kilter.api.__path__)
+]
+STRUCTS = sorted(
+    {
+        found
+        for module in MODULES
+        for found in vars(module).values()
+        if isinstance(found, type) and issubclass(found, msgspec.Struct)
+    },
+    key=lambda struct: struct.__name__,
+)
+IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
+DEPLOY = {"image": IMAGE, "app": {"port": 8080}}
+
+
+def deploy(**changes: object) -> DeployRequest:
+    return msgspec.convert(DEPLOY | changes, DeployRequest)
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+def test_every_struct_is_frozen_and_takes_keywords_only(struct: type[msgspec.Struct]) -> None:
+    config = struct.__struct_config__
+    assert config.frozen
+    assert struct.__match_args__ == ()
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+def test_what_is_sent_forbids_unknown_fields_and_what_is_answered_ignores_them(struct: type[msgspec.Struct]) -> None:
+    forbids = struct.__struct_config__.forbid_unknown_fields
+    assert forbids == issubclass(struct, Request | Section)
+    assert issubclass(struct, Request | Section | Document | Report) or struct in (KilterApp, Metadata)
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+def test_every_struct_says_what_it_is(struct: type[msgspec.Struct]) -> None:
+    assert struct.__doc__
+
+
+def test_secrets_have_three_states_on_the_wire() -> None:
+    """SC-Q1: absent keeps, a map replaces, an explicit empty map deletes; null is none of them."""
+    assert deploy().secrets is msgspec.UNSET
+    assert deploy(secrets={}).secrets == {}
+    with pytest.raises(msgspec.ValidationError):
+        deploy(secrets=None)
+
+
+@pytest.mark.parametrize(
+    "image", ["shop:1.0", "shop", "shop@sha256:abc", "--privileged@sha256:" + "a" * 64, "a b@sha256:" + "a" * 64]
+)
+def test_an_image_is_accepted_by_digest_only(image: str) -> None:
+    """DP-Q23, Y10."""
+    with pytest.raises(msgspec.ValidationError, match="image"):
+        deploy(image=image)
+
+
+@pytest.mark.parametrize("name", ["Shop", "shop_a", "-shop", "shop-", "a--b", "", "1shop", "shop\n", "s" * 41, "ѕhop"])
+def test_names_outside_the_grammar_are_refused(name: str) -> None:
+    """DP-Q37."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(spec(app=name), Spec)
+
+
+@pytest.mark.parametrize("name", ["s", "shop", "pr-247", "a-b-c1", "s" * 40])
+def test_names_of_the_grammar_are_accepted(name: str) -> None:
+    """DP-Q37, DP-23."""
+    assert msgspec.convert(spec(app=name), Spec).app == name
+
+
+@pytest.mark.parametrize("text", ["", "m", "10", "-5m", "5m ", "1.5h", "10d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="timeout"):
+        deploy(timeout=text)
+
+
+def spec(**changes: object) -> dict[str, object]:
+    fixed = {"org": "acme", "app": "shop", "env": "prod", "deployId": "d1", "sequence": 1, "actor": "ann"}
+    return {**fixed, "image": IMAGE, "port": 8080, **changes}
+
+
+def test_a_kilterapp_comes_back_as_it_was_written() -> None:
+    app = KilterApp(metadata=Metadata(name="acme-shop-prod"), spec=msgspec.convert(spec(secrets={"s": "x"}), Spec))
+    assert msgspec.json.decode(msgspec.json.encode(app), type=KilterApp) == app
+
+
+def test_an_absent_map_of_secrets_is_not_written() -> None:
+    """SC-15: absent must not turn into null or into an empty map on its way to the cluster."""
+    assert b"secrets" not in msgspec.json.encode(msgspec.convert(spec(), Spec))
+
+
+def test_a_status_of_a_newer_operator_is_read() -> None:
+    document = {
+        "apiVersion": "kilter.dev/v1alpha1",
+        "kind": "KilterApp",
+        "metadata": {"name": "x", "managedFields": []},
+        "spec": spec(),
+        "status": {"phase": "Ready", "invented": 1},
+    }
+    assert msgspec.convert(document, KilterApp).status.phase == "Ready"
+
+
+def test_events_carry_their_name() -> None:
+    for event in EVENTS:
+        name = event.__struct_config__.tag
+        assert name == event.__name__.removesuffix("Event").lower()
+    assert (
+        msgspec.json.decode(b'{"type": "superseded", "at": "2026-01-01T00:00:00Z", "by": "d2"}', type=Event).by == "d2"
+    )
+
+
+def test_every_error_code_has_a_status_that_is_an_error() -> None:
+    assert all(400 <= status < 600 for status in STATUS_OF.values())
+
+
+def test_no_pattern_lets_a_final_newline_pass() -> None:
+    """C1, S24: Python's `$` would."""
+    for module in MODULES:
+        assert '$"' not in Path(str(module.__file__)).read_text()
