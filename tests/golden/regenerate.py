@@ -4,7 +4,8 @@
     python tests/golden/regenerate.py --helm PATH   render the charts with that helm first
 
 A scenario is a folder with `kilter.yaml`, or below `releases/` one with `release.yaml`. `charts/` holds what helm
-printed, so that the tests need no process.
+printed, so that the tests need no process. `kilterapps.crd.yaml` is the
+CustomResourceDefinition of the platform.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from kilter.api.crd import crd_yaml
 from kilter.catalog.load import entries
 from kilter.project.load import load
 from kilter.render.addresses import addresses, environment_text
@@ -25,6 +27,7 @@ from kilter.values import Credentials
 
 HERE = Path(__file__).parent
 SCENARIOS = tuple(sorted(file.parent.name for file in HERE.glob("*/kilter.yaml")))
+CRD = HERE / "kilterapps.crd.yaml"
 BASE = 30520
 HELM_FLAGS = ["--kube-version", "1.37.0", "--include-crds"]
 OPTIONS = RenderOptions(
@@ -84,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Render the golden trees anew.")
     parser.add_argument("--helm", help="helm binary to render the charts with")
     helm = parser.parse_args().helm
+    CRD.write_text(crd_yaml())
     for scenario in SCENARIOS:
         if helm:
             write(HERE / scenario / "charts", printed(helm, chart_jobs(planned(scenario))))

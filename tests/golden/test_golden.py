@@ -3,8 +3,9 @@
 import os
 
 import pytest
-from golden.regenerate import HERE, SCENARIOS, expected, helm_template, planned, rendered
+from golden.regenerate import CRD, HERE, SCENARIOS, expected, helm_template, planned, rendered
 
+from kilter.api.crd import crd_yaml
 from kilter.render.tree import chart_jobs
 
 HELM = os.environ.get("KILTER_TEST_HELM", "")  # read here: tests themselves see no KILTER_ variables
@@ -24,3 +25,8 @@ def test_the_stored_output_of_helm_is_what_helm_prints(scenario: str) -> None:
     for job in chart_jobs(planned(scenario)):
         stored = (HERE / scenario / "charts" / f"{job.service}.yaml").read_text()
         assert helm_template(HELM, job) == stored
+
+
+def test_the_crd_is_the_one_that_was_kept() -> None:
+    """Section 13 of platform.md: a difference here is a change of the platform's contract."""
+    assert crd_yaml() == CRD.read_text()
