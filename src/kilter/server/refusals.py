@@ -1,0 +1,51 @@
+"""How the server says no: one exception that carries an answer of `kilter.api.errors_v1`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kilter.api.errors_v1 import STATUS_OF, ErrorBody
+
+# Word for word the same for what is missing and what is foreign (DP-Q73).
+NOT_FOUND = "there is no such thing, or this token may not see it"
+
+
+class Refused(Exception):
+    """A request that is not carried out. The code gives the status; `next` is the command to run."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        next: str | None = None,  # noqa: A002 - the word of the wire
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.field, self.next = code, message, field, next
+        self.details = dict(details or {})
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return STATUS_OF[self.code]
+
+    def body(self, request_id: str) -> ErrorBody:
+        """Return what is sent."""
+        return ErrorBody(
+            code=self.code,
+            message=self.message,
+            field=self.field,
+            next=self.next,
+            details=self.details,
+            request_id=request_id,
+        )
+
+
+def not_found() -> Refused:
+    """Return the one answer for what is missing or foreign."""
+    return Refused("not_found", NOT_FOUND)
+
+
+class Unavailable(Exception):
+    """The store, the cluster or the registry does not answer; the caller gets 503 and no details."""

@@ -1,0 +1,247 @@
+"""Deploys: accepted, numbered, queued per environment, ended. One environment's are carried out one after the other.
+
+A deploy is *open* until its cluster writes are done (`written_at`); the next one of its environment begins only then
+(DP-62, DP-Q64). Roll-outs may overlap; the number decides which one wins (DP-Q66).
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from kilter.api.deploys import FailedEvent, Holder, Queue, QueuedEvent, SupersededEvent
+from kilter.api.kilterapp import Spec
+from kilter.api.kilterapp_parts import Seeds
+from kilter.api.kilterapp_status import Failure
+from kilter.api.words import DeployState, EnvClass, Operation, Phase
+from kilter.server import clock, ids
+from kilter.server.refusals import Refused
+from kilter.server.store import environments, events
+from kilter.server.store.engine import Row, Tx, Value
+from kilter.server.store.environments import Slot
+
+PAGE_LIMIT = 100
+OPEN = "org = ? AND app = ? AND env = ? AND written_at IS NULL"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be accepted. The spec's number, id and class are set on acceptance."""
+
+    slot: Slot
+    operation: Operation
+    env_class: EnvClass
+    spec: Spec
+    token_id: str
+    domain: str = ""
+    scheme: str = "https"
+    migrates: bool = False
+    replaces_waiting: bool = False
+    idempotency: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of the table."""
+
+    id: str
+    slot: Slot
+    operation: Operation
+    sequence: int
+    state: DeployState
+    phase: Phase
+    actor: str
+    token_id: str
+    spec: Spec
+    url: str | None
+    migrates: bool
+    created_at: int
+    claimed_until: int | None
+    applied_at: int | None
+    written_at: int | None
+    finished_at: int | None
+    failure: Failure | None
+    superseded_by: str | None
+
+
+def accept(tx: Tx, order: Order, now: int) -> Record:
+    """Record a deploy and give it its number.
+
+    Raises Refused: busy (a delete is at work, or a delete finds somebody at work), migration_in_progress, host_taken.
+    """
+    environments.hold(tx, order.slot)
+    if order.idempotency and (done := tx.row("SELECT * FROM deploys WHERE idempotency = ?", order.idempotency)):
+        return record_of(done)
+    refuse_collisions(tx, order)
+    environment = environments.ensure(tx, order.slot, order.env_class, now)
+    deploy_id, sequence = ids.new("dep", now), environments.next_sequence(tx, order.slot)
+    spec = msgspec.structs.replace(
+        order.spec, deploy_id=deploy_id, sequence=sequence, class_=environment.env_class, **identity(order.slot)
+    )
+    url = f"{order.scheme}://{environment.host}.{order.domain}" if spec.public and order.operation == "deploy" else None
+    if order.replaces_waiting and not order.migrates:
+        supersede_waiting(tx, order.slot, deploy_id, now)
+    _insert(tx, order, spec, url, now)
+    record = found(tx, deploy_id)
+    place = queue(tx, record)
+    if place.holder is not None:
+        events.append(tx, deploy_id, QueuedEvent(at=clock.to_datetime(now), queue=place))
+    return record
+
+
+def refuse_collisions(tx: Tx, order: Order) -> None:
+    """Refuse what may not even wait: a second migration (DP-Q65), anything around a delete."""
+    for row in tx.rows(f"SELECT * FROM deploys WHERE {OPEN} ORDER BY sequence", *environments.triple(order.slot)):  # noqa: S608
+        holder = record_of(row)
+        details = msgspec.to_builtins(holder_of(holder)) | {"lock_id": holder.id}
+        if order.operation == "delete" or holder.operation == "delete":
+            message = f"{holder.operation} {holder.id} by {holder.actor} is at work on {order.slot}"
+            raise Refused("busy", message, details=details)
+        if order.migrates and holder.migrates:
+            message = f"a migration by {holder.actor} is under way on {order.slot}; wait for it, do not retry"
+            raise Refused("migration_in_progress", message, details=details)
+
+
+def supersede_waiting(tx: Tx, slot: Slot, by: str, now: int) -> None:
+    """End the waiters that the new deploy replaces; one that carries a migration is never skipped (DP-Q67)."""
+    sql = f"SELECT * FROM deploys WHERE {OPEN} AND state = 'queued' AND migrates = 0"  # noqa: S608 - fixed texts
+    for row in tx.rows(sql, *environments.triple(slot)):
+        supersede(tx, record_of(row), by, now)
+
+
+def supersede(tx: Tx, record: Record, by: str, now: int) -> None:
+    """End a deploy because a newer one took its place."""
+    events.append(tx, record.id, SupersededEvent(at=clock.to_datetime(now), by=by))
+    end(tx, record.id, "superseded", now)
+    tx.execute("UPDATE deploys SET superseded_by = ? WHERE id = ?", by, record.id)
+
+
+def fail(tx: Tx, record: Record, failure: Failure, now: int, state: DeployState = "failed") -> None:
+    """End a deploy with a failure."""
+    events.append(tx, record.id, FailedEvent(at=clock.to_datetime(now), failure=failure))
+    end(tx, record.id, state, now)
+    tx.execute("UPDATE deploys SET failure = ? WHERE id = ?", msgspec.json.encode(failure).decode(), record.id)
+
+
+def end(tx: Tx, deploy_id: str, state: DeployState, now: int) -> None:
+    """Record that nothing more will come of a deploy by itself, so that the next may begin.
+
+    What it carried into the cluster (Secrets, seeds) is not kept here.
+    """
+    spec = found(tx, deploy_id).spec
+    tx.execute(
+        "UPDATE deploys SET state = ?, finished_at = ?, written_at = COALESCE(written_at, ?), spec = ? WHERE id = ?",
+        state,
+        now,
+        now,
+        encoded(msgspec.structs.replace(spec, secrets=msgspec.UNSET, seeds=Seeds(run=spec.seeds.run))),
+        deploy_id,
+    )
+
+
+def cancel(tx: Tx, deploy_id: str, actor: str, now: int) -> Record:
+    """Take a waiting deploy out of the queue. Raises Refused: too_late, not_found."""
+    record = find(tx, deploy_id)
+    if record is None:
+        raise Refused("not_found", "there is no such deploy")
+    environments.hold(tx, record.slot)
+    record = found(tx, deploy_id)
+    if record.state != "queued":
+        raise Refused("too_late", f"{deploy_id} is {record.state}; only a queued deploy can be cancelled")
+    failure = Failure(phase=record.phase, reason="Canceled", message=f"{actor} cancelled it while it was queued")
+    fail(tx, record, failure, now, "canceled")
+    return found(tx, deploy_id)
+
+
+def queue(tx: Tx, record: Record) -> Queue:
+    """Return a deploy's place: how many of its environment come before it, and the first of those."""
+    sql = f"SELECT * FROM deploys WHERE {OPEN} AND sequence < ? ORDER BY sequence"  # noqa: S608 - fixed texts
+    rows = tx.rows(sql, *environments.triple(record.slot), record.sequence)
+    if record.state != "queued":
+        return Queue(position=0, holder=None)
+    return Queue(position=len(rows), holder=holder_of(record_of(rows[0])) if rows else None)
+
+
+def holder_of(record: Record) -> Holder:
+    """Say who is being waited for."""
+    since = clock.to_datetime(record.created_at)
+    return Holder(deploy_id=record.id, actor=record.actor, phase=record.phase, since=since)
+
+
+def find(tx: Tx, deploy_id: str) -> Record | None:
+    """Return a deploy."""
+    row = tx.row("SELECT * FROM deploys WHERE id = ?", deploy_id)
+    return record_of(row) if row else None
+
+
+def found(tx: Tx, deploy_id: str) -> Record:
+    """Return a deploy that is known to exist."""
+    record = find(tx, deploy_id)
+    assert record is not None, deploy_id
+    return record
+
+
+def page(tx: Tx, slot: Slot, *, below: int | None, limit: int) -> list[Record]:
+    """Return an environment's deploys, newest first, from below a number."""
+    values: list[Value] = [*environments.triple(slot)]
+    clause = ""
+    if below is not None:
+        clause, values = " AND sequence < ?", [*values, below]
+    sql = f"SELECT * FROM deploys WHERE org = ? AND app = ? AND env = ?{clause} ORDER BY sequence DESC LIMIT ?"  # noqa: S608
+    return [record_of(row) for row in tx.rows(sql, *values, min(limit, PAGE_LIMIT))]
+
+
+def latest(tx: Tx, slot: Slot) -> Record | None:
+    """Return an environment's newest deploy."""
+    return next(iter(page(tx, slot, below=None, limit=1)), None)
+
+
+def at_work(tx: Tx, slot: Slot) -> Record | None:
+    """Return the open deploy that others of its environment wait for."""
+    row = tx.row(f"SELECT * FROM deploys WHERE {OPEN} ORDER BY sequence LIMIT 1", *environments.triple(slot))  # noqa: S608
+    return record_of(row) if row else None
+
+
+def identity(slot: Slot) -> dict[str, str]:
+    """Return the fields of a spec that say whose it is."""
+    return {"org": slot.org, "app": slot.app, "env": slot.env}
+
+
+def record_of(row: Row) -> Record:
+    """Read a row."""
+    return Record(
+        id=row["id"],
+        slot=Slot(row["org"], row["app"], row["env"]),
+        spec=msgspec.json.decode(row["spec"], type=Spec),
+        migrates=bool(row["migrates"]),
+        failure=msgspec.json.decode(row["failure"], type=Failure) if row["failure"] else None,
+        **{name: row[name] for name in PLAIN},
+    )
+
+
+def encoded(spec: Spec) -> str:
+    """Write a spec as it is stored."""
+    return msgspec.json.encode(spec).decode()
+
+
+PLAIN = (
+    *("operation", "sequence", "state", "phase", "actor", "token_id", "url", "created_at"),
+    *("claimed_until", "applied_at", "written_at", "finished_at", "superseded_by"),
+)
+
+
+def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> None:
+    tx.execute(
+        "INSERT INTO deploys (id, org, app, env, operation, sequence, state, phase, actor, token_id, spec, url,"
+        " migrates, created_at, idempotency) VALUES (?, ?, ?, ?, ?, ?, 'queued', 'Pending', ?, ?, ?, ?, ?, ?, ?)",
+        spec.deploy_id,
+        *environments.triple(order.slot),
+        order.operation,
+        spec.sequence,
+        spec.actor,
+        order.token_id,
+        encoded(spec),
+        url,
+        int(order.migrates),
+        now,
+        order.idempotency,
+    )

@@ -1,0 +1,43 @@
+"""What a database must offer: run a function in one transaction."""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Row = dict[str, Any]
+Value = str | int | None
+
+
+class Tx(Protocol):
+    """A transaction. Statements have `?` for parameters and are written in what SQLite and PostgreSQL share."""
+
+    def rows(self, sql: str, *values: Value) -> list[Row]:
+        """Run a statement and return all its rows."""
+        ...
+
+    def row(self, sql: str, *values: Value) -> Row | None:
+        """Run a statement and return its first row."""
+        ...
+
+    def execute(self, sql: str, *values: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        ...
+
+    def lock(self, name: str) -> None:
+        """Hold a name until the end of the transaction; others who want it wait."""
+        ...
+
+
+class Engine(Protocol):
+    """A database. Raises Unavailable when it does not answer."""
+
+    shared: bool  # whether other replicas may write to it too
+
+    async def run(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `work(tx, …)` as one transaction: all of it or, when it raises, nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Give up all connections."""
+        ...

@@ -1,0 +1,110 @@
+"""PostgreSQL: a connection per thread; for a server of several replicas."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Concatenate, cast
+
+import psycopg
+from psycopg.rows import dict_row
+
+from kilter.server.refusals import Unavailable
+from kilter.server.store.engine import P, R, Row, Tx, Value
+from kilter.server.store.migrate import migrate
+
+THREADS = 8
+# Nobody waits for ever behind a stuck transaction; in milliseconds.
+OPTIONS = "-c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+class PostgresTx:
+    """A transaction at READ COMMITTED; what must not overlap holds a name."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, *values: Value) -> list[Row]:
+        """Run a statement and return all its rows."""
+        cursor = self._connection.execute(spelled(sql), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def row(self, sql: str, *values: Value) -> Row | None:
+        """Run a statement and return its first row."""
+        return next(iter(self.rows(sql, *values)), None)
+
+    def execute(self, sql: str, *values: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        return self._connection.execute(spelled(sql), values).rowcount
+
+    def lock(self, name: str) -> None:
+        """Hold a name until the end of the transaction."""
+        self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+
+
+class PostgresEngine:
+    """A database named by a DSN, which may hold a password and is never shown."""
+
+    shared = True
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="store")
+        self._local = threading.local()
+        self._open_connections: set[Connection] = set()
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date. Raises Unavailable, or SchemaTooNew."""
+        await self.run(migrate)
+
+    async def run(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `work(tx, …)` as one transaction."""
+        call = partial(self._run, partial(work, **kwargs), *args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        for connection in self._open_connections:
+            connection.close()
+
+    def _run(self, work: Callable[..., R], *args: object) -> R:
+        try:
+            connection = self._connected()
+            with connection.transaction():
+                return work(PostgresTx(connection), *args)
+        except psycopg.OperationalError as error:
+            self._forget()
+            raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def _connected(self) -> Connection:
+        """Return this thread's connection, a new one when the old one is gone."""
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            try:
+                connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                self._forget()
+                connection = None
+        if connection is None:
+            connection = cast(
+                "Connection",
+                psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row, options=OPTIONS, connect_timeout=5),
+            )
+            self._local.connection = connection
+            self._open_connections.add(connection)
+        return connection
+
+    def _forget(self) -> None:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            self._open_connections.discard(connection)
+            connection.close()
+            self._local.connection = None
+
+
+def spelled(sql: str) -> bytes:
+    """Write a statement as psycopg wants it; all statements are constants of this package."""
+    return sql.replace("%", "%%").replace("?", "%s").encode()

@@ -1,0 +1,155 @@
+"""What moves a deploy on: a replica hands it to the cluster, the cluster says how far it is."""
+
+from typing import Final
+
+from kilter.api.deploys import DoneEvent, PhaseEvent
+from kilter.api.kilterapp import KilterApp
+from kilter.api.kilterapp_status import Failure, Status
+from kilter.api.words import ENDED, WRITTEN, Phase
+from kilter.server import clock
+from kilter.server.store import deploys, environments, events
+from kilter.server.store.deploys import Record
+from kilter.server.store.engine import Tx
+from kilter.server.store.environments import Environment, Slot
+
+LEASE: Final = 30 * clock.SECOND  # for handing a deploy to the cluster; afterwards another replica does it
+READY = (
+    "SELECT id FROM deploys d WHERE d.written_at IS NULL AND ("
+    " (d.state = 'running' AND d.applied_at IS NULL AND d.claimed_until < ?)"
+    " OR (d.state = 'queued' AND NOT EXISTS (SELECT 1 FROM deploys o WHERE o.org = d.org AND o.app = d.app"
+    " AND o.env = d.env AND o.written_at IS NULL AND o.sequence < d.sequence)))"
+    " ORDER BY d.created_at, d.id LIMIT 1"
+)
+
+
+def claim(tx: Tx, now: int) -> Record | None:
+    """Take the next deploy that may go to the cluster: the oldest of those that wait for nobody.
+
+    Also one that a replica claimed and never delivered; delivering twice is harmless, because the API server refuses a
+    lower number.
+    """
+    tx.lock("dispatch")
+    row = tx.row(READY, now)
+    if row is None:
+        return None
+    record = deploys.found(tx, row["id"])
+    environments.hold(tx, record.slot)
+    record = deploys.found(tx, record.id)
+    if record.state in ENDED:
+        return None
+    if record.state == "queued":
+        tx.execute("UPDATE deploys SET state = 'running' WHERE id = ?", record.id)
+        enter(tx, record, first_phase(record), "", now)
+    postpone(tx, record.id, now + LEASE)
+    return deploys.found(tx, record.id)
+
+
+def first_phase(record: Record) -> Phase:
+    """Return the phase that a deploy is in while the cluster has not seen it."""
+    return "Deleting" if record.operation == "delete" else "Pending"
+
+
+def postpone(tx: Tx, deploy_id: str, until: int) -> None:
+    """Leave a deploy alone until then, and have it claimed again afterwards."""
+    tx.execute("UPDATE deploys SET claimed_until = ? WHERE id = ?", until, deploy_id)
+
+
+def applied(tx: Tx, deploy_id: str, now: int) -> None:
+    """Record that the cluster has the deploy."""
+    tx.execute("UPDATE deploys SET applied_at = ? WHERE id = ?", now, deploy_id)
+
+
+def refused(tx: Tx, deploy_id: str, failure: Failure, now: int) -> None:
+    """Record that the cluster does not take the deploy."""
+    environments.hold(tx, deploys.found(tx, deploy_id).slot)
+    record = deploys.found(tx, deploy_id)
+    if record.state not in ENDED:
+        deploys.fail(tx, record, failure, now)
+
+
+def observe(tx: Tx, app: KilterApp, now: int) -> list[str]:
+    """Record what the operator says of an environment; returns the deploys of which there is news.
+
+    An object that this store does not know is left alone (F40).
+    """
+    slot = Slot(app.spec.org, app.spec.app, app.spec.env)
+    environments.hold(tx, slot)
+    environment = environments.by_object(tx, app.metadata.name)
+    if environment is None or environment.slot != slot:
+        return []
+    if environment.status == app.status:
+        return []
+    environments.record_status(tx, slot, app.status, now)
+    return overtaken(tx, environment, app.status, now) + advanced(tx, environment, app.status, now)
+
+
+def overtaken(tx: Tx, environment: Environment, status: Status, now: int) -> list[str]:
+    """End the deploys that were still rolling out when the operator took up a newer one."""
+    sql = "SELECT id FROM deploys WHERE org = ? AND app = ? AND env = ? AND state = 'running' AND sequence < ?"
+    rows = tx.rows(sql, *environments.triple(environment.slot), status.sequence)
+    for row in rows:
+        deploys.supersede(tx, deploys.found(tx, row["id"]), status.deploy_id, now)
+    return [row["id"] for row in rows]
+
+
+def advanced(tx: Tx, environment: Environment, status: Status, now: int) -> list[str]:
+    """Move the deploy on that the status is about."""
+    record = deploys.find(tx, status.deploy_id)
+    if record is None or record.slot != environment.slot or record.operation == "delete":
+        return []
+    # A deadline that passed is not the end: pods may become ready later (DP-Q40).
+    late = record.state == "failed" and status.phase == "Ready"
+    if record.state != "running" and not late:
+        return []
+    moved = status.phase != record.phase
+    if moved and status.phase != "Failed":
+        enter(tx, record, status.phase, message_of(status), now)
+    if status.phase in WRITTEN:
+        tx.execute("UPDATE deploys SET written_at = COALESCE(written_at, ?) WHERE id = ?", now, record.id)
+    if status.phase == "Ready":
+        release = status.release.number if status.release else record.sequence
+        url = status.url or record.url
+        events.append(tx, record.id, DoneEvent(at=clock.to_datetime(now), release=release, url=url))
+        deploys.end(tx, record.id, "done", now)
+        tx.execute("UPDATE deploys SET failure = NULL, url = ? WHERE id = ?", url, record.id)
+    elif status.phase == "Failed":
+        deploys.fail(tx, record, status.failure or unexplained(record), now)
+    return [record.id] if moved else []
+
+
+def enter(tx: Tx, record: Record, phase: Phase, message: str, now: int) -> None:
+    """Record that a phase began."""
+    tx.execute("UPDATE deploys SET phase = ? WHERE id = ?", phase, record.id)
+    events.append(tx, record.id, PhaseEvent(at=clock.to_datetime(now), phase=phase, message=message))
+
+
+def message_of(status: Status) -> str:
+    """Return what the operator says about the phase: the message of the condition that does not hold yet."""
+    return next((each.message for each in status.conditions if each.status != "True"), "")
+
+
+def unexplained(record: Record) -> Failure:
+    """Return what is said where the operator reports a failure without a reason."""
+    return Failure(phase=record.phase, reason="Unknown", message="the operator reports a failure without a reason")
+
+
+def gone(tx: Tx, name: str, now: int) -> list[str]:
+    """Record that an environment's object no longer exists; ends the delete that was waiting for it."""
+    environment = environments.by_object(tx, name)
+    if environment is None:
+        return []
+    environments.hold(tx, environment.slot)
+    working = deploys.at_work(tx, environment.slot)
+    if working is None or working.operation != "delete" or working.state != "running" or working.applied_at is None:
+        return []
+    events.append(tx, working.id, DoneEvent(at=clock.to_datetime(now), release=None, url=None))
+    deploys.end(tx, working.id, "done", now)
+    environments.mark_deleted(tx, environment.slot, now)
+    return [working.id]
+
+
+def missing(tx: Tx, present: frozenset[str], now: int) -> list[str]:
+    """Record, after a fresh list of all objects, which ones have gone; returns the deploys that thereby ended."""
+    rows = tx.rows("SELECT object_name FROM environments WHERE object_name IS NOT NULL")
+    names = [row["object_name"] for row in rows if row["object_name"] not in present]
+    return [deploy_id for name in names for deploy_id in gone(tx, name, now)]

@@ -1,0 +1,205 @@
+"""Tokens, device login, the audit trail and repeated requests in the store. Each test runs on every database."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from unit.server.conftest import Store
+from unit.server.orders import MINUTE, NOON
+
+from kilter.api import tokens as token_format
+from kilter.api.access import Scope
+from kilter.api.tokens import Token
+from kilter.server import clock
+from kilter.server.store import audit, devices, idempotency, tokens
+from kilter.server.store.audit import Attempt, Outcome
+from kilter.server.store.engine import Tx
+from kilter.server.store.idempotency import Answered
+from kilter.server.store.tokens import Grant
+
+DAY = 86400 * clock.SECOND
+GRANT = Grant("", "ann", "deployer", (Scope(project="acme/*"),), NOON + DAY)
+
+
+def stored(store: Store, **changes: Any) -> Token:
+    token = token_format.mint()
+    store(tokens.insert, token, replace(GRANT, token_id=token.id, **changes), created_by="admin", now=NOON)
+    return token
+
+
+def everything(tx: Tx) -> str:
+    tables = ("tokens", "device_codes", "audit", "idempotency")
+    return repr([tx.rows(f"SELECT * FROM {table}") for table in tables])  # noqa: S608
+
+
+def test_a_token_is_known_by_its_secret_until_it_expires(store: Store) -> None:
+    token = stored(store)
+    assert store(tokens.verify, token, NOON) == replace(GRANT, token_id=token.id)
+    assert store(tokens.verify, Token(token.id, "x" * 33), NOON) is None
+    assert store(tokens.verify, token_format.mint(), NOON) is None
+    assert store(tokens.verify, token, NOON + DAY) is None
+
+
+def test_a_revoked_token_is_gone_at_once(store: Store) -> None:
+    """S2."""
+    token = stored(store)
+    assert store(tokens.delete, token.id)
+    assert store(tokens.verify, token, NOON) is None
+    assert store(tokens.find, token.id, NOON) is None
+    assert not store(tokens.delete, token.id)
+
+
+def test_secrets_of_tokens_and_devices_are_not_stored(store: Store) -> None:
+    """G5, A22: what the store holds opens nothing."""
+    token, code = stored(store), store(devices.start, "laptop", NOON)
+    held = store(everything)
+    assert token.id in held
+    assert token.secret not in held
+    assert code.secret not in held
+
+
+def test_the_use_of_a_token_is_noted_once_an_hour(store: Store) -> None:
+    token = stored(store)
+    for now in (NOON, NOON + MINUTE, NOON + 2 * 60 * MINUTE):
+        store(tokens.verify, token, now)
+    [info] = store(tokens.listed)
+    assert info.last_used_at == clock.to_datetime(NOON + 120 * MINUTE)
+
+
+def test_the_installers_token_counts_only_where_there_is_none(store: Store) -> None:
+    """S21."""
+    first, second = token_format.mint(), token_format.mint()
+    assert store(tokens.insert_first, first, replace(GRANT, token_id=first.id), now=NOON)
+    assert not store(tokens.insert_first, second, replace(GRANT, token_id=second.id), now=NOON)
+    assert store(tokens.verify, second, NOON) is None
+
+
+def test_a_device_gets_one_token_after_approval_and_no_second_one(store: Store) -> None:
+    """DP-Q7."""
+    approver = stored(store)
+    code = store(devices.start, "laptop", NOON)
+    assert store(devices.collect, code.secret, NOON) == "pending"
+    assert store(devices.approve, code.user_code.lower(), approver.id, NOON) == "laptop"
+    token, info = store(devices.collect, code.secret, NOON + MINUTE)
+    assert (info.actor, info.role, info.scopes) == ("ann", "deployer", GRANT.scopes)
+    assert store(tokens.verify, token, NOON) is not None
+    assert store(devices.collect, code.secret, NOON + 2 * MINUTE) == "expired"
+
+
+def test_a_device_never_holds_more_nor_longer_than_who_let_it_in(store: Store) -> None:
+    approver = stored(store)
+    code = store(devices.start, "laptop", NOON)
+    store(devices.approve, code.user_code, approver.id, NOON)
+    _, info = store(devices.collect, code.secret, NOON)
+    assert info.expires_at == clock.to_datetime(GRANT.expires_at)
+
+
+def test_an_approval_dies_with_the_token_that_gave_it(store: Store) -> None:
+    approver = stored(store)
+    code = store(devices.start, "laptop", NOON)
+    store(devices.approve, code.user_code, approver.id, NOON)
+    store(tokens.delete, approver.id)
+    assert store(devices.collect, code.secret, NOON) == "expired"
+
+
+def test_a_device_code_ends_after_ten_minutes(store: Store) -> None:
+    code = store(devices.start, "laptop", NOON)
+    late = NOON + devices.LIFETIME
+    assert store(devices.approve, code.user_code, "tok", late) is None
+    assert store(devices.collect, code.secret, late) == "expired"
+
+
+def test_a_device_that_asks_too_often_is_told_so(store: Store) -> None:
+    code = store(devices.start, "laptop", NOON)
+    assert store(devices.collect, code.secret, NOON) == "pending"
+    assert store(devices.collect, code.secret, NOON + clock.SECOND) == "too_fast"
+    assert store(devices.collect, code.secret, NOON + 6 * clock.SECOND) == "pending"
+
+
+def test_an_unknown_user_code_lets_nobody_in(store: Store) -> None:
+    assert store(devices.approve, "AAAA-AAAA", "tok", NOON) is None
+
+
+def test_waiting_device_codes_have_an_end(store: Store) -> None:
+    """S23: anybody may ask for one."""
+
+    def fill(tx: Tx) -> None:
+        for number in range(devices.WAITING_LIMIT):
+            values = (f"d{number}", f"u{number}", "c", NOON, NOON + MINUTE)
+            sql = "INSERT INTO device_codes (digest, user_code, client_name, created_at, expires_at)"
+            tx.execute(sql + " VALUES (?, ?, ?, ?, ?)", *values)
+
+    store(fill)
+    assert store(devices.start, "laptop", NOON) is None
+    assert store(devices.start, "laptop", NOON + MINUTE) is not None
+
+
+ATTEMPT = Attempt("ann", "tok", "deploy", "req-1", "acme", "shop", "prod")
+
+
+def test_the_trail_shows_who_did_what_and_what_became_of_it(store: Store) -> None:
+    """DP-Q74."""
+    audit_id = store(audit.begin, ATTEMPT, NOON)
+    store(audit.finish, audit_id, Outcome(202, None, "dep-1", ("skip_check",)))
+    [entry] = store(audit.page, filters={}, before=None, limit=10)
+    assert (entry.actor, entry.token_id, entry.action, entry.project) == ("ann", "tok", "deploy", "acme/shop")
+    assert (entry.status, entry.deploy_id, entry.overrides) == (202, "dep-1", ("skip_check",))
+
+
+def test_an_attempt_that_the_server_did_not_survive_stays_visible(store: Store) -> None:
+    store(audit.begin, ATTEMPT, NOON)
+    [entry] = store(audit.page, filters={}, before=None, limit=10)
+    assert entry.status == 0
+
+
+def test_the_trail_is_filtered_and_turned_page_by_page(store: Store) -> None:
+    for number in range(5):
+        store(audit.begin, replace(ATTEMPT, env="dev" if number % 2 else "prod"), NOON + number * clock.SECOND)
+    newest = store(audit.page, filters={"env": "prod"}, before=None, limit=2)
+    rest = store(audit.page, filters={"env": "prod"}, before=newest[-1].id, limit=2)
+    assert len(newest) == 2
+    assert len(rest) == 1
+    assert newest[0].at > newest[1].at > rest[0].at
+
+
+def test_hostile_text_in_a_filter_is_data(store: Store) -> None:
+    """S20."""
+    store(audit.begin, ATTEMPT, NOON)
+    for text in ("' OR 1=1 --", "%", 'x"; DROP TABLE audit', "?"):
+        assert store(audit.page, filters={"actor": text}, before=None, limit=10) == []
+
+
+def test_the_trail_is_kept_a_year(store: Store) -> None:
+    """DP-Q74."""
+    store(audit.begin, ATTEMPT, NOON)
+    assert store(audit.prune, NOON + audit.KEPT) == 0
+    assert store(audit.prune, NOON + audit.KEPT + 1) == 1
+
+
+def test_the_same_key_and_body_get_the_same_answer(store: Store) -> None:
+    """S10."""
+    assert store(idempotency.begin, "tok", "k", "body", NOON) == "new"
+    assert store(idempotency.begin, "tok", "k", "body", NOON) == "running"
+    store(idempotency.finish, "tok", "k", Answered(202, "{}"))
+    assert store(idempotency.begin, "tok", "k", "body", NOON) == Answered(202, "{}")
+    assert store(idempotency.begin, "tok", "k", "other", NOON) == "other"
+    assert store(idempotency.begin, "tok2", "k", "other", NOON) == "new"
+
+
+def test_a_key_is_free_again_after_a_failure_a_crash_or_a_day(store: Store) -> None:
+    store(idempotency.begin, "tok", "k", "body", NOON)
+    store(idempotency.finish, "tok", "k", None)
+    assert store(idempotency.begin, "tok", "k", "body", NOON) == "new"
+    assert store(idempotency.begin, "tok", "k", "body", NOON + idempotency.ABANDONED) == "new"
+    later = NOON + idempotency.ABANDONED + idempotency.KEPT
+    assert store(idempotency.begin, "tok", "k", "other", later) == "new"
+
+
+def test_of_many_requests_with_one_key_one_is_carried_out(store: Store) -> None:
+    """S10: at the same moment, on whatever replica."""
+
+    async def all_at_once() -> list[Any]:
+        return await asyncio.gather(*(store.engine.run(idempotency.begin, "tok", "k", "body", NOON) for _ in range(16)))
+
+    answers = store.runner.run(all_at_once())
+    assert sorted(answers) == ["new"] + ["running"] * 15

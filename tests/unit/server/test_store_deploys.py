@@ -1,0 +1,348 @@
+"""Deploys of one environment: numbers, queue, who replaces whom. Each test runs on every database."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from unit.server.conftest import Store
+from unit.server.orders import IMAGE, MINUTE, NOON, SHOP, order, reported, spec
+
+from kilter.api.deploys import DoneEvent, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.kilterapp_status import Failure
+from kilter.server.refusals import Refused
+from kilter.server.store import deploys, environments, events, progress
+from kilter.server.store.deploys import Record
+from kilter.server.store.environments import Slot
+
+PROD = Slot("acme", "shop", "prod")
+OTHER = Slot("acme", "blog", "dev")
+
+
+def accept(store: Store, *args: Any, now: int = NOON, **changes: Any) -> Record:
+    found = store(deploys.accept, order(*args, **changes), now)
+    assert isinstance(found, Record)
+    return found
+
+
+def at(store: Store, record: Record) -> Record:
+    found = store(deploys.find, record.id)
+    assert isinstance(found, Record)
+    return found
+
+
+def claim(store: Store, now: int = NOON) -> Record | None:
+    found: Record | None = store(progress.claim, now)
+    if found is not None:
+        store(progress.applied, found.id, now)
+    return found
+
+
+def say(store: Store, record: Record, phase: Any, now: int = NOON, **more: Any) -> list[str]:
+    name = store(environments.find, record.slot).object_name
+    found: list[str] = store(
+        progress.observe, reported(name, record.slot, record.id, record.sequence, phase, **more), now
+    )
+    return found
+
+
+def kinds(store: Store, record: Record) -> list[str]:
+    return [type(event).__name__.removesuffix("Event") for _, event in store(events.after, record.id, 0)]
+
+
+def refusal(store: Store, *args: Any, **changes: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        accept(store, *args, **changes)
+    return caught.value
+
+
+def test_each_environment_counts_its_own_deploys(store: Store) -> None:
+    """DP-Q66."""
+    assert [accept(store).sequence, accept(store).sequence, accept(store, PROD).sequence] == [1, 2, 1]
+
+
+def test_the_second_deploy_of_an_environment_waits_until_the_first_has_done_its_writes(store: Store) -> None:
+    """DP-62, DP-63, DP-Q64: rolling out does not hold the next one up."""
+    first, second = accept(store), accept(store)
+    assert claim(store) is not None
+    assert claim(store) is None
+    for phase in ("Provisioning", "Preflight", "Migrating", "Seeding", "Publishing"):
+        say(store, first, phase)
+        assert claim(store) is None, phase
+    say(store, first, "Reconciling")
+    claimed = claim(store)
+    assert claimed is not None
+    assert claimed.id == second.id
+    assert at(store, first).state == "running"
+
+
+def test_other_environments_and_projects_never_wait(store: Store) -> None:
+    """DP-64."""
+    accepted = [accept(store), accept(store, PROD), accept(store, OTHER)]
+    claimed = [claim(store), claim(store), claim(store)]
+    assert {record.id for record in claimed if record} == {record.id for record in accepted}
+
+
+def test_a_waiter_is_told_for_whom_it_waits(store: Store) -> None:
+    """DP-Q65."""
+    first, second, third = accept(store), accept(store), accept(store)
+    place = store(deploys.queue, third)
+    assert place.position == 2
+    assert place.holder.deploy_id == first.id
+    assert place.holder.actor == "ann"
+    assert kinds(store, first) == []
+    [(_, event)] = store(events.after, second.id, 0)
+    assert isinstance(event, QueuedEvent)
+    assert event.queue.position == 1
+
+
+def test_waiters_run_in_order_of_acceptance(store: Store) -> None:
+    """DP-Q67."""
+    accepted = [accept(store, now=NOON + number) for number in range(4)]
+    order_of_work = []
+    while (claimed := claim(store)) is not None:
+        order_of_work.append(claimed.id)
+        say(store, claimed, "Reconciling")
+    assert order_of_work == [record.id for record in accepted]
+
+
+def test_a_newer_deploy_supersedes_one_that_is_still_rolling_out(store: Store) -> None:
+    """DP-Q66."""
+    first, second = accept(store), accept(store)
+    claim(store)
+    say(store, first, "RollingOut")
+    claim(store)
+    say(store, second, "Provisioning")
+    assert at(store, first).state == "superseded"
+    assert at(store, first).superseded_by == second.id
+    assert kinds(store, first)[-1] == "Superseded"
+
+
+def test_a_late_word_about_an_older_deploy_changes_nothing(store: Store) -> None:
+    first, second = accept(store), accept(store)
+    claim(store)
+    say(store, first, "RollingOut")
+    claim(store)
+    say(store, second, "Ready")
+    say(store, first, "Ready")
+    assert at(store, first).state == "superseded"
+    assert at(store, second).state == "done"
+
+
+def test_waiters_are_replaced_only_where_the_rule_says_so_and_never_with_a_migration(store: Store) -> None:
+    """DP-Q67."""
+    running, waiting = accept(store), accept(store)
+    claim(store)
+    migrating = accept(store, migrates=True)
+    newest = accept(store, replaces_waiting=True)
+    assert at(store, running).state == "running"
+    assert at(store, waiting).state == "superseded"
+    assert at(store, waiting).superseded_by == newest.id
+    assert at(store, migrating).state == "queued"
+    [(_, _), (_, last)] = store(events.after, waiting.id, 0)
+    assert isinstance(last, SupersededEvent)
+
+
+def test_of_fifty_migrations_at_the_same_moment_one_is_accepted(store: Store) -> None:
+    """DP-Q65, MG-22, S9, F27: decided by the store, whoever asks."""
+
+    async def all_at_once() -> list[Any]:
+        calls = [store.engine.run(deploys.accept, order(migrates=True), NOON) for _ in range(50)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = store.runner.run(all_at_once())
+    accepted = [answer for answer in answers if isinstance(answer, Record)]
+    refused = [answer for answer in answers if isinstance(answer, Refused)]
+    assert (len(accepted), len(refused)) == (1, 49)
+    assert {answer.code for answer in refused} == {"migration_in_progress"}
+    assert refused[0].details["actor"] == "ann"
+    assert refused[0].details["lock_id"] == accepted[0].id
+    assert "since" in refused[0].details
+
+
+def test_fifty_deploys_at_the_same_moment_get_fifty_numbers(store: Store) -> None:
+    """DP-Q66: no two deploys of an environment share a number."""
+
+    async def all_at_once() -> list[Record]:
+        return await asyncio.gather(*(store.engine.run(deploys.accept, order(), NOON) for _ in range(50)))
+
+    assert sorted(record.sequence for record in store.runner.run(all_at_once())) == list(range(1, 51))
+
+
+def test_two_replicas_never_claim_the_same_deploy(store: Store) -> None:
+    """F27."""
+    accept(store)
+    accept(store, OTHER)
+
+    async def all_at_once() -> list[Record | None]:
+        return await asyncio.gather(*(store.engine.run(progress.claim, NOON) for _ in range(8)))
+
+    claimed = [record.id for record in store.runner.run(all_at_once()) if record]
+    assert len(claimed) == len(set(claimed)) == 2
+
+
+def test_a_deploy_that_a_dead_replica_claimed_is_claimed_again(store: Store) -> None:
+    """F28."""
+    accepted = accept(store)
+    assert store(progress.claim, NOON).id == accepted.id
+    assert store(progress.claim, NOON + progress.LEASE) is None
+    assert store(progress.claim, NOON + progress.LEASE + 1).id == accepted.id
+    assert kinds(store, accepted) == ["Phase"]
+
+
+def test_the_same_key_gives_the_same_deploy_even_when_the_answer_was_lost(store: Store) -> None:
+    """F28: the server died between the acceptance and the answer."""
+    first = accept(store, idempotency="tok:1")
+    assert accept(store, idempotency="tok:1") == first
+    assert accept(store, idempotency="tok:2").id != first.id
+
+
+def test_phases_become_events_and_steps_with_times(store: Store) -> None:
+    """DP-21."""
+    record = accept(store)
+    claim(store)
+    for number, phase in enumerate(("Provisioning", "Publishing", "Reconciling", "RollingOut", "Ready"), start=1):
+        say(store, record, phase, NOON + number * MINUTE)
+        say(store, record, phase, NOON + number * MINUTE + 1)  # watched twice, recorded once
+    assert kinds(store, record) == ["Phase"] * 6 + ["Done"]
+    steps = store(events.steps, record.id)
+    assert [step.phase for step in steps][:3] == ["Pending", "Provisioning", "Publishing"]
+    assert all(step.finished_at is not None for step in steps)
+    assert (steps[1].finished_at - steps[1].started_at).total_seconds() == 60
+
+
+def test_a_ready_environment_ends_its_deploy_with_release_and_address(store: Store) -> None:
+    record = accept(store)
+    claim(store)
+    assert say(store, record, "Ready") == [record.id]
+    assert at(store, record).state == "done"
+    _, last = store(events.after, record.id, 0)[-1]
+    assert isinstance(last, DoneEvent)
+    assert (last.release, last.url) == (1, "https://shop.example.com")
+
+
+def test_a_failure_is_kept_with_its_reason_and_lets_the_next_one_go(store: Store) -> None:
+    """DP-47, DP-Q45."""
+    first, second = accept(store), accept(store)
+    claim(store)
+    failure = Failure(phase="RollingOut", reason="CrashLoopBackOff", message="it ends at once", object="Pod/shop-1")
+    say(store, first, "Failed", failure=failure)
+    assert at(store, first).failure == failure
+    claimed = claim(store)
+    assert claimed is not None
+    assert claimed.id == second.id
+    _, last = store(events.after, first.id, 0)[-1]
+    assert isinstance(last, FailedEvent)
+
+
+def test_a_failure_by_deadline_is_not_the_end(store: Store) -> None:
+    """DP-Q40."""
+    record = accept(store)
+    claim(store)
+    say(store, record, "Failed", failure=Failure(phase="RollingOut", reason="DeadlineExceeded", message="late"))
+    say(store, record, "Ready")
+    assert at(store, record).state == "done"
+    assert at(store, record).failure is None
+    assert kinds(store, record)[-3:] == ["Failed", "Phase", "Done"]
+
+
+def test_only_a_waiting_deploy_can_be_cancelled(store: Store) -> None:
+    first, second = accept(store), accept(store)
+    claim(store)
+    assert store(deploys.cancel, second.id, "bob", NOON).state == "canceled"
+    assert at(store, second).failure is not None
+    for record in (first, second):
+        with pytest.raises(Refused) as caught:
+            store(deploys.cancel, record.id, "bob", NOON)
+        assert caught.value.code == "too_late"
+    say(store, first, "Ready")
+    assert claim(store) is None
+
+
+def test_a_refusal_of_the_cluster_ends_the_deploy(store: Store) -> None:
+    first, second = accept(store), accept(store)
+    claim(store)
+    store(progress.refused, first.id, Failure(phase="Pending", reason="Conflict", message="edited by hand"), NOON)
+    assert at(store, first).state == "failed"
+    claimed = claim(store)
+    assert claimed is not None
+    assert claimed.id == second.id
+
+
+def test_a_delete_waits_for_nobody_and_nobody_waits_for_it(store: Store) -> None:
+    """DP-Q25: 409 busy on both sides."""
+    first = accept(store)
+    assert refusal(store, operation="delete").code == "busy"
+    claim(store)
+    say(store, first, "Ready")
+    deletion = accept(store, operation="delete")
+    assert refusal(store).code == "busy"
+    assert refusal(store).details["deploy_id"] == deletion.id
+
+
+def test_a_deleted_environment_gives_its_names_up_and_its_numbers_go_on(store: Store) -> None:
+    """DP-Q25, DP-Q66."""
+    first = accept(store)
+    name = store(environments.find, SHOP).object_name
+    claim(store)
+    say(store, first, "Ready")
+    deletion = accept(store, operation="delete")
+    assert store(progress.gone, name, NOON) == []  # nobody asked for it yet
+    claim(store)
+    assert store(progress.gone, name, NOON) == [deletion.id]
+    assert at(store, deletion).state == "done"
+    assert store(environments.find, SHOP) is None
+    again = accept(store)
+    assert again.sequence == 3
+    assert store(environments.find, SHOP).object_name == name
+
+
+def test_a_fresh_list_shows_what_has_gone_unseen(store: Store) -> None:
+    """F30: the watch was down while the object went."""
+    first, kept = accept(store), accept(store, OTHER)
+    claim(store)
+    claim(store)
+    say(store, first, "Ready")
+    deletion = accept(store, operation="delete")
+    claim(store)
+    present = frozenset({store(environments.find, kept.slot).object_name})
+    assert store(progress.missing, present, NOON) == [deletion.id]
+
+
+def test_an_object_that_vanished_without_a_delete_is_not_forgotten(store: Store) -> None:
+    """F40."""
+    record = accept(store)
+    claim(store)
+    say(store, record, "Ready")
+    assert store(progress.missing, frozenset(), NOON) == []
+    assert store(environments.find, SHOP) is not None
+
+
+def test_an_object_that_the_store_does_not_know_is_left_alone(store: Store) -> None:
+    """F40."""
+    assert store(progress.observe, reported("acme-shop-dev", SHOP, "dep-x", 1, "Ready"), NOON) == []
+
+
+def test_what_a_deploy_carried_is_forgotten_once_it_has_ended(store: Store) -> None:
+    """Secrets leave the store, encrypted as they are, when the cluster has them."""
+    record = accept(store, spec=spec(secrets={"db": "sops"}))
+    assert record.spec.secrets == {"db": "sops"}
+    claim(store)
+    say(store, record, "Ready")
+    assert at(store, record).spec.secrets is msgspec.UNSET
+    assert at(store, record).spec.image == IMAGE
+
+
+def test_pages_of_deploys_are_newest_first_and_can_be_turned(store: Store) -> None:
+    accepted = [accept(store).sequence for _ in range(5)]
+    first = store(deploys.page, SHOP, below=None, limit=2)
+    second = store(deploys.page, SHOP, below=first[-1].sequence, limit=10)
+    assert [record.sequence for record in [*first, *second]] == sorted(accepted, reverse=True)
+
+
+def test_the_first_phase_is_recorded_when_the_deploy_leaves_the_queue(store: Store) -> None:
+    record = accept(store)
+    claim(store, NOON + MINUTE)
+    [(_, event)] = store(events.after, record.id, 0)
+    assert isinstance(event, PhaseEvent)
+    assert event.phase == "Pending"

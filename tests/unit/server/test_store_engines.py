@@ -1,0 +1,114 @@
+"""The databases themselves: transactions, versions of the schema, what happens when one is away."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from unit.server.conftest import Store
+from unit.server.orders import NOON, order
+
+from kilter.server.refusals import Unavailable
+from kilter.server.store import deploys, environments
+from kilter.server.store.engine import Tx
+from kilter.server.store.migrate import SchemaTooNew, files, migrate, statements
+from kilter.server.store.sqlite import SqliteEngine
+
+
+def test_what_raises_changes_nothing(store: Store) -> None:
+    def half(tx: Tx) -> None:
+        deploys.accept(tx, order(), NOON)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store(half)
+    assert store(environments.projects_after, "", "", 10) == []
+
+
+def test_the_schema_is_applied_once(store: Store) -> None:
+    assert store(migrate) == store(migrate) == max(files())
+    assert len(store(lambda tx: tx.rows("SELECT version FROM kilter_schema"))) == len(files())
+
+
+def test_a_store_of_a_newer_server_is_refused(store: Store) -> None:
+    """F39."""
+    store(lambda tx: tx.execute("INSERT INTO kilter_schema (version, applied_at) VALUES (9999, 0)"))
+    with pytest.raises(SchemaTooNew, match="9999"):
+        store(migrate)
+
+
+def test_comments_of_a_schema_file_are_no_statements() -> None:
+    assert statements("-- a; b\nCREATE TABLE x ( -- c; d\n y TEXT\n);\n\n;") == ["CREATE TABLE x (\n y TEXT\n)"]
+
+
+def test_what_was_accepted_survives_the_process(tmp_path: Path) -> None:
+    async def story() -> int:
+        for _ in range(2):
+            engine = SqliteEngine(tmp_path / "store.db")
+            await engine.open()
+            record = await engine.run(deploys.accept, order(), NOON)
+            await engine.close()
+        return record.sequence
+
+    assert asyncio.run(story()) == 2
+
+
+def test_a_file_that_cannot_be_opened_is_an_answer_and_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        asyncio.run(SqliteEngine(tmp_path / "missing" / "store.db").open())
+
+
+def test_a_file_that_somebody_else_holds_is_unavailable(tmp_path: Path) -> None:
+    async def story() -> None:
+        engine = SqliteEngine(tmp_path / "store.db")
+        await engine.open()
+        await engine.run(lambda tx: tx.execute("PRAGMA busy_timeout = 1"))
+        other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            await engine.run(migrate)
+        finally:
+            other.close()
+            await engine.close()
+
+    with pytest.raises(Unavailable, match="locked"):
+        asyncio.run(story())
+
+
+def test_a_closed_store_is_unavailable(store: Store) -> None:
+    async def story() -> None:
+        engine = SqliteEngine(":memory:")
+        with pytest.raises(Unavailable, match="closed"):
+            await engine.run(migrate)
+        await engine.close()
+
+    store.runner.run(story())
+
+
+def test_a_database_that_is_away_is_unavailable_and_its_password_is_not_said() -> None:
+    """S22, G5."""
+    from kilter.server.store.postgres import PostgresEngine
+
+    async def story() -> None:
+        engine = PostgresEngine("postgresql://kilter:canary@127.0.0.1:1/kilter")
+        try:
+            await engine.open()
+        finally:
+            await engine.close()
+
+    with pytest.raises(Unavailable) as caught:
+        asyncio.run(story())
+    assert "canary" not in repr(caught.value)
+    assert "OperationalError" in str(caught.value)
+
+
+def test_connections_that_the_database_cut_are_made_anew(store: Store) -> None:
+    """F35: a restart or a failover costs the requests at work, not the server."""
+    if not store.engine.shared:
+        return
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    for _ in range(8):
+        store(migrate)
+    with pytest.raises(Unavailable):
+        store(lambda tx: tx.rows(cut))
+    assert [store(migrate) for _ in range(8)] == [max(files())] * 8
