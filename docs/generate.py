@@ -12,12 +12,15 @@ from typing import Any
 import click
 import msgspec
 
+from kilter.api.crd import crd
+from kilter.api.errors_v1 import STATUS_OF
 from kilter.catalog import load as catalog
 from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
 from kilter.dev.documents import DOCUMENTS
 from kilter.project.schema import json_schema
 from kilter.project.unused import DEPLOY_SIDE, UNUSED
+from kilter.server.routes.table import ROUTES, described
 
 REFERENCE = Path(__file__).parent / "reference"
 WIDTH = 100  # columns of the help texts, whatever the terminal has
@@ -37,6 +40,9 @@ def pages() -> dict[str, str]:
         "kilter-yaml.md": project_file_page(json_schema()),
         SCHEMA_FILE: as_json(json_schema()),
         "catalog.md": catalog_page(),
+        "http-api.md": http_page(),
+        "openapi.json": as_json(described()),
+        "kilterapp.md": kilterapp_page(),
     }
     schemas = {f"json/{name}.schema.json": as_json(document_schema(name)) for name in DOCUMENTS}
     return dict(sorted({**texts, **schemas}.items()))
@@ -272,6 +278,85 @@ def deploy_words(entry: Entry) -> str:
     return f"the same chart, with {entry.deploy.memory} of memory" + (
         f" and a volume of {entry.deploy.storage}" if entry.deploy.storage else ""
     )
+
+
+# The platform
+
+
+def http_page() -> str:
+    """Return every route with who may use it and what is answered, and every code of an error."""
+    intro = (
+        "What `kilter deploy` and the portal say to kilter-server; for machines the same as\n"
+        "[OpenAPI 3.1](openapi.json), which the server gives at `/v1/openapi.json` too. Bodies are JSON;\n"
+        "`Authorization: Bearer <token>`, never in the address. Unknown fields are refused with their path. What does\n"
+        "not exist and what a token may not see have the same answer. `Idempotency-Key` makes repeating a POST safe."
+    )
+    rows = [
+        (
+            f"`{route.method} {route.path}`",
+            route.summary,
+            route.role if route.auth == "token" else {"none": "anybody", "basic": "user and password"}[route.auth],
+            ", ".join(str(status) for status in route.answers),
+            ", ".join(f"`{code}`" for code in route.errors) or "-",
+        )
+        for route in ROUTES
+    ]
+    codes = [(f"`{code}`", str(status)) for code, status in STATUS_OF.items()]
+    errors = (
+        'An error is `{"error": {"code", "message", "field", "next", "details", "request_id"}}`; `field` is the\n'
+        "path of the faulty field, `next` the command to run."
+    )
+    return page(
+        "HTTP API",
+        "dev, admin",
+        intro,
+        "## Routes\n\n" + table(("Route", "What", "Least role", "Answers", "Errors of its own"), rows),
+        f"## Errors\n\n{errors}\n\n" + table(("Code", "Status"), codes),
+    )
+
+
+def kilterapp_page() -> str:
+    """Return every field of the custom resource, from its CRD."""
+    root = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    intro = (
+        "The custom resource `kilterapps.kilter.dev/v1alpha1` (short `kapp`), all in the namespace `kilter-apps`:\n"
+        "one object per environment of a project. Only kilter-server writes `spec`, only the operator writes `status`."
+    )
+    sections = [
+        f"## {part}\n\n{root[part]['description']}\n\n"
+        + table(("Field", "Type", "Default", "Meaning"), list(field_rows(part, root[part])))
+        for part in ("spec", "status")
+    ]
+    rules = [f"- {rule['message']}: `{rule['rule']}`" for rule in crd_rules(root["spec"])]
+    return page(
+        "KilterApp", "dev, admin", intro, *sections, "## Rules that the API server keeps\n\n" + "\n".join(rules)
+    )
+
+
+def field_rows(path: str, node: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a line for each field of an object, those inside it behind it."""
+    for name, field in node["properties"].items():
+        default = "*required*" if name in node.get("required", ()) else default_of(field)
+        kind = "/".join(f"`{word}`" for word in field["enum"]) if "enum" in field else kind_of(field)
+        yield f"`{path}.{name}`", kind, default, field.get("description", "")
+        inner = field.get("items") or field.get("additionalProperties") or field
+        if "properties" in inner:
+            suffix = "[]" if "items" in field else ".<name>" if "additionalProperties" in field else ""
+            yield from field_rows(f"{path}.{name}{suffix}", inner)
+
+
+def kind_of(field: Mapping[str, Any]) -> str:
+    """Say in a word what a field of the CRD is."""
+    return {"array": "list", "object": "map", "string": "text", "boolean": "true or false"}.get(
+        field["type"], field["type"]
+    )
+
+
+def crd_rules(spec: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
+    """Yield the rules of the spec and of its fields."""
+    yield from spec["x-kubernetes-validations"]
+    for field in spec["properties"].values():
+        yield from field.get("x-kubernetes-validations", ())
 
 
 def main(arguments: list[str]) -> int:

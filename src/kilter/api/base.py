@@ -8,6 +8,7 @@ from msgspec import Meta
 # Patterns end with \Z, because Python's `$` lets a final newline pass; schemas get the `$` that others mean by it.
 # RE2 (which Kubernetes uses) has no look-ahead, so "no `--`" is built into the shape of the pattern (DP-Q37).
 NAME_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"
+PROJECT_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*/[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"
 DIGEST_PATTERN = r"^[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?@sha256:[a-f0-9]{64}\Z"
 DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?\Z"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\Z"

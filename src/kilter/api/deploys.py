@@ -70,12 +70,16 @@ class Queue(Document, frozen=True, kw_only=True):
 
 
 class DeployAccepted(Document, frozen=True, kw_only=True):
-    """202: the deploy is recorded and will be carried out whether or not the client stays."""
+    """202: the deploy is recorded and will be carried out whether or not the client stays.
+
+    `ready_timeout` is the limit that was asked for, or the server's own where more was asked for.
+    """
 
     deploy_id: str
     sequence: int
     release: int
     url: str | None
+    ready_timeout: str | None
     queue: Queue
 
 

@@ -4,7 +4,18 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from kilter.api.base import Duration, Image, Name, ObjectName, Port, PortOrNone, Section, Variables, Words
+from kilter.api.base import (
+    PROJECT_PATTERN,
+    Duration,
+    Image,
+    Name,
+    ObjectName,
+    Port,
+    PortOrNone,
+    Section,
+    Variables,
+    Words,
+)
 from kilter.api.words import MigrationTool
 
 COMMAND = "Argument vector; no shell reads it."
@@ -92,7 +103,7 @@ class AppSection(Section, frozen=True, kw_only=True):
         tuple[ObjectName, ...], Meta(max_length=32, description="Secrets whose keys become environment variables.")
     ] = ()
     allow_from: Annotated[
-        tuple[Annotated[str, Meta(max_length=81)], ...],
+        tuple[Annotated[str, Meta(pattern=PROJECT_PATTERN, max_length=81)], ...],
         Meta(max_length=32, description="Apps (`<org>/<app>`) of the same environment that may call this one."),
     ] = ()
     profile: Annotated[

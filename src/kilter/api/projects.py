@@ -64,3 +64,12 @@ class PushCredentials(Document, frozen=True, kw_only=True):
     username: str
     password: str
     expires_at: datetime
+
+
+class RegistryToken(Document, frozen=True, kw_only=True):
+    """GET /v1/registry/token: the bearer token for the registry; `access_token` is the same for newer clients."""
+
+    token: str
+    access_token: str
+    expires_in: int
+    issued_at: datetime

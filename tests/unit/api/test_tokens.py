@@ -1,5 +1,7 @@
 """The format of tokens."""
 
+from collections.abc import Callable
+
 import pytest
 
 from kilter.api import tokens
@@ -22,7 +24,7 @@ def test_two_tokens_differ_in_id_and_secret() -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda t: t[:-1], lambda t: t + "a", lambda t: "github" + t[6:], lambda _: ""])
-def test_what_is_no_token_is_seen_without_asking_anybody(damage: "type[str]") -> None:
+def test_what_is_no_token_is_seen_without_asking_anybody(damage: Callable[[str], str]) -> None:
     """S1."""
     assert tokens.parse(damage(tokens.mint().text)) is None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from unit.server.web import Web
 
 from kilter.server.store.engine import Engine
 from kilter.server.store.sqlite import SqliteEngine
@@ -67,3 +68,10 @@ def store(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[St
     engine = runner.run(opening)
     yield Store(engine, runner)
     runner.run(engine.close())
+
+
+@pytest.fixture
+def web(runner: asyncio.Runner) -> Iterator[Web]:
+    found = Web(runner)
+    yield found
+    found.close()

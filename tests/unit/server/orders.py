@@ -9,9 +9,9 @@ import msgspec
 from kilter.api.kilterapp import KilterApp, Metadata, Spec
 from kilter.api.kilterapp_status import Release, Status
 from kilter.api.words import Phase
+from kilter.render.names import Slot
 from kilter.server import clock
 from kilter.server.store.deploys import Order
-from kilter.server.store.environments import Slot
 
 IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
 SHOP = Slot("acme", "shop", "dev")

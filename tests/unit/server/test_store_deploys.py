@@ -9,11 +9,12 @@ from unit.server.conftest import Store
 from unit.server.orders import IMAGE, MINUTE, NOON, SHOP, order, reported, spec
 
 from kilter.api.deploys import DoneEvent, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
-from kilter.api.kilterapp_status import Failure
+from kilter.api.kilterapp_status import Condition, Failure
+from kilter.render.names import Slot
+from kilter.server import clock
 from kilter.server.refusals import Refused
 from kilter.server.store import deploys, environments, events, progress
 from kilter.server.store.deploys import Record
-from kilter.server.store.environments import Slot
 
 PROD = Slot("acme", "shop", "prod")
 OTHER = Slot("acme", "blog", "dev")
@@ -204,11 +205,28 @@ def test_phases_become_events_and_steps_with_times(store: Store) -> None:
     for number, phase in enumerate(("Provisioning", "Publishing", "Reconciling", "RollingOut", "Ready"), start=1):
         say(store, record, phase, NOON + number * MINUTE)
         say(store, record, phase, NOON + number * MINUTE + 1)  # watched twice, recorded once
-    assert kinds(store, record) == ["Phase"] * 6 + ["Done"]
+    assert kinds(store, record) == ["Phase"] * 5 + ["Done"]
     steps = store(events.steps, record.id)
     assert [step.phase for step in steps][:3] == ["Pending", "Provisioning", "Publishing"]
     assert all(step.finished_at is not None for step in steps)
     assert (steps[1].finished_at - steps[1].started_at).total_seconds() == 60
+
+
+def test_a_new_word_about_the_same_phase_is_told_and_makes_no_second_step(store: Store) -> None:
+    record = accept(store)
+    claim(store)
+    for message in ("0 of 2 ready", "1 of 2 ready", "1 of 2 ready"):
+        condition = Condition(
+            type="Ready",
+            status="False",
+            reason="Waiting",
+            message=message,
+            last_transition_time=clock.to_datetime(NOON),
+        )
+        say(store, record, "RollingOut", conditions=(condition,))
+    told = [event.message for _, event in store(events.after, record.id, 0)]
+    assert told == ["", "0 of 2 ready", "1 of 2 ready"]
+    assert [step.phase for step in store(events.steps, record.id)] == ["Pending", "RollingOut"]
 
 
 def test_a_ready_environment_ends_its_deploy_with_release_and_address(store: Store) -> None:
@@ -243,7 +261,7 @@ def test_a_failure_by_deadline_is_not_the_end(store: Store) -> None:
     say(store, record, "Ready")
     assert at(store, record).state == "done"
     assert at(store, record).failure is None
-    assert kinds(store, record)[-3:] == ["Failed", "Phase", "Done"]
+    assert kinds(store, record)[-3:] == ["Phase", "Failed", "Done"]
 
 
 def test_only_a_waiting_deploy_can_be_cancelled(store: Store) -> None:

@@ -105,7 +105,7 @@ def test_a_database_that_is_away_is_unavailable_and_its_password_is_not_said() -
 def test_connections_that_the_database_cut_are_made_anew(store: Store) -> None:
     """F35: a restart or a failover costs the requests at work, not the server."""
     if not store.engine.shared:
-        return
+        pytest.skip("a file has no connections that could be cut")
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
     for _ in range(8):
         store(migrate)

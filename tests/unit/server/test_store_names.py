@@ -4,10 +4,9 @@ import pytest
 from unit.server.conftest import Store
 from unit.server.orders import NOON, SHOP, order
 
-from kilter.api import naming
+from kilter.render.names import Slot, object_names
 from kilter.server.refusals import Refused
 from kilter.server.store import deploys, environments
-from kilter.server.store.environments import Slot
 
 
 def test_a_host_belongs_to_the_first_who_claims_it(store: Store) -> None:
@@ -16,7 +15,7 @@ def test_a_host_belongs_to_the_first_who_claims_it(store: Store) -> None:
     with pytest.raises(Refused) as caught:
         store(deploys.accept, order(Slot("globex", "shop", "prod")), NOON)
     assert caught.value.code == "host_taken"
-    assert caught.value.details == {"host": "shop", "proposed_app": "globex-shop"}
+    assert caught.value.details == {"host": "shop.apps.example.com", "proposed_app": "globex-shop"}
     assert store(environments.find, Slot("globex", "shop", "prod")) is None
 
 
@@ -33,7 +32,7 @@ def test_triples_with_the_same_plain_name_get_objects_of_different_names(store: 
     store(deploys.accept, order(first), NOON)
     store(deploys.accept, order(second), NOON)
     assert store(environments.find, first).object_name == "acme-web-shop-dev"
-    assert store(environments.find, second).object_name == naming.hashed_name("acme", "web-shop", "dev")
+    assert store(environments.find, second).object_name == object_names(second)[1]
 
 
 def test_protection_is_added_and_never_removed(store: Store) -> None:

@@ -13,11 +13,11 @@ from kilter.api.kilterapp import Spec
 from kilter.api.kilterapp_parts import Seeds
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DeployState, EnvClass, Operation, Phase
+from kilter.render.names import Slot
 from kilter.server import clock, ids
 from kilter.server.refusals import Refused
 from kilter.server.store import environments, events
 from kilter.server.store.engine import Row, Tx, Value
-from kilter.server.store.environments import Slot
 
 PAGE_LIMIT = 100
 OPEN = "org = ? AND app = ? AND env = ? AND written_at IS NULL"
@@ -32,7 +32,7 @@ class Order:
     env_class: EnvClass
     spec: Spec
     token_id: str
-    domain: str = ""
+    domain: str  # of the cluster
     scheme: str = "https"
     migrates: bool = False
     replaces_waiting: bool = False
@@ -72,12 +72,12 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     if order.idempotency and (done := tx.row("SELECT * FROM deploys WHERE idempotency = ?", order.idempotency)):
         return record_of(done)
     refuse_collisions(tx, order)
-    environment = environments.ensure(tx, order.slot, order.env_class, now)
+    environment = environments.ensure(tx, order.slot, order.env_class, order.domain, now)
     deploy_id, sequence = ids.new("dep", now), environments.next_sequence(tx, order.slot)
     spec = msgspec.structs.replace(
         order.spec, deploy_id=deploy_id, sequence=sequence, class_=environment.env_class, **identity(order.slot)
     )
-    url = f"{order.scheme}://{environment.host}.{order.domain}" if spec.public and order.operation == "deploy" else None
+    url = f"{order.scheme}://{environment.host}" if spec.public and order.operation == "deploy" else None
     if order.replaces_waiting and not order.migrates:
         supersede_waiting(tx, order.slot, deploy_id, now)
     _insert(tx, order, spec, url, now)
@@ -193,6 +193,13 @@ def page(tx: Tx, slot: Slot, *, below: int | None, limit: int) -> list[Record]:
 def latest(tx: Tx, slot: Slot) -> Record | None:
     """Return an environment's newest deploy."""
     return next(iter(page(tx, slot, below=None, limit=1)), None)
+
+
+def last_applied(tx: Tx, slot: Slot) -> Record | None:
+    """Return the deploy whose spec the cluster holds."""
+    sql = "SELECT * FROM deploys WHERE org = ? AND app = ? AND env = ? AND applied_at IS NOT NULL"
+    row = tx.row(f"{sql} ORDER BY sequence DESC LIMIT 1", *environments.triple(slot))
+    return record_of(row) if row else None
 
 
 def at_work(tx: Tx, slot: Slot) -> Record | None:

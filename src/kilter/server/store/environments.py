@@ -4,26 +4,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kilter.api import naming
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import EnvClass
+from kilter.render import names
+from kilter.render.names import Slot
 from kilter.server.refusals import Refused
 from kilter.server.store.engine import Row, Tx
 
 PROTECTIVE: tuple[EnvClass, ...] = ("ephemeral", "standard", "protected")
-
-
-@dataclass(frozen=True, order=True)
-class Slot:
-    """One environment of one project."""
-
-    org: str
-    app: str
-    env: str
-
-    def __str__(self) -> str:
-        """Spell it as people confirm it."""
-        return f"{self.org}/{self.app}/{self.env}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +21,7 @@ class Environment:
     slot: Slot
     env_class: EnvClass
     object_name: str
-    host: str
+    host: str  # public one; kept while the app is internal (DP-Q56)
     sequence: int
     status: Status
 
@@ -54,7 +42,7 @@ def hold(tx: Tx, slot: Slot) -> None:
     tx.lock(f"env:{slot}")
 
 
-def ensure(tx: Tx, slot: Slot, env_class: EnvClass, now: int) -> Environment:
+def ensure(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int) -> Environment:
     """Return the environment, made if need be; its class is only ever raised. Raises Refused: host_taken (DP-Q9)."""
     present = find(tx, slot)
     if present is not None:
@@ -62,7 +50,7 @@ def ensure(tx: Tx, slot: Slot, env_class: EnvClass, now: int) -> Environment:
             _update(tx, slot, "env_class = ?", env_class)
         return found(tx, slot)
     tx.lock("names")
-    host = free_host(tx, slot)
+    host = free_host(tx, slot, domain)
     name = free_name(tx, slot)
     old = tx.row("SELECT sequence FROM environments WHERE org = ? AND app = ? AND env = ?", *triple(slot))
     if old is None:
@@ -77,23 +65,20 @@ def ensure(tx: Tx, slot: Slot, env_class: EnvClass, now: int) -> Environment:
     return found(tx, slot)
 
 
-def free_host(tx: Tx, slot: Slot) -> str:
-    """Return the host label that the slot is to have. Raises Refused where another project holds it."""
-    label = naming.host_label(slot.app, slot.env)
-    row = tx.row("SELECT org FROM environments WHERE host = ?", label)
-    if row is not None:
+def free_host(tx: Tx, slot: Slot, domain: str) -> str:
+    """Return the host that the slot is to have. Raises Refused where another project holds it."""
+    host = names.host(slot, domain)
+    if tx.row("SELECT org FROM environments WHERE host = ?", host) is not None:
         proposed = f"{slot.org}-{slot.app}"
-        message = f"the host name {label!r} belongs to another project; deploy this one as {slot.org}/{proposed}"
-        raise Refused("host_taken", message, details={"host": label, "proposed_app": proposed})
-    return label
+        message = f"the host {host} belongs to another project; deploy this one as {slot.org}/{proposed}"
+        raise Refused("host_taken", message, details={"host": host, "proposed_app": proposed})
+    return host
 
 
 def free_name(tx: Tx, slot: Slot) -> str:
     """Return the name of the KilterApp: the plain one unless it is too long or another triple has it (DP-Q33)."""
-    for name in naming.possible_names(slot.org, slot.app, slot.env):
-        if tx.row("SELECT org FROM environments WHERE object_name = ?", name) is None:
-            return name
-    raise Refused("busy", f"both names of {slot} are held by other environments")
+    holders = {name: by_object(tx, name) for name in names.object_names(slot)}
+    return names.claimed(slot, {name: holder.slot for name, holder in holders.items() if holder})
 
 
 def next_sequence(tx: Tx, slot: Slot) -> int:

@@ -28,6 +28,8 @@ def steps(tx: Tx, deploy_id: str) -> tuple[Step, ...]:
     events = [event for event in map(event_of, (row["body"] for row in rows)) if event.__struct_config__.tag != "log"]
     found: list[Step] = []
     for event in events:
+        if isinstance(event, PhaseEvent) and found and found[-1].phase == event.phase:
+            continue
         if found and found[-1].finished_at is None:
             found[-1] = msgspec.structs.replace(found[-1], finished_at=event.at)
         if isinstance(event, PhaseEvent):

@@ -6,11 +6,12 @@ from kilter.api.deploys import DoneEvent, PhaseEvent
 from kilter.api.kilterapp import KilterApp
 from kilter.api.kilterapp_status import Failure, Status
 from kilter.api.words import ENDED, WRITTEN, Phase
+from kilter.render.names import Slot
 from kilter.server import clock
 from kilter.server.store import deploys, environments, events
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Tx
-from kilter.server.store.environments import Environment, Slot
+from kilter.server.store.environments import Environment
 
 LEASE: Final = 30 * clock.SECOND  # for handing a deploy to the cluster; afterwards another replica does it
 READY = (
@@ -101,8 +102,8 @@ def advanced(tx: Tx, environment: Environment, status: Status, now: int) -> list
     late = record.state == "failed" and status.phase == "Ready"
     if record.state != "running" and not late:
         return []
-    moved = status.phase != record.phase
-    if moved and status.phase != "Failed":
+    moved = status.phase != record.phase or message_of(status) != message_of(environment.status)
+    if moved and status.phase not in ("Failed", "Ready"):
         enter(tx, record, status.phase, message_of(status), now)
     if status.phase in WRITTEN:
         tx.execute("UPDATE deploys SET written_at = COALESCE(written_at, ?) WHERE id = ?", now, record.id)

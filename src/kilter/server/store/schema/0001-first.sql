@@ -28,7 +28,7 @@ CREATE TABLE environments (
     env TEXT NOT NULL,
     env_class TEXT NOT NULL,
     object_name TEXT UNIQUE, -- of the KilterApp; none once deleted
-    host TEXT UNIQUE, -- first label of the public host; kept until deleted
+    host TEXT UNIQUE, -- the public one, kept until deleted
     sequence BIGINT NOT NULL, -- the last one given out; never starts again
     created_at BIGINT NOT NULL,
     deleted_at BIGINT,

@@ -1,0 +1,124 @@
+"""`python -m kilter.server`: puts the server together and runs it until SIGTERM.
+
+`python -m kilter.server registry-key <folder>` makes the key of the registry instead: `key.pem`, and `jwks.json` that
+the registry is to trust.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from kilter.api import tokens as token_format
+from kilter.api.access import Scope
+from kilter.errors import BadInput, KilterError
+from kilter.server import clock, logs, settings
+from kilter.server.app import create_app
+from kilter.server.cluster import connect
+from kilter.server.refusals import Unavailable
+from kilter.server.registry import keys
+from kilter.server.registry.distribution import DistributionRegistry
+from kilter.server.settings import Settings
+from kilter.server.store import tokens
+from kilter.server.store.migrate import SchemaTooNew
+from kilter.server.store.postgres import PostgresEngine
+from kilter.server.store.sqlite import SqliteEngine
+from kilter.server.store.tokens import Grant
+
+log = logging.getLogger("kilter.server")
+FIRST_TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
+SLOW_HEADERS = 30  # seconds: keep-alive, and the grace at the end
+
+
+async def serve(found: Settings) -> None:
+    """Open the store, let the installer in, answer requests. Raises BadInput, Unavailable, SchemaTooNew."""
+    dsn = found.secrets.get("store_dsn_file")
+    store = PostgresEngine(dsn) if dsn else SqliteEngine(found.store)
+    await store.open()
+    try:
+        await let_installer_in(store, found)
+        key = found.secrets.get("registry_key_file")
+        registry = DistributionRegistry(found, keys.read(key)) if key and found.registry else None
+        app = create_app(found, store, connect(found.kubeconfig), registry)
+        config = uvicorn.Config(
+            app,
+            host=found.host,
+            port=found.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=SLOW_HEADERS,
+            timeout_graceful_shutdown=SLOW_HEADERS,
+            h11_max_incomplete_event_size=16384,
+        )
+        await Server(config, app.state.services.stopping).serve()
+    finally:
+        await store.close()
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that tells open streams of its end; it would wait for theirs instead."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping, self._loop = stopping, asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end, on SIGTERM or SIGINT."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        super().handle_exit(sig, frame)
+
+
+async def let_installer_in(store: PostgresEngine | SqliteEngine, found: Settings) -> None:
+    """Make the installer's token good, as long as there is no other. Raises BadInput."""
+    text = found.secrets.get("first_token_file")
+    if text is None:
+        return
+    token = token_format.parse(text)
+    if token is None:
+        raise BadInput("KILTER_SERVER_FIRST_TOKEN_FILE holds no token of kilter's format")
+    now = clock.now()
+    grant = Grant(token.id, "admin", "admin", (Scope(project="*/*"),), now + FIRST_TOKEN_LIFETIME)
+    await store.run(tokens.insert_first, token, grant, now=now)
+
+
+def make_registry_key(folder: Path) -> None:
+    """Write a new key and the set of keys that trusts it; an existing key is never replaced. Raises BadInput."""
+    pem = keys.generate()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(pem)
+        (folder / "jwks.json").write_text(json.dumps(keys.jwks(keys.read(pem)), indent=2) + "\n")
+    except OSError as error:
+        raise BadInput(f"{folder} cannot take a key", why=str(error.strerror)) from error
+
+
+def main(arguments: list[str]) -> int:
+    """Run the server, or make a key; returns the exit code."""
+    logs.configure()
+    try:
+        match arguments:
+            case []:
+                asyncio.run(serve(settings.read(os.environ)))
+            case ["registry-key", folder]:
+                make_registry_key(Path(folder))
+            case _:
+                raise BadInput("python -m kilter.server takes no arguments, or `registry-key <folder>`")
+    except (KilterError, Unavailable, SchemaTooNew) as error:
+        told = (error.why, *error.details, error.hint) if isinstance(error, KilterError) else ()
+        details = [line for line in told if line]
+        log.error("cannot start", extra={"facts": {"error": str(error), "details": details}})
+        return error.exit_code if isinstance(error, KilterError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""What a deploy request must be before it is accepted. Pure; each check raises Refused with the path of the field."""
+
+from typing import Any, Final
+
+import msgspec
+
+from kilter.api.deploys import DeployRequest, MigrationRequest, SeedsRequest
+from kilter.api.kilterapp import Spec
+from kilter.api.kilterapp_parts import AppSection, Timeouts
+from kilter.project.model_profile import Probes, Profile
+from kilter.render.names import Slot
+from kilter.server import bodies
+from kilter.server.refusals import Refused
+from kilter.server.settings import Settings
+from kilter.words import duration
+
+NOBODY: Final = "-"  # id until the store gives one
+
+
+def refuse_what_is_to_come(request: DeployRequest) -> None:
+    """Refuse what this release understands and cannot do, rather than leave it undone in silence."""
+    asked = (
+        ("secrets", request.secrets is not msgspec.UNSET),
+        ("prune_secrets", request.prune_secrets),
+        ("app.appSecrets", bool(request.app.app_secrets)),
+        ("migration", request.migration not in (None, MigrationRequest())),
+        ("seeds", request.seeds not in (None, SeedsRequest())),
+        ("bootstrap", request.bootstrap),
+    )
+    for field, is_asked in asked:
+        if is_asked:
+            raise Refused("not_yet", f"this platform does not do {field} yet; deploy without it", field=field)
+
+
+def check_image(settings: Settings, slot: Slot, image: str) -> None:
+    """Refuse an image from elsewhere: a project's images lie in its own repository of the platform's registry."""
+    repository = image.partition("@")[0]
+    own = f"{settings.registry}/{slot.org}/{slot.app}"
+    places = (*settings.extra_registries, *((own,) if settings.registry else ()))
+    if not any(repository == place or repository.startswith(place.rstrip("/") + "/") for place in places):
+        raise Refused("registry_not_allowed", f"images of this project come from {own}", field="image")
+
+
+def check_app(settings: Settings, app: AppSection) -> None:
+    """Refuse services that nobody provides, and guardrails that are none."""
+    missing = sorted({each.kind for each in app.services if each.mode == "scoped"} - set(settings.services))
+    if missing:
+        message = f"the platform does not provide {', '.join(missing)}; make it external, with a Secret for its values"
+        raise Refused("invalid", message, field="app.services", details={"provided": list(settings.services)})
+    for number, service in enumerate(app.services):
+        if service.mode == "external" and not service.secret_name:
+            field = f"app.services[{number}].secretName"
+            raise Refused("invalid", f"{field} is missing: an external service needs a Secret", field=field)
+    check_part("app.profile", app.profile, Profile)
+    for name, process in app.processes.items():
+        check_part(f"app.processes.{name}.probes", process.probes, Probes)
+
+
+def check_part(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Check a part that is written as in kilter.yaml."""
+    try:
+        bodies.converted(value, kind)
+    except Refused as refused:
+        field = bodies.joined(path, refused.field) if refused.field else path
+        raise Refused(refused.code, f"in {path}: {refused.message}", field=field) from None
+
+
+def ready_timeout(settings: Settings, wanted: str | None) -> str | None:
+    """Return the limit that is kept, never above the server's own (DP-Q39)."""
+    if wanted is None:
+        return None
+    try:
+        asked = duration(wanted)
+    except ValueError as error:
+        raise Refused("invalid", str(error), field="timeout") from None
+    return wanted if asked <= settings.ready_timeout_max else f"{int(settings.ready_timeout_max)}s"
+
+
+def spec_of(request: DeployRequest, slot: Slot, actor: str, timeout: str | None) -> Spec:
+    """Return the KilterApp's spec; number, id and class come from the store."""
+    app = {field: getattr(request.app, field) for field in AppSection.__struct_fields__}
+    return Spec(
+        **app,
+        org=slot.org,
+        app=slot.app,
+        env=slot.env,
+        deploy_id=NOBODY,
+        sequence=1,
+        actor=actor,
+        image=request.image,
+        source=request.source,
+        timeouts=Timeouts(ready=timeout),
+    )

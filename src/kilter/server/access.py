@@ -1,0 +1,92 @@
+"""Who may do what: roles in order, scopes as patterns, classes of environments. Pure."""
+
+import re
+from functools import cache
+
+from kilter.api.access import Scope
+from kilter.api.words import ROLES, EnvClass, Role
+from kilter.render.names import Slot
+from kilter.server.refusals import Refused
+from kilter.server.settings import Settings
+from kilter.server.store.environments import PROTECTIVE
+from kilter.server.store.tokens import Grant
+
+
+@cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile("".join(".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", glob)), re.DOTALL)
+
+
+def matches(glob: str, text: str) -> bool:
+    """Tell whether a pattern, in which `*` is any run of characters, is the whole text."""
+    return _pattern(glob).fullmatch(text) is not None
+
+
+def covers_project(scope: Scope, org: str, app: str) -> bool:
+    """Tell whether a scope reaches a project; `*` never reaches across the slash."""
+    left, _, right = scope.project.partition("/")
+    return matches(left, org) and matches(right, app)
+
+
+def sees(grant: Grant, org: str, app: str) -> bool:
+    """Tell whether a project exists for a token."""
+    return any(covers_project(scope, org, app) for scope in grant.scopes)
+
+
+def reaches(grant: Grant, slot: Slot) -> bool:
+    """Tell whether a token is good for an environment."""
+    return any(covers_project(scope, slot.org, slot.app) and matches(scope.env, slot.env) for scope in grant.scopes)
+
+
+def has_role(grant: Grant, role: Role) -> bool:
+    """Tell whether a token's role includes another."""
+    return ROLES.index(grant.role) >= ROLES.index(role)
+
+
+def require_role(grant: Grant, role: Role, why: str = "") -> None:
+    """Raise Refused, naming the role, when a token's role does not include it (DP-Q73)."""
+    if not has_role(grant, role):
+        message = f"this needs the role {role}; your token has {grant.role}{f' ({why})' if why else ''}"
+        raise Refused("forbidden", message, details={"needed_role": role, "role": grant.role})
+
+
+def require_env(grant: Grant, slot: Slot) -> None:
+    """Raise Refused when a token sees the project and is not good for this environment."""
+    if not reaches(grant, slot):
+        raise Refused("forbidden", f"your token is not good for the environment {slot.env}", field="env")
+
+
+def within(wanted: Scope, own: Scope) -> bool:
+    """Tell whether everything that one scope reaches, the other reaches too.
+
+    A `*` of the wanted pattern counts as a character that only a `*` of the own one takes.
+    """
+    left, _, right = wanted.project.partition("/")
+    return covers_project(own, left, right) and matches(own.env, wanted.env)
+
+
+def may_grant(grant: Grant, role: Role, scopes: tuple[Scope, ...]) -> bool:
+    """Tell whether somebody may hand out a role and scopes: never more than their own."""
+    return has_role(grant, role) and all(any(within(scope, own) for own in grant.scopes) for scope in scopes)
+
+
+def sees_everything(grant: Grant) -> bool:
+    """Tell whether a token reaches all of the platform."""
+    return any(within(Scope(project="*/*", env="*"), own) for own in grant.scopes)
+
+
+def class_of(settings: Settings, env: str, *, protected: bool = False) -> EnvClass:
+    """Return what class the server's rules give an environment; kilter.yaml may add protection (DP-Q27)."""
+    if protected or any(matches(glob, env) for glob in settings.protected_envs):
+        return "protected"
+    return "ephemeral" if any(matches(glob, env) for glob in settings.ephemeral_envs) else "standard"
+
+
+def stricter(first: EnvClass, second: EnvClass) -> EnvClass:
+    """Return the class that protects more."""
+    return max(first, second, key=PROTECTIVE.index)
+
+
+def role_for(env_class: EnvClass) -> Role:
+    """Return the role that changing an environment of a class needs (DP-Q72)."""
+    return "maintainer" if env_class == "protected" else "deployer"

@@ -1,0 +1,80 @@
+"""The application: the routes, and the work that goes on beside them while the process lives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Path
+
+from kilter.server import clock, ids
+from kilter.server.call import Services
+from kilter.server.dispatch import Dispatcher
+from kilter.server.endpoint import HEADERS, Endpoint, failed
+from kilter.server.follow import Follower
+from kilter.server.housekeeping import keep_house
+from kilter.server.refusals import Refused, not_found
+from kilter.server.routes.table import ROUTES
+from kilter.server.routing import Route
+from kilter.server.seams import Cluster, Registry
+from kilter.server.settings import Settings
+from kilter.server.store.engine import Engine
+
+
+def create_app(
+    settings: Settings,
+    store: Engine,
+    cluster: Cluster,
+    registry: Registry | None = None,
+    now: Callable[[], int] = clock.now,
+) -> Starlette:
+    """Return the application; what it is given is already open, and closed by who opened it."""
+    services = Services(settings, store, cluster, registry, now)
+    app = Starlette(
+        routes=[path_of(route, services) for route in ROUTES],
+        exception_handlers={HTTPException: unrouted},
+        lifespan=lambda _: background(services),
+    )
+    app.router.redirect_slashes = False  # `/envs/prod/` is not `/envs/prod` (S7)
+    app.state.services = services
+    return app
+
+
+def path_of(route: Route, services: Services) -> Path:
+    """Return a route as Starlette has it; HEAD is not GET here, because streams have no end."""
+    endpoint = Endpoint(route, services)
+
+    async def answer(request: Request) -> Response:
+        return await endpoint(request)
+
+    path = Path(route.path, answer, methods=[route.method])
+    path.methods = {route.method}
+    return path
+
+
+async def unrouted(_: Request, error: Exception) -> Response:
+    """Answer what no route is for."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    refused = Refused("method_not_allowed", "not with this method") if status == 405 else not_found()
+    response = failed(refused, request_id := ids.new("req"))
+    response.headers.update(HEADERS | {"X-Request-Id": request_id})
+    return response
+
+
+@asynccontextmanager
+async def background(services: Services) -> AsyncIterator[None]:
+    """Carry deploys to the cluster, follow what becomes of them, and forget what is old, as long as the server runs."""
+    works = (Dispatcher(services).run(), Follower(services).run(), keep_house(services))
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        services.stopping.set()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

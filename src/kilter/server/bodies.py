@@ -1,0 +1,137 @@
+"""Bodies and queries of requests: limits before reading, JSON that all readers understand alike, faults with a path."""
+
+import asyncio
+import json
+import re
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+import msgspec.inspect
+from starlette.requests import Request
+
+from kilter.api.schema import portable
+from kilter.server.refusals import Refused
+
+T = TypeVar("T")
+
+SECONDS: Final = 30.0  # for a whole body to arrive (S12)
+THREAD_FROM: Final = 64 * 1024  # bytes; larger bodies are parsed beside the event loop
+PLACE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL)
+UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+async def read_json(request: Request, limit: int) -> tuple[bytes, Any]:
+    """Return the body and what it says.
+
+    Raises Refused: too_large before more than the limit is read, wrong_media_type, request_timeout, bad_request.
+    """
+    media, _, _ = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() != "application/json" or request.headers.get("content-encoding"):
+        raise Refused("wrong_media_type", "the body must be application/json, and not compressed")
+    body = await read(request, limit)
+    value = await asyncio.to_thread(parsed, body) if len(body) > THREAD_FROM else parsed(body)
+    return body, value
+
+
+def announced(request: Request) -> bool:
+    """Tell whether a request has a body."""
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """Read a body of at most so many bytes; its announced length is looked at first."""
+    length = request.headers.get("content-length", "")
+    refused = Refused("too_large", f"the body is larger than {limit} bytes", details={"limit_bytes": limit})
+    if length.isdigit() and (len(length) > 15 or int(length) > limit):
+        raise refused
+    parts, size = list[bytes](), 0
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise refused
+                parts.append(part)
+    except TimeoutError:
+        raise Refused("request_timeout", f"the body did not arrive within {SECONDS:.0f} seconds") from None
+    return b"".join(parts)
+
+
+def parsed(body: bytes) -> Any:
+    """Parse JSON in which no key stands twice and every number is one. Raises Refused."""
+    try:
+        return json.loads(body, object_pairs_hook=unique, parse_constant=no_number)
+    except RecursionError:
+        raise Refused("bad_request", "the body is nested too deeply") from None
+    except ValueError as error:
+        raise Refused("bad_request", f"the body is no JSON: {error}") from None
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members. Raises ValueError for a key that stands twice (S11)."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
+def no_number(word: str) -> NoReturn:
+    """Refuse NaN and infinities, which are not JSON."""
+    raise ValueError(f"{word} is no number")
+
+
+def converted(value: Any, kind: type[T], *, strict: bool = True) -> T:
+    """Return a value as a type. Raises Refused with the path of the first fault."""
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise refusal(str(error), value, kind) from None
+
+
+def is_list(field: msgspec.structs.FieldInfo) -> bool:
+    """Tell whether a field of a query takes several values."""
+    return isinstance(msgspec.inspect.type_info(field.type), msgspec.inspect.VarTupleType)
+
+
+def refusal(text: str, value: Any, kind: type) -> Refused:
+    """Turn msgspec's words into an answer."""
+    found = PLACE.fullmatch(text)
+    what, path = (found["what"], found["path"] or "") if found else (text, "")
+    path = with_keys(path.lstrip("."), value, kind)
+    what = f"a key: {what}" if found and found["key"] else what
+    if unknown := UNKNOWN.fullmatch(what):
+        field = joined(path, unknown[1])
+        return Refused("unknown_field", f"unknown field {field}", field=field)
+    if missing := MISSING.fullmatch(what):
+        field = joined(path, missing[1])
+        return Refused("invalid", f"{field} is missing", field=field)
+    what = what.replace(r"\\Z", "$")
+    return Refused("invalid", f"{path}: {what}" if path else what, field=path or None)
+
+
+def joined(path: str, name: str) -> str:
+    """Return the path of a member."""
+    return f"{path}.{name}" if path else name
+
+
+def with_keys(path: str, value: Any, kind: type) -> str:
+    """Put the keys of maps into a path, which msgspec writes as `[...]`; the schema's own faults tell them."""
+    if "[...]" not in path:
+        return path
+    import jsonschema_rs
+
+    schema = portable(msgspec.json.schema(kind))
+    for fault in jsonschema_rs.validator_for(schema, validate_formats=False).iter_errors(value):
+        names = [f"[{each}]" if isinstance(each, int) else f".{each}" for each in fault.instance_path]
+        if alike("".join(names).lstrip("."), path):
+            return "".join(names).lstrip(".")
+    return path
+
+
+def alike(found: str, written: str) -> bool:
+    """Tell whether a path is the one written with `[...]` for its keys."""
+    pattern = re.escape(written).replace(re.escape("[...]"), r"(\.[^.\[]+|\[\d+\])")
+    return re.fullmatch(pattern, found) is not None

@@ -1,0 +1,92 @@
+"""What a handler gets and gives: one request, already authorised and decoded, and its answer."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from kilter.render.names import Slot
+from kilter.server.hub import Hub
+from kilter.server.seams import Cluster, Registry
+from kilter.server.settings import Settings
+from kilter.server.store.deploys import Record
+from kilter.server.store.engine import Engine
+from kilter.server.store.tokens import Grant
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the server works with; one per process."""
+
+    settings: Settings
+    store: Engine
+    cluster: Cluster
+    registry: Registry | None
+    clock: Callable[[], int]
+    hub: Hub = field(default_factory=Hub)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class Notes:
+    """What a handler tells the audit trail."""
+
+    deploy_id: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `grant`, `slot`, `record`, `body` and `query` are there where the route says so."""
+
+    services: Services
+    request_id: str
+    now: int
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+    notes: Notes = field(default_factory=Notes)
+    grant: Grant | None = None
+    slot: Slot | None = None
+    record: Record | None = None
+    body: Any = None
+    query: Any = None
+    idempotency: str | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The server's settings."""
+        return self.services.settings
+
+    @property
+    def store(self) -> Engine:
+        """The store."""
+        return self.services.store
+
+    def granted(self) -> Grant:
+        """Return the grant of a route that demands a token."""
+        assert self.grant is not None
+        return self.grant
+
+    def at(self) -> Slot:
+        """Return the environment of a route that has one in its path."""
+        assert self.slot is not None
+        return self.slot
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, a document (or text, or nothing) and headers."""
+
+    status: int
+    document: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        """Write it."""
+        if isinstance(self.document, str):
+            return Response(self.document, self.status, self.headers, "text/plain; charset=utf-8")
+        content = b"" if self.document is None else msgspec.json.encode(self.document)
+        return Response(content, self.status, self.headers, "application/json" if content else None)

@@ -1,0 +1,118 @@
+"""What the store knows, as documents of the wire."""
+
+from kilter.api.deploys import Deploy
+from kilter.api.environments import Environment as EnvironmentDocument
+from kilter.api.environments import LockInfo, ReleaseInfo
+from kilter.api.kilterapp_status import Lock, Release
+from kilter.api.projects import EnvTile
+from kilter.api.words import ENDED, Phase
+from kilter.server import clock
+from kilter.server.store import deploys, environments, events
+from kilter.server.store.deploys import Record
+from kilter.server.store.engine import Tx
+from kilter.server.store.environments import Environment
+
+SHORT = 12  # characters of a digest or a commit that people look at
+
+
+def deploy(tx: Tx, record: Record) -> Deploy:
+    """Return a deploy with its steps and its place."""
+    is_deploy = record.operation == "deploy"
+    return Deploy(
+        deploy_id=record.id,
+        org=record.slot.org,
+        app=record.slot.app,
+        env=record.slot.env,
+        operation=record.operation,
+        sequence=record.sequence,
+        release=record.sequence if is_deploy else None,
+        state=record.state,
+        phase=phase_of(record),
+        steps=events.steps(tx, record.id),
+        actor=record.actor,
+        image=record.spec.image if is_deploy else None,
+        source=record.spec.source if is_deploy else None,
+        url=record.url,
+        failure=record.failure,
+        superseded_by=record.superseded_by,
+        queue=None if record.state in ENDED else deploys.queue(tx, record),
+        created_at=clock.to_datetime(record.created_at),
+        finished_at=clock.maybe(record.finished_at),
+    )
+
+
+def phase_of(record: Record) -> Phase:
+    """Return a deploy's phase: the last one seen, or its end."""
+    if record.state == "failed":
+        return "Failed"
+    return "Ready" if record.state == "done" and record.operation == "deploy" else record.phase
+
+
+def environment(tx: Tx, found: Environment) -> EnvironmentDocument:
+    """Return an environment as it was last seen, with who is at work on it."""
+    status, slot = found.status, found.slot
+    return EnvironmentDocument(
+        org=slot.org,
+        app=slot.app,
+        env=slot.env,
+        env_class=found.env_class,
+        phase=status.phase,
+        url=status.url or None,
+        internal_url=status.internal_url or None,
+        namespace=status.namespace or None,
+        release=release_info(status.release) if status.release else None,
+        workloads=status.workloads,
+        failure=status.failure,
+        warnings=status.warnings,
+        lock=lock(tx, found),
+    )
+
+
+def release_info(release: Release) -> ReleaseInfo:
+    """Return what serves as a document."""
+    return ReleaseInfo(
+        number=release.number,
+        image=release.image,
+        deploy_id=release.deploy_id,
+        commit=release.commit,
+        at=release.at,
+    )
+
+
+def lock(tx: Tx, found: Environment) -> LockInfo | None:
+    """Return who is at work: as the operator says, else the deploy that others wait for."""
+    if found.status.lock is not None:
+        return lock_info(found.status.lock)
+    record = deploys.at_work(tx, found.slot)
+    if record is None:
+        return None
+    since = clock.to_datetime(record.created_at)
+    return LockInfo(holder=record.id, actor=record.actor, kind=record.operation, since=since, lock_id=record.id)
+
+
+def lock_info(held: Lock) -> LockInfo:
+    """Return the operator's lock as a document."""
+    return LockInfo(holder=held.holder, actor=held.actor, kind=held.kind, since=held.since, lock_id=held.lock_id)
+
+
+def tiles(tx: Tx, org: str, app: str) -> tuple[EnvTile, ...]:
+    """Return the environments of a project's tile."""
+    return tuple(tile(tx, found) for found in environments.of_project(tx, org, app))
+
+
+def tile(tx: Tx, found: Environment) -> EnvTile:
+    """Return one environment of a tile."""
+    release, last = found.status.release, deploys.latest(tx, found.slot)
+    return EnvTile(
+        env=found.slot.env,
+        env_class=found.env_class,
+        phase=found.status.phase,
+        url=found.status.url or None,
+        release=release.number if release else None,
+        digest=release.image.rpartition("sha256:")[2][:SHORT] if release else None,
+        commit=release.commit[:SHORT] if release and release.commit else None,
+        actor=last.actor if last else None,
+        deployed_at=release.at if release else None,
+        last_result=last.state if last else None,
+        warnings=found.status.warnings,
+    )

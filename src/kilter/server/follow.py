@@ -1,0 +1,48 @@
+"""Follows KilterApps: what the operator says of them becomes phases and events of their deploys."""
+
+import asyncio
+import logging
+
+from kilter.server.call import Services
+from kilter.server.hub import DISPATCH
+from kilter.server.refusals import Unavailable
+from kilter.server.seams import Change, Gone, Listed, Seen
+from kilter.server.store import progress
+
+log = logging.getLogger("kilter.server")
+AGAIN = 2.0  # seconds until a broken watch is begun anew
+
+
+class Follower:
+    """The loop; every replica has one, and recording the same word twice changes nothing."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def run(self) -> None:
+        """Watch until cancelled; after every break begin with a fresh list, so that nothing is missed (F30)."""
+        while True:
+            try:
+                async for change in self._services.cluster.watch():
+                    await self.record(change)
+            except Unavailable as error:
+                log.warning("the watch broke", extra={"facts": {"error": str(error)}})
+            except Exception:
+                log.exception("following failed")
+            await asyncio.sleep(AGAIN)
+
+    async def record(self, change: Change) -> None:
+        """Record a change, and wake who waits for it."""
+        services, now = self._services, self._services.clock()
+        news = list[str]()
+        match change:
+            case Seen(app):
+                news = await services.store.run(progress.observe, app, now)
+            case Gone(name):
+                news = await services.store.run(progress.gone, name, now)
+            case Listed(apps, names):
+                for app in apps:
+                    news += await services.store.run(progress.observe, app, now)
+                news += await services.store.run(progress.missing, names, now)
+        if news:
+            services.hub.tell([*news, DISPATCH])

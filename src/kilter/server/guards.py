@@ -1,0 +1,123 @@
+"""Who asks, and what exists for them."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import msgspec
+from starlette.datastructures import QueryParams
+
+from kilter.api import tokens as token_format
+from kilter.api.tokens import PREFIX, Token
+from kilter.render.names import Slot
+from kilter.server import access, bodies
+from kilter.server.call import Call
+from kilter.server.refusals import Refused, not_found
+from kilter.server.routing import Route
+from kilter.server.store import audit, deploys, tokens
+from kilter.server.store.audit import Attempt
+from kilter.server.store.deploys import Record, identity
+from kilter.server.store.engine import Tx
+from kilter.server.store.tokens import Grant
+from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT, slug_fault
+
+NAME_KEPT = 64  # characters, of whatever somebody asked for
+NEXT = "kilter login --server <url>"
+
+
+class Entered(NamedTuple):
+    """What the first transaction of a request found."""
+
+    grant: Grant | None
+    record: Record | None
+    audit_id: str | None
+
+
+def refuse_token_in_url(query: QueryParams) -> None:
+    """Refuse a token where logs and histories would keep it (S1)."""
+    if any(value.startswith(PREFIX) for value in query.values()):
+        raise Refused("token_in_url", "a token belongs into the header `Authorization`; revoke this one")
+
+
+def bearer(headers: Mapping[str, str]) -> Token:
+    """Return the token of a request. Raises Refused; garbage costs no look into the store (S1)."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    token = token_format.parse(text.strip()) if scheme.lower() == "bearer" else None
+    if token is None:
+        raise unknown()
+    return token
+
+
+def unknown() -> Refused:
+    """Return the one answer for no token and every wrong one."""
+    return Refused("not_logged_in", "no valid token came with this request", next=NEXT)
+
+
+def basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return user and password of a request, None without."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(text.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (user, password) if colon else None
+
+
+def enter(tx: Tx, token: Token, route: Route, call: Call) -> Entered:
+    """Verify the token, find the deploy of the path, and record that a change is asked for."""
+    grant = tokens.verify(tx, token, call.now)
+    if grant is None:
+        return Entered(None, None, None)
+    record = deploys.find(tx, call.path["deploy_id"]) if route.subject == "deploy" else None
+    if not route.action:
+        return Entered(grant, record, None)
+    place = identity(record.slot) if record else call.path
+    names = {key: place[key][:NAME_KEPT] for key in ("org", "app", "env") if key in place}
+    attempt = Attempt(grant.actor, grant.token_id, route.action, call.request_id, **names)
+    return Entered(grant, record, audit.begin(tx, attempt, call.now))
+
+
+def admitted(call: Call, entered: Entered, route: Route) -> Call:
+    """Return the call with its place. Raises Refused: first what is not theirs to see, then what they may not do."""
+    grant = entered.grant
+    if grant is None:
+        raise unknown()
+    call = replace(call, grant=grant, record=entered.record)
+    if route.subject == "deploy":
+        if entered.record is None or not access.sees(grant, entered.record.slot.org, entered.record.slot.app):
+            raise not_found()
+        call = replace(call, slot=entered.record.slot)
+    elif route.subject in ("project", "env"):
+        org, app = call.path["org"], call.path["app"]
+        if slug_fault(org, ORG_LIMIT) or slug_fault(app, APP_LIMIT) or not access.sees(grant, org, app):
+            raise not_found()
+    access.require_role(grant, route.role)
+    if route.subject == "env":
+        env = call.path["env"]
+        if fault := slug_fault(env, ENV_LIMIT):
+            raise Refused("invalid", f"{env[:64]!r} cannot name an environment: {fault}", field="env")
+        call = replace(call, slot=Slot(call.path["org"], call.path["app"], env))
+    if call.slot is not None:
+        access.require_env(grant, call.slot)
+    return call
+
+
+def decoded_query(kind: type[msgspec.Struct] | None, query: QueryParams) -> dict[str, object]:
+    """Return the query as a map. Raises Refused for a name that nobody knows, or that stands twice and is no list."""
+    lists, known = set[str](), set[str]()
+    for field in msgspec.structs.fields(kind) if kind else ():
+        known.add(field.encode_name)
+        if bodies.is_list(field):
+            lists.add(field.encode_name)
+    found: dict[str, object] = {name: query.getlist(name) for name in lists if name in query}
+    for name, value in query.multi_items():
+        if name not in known and (kind is None or kind.__struct_config__.forbid_unknown_fields):
+            raise Refused("unknown_field", f"unknown field {name[:64]} in the query", field=name[:64])
+        if name not in lists and name in found:
+            raise Refused("invalid", f"{name[:64]} stands twice in the query", field=name[:64])
+        found.setdefault(name, value)
+    return found

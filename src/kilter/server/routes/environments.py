@@ -1,0 +1,115 @@
+"""Environments: look, delete, read logs."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from kilter.api.environments import DeleteAccepted, DeleteRequest
+from kilter.api.environments import Environment as EnvironmentDocument
+from kilter.api.queries import LogsQuery
+from kilter.api.words import DatabasePolicy, EnvClass
+from kilter.render.names import Slot
+from kilter.server import access, documents
+from kilter.server.call import Answer, Call
+from kilter.server.hub import DISPATCH
+from kilter.server.refusals import Refused, not_found
+from kilter.server.routes.deploys import admitted_class
+from kilter.server.routes.events import MEDIA_TYPE
+from kilter.server.seams import LogQuery
+from kilter.server.store import deploys, environments
+from kilter.server.store.deploys import Order
+from kilter.server.store.engine import Tx
+from kilter.words import duration
+
+
+async def one(call: Call) -> Answer:
+    """One environment, as it was last seen."""
+
+    def look(tx: Tx) -> EnvironmentDocument | None:
+        found = environments.find(tx, call.at())
+        return documents.environment(tx, found) if found else None
+
+    document = await call.store.run(look)
+    if document is None:
+        raise not_found()
+    return Answer(200, document)
+
+
+async def delete(call: Call) -> Answer:
+    """Accept the end of an environment (DP-Q25). Raises Refused: wrong_confirmation, busy."""
+    body, slot, grant = call.body, call.at(), call.granted()
+    assert isinstance(body, DeleteRequest)
+    if await call.store.run(environments.find, slot) is None:
+        raise not_found()
+    env_class = await admitted_class(call, slot)
+    if env_class == "protected":
+        access.require_role(grant, "admin", f"{slot.env} is protected")
+    database = confirmed(body, slot, env_class)
+    call.notes.overrides = ("drop_database",) if database == "drop" else ()
+
+    def accept(tx: Tx) -> DeleteAccepted:
+        last = deploys.last_applied(tx, slot) or deploys.latest(tx, slot)
+        if last is None:
+            raise not_found()
+        spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
+        order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
+        record = deploys.accept(tx, order, call.now)
+        place = deploys.queue(tx, record)
+        return DeleteAccepted(deploy_id=record.id, sequence=record.sequence, database=database, queue=place)
+
+    accepted = await call.store.run(accept)
+    call.notes.deploy_id = accepted.deploy_id
+    call.services.hub.tell([DISPATCH])
+    return Answer(202, accepted)
+
+
+def confirmed(body: DeleteRequest, slot: Slot, env_class: EnvClass) -> DatabasePolicy:
+    """Return what becomes of the database, once the words are right. Raises Refused: wrong_confirmation."""
+    if body.confirm != str(slot):
+        raise Refused("wrong_confirmation", f"confirm must be {slot}, letter for letter", field="confirm")
+    database: DatabasePolicy = body.database or ("drop" if env_class == "ephemeral" else "keep")
+    if database == "drop" and env_class == "protected" and body.confirm_database != str(slot):
+        message = f"the database of a protected environment: confirm_database must be {slot} too"
+        raise Refused("wrong_confirmation", message, field="confirm_database")
+    return database
+
+
+async def logs(call: Call) -> Response:
+    """The lines that an environment's pods print; as a stream of events with `follow`."""
+    query, slot = call.query, call.at()
+    assert isinstance(query, LogsQuery)
+    if query.kind != "app":
+        raise Refused("not_yet", "this platform runs no migrations and seeds yet; kind is app", field="kind")
+    found = await call.store.run(environments.find, slot)
+    if found is None:
+        raise not_found()
+    if not found.status.namespace:
+        return Answer(200, "").response()
+    lines = call.services.cluster.logs(wanted(query, found.status.namespace, slot))
+    if query.follow:
+        return StreamingResponse(followed(call, lines), headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
+    text = "".join([f"{line}\n" async for line in lines])
+    return Answer(200, text).response()
+
+
+def wanted(query: LogsQuery, namespace: str, slot: Slot) -> LogQuery:
+    """Return which pods and lines are meant: those of the app, or of one process. Raises Refused."""
+    labels = {"kilter.dev/app": slot.app}
+    if query.process == slot.app:
+        labels["app.kubernetes.io/component"] = "web"
+    elif query.process:
+        labels["kilter.dev/process"] = query.process
+    try:
+        since = int(duration(query.since)) if query.since else None
+    except ValueError as error:
+        raise Refused("invalid", str(error), field="since") from None
+    return LogQuery(namespace, tuple(labels.items()), query.lines, since, query.follow)
+
+
+async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Yield lines as events."""
+    async for line in lines:
+        if call.services.stopping.is_set():
+            return
+        yield "event: log\ndata: " + line.replace("\r", "\\r") + "\n\n"

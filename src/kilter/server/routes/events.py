@@ -1,0 +1,59 @@
+"""The events of a deploy as a stream that can be taken up again."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from kilter.api.deploys import Event
+from kilter.api.words import ENDED
+from kilter.server.call import Call
+from kilter.server.refusals import Refused
+from kilter.server.routes.deploys import recorded
+from kilter.server.store import deploys, events, tokens
+from kilter.server.store.engine import Tx
+
+MEDIA_TYPE = "text/event-stream"
+ASK_SHARED = 1.0  # seconds between looks into a store to which other replicas write
+ASK_ALIVE = 5.0  # seconds until a revoked token ends a stream at the latest (S2), and between signs of life
+
+
+async def stream(call: Call) -> StreamingResponse:
+    """Stream what was recorded after `Last-Event-ID`, then what comes, until the deploy has ended."""
+    text = call.headers.get("last-event-id", "0")
+    if not text.isdecimal() or len(text) > 15:
+        raise Refused("invalid", "Last-Event-ID is the number of an event", field="Last-Event-ID")
+    return StreamingResponse(told(call, int(text)), headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
+
+
+async def told(call: Call, last: int) -> AsyncIterator[str]:
+    """Yield the stream's text."""
+    services, deploy_id = call.services, recorded(call).id
+    pause = min(ASK_SHARED, ASK_ALIVE) if services.store.shared else ASK_ALIVE
+    quiet = 0.0
+    with services.hub.listen(deploy_id) as listener:
+        while not services.stopping.is_set():
+            batch, is_over = await services.store.run(news, deploy_id, last, call.granted().token_id, services.clock())
+            for number, event in batch:
+                last = number
+                yield written(number, event)
+            if is_over:
+                return
+            quiet = 0.0 if batch else quiet + pause
+            if not batch and not await listener.wait(pause) and quiet >= ASK_ALIVE:
+                quiet = 0.0
+                yield ": still here\n\n"
+
+
+def news(tx: Tx, deploy_id: str, last: int, token_id: str, now: int) -> tuple[list[tuple[int, Event]], bool]:
+    """Return what is new, and whether nothing more will come: the deploy has ended, or the token has."""
+    if tokens.find(tx, token_id, now) is None:
+        return [], True
+    record = deploys.found(tx, deploy_id)
+    batch = events.after(tx, deploy_id, last)
+    return batch, record.state in ENDED and len(batch) < events.BATCH
+
+
+def written(number: int, event: Event) -> str:
+    """Write an event for the wire; JSON has no line breaks of its own."""
+    return f"id: {number}\nevent: {event.__struct_config__.tag}\ndata: {msgspec.json.encode(event).decode()}\n\n"

@@ -1,0 +1,111 @@
+"""What the server needs of the world outside: a cluster that holds KilterApps, and a registry that trusts its word."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from kilter.api.kilterapp import KilterApp, Spec
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object is there, or has changed."""
+
+    app: KilterApp
+
+
+@dataclass(frozen=True)
+class Gone:
+    """An object no longer exists."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Objects of these names exist and no others; sent first, and again after every gap of the watch.
+
+    An object that cannot be read has a name and stands not among the apps.
+    """
+
+    apps: tuple[KilterApp, ...]
+    names: frozenset[str]
+
+
+Change = Seen | Gone | Listed
+
+
+class Conflict(Exception):
+    """The cluster refuses a spec for good: somebody else owns a field, or a rule of the CRD forbids it."""
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines of an environment's pods are wanted."""
+
+    namespace: str
+    labels: tuple[tuple[str, str], ...]
+    lines: int
+    since: int | None  # seconds
+    follow: bool
+
+
+class Cluster(Protocol):
+    """KilterApps of one cluster, and the logs of their pods. Every method raises Unavailable."""
+
+    async def apply(self, name: str, spec: Spec) -> None:
+        """Write a spec by server-side apply as `kilter-server`, making the object if need be. Raises Conflict."""
+        ...
+
+    async def read(self, name: str) -> KilterApp | None:
+        """Return an object."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Ask for an object to be deleted; one that does not exist is fine."""
+        ...
+
+    def watch(self) -> AsyncIterator[Change]:
+        """Yield what exists and what changes, for ever; ends by raising Unavailable."""
+        ...
+
+    def logs(self, query: LogQuery) -> AsyncIterator[str]:
+        """Yield lines, each with its pod in front."""
+        ...
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a bearer of a registry token may do with one repository."""
+
+    name: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pushing:
+    """What a push credential says: for whom, by which API token, for which repository."""
+
+    actor: str
+    token_id: str
+    repository: str
+
+
+class Registry(Protocol):
+    """The platform's image registry, whose token server this is."""
+
+    service: str  # as the registry names itself
+    prefix: str  # of every repository: empty, or a scope with a final slash; `<org>/<app>` follows
+
+    def push_credential(self, pushing: Pushing, until: datetime) -> str:
+        """Make the password that lets one client push to one repository."""
+        ...
+
+    def read_push_credential(self, password: str, now: datetime) -> Pushing | None:
+        """Return what a password says; None when it is none of ours, or over."""
+        ...
+
+    def token(self, subject: str, access: tuple[Access, ...], now: datetime) -> tuple[str, int]:
+        """Make the token that the registry asks for; returns it with its life in seconds."""
+        ...

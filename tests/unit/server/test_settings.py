@@ -1,0 +1,123 @@
+"""Settings of the server, its log, and its entry."""
+
+import json
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+
+from kilter.api import tokens as token_format
+from kilter.errors import BadInput
+from kilter.server import __main__ as entry
+from kilter.server import logs, settings
+from kilter.server.settings import READERS, Settings
+
+DOMAIN = {"KILTER_SERVER_CLUSTER_DOMAIN": "apps.example.com"}
+
+
+def faults(**environment: str) -> tuple[str, ...]:
+    with pytest.raises(BadInput) as caught:
+        settings.read({f"KILTER_SERVER_{name}": value for name, value in environment.items()})
+    return caught.value.details
+
+
+def test_only_the_domain_must_be_set() -> None:
+    found = settings.read({**DOMAIN, "PATH": "/bin"})
+    assert found == Settings(cluster_domain="apps.example.com")
+    assert found.url == "https://kilter.apps.example.com"
+
+
+def test_all_faults_are_told_at_once() -> None:
+    found = "\n".join(faults(PORT="many", SECRET="x", READY_TIMEOUT_MAX="soon", STORE_DSN_FILE="/nowhere"))
+    for words in ("PORT", "KILTER_SERVER_SECRET is no setting", "READY_TIMEOUT_MAX", "/nowhere", "CLUSTER_DOMAIN"):
+        assert words in found
+
+
+def test_lists_durations_and_truth_are_read() -> None:
+    text = {"PLATFORMS": "linux/amd64, linux/arm64", "READY_TIMEOUT_MAX": "1h30m", "NETWORK_POLICY_ENFORCED": "false"}
+    found = settings.read(DOMAIN | {f"KILTER_SERVER_{name}": value for name, value in text.items()})
+    assert found.platforms == ("linux/amd64", "linux/arm64")
+    assert found.ready_timeout_max == 5400
+    assert found.network_policy_enforced is False
+
+
+def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "dsn"
+    file.write_text("postgresql://kilter:canary@db/kilter\n")
+    found = settings.read({**DOMAIN, "KILTER_SERVER_STORE_DSN_FILE": str(file)})
+    assert found.secrets == {"store_dsn_file": "postgresql://kilter:canary@db/kilter"}
+    assert "canary" not in repr(found)
+
+
+def test_an_empty_secret_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    assert any("is empty" in line for line in faults(FIRST_TOKEN_FILE=str(tmp_path / "empty")))
+
+
+def test_every_setting_can_be_set() -> None:
+    assert set(READERS) == set(Settings.__dataclass_fields__) - {"secrets"}
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/environment-variables.md").read_text()
+    assert {name for name in READERS if f"`KILTER_SERVER_{name.upper()}`" not in page} == set()
+
+
+def test_a_log_line_is_one_object_whatever_the_text() -> None:
+    """S24."""
+    record = logging.LogRecord("kilter.server", logging.INFO, "", 0, 'a\r\n{"level": "error"}', (), None)
+    record.facts = {"path": "/v1/\n"}
+    text = logs.JsonLines().format(record)
+    assert "\n" not in text
+    assert json.loads(text)["path"] == "/v1/\n"
+
+
+def test_a_failure_carries_its_traceback_into_the_log_only() -> None:
+    try:
+        raise LookupError("why")
+    except LookupError as error:
+        record = logging.LogRecord("kilter.server", logging.ERROR, "", 0, "failed", (), (LookupError, error, None))
+    assert "LookupError: why" in json.loads(logs.JsonLines().format(record))["traceback"]
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "configure", lambda: None)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_server_that_cannot_start_says_why_and_ends_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
+    assert entry.main([]) == 2
+    [record] = caplog.records
+    assert any("CLUSTER_DOMAIN" in line for line in record.facts["details"])  # type: ignore[attr-defined]
+    assert entry.main(["--help"]) == 2
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_first_token_of_another_format_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S21: no default credential, and none that is easily guessed."""
+    (tmp_path / "token").write_text("admin")
+    monkeypatch.setenv("KILTER_SERVER_CLUSTER_DOMAIN", "x.example.com")
+    monkeypatch.setenv("KILTER_SERVER_STORE", str(tmp_path / "store.db"))
+    monkeypatch.setenv("KILTER_SERVER_FIRST_TOKEN_FILE", str(tmp_path / "token"))
+    assert entry.main([]) == 2
+    assert "no token of kilter's format" in str(caplog.records[-1].__dict__)
+    (tmp_path / "token").write_text(token_format.mint().text)
+    assert entry.main([]) == 2
+    assert "finds no cluster" in str(caplog.records[-1].__dict__)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_key_of_the_registry_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    assert entry.main(["registry-key", str(tmp_path / "keys")]) == 0
+    file = tmp_path / "keys/key.pem"
+    before = file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    [key] = json.loads((tmp_path / "keys/jwks.json").read_text())["keys"]
+    assert (key["kty"], key["alg"]) == ("EC", "ES256")
+    assert "d" not in key
+    assert entry.main(["registry-key", str(tmp_path / "keys")]) == 2
+    assert file.read_text() == before

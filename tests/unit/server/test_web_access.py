@@ -1,0 +1,229 @@
+"""Tokens, device login, roles in environments, repeated requests, the audit trail: over HTTP."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from unit.server.orders import MINUTE, NOON
+from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web
+
+from kilter.api import tokens as token_format
+from kilter.server import access
+
+PROD = "/v1/projects/acme/shop/envs/prod/deploys"
+DEV = "/v1/projects/acme/shop/envs/dev/deploys"
+WANTED = {"actor": "ci", "role": "deployer", "scopes": [{"project": "acme/shop", "env": "pr-*"}]}
+
+
+def create(web: Web, by: str, **changes: Any) -> Reply:
+    return web.post("/v1/tokens", by, {**WANTED, **changes})
+
+
+def test_a_token_says_whose_it_is(web: Web) -> None:
+    reply = web.get("/v1/whoami", web.token("deployer", "acme/*", "pr-*", actor="ann"))
+    assert reply.json["actor"] == "ann"
+    assert reply.json["role"] == "deployer"
+    assert reply.json["scopes"] == [{"project": "acme/*", "env": "pr-*"}]
+
+
+def test_a_made_token_works_is_shown_once_and_lasts_ninety_days(web: Web) -> None:
+    """DP-Q72."""
+    admin = web.token("admin")
+    made = create(web, admin)
+    assert made.status == 201
+    token = made.json["token"]
+    assert web.get("/v1/whoami", token).json["actor"] == "ci"
+    assert token_format.parse(token).secret not in web.get("/v1/tokens", admin).text  # type: ignore[union-attr]
+    web.now = NOON + 90 * DAY - 1
+    assert web.get("/v1/whoami", token).status == 200
+    web.now = NOON + 90 * DAY
+    assert web.get("/v1/whoami", token).status == 401
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scopes": [{"project": "globex/*"}]},
+        {"scopes": [{"project": "*/*"}]},
+        {"scopes": [{"project": "*/shop"}]},
+        {"scopes": [{"project": "acme/shop"}, {"project": "a*/shop"}]},
+    ],
+)
+def test_nobody_hands_out_more_than_they_reach(web: Web, changes: dict[str, object]) -> None:
+    """A3: an org's admin is no admin of the platform."""
+    reply = create(web, web.token("admin", "acme/*"), **changes)
+    assert (reply.status, reply.code) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"role": "root"}, {"scopes": []}, {"expires_in": 0}, {"actor": "a\r\nb"}, {"id": 1}]
+)
+def test_a_token_that_makes_no_sense_is_refused(web: Web, changes: dict[str, object]) -> None:
+    """S24, S6."""
+    assert create(web, web.token("admin"), **changes).status == 422
+
+
+def test_an_admin_sees_and_revokes_only_tokens_within_reach(web: Web) -> None:
+    everywhere, here = web.token("admin", "*/*"), web.token("admin", "acme/*")
+    foreign = create(web, everywhere, scopes=[{"project": "globex/*"}]).json["info"]["id"]
+    own = create(web, here).json
+    listed = [info["id"] for info in web.get("/v1/tokens", here).json["tokens"]]
+    assert own["info"]["id"] in listed
+    assert foreign not in listed
+    assert web("DELETE", f"/v1/tokens/{foreign}", here).status == 404
+    assert web("DELETE", f"/v1/tokens/{own['info']['id']}", here).status == 204
+    assert web.get("/v1/whoami", own["token"]).status == 401
+
+
+def test_logging_out_revokes_the_token(web: Web) -> None:
+    """DP-Q8."""
+    token = web.token("viewer")
+    assert web("DELETE", "/v1/whoami", token).status == 204
+    assert web.get("/v1/whoami", token).status == 401
+
+
+def test_a_device_logs_in_with_the_rights_of_who_approved_it(web: Web) -> None:
+    """DP-Q7."""
+    code = web.post("/v1/device/codes", "", {"client_name": "kilter on laptop"}).json
+    assert code["verification_url"] == "https://kilter.apps.example.com/device"
+    poll = {"device_code": code["device_code"]}
+    assert web.post("/v1/device/tokens", "", poll).code == "pending"
+    approved = web.post("/v1/device/approvals", web.token("deployer"), {"user_code": code["user_code"]})
+    assert approved.json == {"client_name": "kilter on laptop"}
+    web.now += MINUTE
+    token = web.post("/v1/device/tokens", "", poll).json["token"]
+    assert web.get("/v1/whoami", token).json["role"] == "deployer"
+    assert (web.post("/v1/device/tokens", "", poll).status, web.post("/v1/device/tokens", "", poll).code) == (
+        410,
+        "expired",
+    )
+
+
+def test_a_device_that_asks_too_often_is_slowed_down(web: Web) -> None:
+    code = web.post("/v1/device/codes", "", {"client_name": "x"}).json
+    poll = {"device_code": code["device_code"]}
+    web.post("/v1/device/tokens", "", poll)
+    reply = web.post("/v1/device/tokens", "", poll)
+    assert (reply.status, reply.headers["retry-after"]) == (429, "5")
+
+
+def test_a_wrong_user_code_is_not_found(web: Web) -> None:
+    assert web.post("/v1/device/approvals", web.token("viewer"), {"user_code": "AAAA-AAAA"}).status == 404
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("deployer", 403), ("maintainer", 202), ("admin", 202)])
+def test_a_protected_environment_takes_deploys_from_maintainers(web: Web, role: Any, status: int) -> None:
+    """DP-Q28, DP-Q72."""
+    reply = web.post(PROD, web.token(role), DEPLOY)
+    assert reply.status == status
+    if status == 403:
+        assert reply.json["error"]["details"]["needed_role"] in ("deployer", "maintainer")
+
+
+def test_a_project_may_protect_an_environment_and_nobody_takes_that_back(web: Web) -> None:
+    """DP-Q27, S8."""
+    deployer, maintainer = web.token("deployer"), web.token("maintainer")
+    assert web.post(DEV, deployer, DEPLOY).status == 202
+    assert web.post(DEV, deployer, {**DEPLOY, "protected": True}).status == 403
+    assert web.post(DEV, maintainer, {**DEPLOY, "protected": True}).status == 202
+    assert web.post(DEV, deployer, DEPLOY).status == 403
+    assert web.post(DEV, deployer, {**DEPLOY, "protected": False}).status == 403
+
+
+def test_a_token_for_previews_reaches_no_other_environment(web: Web) -> None:
+    """DP-Q72."""
+    token = web.token("deployer", "acme/shop", "pr-*")
+    assert web.post("/v1/projects/acme/shop/envs/pr-7/deploys", token, DEPLOY).status == 202
+    reply = web.post(DEV, token, DEPLOY)
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "env")
+    assert web.get("/v1/projects/acme/shop/envs/dev", token).status == 403
+
+
+def test_the_same_request_twice_is_one_deploy(web: Web) -> None:
+    """S10, F28."""
+    token, key = web.token("deployer"), {"idempotency-key": "k1"}
+    first, second = (web.post(DEV, token, DEPLOY, headers=key) for _ in range(2))
+    assert first.status == second.status == 202
+    assert first.json == second.json
+    assert second.headers["idempotent-replay"] == "true"
+    other = web.post(DEV, token, {**DEPLOY, "app": {"port": 9}}, headers=key)
+    assert (other.status, other.code) == (422, "idempotency_mismatch")
+    assert web.post(DEV, web.token("deployer"), DEPLOY, headers=key).json["sequence"] == 2
+
+
+def test_a_refused_request_frees_its_key(web: Web) -> None:
+    token, key = web.token("deployer"), {"idempotency-key": "k1"}
+    assert web.post(DEV, token, {**DEPLOY, "bootstrap": True}, headers=key).status == 422
+    assert web.post(DEV, token, DEPLOY, headers=key).status == 202
+
+
+def test_an_answer_with_a_secret_is_not_kept_for_repetition(web: Web) -> None:
+    """G5: tokens are stored as hashes only."""
+    admin, key = web.token("admin"), {"idempotency-key": "k1"}
+    token = web.post("/v1/tokens", admin, WANTED, headers=key).json["token"]
+    again = web.post("/v1/tokens", admin, WANTED, headers=key)
+    assert (again.status, again.code) == (409, "already_answered")
+    held = web.run(lambda tx: repr(tx.rows("SELECT * FROM idempotency")))
+    assert token not in held
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "ключ"])
+def test_a_key_that_is_no_printable_text_is_refused(web: Web, key: str) -> None:
+    assert web.post(DEV, web.token("deployer"), DEPLOY, headers={"idempotency-key": key}).status == 422
+
+
+def test_the_trail_names_actor_deploy_and_overrides(web: Web) -> None:
+    """DP-Q74."""
+    body = {**DEPLOY, "source": {"commit": "abc", "dirty": True}}
+    accepted = web.post(PROD, web.token("maintainer", actor="ann"), body).json
+    [entry] = web.get(f"/v1/audit?deploy_id={accepted['deploy_id']}", web.token("admin")).json["entries"]
+    assert (entry["actor"], entry["action"], entry["project"], entry["env"]) == ("ann", "deploy", "acme/shop", "prod")
+    assert (entry["status"], entry["overrides"]) == (202, ["dirty"])
+
+
+def test_the_trail_of_the_platform_itself_is_for_who_sees_all_of_it(web: Web) -> None:
+    create(web, web.token("admin", "*/*", actor="root"), scopes=[{"project": "acme/*"}])
+    assert web.get("/v1/audit?action=token-create", web.token("admin", "acme/*")).json["entries"] == []
+    assert len(web.get("/v1/audit?action=token-create", web.token("admin", "*/*")).json["entries"]) == 1
+
+
+def test_the_trail_is_turned_page_by_page(web: Web) -> None:
+    token, admin = web.token("deployer"), web.token("admin")
+    for number in range(5):
+        web.now = NOON + number * MINUTE
+        web.post(DEV, token, DEPLOY)
+    first = web.get("/v1/audit?limit=3&project=acme/shop", admin).json
+    second = web.get(f"/v1/audit?limit=3&project=acme/shop&cursor={first['cursor']}", admin).json
+    assert len({entry["id"] for entry in first["entries"] + second["entries"]}) == 5
+    assert second["cursor"] is None
+
+
+def test_a_client_that_is_too_old_is_told_so(runner: asyncio.Runner) -> None:
+    web = Web(runner, replace(SETTINGS, min_cli="0.3.0"))
+    token = web.token("viewer")
+    for agent, status in (("kilter/0.2.9", 426), ("kilter/0.10.0", 200), ("kilter/0.3", 200), ("curl/8", 200)):
+        assert web.get("/v1/info", token, headers={"user-agent": agent}).status == status, agent
+    web.close()
+
+
+def test_info_says_what_a_client_must_know(web: Web) -> None:
+    info = web.get("/v1/info", web.token("viewer")).json
+    assert info["cluster_domain"] == "apps.example.com"
+    assert info["default_registry"] == "registry.example.com"
+    assert info["limits"] == {"body_bytes": 4194304, "ready_timeout_seconds": 3600}
+
+
+@pytest.mark.parametrize(
+    ("glob", "text", "matching"),
+    [
+        ("*", "anything", True),
+        ("pr-*", "pr-7", True),
+        ("pr-*", "pr", False),
+        ("a*b*c", "aXbYc", True),
+        ("prod", "prod2", False),
+        ("*-x", "x", False),
+    ],
+)
+def test_patterns(glob: str, text: str, matching: bool) -> None:
+    assert access.matches(glob, text) is matching

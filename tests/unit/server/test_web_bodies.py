@@ -1,0 +1,277 @@
+"""What a request may look like: limits before reading, one reading of every body, faults with their path."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from unit.server.orders import IMAGE
+from unit.server.web import DEPLOY, Web
+
+from kilter.server.refusals import Unavailable
+
+URL = "/v1/projects/acme/shop/envs/dev/deploys"
+LIMIT = 4 * 1024 * 1024
+
+
+class Never:
+    """A body that must not be read."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("the body was read")
+
+
+class Endless:
+    """A body without an end, which counts what was taken of it."""
+
+    PART = b" " * 65536
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            self.given += 1
+            yield self.PART
+
+
+def refused(web: Web, body: object) -> tuple[int, str, str | None]:
+    reply = web.post(URL, web.token("deployer"), body)
+    return reply.status, reply.code, reply.json["error"]["field"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"role": "admin"}, "unknown_field", "role"),
+        ({"namespace": "kube-system"}, "unknown_field", "namespace"),
+        ({"app": {"port": 1, "owner": "me"}}, "unknown_field", "app.owner"),
+        ({"app": {"port": 0}}, "invalid", "app.port"),
+        ({"app": {"port": "8080"}}, "invalid", "app.port"),
+        ({"app": {}}, "invalid", "app.port"),
+        ({"image": "shop:latest"}, "invalid", "image"),
+        ({"app": {"port": 1, "processes": {"worker": {"command": []}}}}, "invalid", "app.processes.worker.command"),
+        ({"app": {"port": 1, "processes": {"worker": {"x": 1}}}}, "unknown_field", "app.processes.worker.x"),
+        ({"app": {"port": 1, "processes": {"A_b": {"command": ["x"]}}}}, "invalid", "app.processes"),
+        ({"app": {"port": 1, "services": [{"name": "db"}]}}, "invalid", "app.services[0].kind"),
+        ({"app": {"port": 1, "profile": {"bases": "x"}}}, "unknown_field", "app.profile.bases"),
+        ({"app": {"port": 1, "profile": {"base": "x"}}}, "invalid", "app.profile.base"),
+        ({"timeout": "0s"}, "invalid", "timeout"),
+        ({"timeout": "1.5h"}, "invalid", "timeout"),
+    ],
+)
+def test_a_fault_is_answered_with_the_path_of_its_field(
+    web: Web, change: dict[str, object], code: str, field: str
+) -> None:
+    """S6: unknown fields are 422, wherever they stand."""
+    assert refused(web, {**DEPLOY, **change}) == (422, code, field)
+
+
+def test_a_body_that_is_no_object_is_answered_without_a_field(web: Web) -> None:
+    assert refused(web, []) == (422, "invalid", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"\xff\xfe",
+        b'{"image": NaN}',
+        b'{"image": Infinity}',
+        b'{"image": "a", "image": "b"}',
+        b'{"app": {"port": 1, "port": 2}}',
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"[" + b"9" * 5000 + b"]",
+        b"",
+    ],
+)
+def test_what_readers_would_understand_differently_is_no_json(web: Web, body: bytes) -> None:
+    """S11."""
+    reply = web("POST", URL, web.token("deployer"), content=[body])
+    assert (reply.status, reply.code) == (400, "bad_request")
+    assert len(reply.body) < 1000
+
+
+@pytest.mark.parametrize("length", [str(LIMIT + 1), "9" * 400])
+def test_a_body_that_is_announced_too_large_is_not_read(web: Web, length: str) -> None:
+    """S11."""
+    reply = web("POST", URL, web.token("deployer"), content=Never(), headers={"content-length": length})
+    assert (reply.status, reply.code) == (413, "too_large")
+    assert reply.headers["connection"] == "close"
+
+
+def test_a_body_of_unknown_length_is_read_no_further_than_the_limit(web: Web) -> None:
+    """S11: chunked."""
+    parts = Endless()
+    reply = web("POST", URL, web.token("deployer"), content=parts, headers={"transfer-encoding": "chunked"})
+    assert (reply.status, reply.code) == (413, "too_large")
+    assert parts.given <= LIMIT // len(Endless.PART) + 1
+
+
+def test_a_body_of_exactly_the_limit_is_read(web: Web) -> None:
+    body = json.dumps(DEPLOY).encode()
+    reply = web("POST", URL, web.token("deployer"), content=[body + b" " * (LIMIT - len(body))])
+    assert reply.status == 202
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": ""},
+        {"content-encoding": "gzip"},
+    ],
+)
+def test_only_plain_json_is_taken(web: Web, headers: dict[str, str]) -> None:
+    """S11, S14: no forms, no text, no bombs."""
+    reply = web("POST", URL, web.token("deployer"), json=DEPLOY, headers=headers)
+    assert (reply.status, reply.code) == (415, "wrong_media_type")
+
+
+def test_a_call_that_takes_no_body_says_so(web: Web) -> None:
+    reply = web("DELETE", "/v1/whoami", web.token("viewer"), json={"force": True})
+    assert (reply.status, reply.code) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("?limit=0", "invalid"),
+        ("?limit=1000000000", "invalid"),
+        ("?limit=-1", "invalid"),
+        ("?limit=1&limit=2", "invalid"),
+        ("?sort=name", "unknown_field"),
+        ("?cursor=" + "x" * 200, "invalid"),
+    ],
+)
+def test_a_query_is_checked_like_a_body(web: Web, query: str, code: str) -> None:
+    """S20."""
+    reply = web.get(f"/v1/projects{query}", web.token("viewer"))
+    assert (reply.status, reply.code) == (422, code)
+
+
+def test_a_query_where_none_is_known_is_refused(web: Web) -> None:
+    assert web.get("/v1/whoami?verbose=1", web.token("viewer")).code == "unknown_field"
+
+
+def test_a_token_in_the_address_is_refused_and_not_repeated(web: Web) -> None:
+    """S1."""
+    token = web.token("viewer")
+    reply = web.get(f"/v1/whoami?access={token}", token)
+    assert (reply.status, reply.code) == (400, "token_in_url")
+    assert token not in reply.text
+
+
+@pytest.mark.parametrize("path", ["/v1/whoami/", "/v1/unknown", "/", "/v1/projects/acme/shop/envs/prod/", "/V1/info"])
+def test_what_no_route_is_for_does_not_exist(web: Web, path: str) -> None:
+    """S7: no alias by case or trailing slash."""
+    reply = web.get(path, web.token("admin"))
+    assert (reply.status, reply.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
+def test_other_methods_are_not_allowed(web: Web, method: str) -> None:
+    reply = web(method, "/v1/whoami", web.token("admin"))
+    assert (reply.status, reply.code) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("env", ["Prod", "prod_1", "pr--1", "-prod", "p" * 33, "%2e%2e"])
+def test_an_environment_outside_the_grammar_is_refused(web: Web, env: str) -> None:
+    """DP-Q37, S7: with the character that is wrong."""
+    reply = web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("admin"), DEPLOY)
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "invalid", "env")
+
+
+def test_every_answer_has_a_number_and_is_not_to_be_kept(web: Web) -> None:
+    good, bad = web.get("/v1/whoami", web.token("viewer")), web.get("/v1/whoami")
+    for reply in (good, bad, web.get("/nowhere")):
+        assert reply.headers["x-request-id"].startswith("req-")
+        assert reply.headers["cache-control"] == "no-store"
+    assert bad.json["error"]["request_id"] == bad.headers["x-request-id"]
+    assert bad.json["error"]["next"] == "kilter login --server <url>"
+
+
+def test_headers_that_pretend_to_be_somebody_change_nothing(web: Web) -> None:
+    """S13."""
+    headers = {"x-forwarded-user": "admin", "x-user-id": "1", "x-request-id": "mine", "host": "evil.example.com"}
+    reply = web.get("/v1/whoami", web.token("viewer"), headers=headers)
+    assert reply.json["role"] == "viewer"
+    assert reply.headers["x-request-id"] != "mine"
+
+
+def test_a_fault_of_the_servers_own_tells_only_a_number(
+    web: Web, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S22."""
+
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("password=canary in /etc/secret")
+
+    token = web.token("viewer")
+    monkeypatch.setattr(web.store, "run", broken)
+    reply = web.get("/v1/whoami", token)
+    assert (reply.status, reply.code) == (500, "internal")
+    assert "canary" not in reply.text
+    assert "RuntimeError" not in reply.text
+    assert reply.json["error"]["request_id"] in str([getattr(record, "facts", "") for record in caplog.records])
+
+
+def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S22."""
+    token = web.token("viewer")
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("connection to 10.0.0.7 refused")
+
+    monkeypatch.setattr(web.store, "run", away)
+    reply = web.get("/v1/whoami", token)
+    assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "unavailable", "5")
+    assert "10.0.0.7" not in reply.text
+    assert web.get("/readyz").status == 503
+    assert web.get("/healthz").text == "ok"
+
+
+def test_an_image_from_elsewhere_is_refused(web: Web) -> None:
+    for repository in ("registry.example.com/acme/other", "registry.example.com/acme/shopping", "docker.io/acme/shop"):
+        image = f"{repository}@{IMAGE.partition('@')[2]}"
+        assert refused(web, {**DEPLOY, "image": image}) == (422, "registry_not_allowed", "image")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"secrets": {}}, "secrets"),
+        ({"secrets": {"a": "b"}}, "secrets"),
+        ({"prune_secrets": True}, "prune_secrets"),
+        ({"app": {"port": 1, "appSecrets": ["a"]}}, "app.appSecrets"),
+        ({"migration": {"run": True}}, "migration"),
+        ({"migration": {"skip_check": True}}, "migration"),
+        ({"seeds": {"run": True}}, "seeds"),
+        ({"seeds": {"reseed": ["a"]}}, "seeds"),
+        ({"bootstrap": True}, "bootstrap"),
+    ],
+)
+def test_what_is_to_come_is_refused_and_never_ignored(web: Web, change: dict[str, object], field: str) -> None:
+    assert refused(web, {**DEPLOY, **change}) == (422, "not_yet", field)
+
+
+def test_parts_that_ask_for_nothing_are_no_reason_to_refuse(web: Web) -> None:
+    body = {**DEPLOY, "migration": {"run": False}, "seeds": {"run": False, "entries": []}}
+    assert web.post(URL, web.token("deployer"), body).status == 202
+
+
+def test_a_service_that_nobody_provides_is_refused_with_what_there_is(web: Web) -> None:
+    """DP-Q20."""
+    body = {**DEPLOY, "app": {"port": 1, "services": [{"name": "queue", "kind": "temporal"}]}}
+    reply = web.post(URL, web.token("deployer"), body)
+    assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services")
+    assert "temporal" in reply.json["error"]["message"]
+    assert reply.json["error"]["details"] == {"provided": ["postgres"]}
+
+
+def test_an_external_service_needs_its_secret(web: Web) -> None:
+    """DP-Q20."""
+    service = {"name": "queue", "kind": "temporal", "mode": "external"}
+    field = "app.services[0].secretName"
+    assert refused(web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)

@@ -1,0 +1,414 @@
+"""From an accepted deploy to its end, over HTTP, with a cluster in memory."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from unit.server.orders import IMAGE, MINUTE, NOON
+from unit.server.web import DEPLOY, Web
+
+from kilter.api.deploys import Deploy, DeployAccepted, Event
+from kilter.api.environments import Environment
+from kilter.api.kilterapp import labels
+from kilter.api.kilterapp_status import Failure, Release
+from kilter.server.dispatch import Dispatcher
+from kilter.server.follow import Follower
+from kilter.server.refusals import Unavailable
+
+DEV = "/v1/projects/acme/shop/envs/dev"
+NAME = "acme-shop-dev"
+
+
+def deploy(web: Web, token: str = "", **changes: Any) -> DeployAccepted:
+    reply = web.post(f"{DEV}/deploys", token or web.token("maintainer", actor="ann"), {**DEPLOY, **changes})
+    assert reply.status == 202, reply.text
+    return msgspec.json.decode(reply.body, type=DeployAccepted)
+
+
+def dispatch(web: Web) -> bool:
+    return web.runner.run(Dispatcher(web.services).step())
+
+
+def follow(web: Web) -> None:
+    """Record everything that the cluster has told so far."""
+
+    async def story() -> None:
+        follower = Follower(web.services)
+        while not web.cluster.changes.empty():
+            await follower.record(web.cluster.changes.get_nowait())
+
+    web.runner.run(story())
+
+
+def report(web: Web, phase: Any, **status: Any) -> None:
+    web.cluster.report(NAME, phase=phase, **status)
+    follow(web)
+
+
+def look(web: Web, accepted: DeployAccepted) -> Deploy:
+    reply = web.get(f"/v1/deploys/{accepted.deploy_id}", web.token("viewer"))
+    return msgspec.json.decode(reply.body, type=Deploy)
+
+
+def stream(web: Web, accepted: DeployAccepted, last: str = "", token: str = "") -> list[tuple[int, Event]]:
+    headers = {"last-event-id": last} if last else {}
+    reply = web.get(f"/v1/deploys/{accepted.deploy_id}/events", token or web.token("viewer"), headers=headers)
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    return read_events(reply.text)
+
+
+def read_events(text: str) -> list[tuple[int, Event]]:
+    found = []
+    for block in text.strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            event = msgspec.json.decode(fields["data"], type=Event)
+            assert fields["event"] == event.__struct_config__.tag
+            found.append((int(fields["id"]), event))
+    return found
+
+
+def names(events: list[tuple[int, Event]]) -> list[str]:
+    return [str(event.__struct_config__.tag) for _, event in events]
+
+
+def test_an_accepted_deploy_has_number_release_address_and_place(web: Web) -> None:
+    accepted = deploy(web)
+    assert (accepted.sequence, accepted.release, accepted.url) == (1, 1, "https://shop-dev.apps.example.com")
+    assert accepted.queue.position == 0
+    assert deploy(web).queue.holder is not None
+
+
+def test_the_cluster_gets_one_object_with_the_spec_of_the_request(web: Web) -> None:
+    """DP-13, DP-14."""
+    for _ in range(2):
+        deploy(web, app={"port": 9000, "vars": {"A": "b"}}, source={"commit": "abc"}, timeout="20m")
+        dispatch(web)
+        report(web, "Ready")
+    assert [name for name, _ in web.cluster.applied] == [NAME, NAME]
+    _, spec = web.cluster.applied[-1]
+    assert (spec.org, spec.app, spec.env, spec.class_) == ("acme", "shop", "dev", "ephemeral")
+    assert (spec.image, spec.port, spec.vars, spec.source.commit) == (IMAGE, 9000, {"A": "b"}, "abc")
+    assert (spec.actor, spec.sequence, spec.timeouts.ready) == ("ann", 2, "20m")
+    assert labels(spec)["kilter.dev/class"] == "ephemeral"
+
+
+def test_the_limit_of_readiness_is_capped_and_the_client_is_told(web: Web) -> None:
+    """DP-Q39."""
+    assert deploy(web, timeout="20m").ready_timeout == "20m"
+    assert deploy(web, timeout="5h").ready_timeout == "3600s"
+    assert deploy(web).ready_timeout is None
+
+
+def test_an_internal_app_has_no_address(web: Web) -> None:
+    """DP-50."""
+    assert deploy(web, app={"port": 80, "public": False}).url is None
+
+
+def test_a_deploy_is_followed_from_queue_to_done(web: Web) -> None:
+    first, second = deploy(web), deploy(web)
+    assert look(web, second).queue.position == 1  # type: ignore[union-attr]
+    dispatch(web)
+    assert not dispatch(web)
+    report(web, "Provisioning")
+    report(web, "Reconciling")
+    assert dispatch(web)
+    report(web, "Provisioning")
+    assert look(web, first).state == "superseded"
+    for phase in ("Publishing", "Reconciling", "RollingOut", "Ready"):
+        web.now += MINUTE
+        report(web, phase)
+    done = look(web, second)
+    assert (done.state, done.phase, done.release, done.queue) == ("done", "Ready", 2, None)
+    assert [step.phase for step in done.steps][-1] == "RollingOut"
+    assert names(stream(web, second)) == ["queued", *["phase"] * 5, "done"]
+    assert names(stream(web, first)) == ["phase", "phase", "phase", "superseded"]
+
+
+def test_a_stream_is_taken_up_where_it_broke(web: Web) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    for phase in ("Provisioning", "Publishing", "Ready"):
+        report(web, phase)
+    whole = stream(web, accepted)
+    assert [number for number, _ in whole] == list(range(1, len(whole) + 1))
+    assert stream(web, accepted, "2") == whole[2:]
+    assert stream(web, accepted, str(len(whole))) == []
+
+
+@pytest.mark.parametrize("last", ["-1", "x", "9" * 20, "1.0"])
+def test_a_number_that_is_none_is_refused(web: Web, last: str) -> None:
+    accepted = deploy(web)
+    reply = web.get(f"/v1/deploys/{accepted.deploy_id}/events", web.token("viewer"), headers={"last-event-id": last})
+    assert (reply.status, reply.json["error"]["field"]) == (422, "Last-Event-ID")
+
+
+def test_an_open_stream_gets_news_at_once_and_ends_with_the_deploy(web: Web) -> None:
+    accepted = deploy(web)
+    token = web.token("viewer")
+
+    async def story() -> str:
+        open_stream = asyncio.create_task(web.send("GET", f"/v1/deploys/{accepted.deploy_id}/events", token))
+        await asyncio.sleep(0)
+        await Dispatcher(web.services).step()
+        web.cluster.report(NAME, phase="Ready")
+        await Follower(web.services).record(web.cluster.changes.get_nowait())
+        async with asyncio.timeout(2):
+            return (await open_stream).text
+
+    assert names(read_events(web.runner.run(story()))) == ["phase", "done"]
+
+
+def test_a_stream_ends_when_its_token_does_or_the_server(web: Web) -> None:
+    """S2."""
+    accepted, token = deploy(web), web.token("viewer")
+
+    async def story(end: Any) -> None:
+        open_stream = asyncio.create_task(web.send("GET", f"/v1/deploys/{accepted.deploy_id}/events", token))
+        await asyncio.sleep(0.01)
+        await end()
+        web.services.hub.tell([accepted.deploy_id])
+        async with asyncio.timeout(2):
+            await open_stream
+
+    async def revoke() -> None:
+        await web.send("DELETE", "/v1/whoami", token)
+
+    web.runner.run(story(revoke))
+    token = web.token("viewer")
+
+    async def stop() -> None:
+        web.services.stopping.set()
+
+    web.runner.run(story(stop))
+
+
+def test_a_reader_who_leaves_is_forgotten(web: Web) -> None:
+    """F42."""
+    accepted, token = deploy(web), web.token("viewer")
+    web.get(f"/v1/deploys/{accepted.deploy_id}/events", token, until=lambda _: True)
+    assert web.services.hub.waiting() == 0
+
+
+def test_a_failure_is_told_with_its_reason(web: Web) -> None:
+    """DP-Q45."""
+    accepted = deploy(web)
+    dispatch(web)
+    failure = Failure(phase="RollingOut", reason="ImagePullBackOff", message="no such image", object="Pod/shop-1")
+    report(web, "Failed", failure=failure)
+    found = look(web, accepted)
+    assert (found.state, found.phase, found.failure) == ("failed", "Failed", failure)
+    assert names(stream(web, accepted)) == ["phase", "failed"]
+
+
+def test_what_the_cluster_refuses_for_good_ends_the_deploy(web: Web) -> None:
+    accepted = deploy(web)
+    web.cluster.refusal = "field port is owned by kubectl-edit"
+    assert dispatch(web)
+    failure = look(web, accepted).failure
+    assert failure is not None
+    assert (failure.reason, failure.message) == ("Conflict", "field port is owned by kubectl-edit")
+
+
+def test_a_cluster_that_is_away_costs_time_and_nothing_else(web: Web) -> None:
+    """F30: accepted is accepted."""
+    accepted = deploy(web)
+    web.cluster.away = True
+    with pytest.raises(Unavailable):
+        dispatch(web)
+    assert look(web, accepted).state == "running"
+    web.cluster.away = False
+    assert not dispatch(web)
+    web.now += MINUTE
+    assert dispatch(web)
+    assert [spec.deploy_id for _, spec in web.cluster.applied] == [accepted.deploy_id]
+
+
+def test_a_server_that_died_between_claim_and_write_is_replaced(web: Web) -> None:
+    """F28."""
+    accepted = deploy(web)
+
+    async def die(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    web.cluster.apply, alive = die, web.cluster.apply  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        dispatch(web)
+    web.cluster.apply = alive  # type: ignore[method-assign]
+    web.now += MINUTE
+    assert dispatch(web)
+    assert look(web, accepted).state == "running"
+
+
+def test_only_a_waiting_deploy_is_cancelled(web: Web) -> None:
+    first, second = deploy(web), deploy(web)
+    dispatch(web)
+    token = web.token("deployer", actor="bob")
+    assert web.post(f"/v1/deploys/{first.deploy_id}/cancel", token).code == "too_late"
+    reply = web.post(f"/v1/deploys/{second.deploy_id}/cancel", token)
+    assert (reply.status, reply.json["state"]) == (202, "canceled")
+    assert "bob" in reply.json["failure"]["message"]
+    assert names(stream(web, second)) == ["queued", "failed"]
+
+
+def test_deploys_are_listed_newest_first_page_by_page(web: Web) -> None:
+    token = web.token("maintainer")
+    for _ in range(5):
+        deploy(web, token)
+    first = web.get(f"{DEV}/deploys?limit=3", token).json
+    second = web.get(f"{DEV}/deploys?limit=3&cursor={first['cursor']}", token).json
+    assert [each["sequence"] for each in first["deploys"] + second["deploys"]] == [5, 4, 3, 2, 1]
+    assert second["cursor"] is None
+
+
+def test_an_environment_shows_what_was_last_seen_and_who_is_at_work(web: Web) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    release = Release(number=1, image=IMAGE, deploy_id=accepted.deploy_id, commit="abc")
+    report(web, "RollingOut", namespace=NAME, url="https://x", internal_url="http://shop.x.svc:80", release=release)
+    waiting = deploy(web)
+    found = msgspec.json.decode(web.get(DEV, web.token("viewer")).body, type=Environment)
+    assert (found.phase, found.namespace, found.url, found.env_class) == ("RollingOut", NAME, "https://x", "ephemeral")
+    assert found.release is not None
+    assert found.release.commit == "abc"
+    assert found.lock is not None
+    assert (found.lock.holder, found.lock.actor, found.lock.kind) == (waiting.deploy_id, "ann", "deploy")
+
+
+def test_a_project_is_one_tile_with_its_environments(web: Web) -> None:
+    """DP-9, DP-Q70."""
+    accepted = deploy(web)
+    dispatch(web)
+    release = Release(number=1, image=IMAGE, deploy_id=accepted.deploy_id, commit="0123456789abcdef")
+    report(web, "Ready", url="https://x", release=release, warnings=("check skipped",))
+    web.post("/v1/projects/acme/shop/envs/prod/deploys", web.token("maintainer"), DEPLOY)
+    [tile] = web.get("/v1/projects", web.token("viewer")).json["projects"]
+    dev, prod = tile["envs"]
+    assert (dev["phase"], dev["release"], dev["digest"], dev["commit"]) == ("Ready", 1, "a" * 12, "0123456789ab")
+    assert (dev["actor"], dev["last_result"], dev["warnings"]) == ("ann", "done", ["check skipped"])
+    assert (prod["env"], prod["phase"], prod["release"]) == ("prod", "Pending", None)
+    assert web.get("/v1/projects/acme/shop", web.token("viewer")).json["envs"] == tile["envs"]
+
+
+def test_projects_are_found_by_name_and_turned_page_by_page(web: Web) -> None:
+    token = web.token("maintainer", "*/*")
+    for project in ("acme/shop", "acme/blog", "beta/shop2"):
+        image = IMAGE.replace("acme/shop", project)
+        web.post(f"/v1/projects/{project}/envs/dev/deploys", token, {**DEPLOY, "image": image})
+    first = web.get("/v1/projects?limit=2", token).json
+    assert [f"{tile['org']}/{tile['app']}" for tile in first["projects"]] == ["acme/blog", "acme/shop"]
+    second = web.get(f"/v1/projects?limit=2&cursor={first['cursor']}", token).json
+    assert [tile["app"] for tile in second["projects"]] == ["shop2"]
+    assert second["cursor"] is None
+    assert len(web.get("/v1/projects?q=shop", token).json["projects"]) == 2
+
+
+def test_an_environment_is_deleted_only_with_the_right_words(web: Web) -> None:
+    """DP-Q25."""
+    deploy(web)
+    token = web.token("maintainer")
+    for confirm in ("acme/shop", "acme/shop/dev ", "ACME/SHOP/DEV"):
+        reply = web("DELETE", DEV, token, json={"confirm": confirm})
+        assert (reply.status, reply.code) == (422, "wrong_confirmation")
+
+
+def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None:
+    """DP-Q25."""
+    deploy(web)
+    dispatch(web)
+    report(web, "Ready")
+    token = web.token("maintainer")
+    reply = web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"})
+    assert (reply.status, reply.json["database"]) == (202, "drop")
+    dispatch(web)
+    assert web.cluster.deleted == [NAME]
+    assert web.cluster.applied[-1][1].database_on_delete == "drop"
+    web.cluster.vanish(NAME)
+    follow(web)
+    assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", token).json["state"] == "done"
+    assert web.get(DEV, token).status == 404
+    assert web.get("/v1/projects", token).json["projects"] == []
+
+
+def test_a_delete_of_what_the_cluster_never_had_ends_at_once(web: Web) -> None:
+    first = deploy(web)
+    web.post(f"/v1/deploys/{first.deploy_id}/cancel", web.token("maintainer"))
+    reply = web("DELETE", DEV, web.token("maintainer"), json={"confirm": "acme/shop/dev", "database": "keep"})
+    dispatch(web)
+    assert web.cluster.applied == []
+    assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", web.token("viewer")).json["state"] == "done"
+
+
+def test_a_protected_environment_is_deleted_by_admins_and_its_database_after_a_second_word(web: Web) -> None:
+    """DP-Q25, DP-Q28."""
+    url = "/v1/projects/acme/shop/envs/prod"
+    web.post(f"{url}/deploys", web.token("maintainer"), DEPLOY)
+    dispatch(web)
+    web.cluster.report("acme-shop-prod", phase="Ready")
+    follow(web)
+    words = {"confirm": "acme/shop/prod"}
+    assert web("DELETE", url, web.token("maintainer"), json=words).status == 403
+    reply = web("DELETE", url, web.token("admin"), json={**words, "database": "drop"})
+    assert (reply.code, reply.json["error"]["field"]) == ("wrong_confirmation", "confirm_database")
+    kept = web("DELETE", url, web.token("admin"), json=words)
+    assert (kept.status, kept.json["database"]) == (202, "keep")
+
+
+def test_a_host_of_somebody_else_is_told_with_a_proposal(web: Web) -> None:
+    """DP-Q9."""
+    token = web.token("admin", "*/*")
+    web.post("/v1/projects/acme/shop/envs/prod/deploys", token, DEPLOY)
+    body = {**DEPLOY, "image": IMAGE.replace("acme", "globex")}
+    reply = web.post("/v1/projects/globex/shop/envs/prod/deploys", token, body)
+    assert (reply.status, reply.code) == (409, "host_taken")
+    assert reply.json["error"]["details"]["proposed_app"] == "globex-shop"
+
+
+def test_lines_of_pods_are_read_from_the_environments_own_namespace(web: Web) -> None:
+    """B5, O1: the namespace is the operator's word, the labels are the path's."""
+    deploy(web)
+    token = web.token("viewer")
+    assert web.get(f"{DEV}/logs", token).text == ""
+    dispatch(web)
+    report(web, "Ready", namespace=NAME)
+    web.cluster.lines = ["shop-1 hello", "shop-1 \x1b[31mred"]
+    reply = web.get(f"{DEV}/logs?lines=10&since=5m&process=worker", token)
+    assert reply.text == "shop-1 hello\nshop-1 \x1b[31mred\n"
+    [query] = web.cluster.asked
+    assert (query.namespace, query.lines, query.since, query.follow) == (NAME, 10, 300, False)
+    assert dict(query.labels) == {"kilter.dev/app": "shop", "kilter.dev/process": "worker"}
+
+
+def test_lines_are_streamed_as_events_and_none_can_pretend_to_be_two(web: Web) -> None:
+    deploy(web)
+    dispatch(web)
+    report(web, "Ready", namespace=NAME)
+    web.cluster.lines = ["shop-1 one", "shop-1 two\revent: done"]
+    reply = web.get(f"{DEV}/logs?follow=true&process=shop", web.token("viewer"))
+    assert reply.text == "event: log\ndata: shop-1 one\n\nevent: log\ndata: shop-1 two\\revent: done\n\n"
+    assert dict(web.cluster.asked[0].labels)["app.kubernetes.io/component"] == "web"
+
+
+def test_logs_of_what_is_to_come_are_refused(web: Web) -> None:
+    deploy(web)
+    assert web.get(f"{DEV}/logs?kind=migration", web.token("viewer")).code == "not_yet"
+
+
+def test_the_running_application_carries_a_deploy_from_request_to_done(web: Web) -> None:
+    """The loops beside the routes, as the process runs them."""
+
+    async def story() -> dict[str, Any]:
+        token = web.token_later("maintainer")
+        async with web.app.router.lifespan_context(web.app):
+            made = await web.send("POST", f"{DEV}/deploys", await token, json=DEPLOY)
+            async with asyncio.timeout(2):
+                while NAME not in web.cluster.objects:
+                    await asyncio.sleep(0.005)
+                web.cluster.report(NAME, phase="Ready")
+                url = f"/v1/deploys/{made.json['deploy_id']}/events"
+                reply = await web.send("GET", url, await web.token_later("viewer"))
+        return {"events": names(read_events(reply.text))}
+
+    assert web.runner.run(story()) == {"events": ["phase", "done"]}
+    assert web.now == NOON
