@@ -17,7 +17,8 @@ from kilter.api.errors_v1 import STATUS_OF
 from kilter.catalog import load as catalog
 from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
-from kilter.dev.documents import DOCUMENTS
+from kilter.deploy.documents import DOCUMENTS as PLATFORM_DOCUMENTS
+from kilter.dev.documents import DOCUMENTS as LOCAL_DOCUMENTS
 from kilter.project.schema import json_schema
 from kilter.project.unused import DEPLOY_SIDE, UNUSED
 from kilter.server.routes.table import ROUTES, described
@@ -31,6 +32,7 @@ SCHEMA_FILE = "kilter.schema.json"
 WITHOUT_EFFECT = frozenset({*(key.path for key in UNUSED), *DEPLOY_SIDE})
 # What stands for the keys of a map: everything has a name, environments are chosen by a pattern.
 PLACEHOLDERS = {"environments": "<pattern>", "profile.envs": "<pattern>"}
+DOCUMENTS = {**LOCAL_DOCUMENTS, **PLATFORM_DOCUMENTS}
 
 
 def pages() -> dict[str, str]:

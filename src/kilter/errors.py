@@ -8,12 +8,14 @@
     ├── NotAllowed    5   not logged in, or not permitted
     ├── NotFound      6   the named thing does not exist
     ├── BuildFailed   7   an image build or push failed
+    ├── PlanNeeded    8   a reviewed plan is required, or the one given is stale
     ├── NotReady     10   a service or a rollout failed
     ├── TimedOut     11   the wait ended before the thing did
+    ├── Unreachable  12   the platform does not answer
     └── Interrupted 130   Ctrl-C
 
 An error says what happened, why, and what to do next. It is built quietly; `kilter.cli.console` alone prints it.
-The table of codes is decision 2 of the specification; codes 8, 9 and 12 belong to commands that do not exist yet.
+The table of codes is decision 2 of the specification; code 9 belongs to commands that do not exist yet.
 """
 
 from collections.abc import Sequence
@@ -79,6 +81,12 @@ class BuildFailed(KilterError):
     exit_code = 7
 
 
+class PlanNeeded(KilterError):
+    """The platform wants a reviewed plan, or the plan given no longer fits."""
+
+    exit_code = 8
+
+
 class NotReady(KilterError):
     """A service or an app came to a state from which it will not become ready by waiting."""
 
@@ -89,6 +97,12 @@ class TimedOut(KilterError):
     """The wait ended before what was awaited happened; it may still happen."""
 
     exit_code = 11
+
+
+class Unreachable(KilterError):
+    """The platform does not answer, or says that it cannot."""
+
+    exit_code = 12
 
 
 class Interrupted(KilterError):

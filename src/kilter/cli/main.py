@@ -32,6 +32,15 @@ VERBS = {
     "env": Verb("kilter.cli.env", "Print the addresses of every service as environment variables."),
     "render": Verb("kilter.cli.render", "Render the project's manifests, Tiltfile and cluster config."),
     "kubectl": Verb("kilter.cli.kubectl", "Run kubectl against the project's own cluster."),
+    "login": Verb("kilter.cli.login", "Log in to a platform, once per machine."),
+    "logout": Verb("kilter.cli.logout", "Forget the login to the current platform."),
+    "whoami": Verb("kilter.cli.whoami", "Show who this machine is logged in as, and with which rights."),
+    "deploy": Verb(
+        "kilter.cli.deploy", "Build this project, and run it on the platform, until it answers at its public address."
+    ),
+    "apps": Verb("kilter.cli.apps", "List the projects on the platform and how their environments stand."),
+    "releases": Verb("kilter.cli.releases", "List the deploys of an environment, newest first."),
+    "open": Verb("kilter.cli.open", "Open an environment's address in the browser, and print it."),
     "doctor": Verb("kilter.cli.doctor", "Check what this machine needs to run kilter."),
     "version": Verb("kilter.cli.version", "Print the versions of kilter and of the tools it pins."),
     "completion": Verb("kilter.cli.completion", "Print the completion script of a shell."),

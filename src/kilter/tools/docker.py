@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kilter.errors import MachineLacks
+from kilter.errors import BuildFailed, MachineLacks
 from kilter.proc import Command, Outcome
 from kilter.values import Value
 from kilter.words import quantity
@@ -195,16 +195,26 @@ def stats(*containers: str) -> Command:
     return Command(argv, timeout=QUICK)
 
 
-def build(context: Path, tag: str, *, dockerfile: Path, target: str | None = None) -> Command:
-    """Build an image."""
-    stage = ("--target", target) if target else ()
-    argv = ("docker", "build", "--file", str(dockerfile), "--tag", tag, *stage, str(context))
-    return Command(argv, timeout=None)
+def build(
+    context: Path,
+    tag: str,
+    *,
+    dockerfile: Path,
+    target: str | None = None,
+    platform: str = "",
+    arguments: Mapping[str, str] | None = None,
+) -> Command:
+    """Build an image. Raises BuildFailed when it does not build."""
+    words = ["--target", target] if target else []
+    words += ["--platform", platform] if platform else []
+    words += [word for name, value in (arguments or {}).items() for word in ("--build-arg", f"{name}={value}")]
+    argv = ("docker", "build", "--file", str(dockerfile), "--tag", tag, *words, "--", str(context))
+    return Command(argv, timeout=None, error=BuildFailed)
 
 
-def push(tag: str) -> Command:
-    """Push an image to the registry that its name says."""
-    return Command(("docker", "push", "--quiet", tag), timeout=600)
+def push(tag: str, environment: Mapping[str, str] | None = None) -> Command:
+    """Push an image to the registry that its name says; what it prints ends with the image's digest."""
+    return Command(("docker", "push", tag), env=environment or {}, timeout=1800, error=BuildFailed)
 
 
 def parse_info(outcome: Outcome) -> Engine:

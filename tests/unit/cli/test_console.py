@@ -28,8 +28,10 @@ CODES = {
     "NotAllowed": 5,
     "NotFound": 6,
     "BuildFailed": 7,
+    "PlanNeeded": 8,
     "NotReady": 10,
     "TimedOut": 11,
+    "Unreachable": 12,
     "Interrupted": 130,
 }
 

@@ -39,9 +39,9 @@ def test_an_image_of_the_project_is_built_pushed_and_pulled(tmp_path: Path) -> N
     root.mkdir()
     (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
     tag = "localhost:32760/shop_shop:warm"
-    built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, str(root))
+    built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, "--", str(root))
     pulled = pull_into(NODE, "kilter-registry:5000/shop_shop:warm").argv
-    runner = FakeRunner({built: "", ("docker", "push", "--quiet", tag): "", pulled: ""})
+    runner = FakeRunner({built: "", ("docker", "push", tag): "", pulled: ""})
     warming = Warming(workspace(tmp_path, runner, "port: 80\nprocesses: {worker: {command: [work]}}\n"), done())
     with ThreadPoolExecutor() as pool:
         warming.begin(pool)

@@ -1,0 +1,19 @@
+"""`kilter apps`."""
+
+import click
+
+from kilter.cli.app import App
+from kilter.cli.options import json_output
+
+
+@click.command("apps")
+@json_output
+@click.pass_obj
+def command(app: App, as_json: bool) -> None:
+    """List the projects on the platform and how their environments stand."""
+    from kilter.cli.platform import apps_view, client
+    from kilter.deploy.documents import AppsDocument
+    from kilter.deploy.queries import projects
+
+    found = projects(client())
+    app.console.document(AppsDocument(projects=found)) if as_json else app.console.result(apps_view(found))

@@ -1,0 +1,35 @@
+"""`kilter login`."""
+
+import os
+import sys
+
+import click
+
+from kilter.cli.app import App
+from kilter.errors import BadInput
+
+STDIN = "-"
+
+
+@click.command("login")
+@click.option("--server", required=True, envvar="KILTER_SERVER", metavar="URL", help="Address of the platform.")
+@click.option("--token", default="", metavar="TOKEN", help="`-` reads it from standard input; KILTER_TOKEN gives it.")
+@click.option("--device", is_flag=True, help="Approve this machine in the portal instead of typing a token.")
+@click.pass_obj
+def command(app: App, server: str, token: str, device: bool) -> None:
+    """Log in to a platform, once per machine."""
+    from kilter.deploy import session
+
+    progress = app.console.progress
+    if device:
+        who = session.log_in_by_device(
+            os.environ, server, lambda code: progress.note(f"open {code.verification_url} and type {code.user_code}")
+        )
+    else:
+        if token not in ("", STDIN):
+            progress.warn("a token on the command line is seen by others and kept by shells; `--token -` reads stdin")
+        text = sys.stdin.readline().strip() if token == STDIN else token or os.environ.get("KILTER_TOKEN", "")
+        if not text:
+            raise BadInput("no token was given", hint="`--token -` reads it from standard input, or use `--device`")
+        who = session.log_in(os.environ, server, text)
+    app.console.result(f"logged in to {server} as {who.actor} ({who.role}), until {who.expires_at:%Y-%m-%d}")

@@ -1,0 +1,21 @@
+"""`kilter logout`."""
+
+import os
+
+import click
+
+from kilter.cli.app import App
+
+
+@click.command("logout")
+@click.option("--all", "everything", is_flag=True, help="From every platform.")
+@click.pass_obj
+def command(app: App, everything: bool) -> None:
+    """Forget the login to the current platform."""
+    from kilter.deploy import session
+
+    gone, faults = session.log_out(os.environ, everything=everything)
+    for fault in faults:
+        app.console.progress.warn(fault)
+    names = ", ".join(login.server for login in gone)
+    app.console.result(f"logged out of {names}" if names else "already logged out")

@@ -1,0 +1,149 @@
+"""`kilter deploy`: from the working directory to a verified answer at the public host."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from kilter.api.deploys import Deploy, DeployAccepted, DeployRequest
+from kilter.api.kilterapp_parts import AppSection
+from kilter.api.kilterapp_parts import Source as SourceNote
+from kilter.api.platform import Info
+from kilter.api.projects import PushCredentials, PushRequest
+from kilter.deploy import image, section
+from kilter.deploy.client import Client
+from kilter.deploy.follow import Follower, answers
+from kilter.deploy.names import ProjectName
+from kilter.errors import BadInput, MachineLacks
+from kilter.proc import Runner
+from kilter.progress import Progress
+from kilter.project.load import Project
+from kilter.tools import docker
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """What the command line says. `image` is a reference by digest that is deployed without a build."""
+
+    env: str = "prod"
+    registry: str = ""
+    image: str = ""
+    message: str = ""
+    platform: str = ""
+    timeout: float = 900.0
+    wait: bool = True
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What came of it; `answered` is the status line of the public host, empty when nobody looked."""
+
+    deploy_id: str
+    sequence: int
+    release: int
+    url: str
+    image: str
+    answered: str
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class Deployment:
+    """One deploy under way."""
+
+    client: Client
+    runner: Runner
+    progress: Progress
+    project: Project
+    name: ProjectName
+    options: DeployOptions
+
+    def run(self) -> Deployed:
+        """Tell the story: ask the platform, build, push, submit, follow, look from outside.
+
+        Raises what the steps raise; once the platform has accepted, ending this process ends nothing.
+        """
+        began, seconds = time.monotonic(), dict[str, float]()
+        limit = began + self.options.timeout
+        app = section.app_section(self.project, self.options.env)
+        info = self.client.get("/v1/info", Info)
+        source = image.source_of(self.runner, self.project.root)
+        reference = self.options.image or self._timed(seconds, "image", lambda: self._image(info, source))
+        accepted = self._submit(app, reference, source)
+        self.progress.note(f"accepted as {accepted.deploy_id}, release {accepted.release}")
+        answered, url = "", accepted.url or ""
+        if self.options.wait:
+            url = self._timed(seconds, "platform", lambda: self._follow(accepted, limit)) or url
+            if url and app.public:
+                answered = self._timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit))
+        return Deployed(accepted.deploy_id, accepted.sequence, accepted.release, url, reference, answered, seconds)
+
+    def plan(self) -> AppSection:
+        """Return what would be submitted, after the checks that need no build (`--dry-run`)."""
+        app = section.app_section(self.project, self.options.env)
+        self.client.get("/v1/info", Info)
+        return app
+
+    def _image(self, info: Info, source: image.Source) -> str:
+        component = section.primary_of(self.project)
+        if component.image:
+            return self._given(component.image)
+        engine = self._engine()
+        request = PushRequest(env=self.options.env, registry=self.options.registry or None)
+        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
+        tag = f"{granted.repository}:{tag_of(self.options.env, source)}"
+        with self.progress.step("build the image"):
+            image.build(self.runner, self.project, component, tag, self._platform(info))
+        # The build may have taken longer than the first credential lives.
+        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
+        with self.progress.step(f"push to {granted.registry}") as step:
+            digest = image.push(self.runner, tag, granted, engine)
+            step.done(digest[7:19])
+        return f"{granted.repository}@{digest}"
+
+    def _given(self, reference: str) -> str:
+        if "@sha256:" not in reference:
+            raise BadInput(f"{reference} names no digest", why="a tag may mean another image tomorrow",
+                           hint="write image: <repository>@sha256:…")  # fmt: skip
+        return reference
+
+    def _engine(self) -> str:
+        facts = docker.parse_info(self.runner.run(docker.info()))
+        if not facts.version:
+            raise MachineLacks("Docker does not answer", why="the image is built on this machine",
+                               hint="start Docker and try again", details=facts.faults)  # fmt: skip
+        return self.runner.run(docker.endpoint()).stdout.strip()
+
+    def _platform(self, info: Info) -> str:
+        wanted = self.options.platform or (info.platforms[0] if len(info.platforms) == 1 else "")
+        if wanted and info.platforms and wanted not in info.platforms:
+            raise BadInput(f"the platform has no nodes for {wanted}", hint=f"it has {', '.join(info.platforms)}")
+        return wanted
+
+    def _submit(self, app: AppSection, reference: str, source: image.Source) -> DeployAccepted:
+        note = SourceNote(commit=source.commit, dirty=source.dirty, message=self.options.message)
+        body = DeployRequest(image=reference, app=app, source=note)
+        with self.progress.step(f"submit to {self.client.login.server}"):
+            return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
+
+    def _follow(self, accepted: DeployAccepted, limit: float) -> str:
+        with self.progress.step(f"roll out {self.name} to {self.options.env}"):
+            return Follower(self.client, self.progress, accepted.deploy_id, limit).run().url or ""
+
+    def _timed(self, seconds: dict[str, float], part: str, work: Callable[[], str]) -> str:
+        began = time.monotonic()
+        try:
+            return work()
+        finally:
+            seconds[part] = round(time.monotonic() - began, 3)
+
+
+def tag_of(env: str, source: image.Source) -> str:
+    """Return the tag an image is pushed under; only people read it, the platform goes by the digest (DP-Q23)."""
+    commit = source.commit[:12] or "nogit"
+    return f"{env}-{commit}" + ("-dirty" if source.dirty else "")
+
+
+def deploy_of(client: Client, deploy_id: str) -> Deploy:
+    """Return one deploy by its id."""
+    return client.get(f"/v1/deploys/{quote(deploy_id, safe='')}", Deploy)

@@ -1,0 +1,123 @@
+"""Following an accepted deploy to its end, through lost connections, and the last proof: an answer from outside."""
+
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.kilterapp_status import Failure
+from kilter.deploy.client import Client, events, http_client
+from kilter.errors import Busy, KilterError, NotReady, TimedOut, Unreachable
+from kilter.progress import Progress
+from kilter.words import human_duration
+
+RETRY = 1.0  # seconds before a lost stream is opened again
+ANSWER_LIMIT = 60.0  # seconds for the public host to answer once the platform says it does
+RELEASE_HEADER = "kilter-release"
+
+
+@dataclass
+class Follower:
+    """One deploy that is followed; `limit` is the moment (`time.monotonic`) at which waiting ends."""
+
+    client: Client
+    progress: Progress
+    deploy_id: str
+    limit: float
+    seen: str = ""
+    phases: list[tuple[str, float]] = field(default_factory=list)
+
+    def run(self) -> DoneEvent:
+        """Return how the deploy ended. Raises NotReady when it failed, Busy when superseded, TimedOut."""
+        while True:
+            try:
+                if ended := self._read():
+                    return ended
+            except Unreachable as error:
+                if time.monotonic() > self.limit:
+                    raise self._timed_out() from None
+                self.progress.note(f"lost the connection ({error.what}); the deploy goes on, asking again")
+            if time.monotonic() > self.limit:
+                raise self._timed_out()
+            time.sleep(RETRY)
+
+    def _read(self) -> DoneEvent | None:
+        with self.client.stream(f"/v1/deploys/{self.deploy_id}/events", last=self.seen) as lines:
+            for told in events(lines):
+                self.seen = told.id or self.seen
+                event = msgspec.json.decode(told.data, type=Event)
+                if isinstance(event, DoneEvent):
+                    self._end_phase()
+                    return event
+                self._tell(event)
+                if time.monotonic() > self.limit:
+                    raise self._timed_out()
+        return None
+
+    def _tell(self, event: "Event") -> None:
+        if isinstance(event, FailedEvent):
+            raise failed(event.failure, self.deploy_id)
+        if isinstance(event, SupersededEvent):
+            raise Busy(f"a newer deploy took its place: {event.by}", hint="`kilter releases` tells how far that one is")
+        if isinstance(event, QueuedEvent) and event.queue.holder:
+            holder = event.queue.holder
+            since = human_duration((event.at - holder.since).total_seconds())
+            self.progress.note(f"waiting for {holder.deploy_id} by {holder.actor} ({holder.phase}, since {since})")
+        if isinstance(event, PhaseEvent):
+            if not self.phases or self.phases[-1][0] != event.phase:
+                self._end_phase()
+                self.phases.append((event.phase, time.monotonic()))
+            elif event.message:
+                self.progress.note(f"{event.phase}: {event.message}")
+
+    def _end_phase(self) -> None:
+        if self.phases:
+            phase, began = self.phases[-1]
+            self.progress.note(f"✓ {phase} ({human_duration(time.monotonic() - began)})")
+
+    def _timed_out(self) -> TimedOut:
+        where = f" in phase {self.phases[-1][0]}" if self.phases else ""
+        return TimedOut(
+            f"the deploy {self.deploy_id} is not finished yet{where}, and the time is up",
+            why="it was accepted and goes on without you",
+            hint="`kilter releases` tells how far it is",
+        )
+
+
+def failed(failure: Failure, deploy_id: str) -> NotReady:
+    """Build the error of a deploy that failed: the platform's sentence, the object, its last log lines."""
+    return NotReady(
+        failure.message,
+        why=f"{failure.phase}: {failure.reason}" + (f" ({failure.object})" if failure.object else ""),
+        details=failure.log_tail,
+        hint=f"what ran before serves on; mend it and deploy again (this was {deploy_id})",
+    )
+
+
+def answers(url: str, deploy_id: str, limit: float) -> str:
+    """Wait until the public address is answered by this very deploy's release; returns the status line.
+
+    The platform has looked already; this look comes from where users are. Raises NotReady when it never answers.
+    """
+    import httpx2
+
+    until, last = min(limit, time.monotonic() + ANSWER_LIMIT), "no answer"
+    with http_client(url, timeout=10.0) as client:
+        while True:
+            try:
+                answer = client.get("/")
+                release = answer.headers.get(RELEASE_HEADER, "")
+                if release == deploy_id:
+                    return f"{answer.status_code} {answer.reason_phrase}".strip()
+                last = f"{answer.status_code}, from release {release or 'unknown'}"
+            except (httpx2.TransportError, KilterError) as error:
+                last = str(error) or type(error).__name__
+            if time.monotonic() > until:
+                break
+            time.sleep(RETRY / 2)
+    raise NotReady(
+        f"{url} is not answered by the new release from here",
+        why=f"the last answer: {last}; the platform itself sees the release answer",
+        hint="check DNS and the network between this machine and the platform",
+    )

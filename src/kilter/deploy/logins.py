@@ -1,0 +1,117 @@
+"""The servers that this machine is logged in to: `~/.config/kilter/credentials.json`, mode 0600 (DP-Q8)."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kilter.errors import BadInput, NotAllowed
+from kilter.state.files import file_lock, write_whole
+
+PATIENCE = 10.0  # seconds to wait for another kilter that is writing the file
+LOGIN = "run `kilter login --server <url> --token <token>`"
+
+
+@dataclass(frozen=True)
+class Login:
+    """One server and the token for it. `minted` says that the token was made for this machine by a device login."""
+
+    server: str
+    token: str = field(repr=False)
+    actor: str = ""
+    minted: bool = False
+
+
+@dataclass(frozen=True)
+class Logins:
+    """All logins of this machine by server, and which of them is used when nothing else is said."""
+
+    known: Mapping[str, Login]
+    current: str = ""
+
+
+def file_of(environment: Mapping[str, str]) -> Path:
+    """Return the file; follows XDG_CONFIG_HOME where it is absolute."""
+    named = Path(environment.get("XDG_CONFIG_HOME", ""))
+    home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
+    return (named if named.is_absolute() else home / ".config") / "kilter" / "credentials.json"
+
+
+def read(file: Path) -> Logins:
+    """Return what the file holds; none when it does not exist. Raises BadInput when it is damaged."""
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        known = {server: Login(server=server, **one) for server, one in told["servers"].items()}
+        return Logins(known, str(told["current"]))
+    except FileNotFoundError:
+        return Logins({})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{file} cannot be read", why=str(error), hint="remove it and log in again") from None
+
+
+def add(file: Path, login: Login) -> None:
+    """Keep a login and make it the current one."""
+    with file_lock(file.with_suffix(".lock"), PATIENCE, "the file of logins"):
+        logins = read(file)
+        _write(file, Logins({**logins.known, login.server: login}, login.server))
+
+
+def remove(file: Path, servers: "set[str] | None" = None) -> tuple[Login, ...]:
+    """Forget the current login, or those of `servers`; returns what was forgotten."""
+    with file_lock(file.with_suffix(".lock"), PATIENCE, "the file of logins"):
+        logins = read(file)
+        gone = {logins.current} if servers is None else servers
+        left = {server: login for server, login in logins.known.items() if server not in gone}
+        current = logins.current if logins.current in left else next(iter(left), "")
+        _write(file, Logins(left, current))
+        return tuple(login for server, login in logins.known.items() if server in gone)
+
+
+def current(environment: Mapping[str, str]) -> Login:
+    """Return the login to use: KILTER_SERVER and KILTER_TOKEN before the file. Raises NotAllowed without one."""
+    logins = read(file_of(environment))
+    named = environment.get("KILTER_SERVER", "")
+    server = server_address(named) if named else logins.current
+    login = logins.known.get(server)
+    if token := environment.get("KILTER_TOKEN", ""):
+        if not server:
+            raise BadInput("KILTER_TOKEN is set, but no server is known", hint="set KILTER_SERVER too")
+        return replace(login or Login(server, token), token=token)
+    if login is None:
+        raise NotAllowed("you are not logged in" + (f" to {server}" if server else ""), hint=LOGIN)
+    return login
+
+
+def server_address(text: str) -> str:
+    """Return a server's address in its one form: scheme, host, port, no slash at the end. Raises BadInput.
+
+    `http` is for this machine alone: a token must not cross a network in clear.
+    """
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadInput(f"{text!r} is no address of a server", why=str(error)) from None
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+        raise BadInput(f"{text!r} is no address of a server", hint="write it as https://kilter.example.com")
+    if parts.scheme == "http" and not is_local(host):
+        raise BadInput(f"{text} would carry your token in clear", hint=f"use https://{parts.netloc}")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def is_local(host: str) -> bool:
+    """Tell whether a host name means this machine (RFC 6761)."""
+    return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
+
+
+def _write(file: Path, logins: Logins) -> None:
+    servers = {
+        server: {key: value for key, value in asdict(login).items() if key != "server"}
+        for server, login in logins.known.items()
+    }
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chmod(file.parent, 0o700)  # noqa: PTH101 - a folder that others made readable
+    write_whole(file, json.dumps({"version": 1, "current": logins.current, "servers": servers}, indent=1) + "\n")

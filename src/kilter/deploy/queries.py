@@ -1,0 +1,50 @@
+"""What the platform knows: projects, environments, releases, logs; and deleting an environment."""
+
+from collections.abc import Iterator
+
+from kilter.api.deploys import Deploy, DeployList
+from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
+from kilter.api.projects import ProjectList, Tile
+from kilter.deploy.client import Client
+from kilter.deploy.names import ProjectName
+
+
+def projects(client: Client) -> tuple[Tile, ...]:
+    """Return every project that the token may see."""
+    found: list[Tile] = []
+    cursor = ""
+    while True:
+        page = client.get("/v1/projects", ProjectList, **({"cursor": cursor} if cursor else {}))
+        found += page.projects
+        if not page.cursor:
+            return tuple(found)
+        cursor = page.cursor
+
+
+def environment(client: Client, name: ProjectName, env: str) -> Environment:
+    """Return how one environment stands."""
+    return client.get(name.env_path(env), Environment)
+
+
+def releases(client: Client, name: ProjectName, env: str, limit: int) -> tuple[Deploy, ...]:
+    """Return the newest deploys of an environment."""
+    return client.get(f"{name.env_path(env)}/deploys", DeployList, limit=str(limit)).deploys
+
+
+def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[str]:
+    """Yield the lines that the app's pods print; with `follow="true"` for ever."""
+    path = f"{name.env_path(env)}/logs"
+    if query.get("follow") == "true":
+        with client.stream(path, **query) as lines:
+            yield from (line.removeprefix("data: ") for line in lines if line.startswith("data: "))
+        return
+    yield from client.text(path, **query).splitlines()
+
+
+def delete(client: Client, name: ProjectName, env: str, *, keep_database: bool) -> DeleteAccepted:
+    """Ask for an environment to be deleted; the answer is followed like a deploy."""
+    words = f"{name}/{env}"
+    body = DeleteRequest(confirm=words, database="keep" if keep_database else None)
+    accepted = client.delete(name.env_path(env), DeleteAccepted, body)
+    assert accepted is not None
+    return accepted

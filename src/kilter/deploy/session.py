@@ -1,0 +1,69 @@
+"""Logging in and out, and the questions that need no project."""
+
+import platform as machine
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from kilter.api.access import DeviceCode, DeviceCodeRequest, DeviceTokenRequest, TokenCreated, WhoAmI
+from kilter.deploy import logins
+from kilter.deploy.client import Client
+from kilter.deploy.logins import Login
+from kilter.errors import KilterError, PlanNeeded, TimedOut
+
+
+def log_in(environment: Mapping[str, str], server: str, token: str) -> WhoAmI:
+    """Verify a token and keep it; nothing is kept on a failure (DP-Q8). Raises NotAllowed, Unreachable."""
+    login = Login(logins.server_address(server), token)
+    who = who_is(login)
+    logins.add(logins.file_of(environment), replace(login, actor=who.actor))
+    return who
+
+
+def log_in_by_device(environment: Mapping[str, str], server: str, show: Callable[[DeviceCode], None]) -> WhoAmI:
+    """Let somebody who is logged in to the portal approve this machine; `show` tells the person where and what to type.
+
+    Raises TimedOut when nobody did.
+    """
+    login = Login(logins.server_address(server), "")
+    with Client(login) as client:
+        code = client.post("/v1/device/codes", DeviceCode, DeviceCodeRequest(client_name=f"kilter on {machine.node()}"))
+        show(code)
+        minted = replace(login, token=_await_approval(client, code), minted=True)
+    who = who_is(minted)
+    logins.add(logins.file_of(environment), replace(minted, actor=who.actor))
+    return who
+
+
+def _await_approval(client: Client, code: DeviceCode) -> str:
+    limit = time.monotonic() + code.expires_in
+    while time.monotonic() < limit:
+        time.sleep(code.interval)
+        with suppress(PlanNeeded):  # 428: nobody has approved it yet
+            return client.post(
+                "/v1/device/tokens", TokenCreated, DeviceTokenRequest(device_code=code.device_code)
+            ).token
+    raise TimedOut("nobody approved this machine", hint="run the same command again")
+
+
+def log_out(environment: Mapping[str, str], *, everything: bool) -> tuple[tuple[Login, ...], tuple[str, ...]]:
+    """Forget the current login, or all, and revoke tokens made for this machine; returns those and what went wrong."""
+    file = logins.file_of(environment)
+    known = logins.read(file).known
+    gone = logins.remove(file, set(known) if everything else None)
+    faults = []
+    for login in gone:
+        if login.minted:
+            try:
+                with Client(login) as client:
+                    client.delete("/v1/whoami")
+            except KilterError as error:
+                faults.append(f"{login.server}: its token could not be revoked: {error.what}")
+    return gone, tuple(faults)
+
+
+def who_is(login: Login) -> WhoAmI:
+    """Ask a server whose token this is."""
+    with Client(login) as client:
+        return client.get("/v1/whoami", WhoAmI)

@@ -1,0 +1,59 @@
+"""A kilter-server that answers from a table, over a real socket on the loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Table:
+    """What is answered per `METHOD path` (a list: in turn), and what was asked."""
+
+    answers: dict[str, list[tuple[int, Any]]]
+    asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    address: str = ""
+
+
+@contextmanager
+def serving(**answers: list[tuple[int, Any]]) -> Iterator[Table]:
+    """Serve until the block ends; keys are written with `__` for the blank: `GET__/v1/info`."""
+    table = Table({key.replace("__", " ", 1): value for key, value in answers.items()})
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            key = f"{self.command} {self.path.partition('?')[0]}"
+            table.asked.append((f"{self.command} {self.path}", dict(self.headers), json.loads(body) if body else None))
+            given = table.answers.get(key) or [(404, {"error": {"code": "not_found", "message": f"no {key}"}})]
+            status, content = given.pop(0) if len(given) > 1 else given[0]
+            data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in (content.get("_headers", {}) if isinstance(content, dict) else {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    table.address = f"http://kilter.localhost:{server.server_port}"
+    try:
+        yield table
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,77 @@
+import socket
+
+import pytest
+from unit.deploy.server import serving
+
+from kilter.api.access import WhoAmI
+from kilter.deploy.client import Client, events
+from kilter.deploy.logins import Login
+from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
+
+ME = {"actor": "ada", "role": "viewer", "scopes": [], "token_id": "t", "expires_at": "2030-01-01T00:00:00Z"}
+
+
+def ask(address: str) -> WhoAmI:
+    with Client(Login(address, "kilter_x")) as client:
+        return client.get("/v1/whoami", WhoAmI)
+
+
+def test_a_name_below_localhost_is_this_machine_and_the_token_goes_in_a_header() -> None:
+    with serving(**{"GET__/v1/whoami": [(200, ME)]}) as table:
+        assert ask(table.address).actor == "ada"
+    asked, headers, _ = table.asked[0]
+    assert headers["Authorization"] == "Bearer kilter_x"
+    assert headers["Host"].startswith("kilter.localhost:")
+    assert "kilter_x" not in asked
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (401, NotAllowed, 5),
+        (403, NotAllowed, 5),
+        (404, NotFound, 6),
+        (409, Busy, 3),
+        (422, BadInput, 2),
+        (423, Busy, 3),
+        (428, PlanNeeded, 8),
+        (500, Unreachable, 12),
+        (503, Unreachable, 12),
+        (302, Failed, 1),
+    ],
+)
+def test_every_status_becomes_an_error_with_its_exit_code(status: int, kind: type[KilterError], code: int) -> None:
+    body = {"error": {"code": "x", "message": "the reason", "field": "app.port", "next": "kilter login"}}
+    with serving(**{"GET__/v1/whoami": [(status, body)]}) as table, pytest.raises(kind, match="the reason") as caught:
+        ask(table.address)
+    assert caught.value.exit_code == code
+    assert caught.value.hint == "kilter login"
+    assert "field: app.port" in caught.value.details
+
+
+def test_what_is_no_kilter_server_is_said_to_be_none() -> None:
+    with serving(**{"GET__/v1/whoami": [(200, "<html>")]}) as table, pytest.raises(Failed, match="does not understand"):
+        ask(table.address)
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="does not answer"):
+            ask(address)
+
+
+def test_posts_carry_a_key_of_their_own() -> None:
+    with serving(**{"POST__/v1/device/tokens": [(200, ME)]}) as table, Client(Login(table.address, "")) as client:
+        for _ in range(2):
+            client.post("/v1/device/tokens", WhoAmI, {"a": 1})
+    keys = {headers["Idempotency-Key"] for _, headers, _ in table.asked}
+    assert len(keys) == 2
+    assert all("Authorization" not in headers for _, headers, _ in table.asked)
+
+
+def test_a_stream_is_read_event_by_event_and_comments_are_left_out() -> None:
+    lines = ["id: 1", "event: phase", 'data: {"a":', "data: 1}", "", ": alive", "", "data:x", ""]
+    found = list(events(iter(lines)))
+    assert [(each.id, each.name, each.data) for each in found] == [("1", "phase", '{"a":\n1}'), ("", "message", "x")]

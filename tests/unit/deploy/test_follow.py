@@ -1,0 +1,83 @@
+import json
+import time
+from typing import Any
+
+import pytest
+from unit.deploy.server import serving
+
+from kilter.deploy.client import Client
+from kilter.deploy.follow import Follower, answers
+from kilter.deploy.logins import Login
+from kilter.errors import Busy, NotReady, TimedOut
+from kilter.progress import Recorder
+
+PATH = "GET__/v1/deploys/d-1/events"
+AT = "2026-01-01T00:00:05Z"
+
+
+def stream(*told: dict[str, Any]) -> str:
+    return "".join(f"id: {number}\nevent: x\ndata: {json.dumps(event)}\n\n" for number, event in enumerate(told, 1))
+
+
+def phase(name: str, message: str = "") -> dict[str, Any]:
+    return {"type": "phase", "at": AT, "phase": name, "message": message}
+
+
+DONE = {"type": "done", "at": AT, "release": 3, "url": "http://shop.localhost"}
+FAILURE = {"phase": "RollingOut", "reason": "ImagePullBackOff", "message": "no such image", "logTail": ["line"]}
+HOLDER = {"deploy_id": "d-0", "actor": "bob", "phase": "Publishing", "since": "2026-01-01T00:00:00Z"}
+
+
+def follow(table: Any, progress: Recorder, limit: float = 20.0) -> Any:
+    with Client(Login(table.address, "t")) as client:
+        return Follower(client, progress, "d-1", time.monotonic() + limit).run()
+
+
+@pytest.mark.requirement("DP-21")
+def test_phases_are_told_with_their_durations_until_the_end() -> None:
+    progress = Recorder()
+    queued = {"type": "queued", "at": AT, "queue": {"position": 1, "holder": HOLDER}}
+    with serving(**{PATH: [(200, stream(queued, phase("Publishing"), phase("RollingOut"), DONE))]}) as table:
+        assert follow(table, progress).url == "http://shop.localhost"
+    told = "\n".join(progress.lines)
+    assert "waiting for d-0 by bob (Publishing, since 5.0s)" in told
+    assert told.index("✓ Publishing (") < told.index("✓ RollingOut (")
+
+
+def test_a_lost_stream_is_taken_up_where_it_ended() -> None:
+    with serving(**{PATH: [(200, stream(phase("Publishing"))), (503, {}), (200, stream(DONE))]}) as table:
+        follow(table, Recorder())
+    assert [headers.get("Last-Event-ID") for _, headers, _ in table.asked] == [None, "1", "1"]
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_a_failure_is_the_platforms_own_sentence_with_the_last_log_lines() -> None:
+    failed = {"type": "failed", "at": AT, "failure": FAILURE}
+    with serving(**{PATH: [(200, stream(failed))]}) as table, pytest.raises(NotReady, match="no such image") as caught:
+        follow(table, Recorder())
+    assert caught.value.details == ("line",)
+    assert caught.value.why == "RollingOut: ImagePullBackOff"
+
+
+@pytest.mark.requirement("DP-Q66")
+def test_a_superseded_deploy_names_the_newer_one() -> None:
+    told = {"type": "superseded", "at": AT, "by": "d-2"}
+    with serving(**{PATH: [(200, stream(told))]}) as table, pytest.raises(Busy, match="d-2"):
+        follow(table, Recorder())
+
+
+@pytest.mark.requirement("DP-Q41")
+def test_the_limit_ends_the_wait_and_says_how_to_go_on() -> None:
+    with serving(**{PATH: [(200, stream(phase("RollingOut")))]}) as table, pytest.raises(TimedOut) as caught:
+        follow(table, Recorder(), limit=0.0)
+    assert "d-1" in caught.value.what
+
+
+@pytest.mark.requirement("DP-8", "DP-10")
+def test_only_an_answer_of_the_new_release_counts() -> None:
+    old, new = ({"_headers": {"kilter-release": name}} for name in ("d-0", "d-1"))
+    with serving(**{"GET__/": [(200, old), (200, new)]}) as table:
+        assert answers(table.address, "d-1", time.monotonic() + 20).startswith("200")
+    assert len(table.asked) == 2
+    with serving(**{"GET__/": [(200, old)]}) as table, pytest.raises(NotReady, match="not answered by the new release"):
+        answers(table.address, "d-1", time.monotonic())

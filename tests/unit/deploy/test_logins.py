@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from kilter.deploy import logins
+from kilter.deploy.logins import Login, server_address
+from kilter.errors import BadInput, NotAllowed
+
+ONE, OTHER = Login("https://one.example", "kilter_a", "ada"), Login("https://other.example", "kilter_b", "bob")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path)}
+
+
+@pytest.mark.requirement("DP-4", "DP-Q8")
+def test_the_last_login_is_the_current_one_and_the_file_is_private(environment: dict[str, str]) -> None:
+    file = logins.file_of(environment)
+    logins.add(file, ONE)
+    logins.add(file, OTHER)
+    assert logins.current(environment) == OTHER
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.requirement("DP-5")
+def test_after_a_logout_nobody_is_logged_in(environment: dict[str, str]) -> None:
+    file = logins.file_of(environment)
+    logins.add(file, ONE)
+    assert logins.remove(file) == (ONE,)
+    with pytest.raises(NotAllowed, match="not logged in"):
+        logins.current(environment)
+
+
+def test_a_logout_leaves_other_servers_logged_in(environment: dict[str, str]) -> None:
+    file = logins.file_of(environment)
+    logins.add(file, ONE)
+    logins.add(file, OTHER)
+    logins.remove(file)
+    assert logins.current(environment) == ONE
+
+
+@pytest.mark.requirement("DP-Q7")
+def test_the_environment_goes_before_the_file(environment: dict[str, str]) -> None:
+    logins.add(logins.file_of(environment), ONE)
+    given = environment | {"KILTER_SERVER": "https://ci.example/", "KILTER_TOKEN": "kilter_ci"}
+    assert logins.current(given) == Login("https://ci.example", "kilter_ci")
+    with pytest.raises(NotAllowed, match="not logged in to"):
+        logins.current(environment | {"KILTER_SERVER": "https://else.example"})
+
+
+def test_a_token_never_shows_in_what_is_printed_of_a_login() -> None:
+    assert "kilter_a" not in repr(ONE)
+
+
+def test_a_damaged_file_is_named_and_left_alone(environment: dict[str, str]) -> None:
+    file = logins.file_of(environment)
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    with pytest.raises(BadInput, match=r"credentials\.json"):
+        logins.current(environment)
+    assert file.read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("kilter.example.com", "https://kilter.example.com"),
+        ("https://kilter.example.com/", "https://kilter.example.com"),
+        ("http://kilter.localhost:31080", "http://kilter.localhost:31080"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
+    ],
+)
+def test_an_address_has_one_form(text: str, address: str) -> None:
+    assert server_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["http://kilter.example.com", "ftp://x", "https://me:pw@x.example", "https://", "https://x:port", ""]
+)
+def test_an_address_that_would_leak_or_lead_nowhere_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        server_address(text)

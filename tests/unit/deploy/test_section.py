@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from kilter.deploy.names import project_name
+from kilter.deploy.section import app_section
+from kilter.errors import BadInput
+from kilter.project.load import Project, load
+
+
+def project(folder: Path, text: str, dockerfile: str = "FROM scratch\nEXPOSE 8000\n") -> Project:
+    (folder / "kilter.yaml").write_text(text)
+    (folder / "Dockerfile").write_text(dockerfile)
+    return load(folder / "kilter.yaml")
+
+
+@pytest.mark.requirement("DP-58", "DP-60", "DP-61")
+def test_services_and_processes_go_as_kilter_yaml_has_them(tmp_path: Path) -> None:
+    text = "name: shop\nenv: {A: '1', DATABASE_URL: null}\nservices: {db: {type: postgres}, redis: }\n"
+    found = app_section(project(tmp_path, text + "processes: {worker: {command: [work]}}\n"), "prod")
+    assert (found.port, found.vars, found.public) == (8000, {"A": "1"}, True)
+    assert [(one.name, one.kind) for one in found.services] == [("db", "postgres"), ("redis", "redis")]
+    assert (found.processes["worker"].command, found.processes["worker"].port) == (("work",), 0)
+
+
+@pytest.mark.requirement("DP-Q38")
+def test_the_closest_environment_changes_what_it_names(tmp_path: Path) -> None:
+    text = """name: shop
+env: {A: '1', B: '1'}
+processes: {worker: {command: [work], replicas: 2}}
+environments:
+  "*": {env: {A: star}}
+  "pr-*": {public: false, env: {A: pattern}, processes: {worker: {replicas: 0}}}
+  pr-7: {env: {A: name}}
+"""
+    found = project(tmp_path, text)
+    assert app_section(found, "pr-7").vars == {"A": "name", "B": "1"}
+    assert app_section(found, "pr-7").public
+    assert not app_section(found, "pr-8").public
+    assert app_section(found, "pr-8").processes["worker"].replicas == 0
+    assert app_section(found, "dev").vars["A"] == "star"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("secrets: {a: .env}\n", "secrets"),
+        ("appSecrets: [a]\n", "appSecrets"),
+        ("components:\n  web: {port: 1, image: 'x:1'}\n  api: {port: 2, image: 'x:1'}\n", "2 components"),
+        ("port: 0\n", "no port"),
+    ],
+)
+def test_what_cannot_be_deployed_yet_is_refused_and_never_ignored(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        app_section(project(tmp_path, "name: shop\n" + text), "prod")
+
+
+@pytest.mark.requirement("DP-6", "DP-Q3", "DP-Q37")
+def test_flag_environment_and_file_are_asked_in_this_order() -> None:
+    env = {"KILTER_PROJECT": "b/b"}
+    assert str(project_name("a/a", env, "c/c")) == "a/a"
+    assert str(project_name("", env, "c/c")) == "b/b"
+    assert str(project_name("", {}, "c/c")) == "c/c"
+
+
+@pytest.mark.parametrize("text", ["", "shop", "a/b/c", "A/b", "a/b--c", "a/-b", f"a/{'b' * 41}", "a/b_c"])
+def test_a_name_that_fits_nowhere_is_refused_before_anything_is_built(text: str) -> None:
+    with pytest.raises(BadInput):
+        project_name(text, {}, None)
