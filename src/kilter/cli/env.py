@@ -11,7 +11,23 @@ from kilter.cli.options import json_output
 Section = Literal["localhost", "in-cluster"]
 
 
-@click.command("env")
+class WithDelete(click.Group):
+    """The addresses, and beneath them the one verb that is about an environment of the platform."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the name of that verb."""
+        return ["delete"]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import it only when it is called."""
+        if name != "delete":
+            return None
+        from kilter.cli.env_delete import command as delete
+
+        return delete
+
+
+@click.group("env", invoke_without_command=True, cls=WithDelete)
 @click.option("--localhost", "section", flag_value="localhost", help="Only the addresses for this machine.")
 @click.option("--in-cluster", "section", flag_value="in-cluster", help="Only the addresses for pods.")
 @click.option(
@@ -25,13 +41,18 @@ Section = Literal["localhost", "in-cluster"]
 @click.option("--check", type=click.Path(path_type=Path), help="Compare a .env file; exit 1 when it differs.")
 @click.option("--check-live", is_flag=True, help="Ask every localhost address whether it is this project's.")
 @json_output
-@click.pass_obj
-def command(app: App, section: Section | None, form: str, check: Path | None, check_live: bool, as_json: bool) -> int:
+@click.pass_context
+def command(
+    ctx: click.Context, section: Section | None, form: str, check: Path | None, check_live: bool, as_json: bool
+) -> int:
     """Print the addresses of every service as environment variables.
 
     Each service has two addresses: one for code that runs in the cluster, one for everything on this machine. This is
     about addresses; `env:` in kilter.yaml sets variables, and `deploy --env` names a place on the platform.
     """
+    if ctx.invoked_subcommand:
+        return 0
+    app: App = ctx.obj
     from kilter.dev import environment
 
     view = environment.read(app.machine, app.project())

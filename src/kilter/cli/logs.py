@@ -1,9 +1,13 @@
 """`kilter logs`."""
 
+from typing import Any
+
 import click
 
 from kilter.cli.app import App
 from kilter.cli.options import Duration
+from kilter.cli.platform import or_of_project
+from kilter.errors import BadInput
 
 
 @click.command("logs")
@@ -12,16 +16,33 @@ from kilter.cli.options import Duration
 @click.option("--since", type=Duration(), help="Only lines younger than this, such as 10m.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last so many lines of each pod.")
 @click.option("--previous", is_flag=True, help="The logs of the containers before their last restart.")
+@or_of_project
 @click.pass_obj
-def command(
-    app: App, names: tuple[str, ...], follow: bool, since: float | None, tail: int | None, previous: bool
-) -> None:
+def command(app: App, /, names: tuple[str, ...], project: str, env: str, **given: Any) -> None:
     """Show the logs of services and apps.
 
-    All of them, with their names in front, when none is named.
+    All of them, with their names in front, when none is named. With `--env` those of the app and its processes on the
+    platform; without it those of the local cluster.
     """
+    if env:
+        from kilter.cli.platform import client, name_of
+        from kilter.deploy.queries import logs as remote
+
+        for line in remote(client(), name_of(app, project), env, **log_query(names, given)):
+            app.console.result(line)
+        return
     from kilter.dev.logs import LogOptions, logs
 
-    options = LogOptions(follow=follow, since=since, tail=tail, previous=previous)
+    options = LogOptions(**given)
     for line in logs(app.machine, app.project(), names, options):
         app.console.result(line)
+
+
+def log_query(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:
+    """Return the options as the platform's query takes them. Raises BadInput for what it cannot do."""
+    if len(names) > 1 or given["previous"]:
+        raise BadInput("with --env, name one process at most, and leave --previous out")
+    query = {"follow": "true"} if given["follow"] else {}
+    query |= {"process": names[0]} if names else {}
+    query |= {"since": f"{given['since']:.0f}s"} if given["since"] else {}
+    return query | ({"lines": str(given["tail"])} if given["tail"] is not None else {})

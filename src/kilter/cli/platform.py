@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 
 
 def of_project(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--project` and `--env`."""
-    named = click.option("--env", "env", default="", envvar="KILTER_ENV", metavar="NAME", help="Environment; prod.")
-    return click.option("--project", default="", metavar="ORG/APP", help="Project on the platform.")(named(command))
+    """Add `--project` and `--env` to a verb of the platform."""
+    named = click.option("--env", default="", envvar="KILTER_ENV", metavar="NAME", help="Environment; by default prod.")
+    return _project(named(command))
+
+
+def or_of_project(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them to a verb that is about the local cluster unless `--env` is typed; KILTER_ENV does not change that."""
+    return _project(click.option("--env", default="", metavar="NAME", help="An environment of the platform.")(command))
+
+
+def _project(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--project", default="", metavar="ORG/APP", help="Project on the platform.")(command)
 
 
 def client() -> "Client":
