@@ -1,10 +1,12 @@
 """The named seam of the unit tests: a runner that answers what it was told and refuses everything else."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
-from kilter.proc import Command, Outcome, Started, failure
+from kilter.proc import Command, Outcome, Pipe, Started, failure
 
 
 @dataclass
@@ -35,6 +37,10 @@ class FakeRunner:
 
     def end_running(self) -> None:
         pass
+
+    @contextmanager
+    def pipe(self, command: Command) -> Iterator[Pipe]:
+        yield Pipe(BytesIO(), BytesIO(self.run(command).stdout.encode()))
 
     def _answer(self, command: Command) -> Outcome:
         if command.argv not in self.answers:

@@ -4,6 +4,7 @@ A `Command` is a value: what to run, with which input, for how long, which exit 
 becomes when it fails. Builders of commands (`kilter.tools`) are pure; only a `Runner` starts anything. Every child
 gets a process group of its own, and the whole group is ended on a timeout, on Ctrl-C, and when kilter is asked to end.
 """
+# long: the import contract allows processes in no other module
 
 import os
 import shlex
@@ -11,10 +12,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TextIO, cast
 
 from kilter.errors import Failed, Interrupted, KilterError, MachineLacks, TimedOut
 from kilter.values import Value
@@ -42,13 +44,14 @@ class Secret(Value, frozen=True):
 class Command(Value, frozen=True):
     """What to run.
 
-    `env` is added to kilter's own environment (None removes a name); `timeout` is in seconds, None for no limit;
-    `ok` lists the exit codes that are no failure; `error` is raised for the others; `hint` is its next step.
+    `env` is added to kilter's own environment (None removes a name, a Secret never prints); `timeout` is in seconds,
+    None for no limit; `ok` lists the exit codes that are no failure; `error` is raised for the others; `hint` is its
+    next step.
     """
 
     argv: tuple[str, ...]
     cwd: Path | None = None
-    env: Mapping[str, str | None] = {}
+    env: Mapping[str, str | Secret | None] = {}
     stdin: str | Secret | None = None
     timeout: float | None = 60.0
     ok: tuple[int, ...] = (0,)
@@ -75,6 +78,16 @@ class Started(Value, frozen=True):
     start_time: str
 
 
+class Pipe(Value, frozen=True):
+    """The binary streams of a running child: closing `stdin` says that all is said, `stdout` ends when the child does.
+
+    Who writes much reads at the same time, in another thread: a child that cannot write does not read either.
+    """
+
+    stdin: BufferedIOBase
+    stdout: BufferedIOBase
+
+
 class Runner(Protocol):
     """Runs commands. The real one is `SubprocessRunner`; tests use a fake that refuses what it was not told."""
 
@@ -93,6 +106,12 @@ class Runner(Protocol):
     def end_running(self) -> None:
         """End every `run` that another thread waits for; Ctrl-C reaches the main thread alone."""
 
+    def pipe(self, command: Command) -> AbstractContextManager[Pipe]:
+        """Run beside the caller with binary streams, for bytes and for more than fits in memory.
+
+        Leaving the block waits for the child, leaving it by an error ends its group; raises as `run` does.
+        """
+
 
 class SubprocessRunner:
     """The real runner."""
@@ -110,7 +129,7 @@ class SubprocessRunner:
             out, err = child.communicate(_text_of(command.stdin), timeout=command.timeout)
         except subprocess.TimeoutExpired:
             end_group(child)
-            raise TimedOut(f"`{command}` did not end within {command.timeout:g} seconds", hint=command.hint) from None
+            raise late(command) from None
         except BaseException:
             end_group(child)
             raise
@@ -166,17 +185,48 @@ class SubprocessRunner:
         if code not in command.ok:
             raise failure(command, Outcome(code, "", "".join(errors)))
 
-    def _environment_of(self, command: Command) -> dict[str, str]:
-        changed = self._environment | {name: value for name, value in command.env.items() if value is not None}
-        return {name: value for name, value in changed.items() if command.env.get(name, value) is not None}
+    @contextmanager
+    def pipe(self, command: Command) -> Iterator[Pipe]:
+        """See `Runner.pipe`."""
+        began = time.monotonic()
+        import tempfile  # start-up: only programs of the platform pipe
 
-    def _spawn(self, command: Command, *, stdout: IO[bytes] | int, stderr: IO[bytes] | int) -> "subprocess.Popen[str]":
+        with tempfile.TemporaryFile() as errors:
+            child = self._spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+            streams = (cast("TextIO", child.stdin), cast("TextIO", child.stdout))
+            timer = threading.Timer(command.timeout or threading.TIMEOUT_MAX, end_group, [child])
+            timer.start()
+            try:
+                yield Pipe(*(cast("BufferedIOBase", stream.buffer) for stream in streams))
+                _close(streams)  # a child that still has something to say learns that nobody listens
+                child.wait()
+            finally:
+                timer.cancel()
+                end_group(child)
+                _close(streams)
+            errors.seek(0)
+            outcome = Outcome(child.returncode, "", errors.read().decode(errors="replace"), time.monotonic() - began)
+        if command.timeout is not None and outcome.seconds >= command.timeout and outcome.code < 0:
+            raise late(command)
+        if outcome.code not in command.ok:
+            raise failure(command, outcome)
+
+    def _environment_of(self, command: Command) -> dict[str, str]:
+        given = {name: _text_of(value) for name, value in command.env.items()}
+        changed = self._environment | {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in changed.items() if given.get(name, value) is not None}
+
+    def _spawn(
+        self, command: Command, *, stdout: IO[bytes] | int, stderr: IO[bytes] | int, stdin: int | None = None
+    ) -> "subprocess.Popen[str]":
+        if stdin is None:
+            stdin = subprocess.DEVNULL if command.stdin is None else subprocess.PIPE
         try:
             return subprocess.Popen(
                 command.argv,
                 cwd=command.cwd,
                 env=self._environment_of(command),
-                stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 text=True,
@@ -254,6 +304,11 @@ def failure(command: Command, outcome: Outcome) -> KilterError:
     return command.error(f"`{command}` {how}", hint=command.hint, details=said[-OUTPUT_LINES_SHOWN:])
 
 
+def late(command: Command) -> TimedOut:
+    """Build the error of a command that was ended because its time was up."""
+    return TimedOut(f"`{command}` did not end within {command.timeout:g} seconds", hint=command.hint)
+
+
 def missing(command: Command) -> MachineLacks:
     """Build the error of a command whose program is not there."""
     name = command.argv[0]
@@ -262,6 +317,12 @@ def missing(command: Command) -> MachineLacks:
 
 def _text_of(stdin: str | Secret | None) -> str | None:
     return stdin.reveal() if isinstance(stdin, Secret) else stdin
+
+
+def _close(streams: Iterable[IO[str]]) -> None:
+    for stream in streams:
+        with suppress(OSError):
+            stream.close()
 
 
 def _drain(stream: IO[str] | None, into: list[str]) -> None:

@@ -1,0 +1,58 @@
+"""The objects through which Flux applies an env, and the patch that makes it look now rather than later. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kilter.gitops.model import Change
+
+API = "kustomize.toolkit.fluxcd.io/v1"
+REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+ORG, APP, ENV = "kilter.dev/org", "kilter.dev/app", "kilter.dev/env"
+
+
+@dataclass(frozen=True)
+class Flux:
+    """How Flux is installed on the cluster that reads the repository; durations in Go's notation.
+
+    Source, service accounts and the age key are all in `namespace`: Flux refuses references to other namespaces.
+    """
+
+    cluster: str = "default"
+    namespace: str = "flux-system"
+    source: str = "kilter"
+    decryption_secret: str = "sops-age"  # noqa: S105 - the name of a Secret, not its content
+    interval: str = "10m"
+    retry_interval: str = "30s"
+    timeout: str = "2m"
+
+
+def kustomization(change: Change, path: str, flux: Flux) -> dict[str, Any]:
+    """Return the Flux Kustomization of one env (DP-Q16): its path, its namespace, and its own service account."""
+    return {
+        "apiVersion": API,
+        "kind": "Kustomization",
+        "metadata": {
+            "name": change.namespace,
+            "namespace": flux.namespace,
+            "labels": {ORG: change.org, APP: change.app, ENV: change.env},
+        },
+        "spec": {
+            "interval": flux.interval,
+            "retryInterval": flux.retry_interval,
+            "timeout": flux.timeout,
+            "prune": True,
+            # The operator judges readiness by the release's own answer; waiting here would hold the next commit up.
+            "wait": False,
+            "path": f"./{path}",
+            "sourceRef": {"kind": "GitRepository", "name": flux.source},
+            "serviceAccountName": change.namespace,
+            "targetNamespace": change.namespace,
+            "decryption": {"provider": "sops", "secretRef": {"name": flux.decryption_secret}},
+        },
+    }
+
+
+def poke(now: datetime) -> dict[str, Any]:
+    """Return the merge patch that makes Flux fetch a source, or apply a Kustomization, at once (DP-Q19)."""
+    return {"metadata": {"annotations": {REQUESTED_AT: now.astimezone(UTC).isoformat()}}}
