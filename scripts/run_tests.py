@@ -1,6 +1,6 @@
 """Runs the suites that `make check` does not, on the testbed or on the machine's Docker.
 
-Fuzz, conformance and e2e; and golden once more, with the pinned helm beside the stored output of its charts.
+Fuzz, git, conformance and e2e; and golden once more, with the pinned helm beside the stored output of its charts.
 
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv/bin/python")
 IN_TESTBED = (sys.executable, "testbed", "exec", "--")
-SUITES = ("tests/golden", "tests/fuzz", "tests/conformance", "tests/e2e")
+SUITES = ("tests/golden", "tests/fuzz", "tests/git", "tests/conformance", "tests/e2e")
 
 
 def main() -> int:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kilter.errors import NotFound
+from kilter.errors import Failed, NotFound
 from kilter.gitops.model import Rewritten
 from kilter.gitops.plan import Tree
-from kilter.gitops.remote import Remote
-from kilter.proc import Command, Runner
+from kilter.gitops.remote import HEAD, NAME, Remote
+from kilter.proc import Command, Runner, failure
 from kilter.tools import git
 from kilter.tools.git import Draft, Edit, Git, Log
 
-HEAD, WORK = "refs/kilter/head", "refs/kilter/work"
+WORK = "refs/kilter/work"
 AUTHOR = "kilter <kilter@localhost>"
 LOG_LIMIT = 20  # commits by others that a receipt names
 
@@ -35,25 +35,40 @@ class Clone:
     commits: int = 0  # made in this clone; each leaves loose objects
     _contents: dict[str, bytes] = field(default_factory=dict)
 
+    def make(self, known: str) -> None:
+        """Fill an empty folder; see `open_clone`."""
+        self._run(self._git.init(self.remote.branch))
+        heads = self._heads()
+        found = heads.get(self.remote.branch, "")
+        if not found:
+            _refuse_missing(self.remote, heads, known)
+            return
+        if known and known != found:
+            self._run(self._outside.fetch(NAME, f"{known}:{HEAD}", depth=1))
+            self._begin(known)
+        self.fetch()
+        if known == found != self.head:
+            raise Failed(f"{self.remote.branch} moved while it was cloned")  # and who knows whether forward: once more
+
     def fetch(self) -> tuple[Log, ...]:
         """Learn the branch's head and files; returns the commits that came in, newest first, at most LOG_LIMIT.
 
         Raises Rewritten when the branch no longer contains the head that was known.
         """
-        refspec = f"+refs/heads/{self.remote.branch}:{HEAD}"
-        # All history that came since a known head is brought, to see that it follows; without one, a single commit.
-        self._run(self._outside.fetch(self.remote.url, refspec, depth=None if self.head else 1))
-        found = self._run(self._git.resolve(HEAD)).strip()
-        if found == self.head:
-            return ()
         if not self.head:
-            self.tree = Tree(git.parse_files(self._run(self._git.files(found))))
-            self.head = found
+            self._run(self._outside.fetch(NAME, depth=1))
+            self._begin(self._run(self._git.resolve(HEAD)).strip())
             return ()
-        self._refuse_rewritten(found)
-        others = git.parse_log(self._run(self._git.log(self.head, found, LOG_LIMIT)))
-        self.tree.update(git.parse_changes(self._run(self._git.changes(self.head, found))))
-        self.head = found
+        # All history that came since is brought. Without a force flag git takes it only if it follows what was known.
+        command = self._outside.fetch(NAME)
+        fetched = self.runner.run(command)
+        if fetched.code != 0:
+            self._refuse_rewritten()
+            raise failure(command, fetched)
+        others = git.parse_log(self._run(self._git.log(self.head, HEAD, LOG_LIMIT)))
+        if others:
+            self.tree.update(git.parse_changes(self._run(self._git.changes(self.head, HEAD))))
+            self.head = others[0].id
         return others
 
     def contains(self, commit: str) -> bool:
@@ -78,7 +93,7 @@ class Clone:
 
     def push(self, commit: str, edits: Sequence[Edit]) -> str:
         """Offer a commit of these edits; returns an empty text when it is the new head, else why it is not."""
-        outcome = self.runner.run(self._outside.push(self.remote.url, commit, self.remote.branch))
+        outcome = self.runner.run(self._outside.push(NAME, commit, self.remote.branch))
         if refusal := git.parse_push(outcome.stdout):
             return refusal
         self.head = commit
@@ -88,7 +103,7 @@ class Clone:
     def at(self, commit: str, folder: str) -> dict[str, bytes]:
         """Return the files directly in a folder as an older commit has them: name → bytes."""
         if self.runner.run(self._git.has(commit)).code != 0:
-            self._run(self._outside.fetch(self.remote.url, commit, depth=1))
+            self._run(self._outside.fetch(NAME, commit, depth=1))
         entries = git.parse_files(self._run(self._git.files(commit, f"{folder}/")))
         contents = self.read(entry.id for entry in entries.values() if entry.mode == git.REGULAR)
         names = {path.removeprefix(f"{folder}/"): entry.id for path, entry in entries.items()}
@@ -109,9 +124,17 @@ class Clone:
     def _run(self, command: Command) -> str:
         return self.runner.run(command).stdout
 
-    def _refuse_rewritten(self, found: str) -> None:
-        if self.runner.run(self._git.follows(self.head, found)).code != 0:
+    def _begin(self, head: str) -> None:
+        self.tree = Tree(git.parse_files(self._run(self._git.files(head))))
+        self.head = head
+
+    def _refuse_rewritten(self) -> None:
+        found = self._heads().get(self.remote.branch, "")
+        if not found or self.runner.run(self._git.follows(self.head, found)).code == 1:
             raise rewritten(self.remote, self.head, found)
+
+    def _heads(self) -> dict[str, str]:
+        return git.parse_heads(self._run(self._outside.heads(NAME)))
 
 
 def open_clone(runner: Runner, remote: Remote, parent: Path, known: str) -> Clone:
@@ -122,19 +145,7 @@ def open_clone(runner: Runner, remote: Remote, parent: Path, known: str) -> Clon
     """
     clone = Clone(runner, remote, Path(tempfile.mkdtemp(prefix="clone-", dir=parent)))
     try:
-        settings = Git(clone.folder, remote.settings())
-        runner.run(settings.init(remote.branch))
-        heads = git.parse_heads(runner.run(settings.heads(remote.url)).stdout)
-        if remote.branch not in heads:
-            _refuse_missing(remote, heads, known)
-            return clone
-        if known:
-            # Not every server gives a commit that is no head; where it is the head still, none is asked to.
-            head = f"+refs/heads/{remote.branch}:{HEAD}"
-            runner.run(settings.fetch(remote.url, head if heads[remote.branch] == known else known, depth=1))
-            clone.tree = Tree(git.parse_files(runner.run(settings.files(known)).stdout))
-            clone.head = known
-        clone.fetch()
+        clone.make(known)
     except BaseException:
         clone.discard()
         raise

@@ -35,7 +35,7 @@ def of_claim(fence: Fence) -> str:
 def parse(message: str) -> tuple[dict[str, Any], ...]:
     """Return what the deploy and removal trailers of a message say, in their order; removals have `removed`: true."""
     found = []
-    for line in message.rpartition("\n\n")[2].splitlines():
+    for line in message.strip().rpartition("\n\n")[2].splitlines():
         name, _, value = line.partition(": ")
         if name in (DEPLOY, REMOVE):
             found.append({**json.loads(value), "removed": name == REMOVE})

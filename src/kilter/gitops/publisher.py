@@ -27,7 +27,7 @@ from kilter.gitops.model import Deposed, Fence, Receipt, Refused, Result, Rewrit
 from kilter.gitops.plan import Plan, Tree, drift, needed, plan
 from kilter.gitops.remote import Remote
 from kilter.proc import Runner
-from kilter.tools.git import Edit, Log, plain
+from kilter.tools.git import Edit, Log, is_id, plain
 
 FAILURES = 2  # in a row, before the repository counts as out of reach: the first may be the clone's own
 OWN = (Deposed, Rewritten, Unpublished, Refused)
@@ -42,7 +42,7 @@ class Limits:
     """How a rejected push is retried (seconds), and after how many commits a clone is made anew."""
 
     first_pause: float = 0.05
-    longest_pause: float = 1.0
+    longest_pause: float = 0.25
     patience: float = 60.0  # for all attempts at one commit together
     commits: int = 2000
 
@@ -68,7 +68,7 @@ class _Attempt:
     commit: str = ""
     work: Work = field(default_factory=lambda: Work((), ""))
     others: tuple[Log, ...] = ()
-    fresh: bool = False  # the head was asked for since the landing began
+    fresh: bool = False  # whether the head was asked for just now
     lost: bool = False  # whether the answer to the last push may not have come
     failures: int = 0
     refusals: int = 0
@@ -114,6 +114,9 @@ class Publisher:
 
     def files(self, folder: str, commit: str = "") -> dict[str, str]:
         """Return the files that kilter wrote for an env, name → text, as the branch has them now or had them once."""
+
+        if commit and not is_id(commit):
+            raise Refused(f"{plain(commit)} is no commit")
 
         def look(clone: Clone) -> dict[str, str]:
             if not (commit or clone.head):
@@ -162,17 +165,18 @@ class Publisher:
         clone = self._current(attempt)
         if attempt.lost and attempt.commit and clone.contains(attempt.commit):
             return attempt.commit
-        work = draft(clone)
-        if not work.edits and attempt.fresh:
-            attempt.work = work
+        if not attempt.fresh:
+            # A push alone would tell when the branch went on, but not when it went back to where it once was.
+            self._fetch(clone, attempt)
+        attempt.work = draft(clone)
+        if not attempt.work.edits:
             return clone.head
-        if work.edits:
-            attempt.work, attempt.commit = work, clone.commit(work.edits, work.message)
-            if not (refusal := clone.push(attempt.commit, work.edits)):
-                self._known = clone.head
-                return attempt.commit
-            self._pause(attempt, refusal)
-        self._fetch(clone, attempt)
+        attempt.commit = clone.commit(attempt.work.edits, attempt.work.message)
+        if not (refusal := clone.push(attempt.commit, attempt.work.edits)):
+            self._known = clone.head
+            return attempt.commit
+        attempt.fresh = False
+        self._pause(attempt, refusal)
         return None
 
     def _current(self, attempt: _Attempt) -> Clone:

@@ -11,6 +11,8 @@ from kilter.errors import BadInput, MachineLacks
 from kilter.proc import Secret
 
 SCHEMES = ("https", "http", "ssh", "file")
+NAME = "kilter"  # what git calls it
+HEAD = "refs/kilter/head"  # the head of the branch as last fetched or pushed, in a clone
 LOW_SPEED = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # bytes per second, seconds
 
 
@@ -40,12 +42,18 @@ class Remote:
             raise BadInput("the repository's address has a host or user that begins with a dash")
 
     def settings(self) -> Mapping[str, str | Secret]:
-        """Return what git is to be told: one protocol and, if there is one, the credential for this address alone.
+        """Return what git is to be told: the remote, one protocol, and the credential, if any, for this address alone.
 
         Raises MachineLacks when the token's file cannot be read.
         """
         scheme = urlsplit(self.url).scheme
-        allowed = {f"protocol.{scheme}.allow": "always", **LOW_SPEED}
+        allowed = {
+            f"remote.{NAME}.url": self.url,
+            # Without a plus sign: a head that does not follow the known one is refused, not taken.
+            f"remote.{NAME}.fetch": f"refs/heads/{self.branch}:{HEAD}",
+            f"protocol.{scheme}.allow": "always",
+            **LOW_SPEED,
+        }
         if scheme == "ssh":
             return allowed | {"core.sshCommand": self._ssh()}
         if self.token is None or scheme == "file":

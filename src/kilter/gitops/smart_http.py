@@ -125,8 +125,8 @@ def _chunks(stream: BufferedIOBase, limit: int) -> Iterator[bytes]:
         yield from _exactly(stream, size)
         if stream.read(2) != b"\r\n":
             raise BadRequest(400, "a chunk does not end where it should")
-    while stream.readline(LINE_LIMIT).strip():  # trailers mean nothing here
-        total += LINE_LIMIT
+    while (line := stream.readline(LINE_LIMIT)).strip():  # trailers mean nothing here
+        total += len(line)
         if total > limit:
             raise BadRequest(413, "the request is too large")
 

@@ -79,15 +79,18 @@ class Git:
         flags = ("--quiet", "--bare", "--template=", f"--initial-branch={branch}")
         return Command(("git", "init", *flags, "--", str(self.folder)), env=self.environment())
 
-    def heads(self, url: str) -> Command:
-        """Ask another repository for all its branches."""
-        return self._command("ls-remote", "--heads", "--quiet", "--", url)
+    def heads(self, remote: str) -> Command:
+        """Ask a remote for all its branches."""
+        return self._command("ls-remote", "--heads", "--quiet", "--", remote)
 
-    def fetch(self, url: str, what: str, *, depth: int | None = None) -> Command:
-        """Bring a branch as `refs/heads/main:refs/kilter/head`, or a commit, from another repository."""
+    def fetch(self, remote: str, *what: str, depth: int | None = None) -> Command:
+        """Bring what the settings name, or a commit, from a remote.
+
+        Exit code 1 says that a name here could not follow: the branch there was rewritten, or for another reason.
+        """
         shallow = (f"--depth={depth}",) if depth else ()
         flags = ("--quiet", "--no-tags", "--no-write-fetch-head", *shallow)
-        return self._command("fetch", *flags, "--", url, what, timeout=120)
+        return self._command("fetch", *flags, "--", remote, *what, ok=(0, 1), timeout=120)
 
     def resolve(self, name: str) -> Command:
         """Ask for the id of a commit by any of its names."""
@@ -122,13 +125,13 @@ class Git:
         # --force concerns the scratch name here, which may have pointed at a commit that was never accepted.
         return self._command("fast-import", "--quiet", "--force", stdin=stream(draft, ref))
 
-    def push(self, url: str, commit: str, branch: str) -> Command:
+    def push(self, remote: str, commit: str, branch: str) -> Command:
         """Offer a commit as the new head of a branch: taken only where it follows the head that is there.
 
         Without a force flag git sends the old head along, and the other side changes the branch only while it is true.
         """
         flags = ("--porcelain", "--no-verify", "--no-follow-tags")
-        return self._command("push", *flags, "--", url, f"{commit}:refs/heads/{branch}", ok=(0, 1), timeout=120)
+        return self._command("push", *flags, "--", remote, f"{commit}:refs/heads/{branch}", ok=(0, 1), timeout=120)
 
     def collect(self) -> Command:
         """Pack what lies about, when enough does."""

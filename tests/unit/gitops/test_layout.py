@@ -93,7 +93,26 @@ def test_a_removal_has_the_same_places_and_no_files() -> None:
 @pytest.mark.parametrize("part", ["org", "app", "env", "namespace"])
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "a/b", "/a", "A", "a_b", "a.b", "-a", "a-", "1a\n", "a\n", "ä", "a\0", "a b", "a" * 64, ".git"],
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "/a",
+        "A",
+        "a_b",
+        "a.b",
+        "-a",
+        "a-",
+        "1a\n",
+        "a\n",
+        "ä",
+        "a\0",
+        "a b",
+        "a" * 64,
+        ".git",
+    ],
 )
 def test_a_name_that_could_lead_elsewhere_is_refused(part: str, name: str) -> None:
     with pytest.raises(BadInput):
@@ -207,7 +226,9 @@ def test_a_leader_is_written_and_read_back() -> None:
     assert parse_leader(leader_text(fence).encode()) == fence
 
 
-@pytest.mark.parametrize("text", ["", "{}", "7", '{"number": "7", "holder": "x"}', '{"number": true, "holder": "x"}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "7", '{"number": "7", "holder": "x"}', '{"number": true, "holder": "x"}', "\xff"]
+)
 def test_a_leader_that_kilter_did_not_write_is_none(text: str) -> None:
     assert parse_leader(text.encode("latin-1")) is None
 

@@ -19,7 +19,8 @@ def test_one_deploy() -> None:
         "Deploy acme/shop/prod\n\n"
         "acme/shop/prod: release 12 by ann@example.org\n"
         "  replaces an edit by others: apps/acme/shop/prod/a.yaml\n\n"
-        'Kilter-Deploy: {"env":"acme/shop/prod","deploy":"d-1","actor":"ann@example.org","release":12,"image":"sha256:ab"}\n'
+        'Kilter-Deploy: {"env":"acme/shop/prod","deploy":"d-1","actor":"ann@example.org",'
+        '"release":12,"image":"sha256:ab"}\n'
         "Kilter-Fence: 7\n"
     )
 

@@ -168,7 +168,9 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_happens_an_env_is_as_last_deployed_and_foreign_files_stay(steps: list[tuple[str, str, dict[str, str]]]) -> None:
+def test_whatever_happens_an_env_is_as_last_deployed_and_foreign_files_stay(
+    steps: list[tuple[str, str, dict[str, str]]],
+) -> None:
     branch, wanted, foreign = Branch({}), {"prod": None, "dev": None}, {}
     for verb, where, files in steps:
         if verb == "edit":
