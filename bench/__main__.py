@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import cold_up, edit, idle, noop_up, start, stop_resume
+from bench import cold_up, edit, git_writer, idle, noop_up, start, stop_resume
 from bench.bare import NODE as BARE_NODE
 from bench.bare import Bare
 from bench.measure import Row, document, table
@@ -29,6 +29,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "stop-resume": stop_resume.measure,
     "edit": edit.measure,
     "idle": idle.measure,
+    "git-writer": git_writer.measure,
 }
 RESULTS = ROOT / "bench" / "results"
 BASE = ROOT / "build" / "bench"

@@ -289,3 +289,64 @@ def test_what_other_threads_wait_for_can_be_ended(tmp_path: Path) -> None:
         time.sleep(0.05)
     thread.join(20)
     assert len(ended) == 1
+
+
+def test_a_pipe_carries_bytes_both_ways_and_more_than_it_holds() -> None:
+    sent = bytes(range(256)) * 4096 + b"\r\n\xff"
+    with RUNNER.pipe(Command(("cat",), timeout=30)) as pipe:
+        writer = threading.Thread(target=lambda: (pipe.stdin.write(sent), pipe.stdin.close()))
+        writer.start()
+        received = pipe.stdout.read()
+        writer.join()
+    assert received == sent
+
+
+def test_a_pipe_that_fails_says_what_the_program_said() -> None:
+    command = replace(python("import sys; print('out'); sys.exit('no such thing')"), error=BadInput, hint="look")
+    with pytest.raises(BadInput) as caught, RUNNER.pipe(command) as pipe:
+        assert pipe.stdout.read() == b"out\n"
+    assert caught.value.details == ("no such thing",)
+    assert caught.value.hint == "look"
+    with RUNNER.pipe(replace(command, ok=(0, 1))) as pipe:
+        pipe.stdout.read()
+
+
+def test_a_program_that_is_not_there_is_named_by_a_pipe_too() -> None:
+    with pytest.raises(MachineLacks), RUNNER.pipe(Command(("kilter-no-such-program",))):
+        pass
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_error_in_the_block_of_a_pipe_ends_all_that_was_started(tmp_path: Path, pids: Pids) -> None:
+    def fail() -> None:
+        with RUNNER.pipe(python(STUBBORN, str(tmp_path / "pids"))) as pipe:
+            pids(2)
+            assert pipe.stdout.readline() == b"running\n"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert until(lambda: not any(map(runs, pids(2))))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_pipe_that_takes_too_long_ends_with_all_that_it_started(tmp_path: Path, pids: Pids) -> None:
+    command = replace(python(STUBBORN, str(tmp_path / "pids")), timeout=1.5)
+    with pytest.raises(TimedOut, match=r"did not end within 1\.5 seconds"), RUNNER.pipe(command) as pipe:
+        pipe.stdout.read()
+    assert until(lambda: not any(map(runs, pids(2))))
+
+
+def test_who_leaves_a_pipe_early_does_not_wait_for_the_rest() -> None:
+    endless = python("import sys\nwhile True: sys.stdout.buffer.write(b'x' * 65536)")
+    with pytest.raises(Failed), RUNNER.pipe(endless) as pipe:
+        assert pipe.stdout.read(3) == b"xxx"
+
+
+@pytest.mark.requirement("C16")
+def test_a_secret_in_the_environment_reaches_the_program_and_no_text() -> None:
+    command = replace(python("import os; print(os.environ['TOKEN'])"), env={"TOKEN": Secret("hunter2")})
+    assert "hunter2" not in repr(command)
+    assert RUNNER.run(command).stdout == "hunter2\n"
+    with RUNNER.pipe(command) as pipe:
+        assert pipe.stdout.read() == b"hunter2\n"

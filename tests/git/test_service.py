@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zlib
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,23 @@ def ask(
     head = {name.replace("_", "-"): value for name, value in headers.items()}
     if token:
         head["Authorization"] = f"Bearer {token}"
-    connection.request(method, path, body=body, headers=head)  # type: ignore[arg-type]
-    answer = connection.getresponse()
-    found = (answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
-    connection.close()
-    return found
+    with closing(connection):
+        connection.request(method, path, body=body, headers=head)  # type: ignore[arg-type]
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+
+def until_closed(service: Serving, sent: str) -> bytes:
+    """Send some bytes and return all that comes until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", service.port), 15) as client, client.makefile("rb") as answers:
+        client.sendall(sent.encode())
+        return answers.read()
+
+
+UNFINISHED = (
+    f"POST /flux.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {WRITER}\r\n"
+    "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n00"
+)
 
 
 def test_a_writer_publishes_through_the_server(repository: Repository, service: Serving, writer: Open) -> None:
@@ -164,19 +177,15 @@ class TestTooLarge:
         assert repository.is_sound()
 
 
-@pytest.mark.requirement("A2")
-@pytest.mark.parametrize("limits", [Limits(body=200_000)], indirect=True)
-def test_a_small_body_that_unpacks_to_a_large_one_is_bounded_too(
-    repository: Repository, service: Serving, writer: Open
+@pytest.mark.parametrize("sent", [b"", b"0000", b"0000" + b"\0" * 5_000_000, b"00", os.urandom(10_000)])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_body_that_is_no_push_changes_nothing(
+    repository: Repository, service: Serving, sent: bytes, encoding: str
 ) -> None:
-    """git itself counts what a push unpacks to on the wire (receive.maxInputSize); gzip may not lead around that."""
-    bomb = gzip.compress(b"0000" + b"\0" * 50_000_000)
-    assert len(bomb) < 200_000
-    status, _, _ = ask(
-        service, "/flux.git/git-receive-pack", method="POST", body=bomb, Content_Encoding="gzip",
-        Content_Type="application/x-git-receive-pack-request",
-    )  # fmt: skip
-    assert status in (200, 500)
+    headers = {"Content_Encoding": encoding, "Content_Type": "application/x-git-receive-pack-request"}
+    data = gzip.compress(sent) if encoding == "gzip" else sent
+    with suppress(http.client.IncompleteRead, ConnectionError):  # git may break off, the answer or the listening
+        ask(service, "/flux.git/git-receive-pack", method="POST", body=data, **headers)
     assert git("for-each-ref", cwd=repository.path) == ""
     assert ask(service, ADVERTISED)[0] == 200
 
@@ -192,15 +201,13 @@ def test_a_push_of_many_megabytes_arrives(repository: Repository, service: Servi
 
 
 def test_a_request_after_another_on_one_connection(service: Serving) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
-    for _ in range(3):
-        connection.request("GET", ADVERTISED, headers={"Authorization": f"Bearer {READER}"})
-        answer = connection.getresponse()
-        assert answer.status == 200
-        assert answer.read().startswith(b"001e# service=git-upload-pack\n")
-        peer = connection.sock
-        assert peer is not None  # kept open
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as connection:
+        for _ in range(3):
+            connection.request("GET", ADVERTISED, headers={"Authorization": f"Bearer {READER}"})
+            answer = connection.getresponse()
+            assert answer.status == 200
+            assert answer.read().startswith(b"001e# service=git-upload-pack\n")
+            assert connection.sock is not None  # kept open
 
 
 def test_two_lengths_are_refused(service: Serving) -> None:
@@ -209,9 +216,7 @@ def test_two_lengths_are_refused(service: Serving) -> None:
         f"POST /flux.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {READER}\r\n"
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", service.port), 10) as client:
-        client.sendall(head.encode())
-        answer = client.makefile("rb").read()
+    answer = until_closed(service, head)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"Connection: close" in answer
 
@@ -219,20 +224,12 @@ def test_two_lengths_are_refused(service: Serving) -> None:
 @pytest.mark.parametrize("limits", [Limits(silence=0.3)], indirect=True)
 @pytest.mark.parametrize("sent", ["", "GET /", f"GET {ADVERTISED} HTTP/1.1\r\nX: "])
 def test_a_client_that_says_nothing_is_let_go(service: Serving, sent: str) -> None:
-    with socket.create_connection(("127.0.0.1", service.port), 10) as client:
-        client.sendall(sent.encode())
-        assert client.makefile("rb").read(1) == b""
+    assert until_closed(service, sent) == b""
 
 
 @pytest.mark.parametrize("limits", [Limits(silence=0.3)], indirect=True)
 def test_a_client_that_stops_within_a_push_is_let_go_and_its_git_ends(repository: Repository, service: Serving) -> None:
-    head = (
-        f"POST /flux.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {WRITER}\r\n"
-        "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n00"
-    )
-    with socket.create_connection(("127.0.0.1", service.port), 10) as client:
-        client.sendall(head.encode())
-        client.makefile("rb").read()
+    until_closed(service, UNFINISHED)
     assert children("http-backend") == []
 
 
@@ -258,12 +255,8 @@ def test_connections_beyond_the_limit_are_turned_away_at_once(service: Serving) 
 
 @pytest.mark.parametrize("limits", [Limits(processes=1, wait=0.2, silence=5)], indirect=True)
 def test_requests_beyond_the_limit_of_processes_are_told_to_come_again(service: Serving) -> None:
-    head = (
-        f"POST /flux.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {WRITER}\r\n"
-        "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n00"
-    )
     with socket.create_connection(("127.0.0.1", service.port), 10) as client:
-        client.sendall(head.encode())
+        client.sendall(UNFINISHED.encode())
         time.sleep(0.3)
         status, headers, _ = ask(service, ADVERTISED)
         assert (status, headers["retry-after"]) == (503, "1")
@@ -274,14 +267,8 @@ def test_requests_beyond_the_limit_of_processes_are_told_to_come_again(service: 
 
 @pytest.mark.parametrize("limits", [Limits(request=0.5, silence=20)], indirect=True)
 def test_a_git_that_takes_too_long_is_ended(service: Serving) -> None:
-    head = (
-        f"POST /flux.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {WRITER}\r\n"
-        "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n00"
-    )
     began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", service.port), 15) as client:
-        client.sendall(head.encode())
-        client.makefile("rb").read()
+    until_closed(service, UNFINISHED)
     assert time.monotonic() - began < 10
     assert children("http-backend") == []
 

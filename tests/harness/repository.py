@@ -56,7 +56,9 @@ class Repository:
         """Every commit of the branch, newest first."""
         return git("rev-list", "main", cwd=self.path).split()
 
-    def files(self, commit: str = "main") -> dict[str, str]:
+    def files(self) -> dict[str, str]:
+        """Every file of the branch, all of one commit however the branch moves meanwhile."""
+        commit = git("rev-parse", "main", cwd=self.path).strip()
         listed = git("ls-tree", "-r", "-z", "--name-only", commit, cwd=self.path).split("\0")[:-1]
         return {path: git("cat-file", "blob", f"{commit}:{path}", cwd=self.path) for path in listed}
 

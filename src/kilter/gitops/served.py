@@ -39,6 +39,7 @@ class Served:
     def git(self) -> Git:
         """Git by the server's rules: history only grows, pushes are checked, and on the disk once they are taken."""
         rules = {
+            "core.bigFileThreshold": "1m",  # larger files pass through without being held in memory
             "core.fsync": "all",
             "http.receivepack": "true",
             "http.getanyfile": "false",
