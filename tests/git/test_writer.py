@@ -1,5 +1,6 @@
 """The writer against real repositories: one commit for many, none for nothing, and nothing of others is lost."""
 
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -442,3 +443,26 @@ def test_an_unforeseen_fault_reaches_everybody_who_waits(repository: Repository,
         future.result(0)
     with pytest.raises(RuntimeError):
         opened.submit(change())
+
+
+def test_over_ssh_the_named_key_and_hosts_are_used_and_nothing_of_the_user(
+    repository: Repository, writer: Open, tmp_path: Path
+) -> None:
+    """With a stand-in for ssh that notes its words and runs the wanted command here."""
+    folder, log = tmp_path / "bin", tmp_path / "words"
+    folder.mkdir()
+    stand_in = folder / "ssh"
+    stand_in.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {log}\nfor last; do :; done\nexec sh -c "$last"\n')
+    stand_in.chmod(0o755)
+    key = tmp_path / "it's a key"
+    remote = Remote(f"ssh://git@example.org{repository.path}", key=key, known_hosts=tmp_path / "hosts")
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    opened = writer(runner=SubprocessRunner({"PATH": path, "GIT_SSH_COMMAND": "false"}), remote=remote)
+    future = opened.submit(change())
+    opened.flush()
+    assert future.result(0).result is Result.PUBLISHED
+    words = log.read_text().splitlines()
+    assert words[words.index("-i") + 1] == str(key)
+    assert {"BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "/dev/null"} < set(words)
+    assert f"UserKnownHostsFile={tmp_path}/hosts" in words
+    assert "git@example.org" in words

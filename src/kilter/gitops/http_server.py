@@ -70,6 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "kilter-git", ""
+    disable_nagle_algorithm = True  # an answer in two small parts would wait 40 ms for the client's word in between
 
     def setup(self) -> None:
         """Bound how long a client may be silent."""
