@@ -19,6 +19,8 @@ from kilter.tools import docker
 from kilter.tools.provision import provide
 from kilter.tools.versions import KIND, NODE_IMAGE
 
+from .apiserver import CONTROLLERS, ApiServer, binaries
+
 
 @pytest.fixture(scope="session")
 def runner() -> SubprocessRunner:
@@ -29,6 +31,16 @@ def runner() -> SubprocessRunner:
     except KilterError as error:
         pytest.skip(f"no container engine: {error.what}")
     return real
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[ApiServer]:
+    """A Kubernetes API server without nodes, with the few controllers that the operator's work shows by."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no API server: `make testbed` compiles one, or KILTER_TEST_KUBERNETES names a folder")
+    with ApiServer(programs, CONTROLLERS) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
