@@ -161,8 +161,27 @@ class ApiServer:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": f"application/{kind}"}
         asked = urllib.request.Request(self.url + path, data, headers, method=method)
-        with urllib.request.urlopen(asked, context=self._trust(), timeout=30) as answer:
-            return json.loads(answer.read())
+        try:
+            with urllib.request.urlopen(asked, context=self._trust(), timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:2000]
+            raise urllib.error.HTTPError(
+                error.url, error.code, f"{error.reason}: {said}", error.headers, None
+            ) from None
+
+    def retried(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask until the server knows the kind, which takes a moment after its CRD was made; there already is fine."""
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                return self.request(method, path, body)
+            except urllib.error.HTTPError as error:
+                if error.code == 409:
+                    return None
+                if error.code not in (404, 429, 503) or time.monotonic() > limit:
+                    raise
+                time.sleep(0.2)
 
     def apply(self, path: str, body: Mapping[str, Any], manager: str = "tester") -> Any:
         """Apply an object as somebody else, taking every field."""

@@ -34,6 +34,11 @@ SPEC_RULES: Final = (
         "an empty map of secrets deletes them all and needs pruneSecrets",
     ),
 )
+# A leader that was paused and deposed meanwhile must not write, whatever it believes (F26).
+STATUS_RULE: Final = (
+    "!has(oldSelf.fence) || (has(self.fence) && self.fence >= oldSelf.fence)",
+    "a later leader has written this status",
+)
 PROCESS_RULE: Final = (f"self.all(name, name.matches('{portable_pattern(NAME_PATTERN)}'))", "not a name")
 KEYED_LISTS: Final = {"conditions": "type", "workloads": "name", "services": "name"}
 
@@ -96,6 +101,7 @@ def root_schema() -> dict[str, Any]:
         wanted["properties"][name]["x-kubernetes-validations"] = [rule("self == oldSelf", f"{name} never changes")]
     wanted["properties"]["processes"]["x-kubernetes-validations"] = [rule(*PROCESS_RULE)]
     wanted["x-kubernetes-validations"] = [rule(*each) for each in SPEC_RULES]
+    seen["x-kubernetes-validations"] = [rule(*STATUS_RULE)]
     return {
         "description": kilterapp.KilterApp.__doc__,
         "type": "object",

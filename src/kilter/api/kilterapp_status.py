@@ -22,6 +22,14 @@ class Condition(Report, frozen=True, kw_only=True):
     observed_generation: Annotated[int | None, Meta(description="Spec that it was seen for.")] = None
 
 
+class PhaseTimes(Report, frozen=True, kw_only=True):
+    """A phase that a deploy went through."""
+
+    phase: Annotated[Phase, Meta(description="Which one.")]
+    started_at: Annotated[Moment, Meta(description="When it began.")]
+    finished_at: Annotated[Moment | None, Meta(description="When it ended; absent while it lasts.")] = None
+
+
 class Database(Report, frozen=True, kw_only=True):
     """The scoped database; names only, no values."""
 
@@ -103,7 +111,9 @@ class Status(Report, frozen=True, kw_only=True):
     observed_generation: Annotated[int, Meta(description="Last spec handled.")] = 0
     deploy_id: Annotated[str, Meta(description="The deploy that `phase` is about.")] = ""
     sequence: Annotated[int, Meta(description="Sequence of that deploy; a lower one is ignored.")] = 0
+    fence: Annotated[int, Meta(ge=0, description="Number of the leader that wrote this; a lower one is refused.")] = 0
     phase: Annotated[Phase, Meta(description="How far it is.")] = "Pending"
+    phases: Annotated[tuple[PhaseTimes, ...], Meta(description="The phases of that deploy so far, in order.")] = ()
     conditions: Annotated[tuple[Condition, ...], Meta(description="One per type.")] = ()
     namespace: Annotated[str, Meta(description="Namespace of the environment.")] = ""
     url: Annotated[str, Meta(description="Public address; empty for an internal-only app.")] = ""

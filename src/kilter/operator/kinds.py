@@ -25,7 +25,7 @@ class Kind:
         return "/" + "/".join(part for part in (root, self.api_version, *place, self.plural, name, subresource) if part)
 
 
-KILTER_APP: Final = Kind(kilterapp.API_VERSION, kilterapp.KIND, kilterapp.PLURAL)
+APP: Final = Kind(kilterapp.API_VERSION, kilterapp.KIND, kilterapp.PLURAL)
 NAMESPACE: Final = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET: Final = Kind("v1", "Secret", "secrets")
 SERVICE_ACCOUNT: Final = Kind("v1", "ServiceAccount", "serviceaccounts")
@@ -41,7 +41,7 @@ KUSTOMIZATION: Final = Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "
 GIT_REPOSITORY: Final = Kind("source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories")
 
 _ALL: Final = (
-    KILTER_APP, NAMESPACE, SECRET, SERVICE_ACCOUNT, RESOURCE_QUOTA, POD, DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY,
+    APP, NAMESPACE, SECRET, SERVICE_ACCOUNT, RESOURCE_QUOTA, POD, DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY,
     ROLE_BINDING, LEASE, HTTP_ROUTE, KUSTOMIZATION, GIT_REPOSITORY,
 )  # fmt: skip
 _BY_NAME: Final = {(kind.api_version, kind.kind): kind for kind in _ALL}

@@ -6,6 +6,7 @@ server lets pass between two bookmarks: a connection that died without a word lo
 """
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ from kilter.operator.kinds import Kind
 from kilter.operator.kube import Gone, KubeError, Missing, error_of
 from kilter.operator.store import Entry, Place, Store
 
+LOG = logging.getLogger("kilter.operator.watch")
 T = TypeVar("T")
 ACCEPT_METADATA = "application/json;as=PartialObjectMetadata{list};g=meta.k8s.io;v=v1"
 
@@ -76,7 +78,7 @@ class _Head(msgspec.Struct):
 
 class _List(msgspec.Struct):
     metadata: _Metadata
-    items: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    items: list[msgspec.Raw] | None = None  # Go writes an empty list as null
 
 
 class _Event(msgspec.Struct):
@@ -116,6 +118,8 @@ class Watch(Generic[T]):
                 self.restarts["silence"] += 1
             except (KubeError, httpx2.HTTPError, msgspec.DecodeError) as error:
                 failures += 1
+                what = error.why if isinstance(error, KubeError) else type(error).__name__
+                LOG.warning("a watch failed: %s", what, extra={"kind": self.source.kind.kind})
                 self.absent = isinstance(error, Missing)
                 if self.absent:
                     await self._forget()
@@ -131,7 +135,7 @@ class Watch(Generic[T]):
             if not answer.is_success:
                 raise error_of(answer.status_code, answer.content)
             page = msgspec.json.decode(answer.content, type=_List)
-            for raw in page.items:
+            for raw in page.items or ():
                 place, entry = self._entry(raw)
                 found[place] = entry
             if not page.metadata.continue_:

@@ -1,0 +1,192 @@
+"""What each step looks at: from the watches wherever they know, asked for only where nothing else can tell."""
+
+import secrets as randomness
+from collections.abc import Mapping
+
+from kilter.catalog import load as catalog
+from kilter.errors import BadInput, KilterError
+from kilter.operator import kinds
+from kilter.operator.kinds import Kind, Object
+from kilter.operator.kube import Missing
+from kilter.operator.steps import cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps.base import Target
+from kilter.operator.steps.publish import Rendered
+from kilter.operator.world import Observed, World
+from kilter.render import names
+
+
+def of_namespace(world: World, target: Target) -> namespace.Facts:
+    """Look at the namespace and what the operator keeps in it; one it does not know may be somebody else's."""
+    stores, name, where = world.stores, target.name, target.settings.flux.namespace
+    return namespace.Facts(
+        namespace=stores.namespaces.get("", name) or world.kube.get(kinds.NAMESPACE, "", name),
+        quota=stores.quotas.get(name, namespace.QUOTA),
+        policy=stores.policies.get(name, namespace.DENY),
+        account=stores.accounts.get(where, name) or world.kube.get(kinds.SERVICE_ACCOUNT, where, name),
+        binding=stores.bindings.get(name, namespace.APPLIER),
+    )
+
+
+def of_database(world: World, target: Target) -> database.Facts:
+    """Look at roles, database and Secret, and try the login; what was in order lately is believed."""
+    if database.declared(target) is None:
+        return database.Facts()
+    if world.databases is None:
+        return database.Facts(configured=False)
+    own, name = names.database(target.slot), names.database_secret(target.app.spec.app)
+    circumstances = _circumstances(world, target, name)
+    if circumstances and world.verified.holds(target.name, circumstances):
+        return database.Facts(verified=True)
+    secret = world.kube.get(kinds.SECRET, target.name, name)
+    there = world.databases.snapshot((own.owner, own.app), (own.name,), (own.owner, own.app))
+    login, found = there.roles.get(own.app), there.databases.get(own.name)
+    password, works = database.password_of(secret), False
+    if password and login is not None and login.can_login and found is not None:
+        works = world.databases.can_log_in(own.app, password, own.name)
+    return database.Facts(
+        owner=there.roles.get(own.owner),
+        login=login,
+        is_member=there.is_member,
+        database=found,
+        secret=secret,
+        login_works=works,
+        fresh_password=randomness.token_urlsafe(32),
+    )
+
+
+def verified_database(world: World, target: Target) -> None:
+    """Remember that the database is as it should be, until its Secret or the spec changes."""
+    circumstances = _circumstances(world, target, names.database_secret(target.app.spec.app))
+    if circumstances:
+        world.verified.note(target.name, circumstances)
+
+
+def of_services(world: World, target: Target) -> services.Facts:
+    """Look at the catalog and at the Secrets that the app counts on."""
+    spec = target.app.spec
+    wanted = {*spec.app_secrets, *(each.secret_name for each in spec.services if each.secret_name)}
+    there = {name for name in wanted if _exists(world, target.name, name)}
+    credentials = world.kube.get(kinds.SECRET, target.name, services.CREDENTIALS) if services.beside(target) else None
+    fresh = {name: randomness.token_urlsafe(24) for name in services.beside(target)}
+    return services.Facts(catalog.entries(), frozenset(there), credentials, fresh)
+
+
+def of_publication(world: World, target: Target) -> publish.Facts:
+    """Look at what became of the submission; render only what is to be handed in now."""
+    if publish.published(target.app):
+        return publish.Facts()
+    submission = world.publications.state(target.name, target.app.metadata.generation)
+    if not publish.is_due(target, submission):
+        return publish.Facts(submission)
+    try:
+        return publish.Facts(submission, _rendered(world, target))
+    except BadInput as error:
+        return publish.Facts(
+            submission, fault="; ".join((error.what, *filter(None, (error.why,)), *error.details))[:1000]
+        )
+
+
+def of_flux(world: World, target: Target) -> flux.Facts:
+    """Look at what Flux says, and whether the revisions it names contain the release's commit."""
+    found = world.stores.kustomizations.get(target.settings.flux.namespace, target.name)
+    space = world.stores.namespaces.get("", target.name)
+    if not world.flux_known.is_set():
+        return flux.Facts(installed=False)
+    if target.settled:  # its commit was applied before, and the branch only ever grows
+        return flux.Facts(True, space["metadata"]["uid"] if space else "", found, applied=True)
+    status = (found or {}).get("status") or {}
+    applied, attempted = (
+        _contains(world, target, status.get(key) or "") for key in ("lastAppliedRevision", "lastAttemptedRevision")
+    )
+    return flux.Facts(True, space["metadata"]["uid"] if space else "", found, applied, attempted)
+
+
+def of_rollout(world: World, target: Target) -> rollout.Facts:
+    """Look at Deployments and pods."""
+    return rollout.Facts(world.stores.deployments.within(target.name), world.stores.pods.within(target.name))
+
+
+def of_route(world: World, target: Target) -> route.Facts:
+    """Look at route and endpoints, and ask the Gateway once those say that it is worth it."""
+    stores, workload = world.stores, names.workload(target.app.spec.app)
+    facts = route.Facts(
+        route=stores.routes.get(target.name, workload),
+        slices=stores.slices.within(target.name),
+        pods={pod.metadata.name: pod for pod in stores.pods.within(target.name)},
+        reachable=world.gateway.reachable,
+    )
+    worth_it = target.app.spec.public and not target.settled and world.gateway.reachable
+    if not worth_it or route.ready_to_ask(target, facts):
+        return facts
+    return route.Facts(facts.route, facts.slices, facts.pods, world.gateway.ask(route.host(target)))
+
+
+def of_what_is_left(world: World, target: Target) -> cleanup.Facts:
+    """Look at everything of an environment that is to go, past the watches."""
+    own, where = names.database(target.slot), target.settings.flux.namespace
+    facts = cleanup.Facts(
+        submission=world.publications.state(target.name, target.app.metadata.generation),
+        kustomization=_if_known(world, kinds.KUSTOMIZATION, where, target.name),
+        namespace=world.kube.get(kinds.NAMESPACE, "", target.name),
+        account=world.kube.get(kinds.SERVICE_ACCOUNT, where, target.name),
+        configured=world.databases is not None,
+    )
+    if world.databases is None:
+        return facts
+    retired = cleanup.retired_name(target)
+    there = world.databases.snapshot((own.owner, own.app), (own.name, retired), (own.owner, own.app))
+    return cleanup.Facts(
+        facts.submission,
+        facts.kustomization,
+        facts.namespace,
+        facts.account,
+        owner=there.roles.get(own.owner),
+        login=there.roles.get(own.app),
+        database=there.databases.get(own.name),
+        retired=retired in there.databases,
+    )
+
+
+def _circumstances(world: World, target: Target, secret: str) -> tuple[object, ...]:
+    """Return what the state of the database hangs on, as far as it can be watched; nothing without a Secret."""
+    found = world.stores.secrets.get(target.name, secret)
+    return (target.app.metadata.generation, found["metadata"]["resourceVersion"]) if found else ()
+
+
+def _exists(world: World, space: str, name: str) -> bool:
+    return world.stores.secrets.get(space, name) is not None or world.kube.get(kinds.SECRET, space, name) is not None
+
+
+def _rendered(world: World, target: Target) -> Rendered:
+    service = database.declared(target)
+    known: Mapping[str, str] = {}
+    if services.beside(target):
+        known = services.passwords(world.kube.get(kinds.SECRET, target.name, services.CREDENTIALS))
+    if service is not None:
+        secret = world.kube.get(kinds.SECRET, target.name, names.database_secret(target.app.spec.app))
+        known = {**known, service.name: database.password_of(secret)}
+    return world.render_release(target.app.spec, Observed(target.name, target.settings, known))
+
+
+def _contains(world: World, target: Target, revision: str) -> bool:
+    commit, reached = target.app.status.git.commit if target.app.status.git else "", flux.revision_commit(revision)
+    if not commit or not reached:
+        return False
+    try:
+        return reached == commit or world.publications.writer.contains(reached, commit)
+    except KilterError:
+        return False  # unknown is not yet; Flux will say it again
+
+
+def _if_known(world: World, kind: Kind, space: str, name: str) -> Object | None:
+    """Return an object, or None when there is none, or when the cluster really has no such kind."""
+    try:
+        return world.kube.get(kind, space, name)
+    except Missing:
+        group = kind.api_version.partition("/")[0]
+        crds = Kind(
+            "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+        )
+        if world.kube.get(crds, "", f"{kind.plural}.{group}") is not None:
+            raise  # the kind exists: a server that has just started does not serve it yet
+        return None

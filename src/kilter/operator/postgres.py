@@ -1,0 +1,267 @@
+"""The platform's PostgreSQL, as the operator's own role: CREATEDB and CREATEROLE, never a superuser (B8).
+
+Every change runs in a transaction that first reads the fence row: a leader that was deposed is refused by the server
+itself, and a new leader waits for what is under way (F26). A session that falls silent within such a transaction is
+ended by the server, so that a paused leader holds nobody up. What no transaction can hold, making and dropping a
+database, is made harmless by names: a database is made for an owner role that only exists for this environment, and
+only one that was retired under a name of its own KilterApp is ever dropped.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from kilter.errors import Failed
+from kilter.operator import effects
+from kilter.operator.effects import DatabaseEffect
+from kilter.operator.lease import Deposed, Fence
+from kilter.operator.steps.database import DatabaseFact, RoleFact
+
+CONNECTIONS: Final = 4  # at a time; L6 allows 5
+PATIENCE: Final = 10.0  # seconds until a connection is free
+LOGIN_PATIENCE: Final = 5  # seconds for a new connection
+ROLE_CONNECTIONS: Final = 40  # of one app; one must not exhaust the server for all others (F35)
+SESSION: Final = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "idle_in_transaction_session_timeout": "8s",
+        "lock_timeout": "5s",
+        "statement_timeout": "60s",
+        "search_path": "pg_catalog",
+    }.items()
+)
+
+FENCE_TABLE: Final = """
+CREATE SCHEMA IF NOT EXISTS kilter;
+CREATE TABLE IF NOT EXISTS kilter.fence (
+    only boolean PRIMARY KEY DEFAULT true CHECK (only), number bigint NOT NULL, holder text NOT NULL
+);
+INSERT INTO kilter.fence (number, holder) VALUES (0, '') ON CONFLICT DO NOTHING;
+"""
+ROLES: Final = """
+SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
+WHERE r.rolname = ANY(%s)
+"""
+MEMBERSHIP: Final = """
+SELECT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
+WHERE o.rolname = %s AND u.rolname = %s)
+"""
+DATABASES: Final = """
+SELECT d.datname, pg_get_userbyid(d.datdba), coalesce(shobj_description(d.oid, 'pg_database'), ''),
+    EXISTS (SELECT FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0)
+FROM pg_database d WHERE d.datname = ANY(%s)
+"""
+OWNED_BY_MARKED: Final = """
+SELECT 1 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
+WHERE d.datname = %s AND r.rolname = %s
+"""
+
+
+class DatabaseUnavailable(Failed):
+    """The database server does not answer, or refuses; what it said is in `why`, without any value of ours."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the server has of the names that were asked for."""
+
+    roles: dict[str, RoleFact]
+    databases: dict[str, DatabaseFact]
+    is_member: bool
+
+
+@dataclass
+class Postgres:
+    """Reads and changes roles and databases. Thread-safe; at most CONNECTIONS at a time."""
+
+    url: str = field(repr=False)
+    _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CONNECTIONS))
+    _idle: "list[psycopg.Connection[Any]]" = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _led: int = -1  # the number that the fence row is known to have been set to
+
+    def lead(self, fence: Fence) -> None:
+        """Make this leader's number the one that counts; waits for what earlier leaders have under way.
+
+        Raises Deposed when a higher one leads.
+        """
+        with self._connection() as connection:
+            connection.execute(sql.SQL(FENCE_TABLE))
+            row = connection.execute(
+                "UPDATE kilter.fence SET number = %s, holder = %s WHERE number <= %s RETURNING number",
+                (fence.number, fence.holder, fence.number),
+            ).fetchone()
+            if row is None:
+                raise Deposed("a later leader writes to the database")
+        self._led = fence.number
+
+    def snapshot(self, roles: tuple[str, ...], databases: tuple[str, ...], member_of: tuple[str, str]) -> Snapshot:
+        """Return what there is of these roles and databases, and whether the second role is a member of the first."""
+        with self._connection() as connection:
+            found = connection.execute(ROLES, (list(roles),)).fetchall()
+            rows = connection.execute(DATABASES, (list(databases),)).fetchall()
+            member = connection.execute(MEMBERSHIP, member_of).fetchone()
+        return Snapshot(
+            {name: RoleFact(mark, can_login) for name, can_login, mark in found},
+            {name: DatabaseFact(owner, mark, open_to_all) for name, owner, mark, open_to_all in rows},
+            bool(member and member[0]),
+        )
+
+    def can_log_in(self, role: str, password: str, database: str) -> bool:
+        """Tell whether a role gets in with a password; raises DatabaseUnavailable when that cannot be said."""
+        try:
+            with psycopg.connect(
+                self.url, user=role, password=password, dbname=database, connect_timeout=LOGIN_PATIENCE
+            ):
+                return True
+        except psycopg.OperationalError as error:
+            # Before a login the server's words are all there is: psycopg has no code for them.
+            if any(said in str(error) for said in REFUSED):
+                return False
+            raise _unavailable(error) from None
+
+    def perform(self, effect: DatabaseEffect, fence: Fence) -> None:
+        """Carry out one effect as the leader of that number; raises Deposed, DatabaseUnavailable."""
+        match effect:
+            case effects.CreateDatabase():
+                self._create_database(effect, fence)
+            case effects.DropDatabase():
+                self._drop_database(effect, fence)
+            case _:
+                with self._fenced(fence) as connection:
+                    _change(connection, effect)
+
+    def close(self) -> None:
+        """Close what is open and idle."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _create_database(self, effect: effects.CreateDatabase, fence: Fence) -> None:
+        """Make a database while the fence is held on a second connection; that it exists already is fine."""
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
+        with (
+            self._fenced(fence),
+            self._connection() as connection,
+            contextlib.suppress(psycopg.errors.DuplicateDatabase),
+        ):
+            connection.execute(create.format(sql.Identifier(effect.name), sql.Identifier(effect.owner)))
+
+    def _drop_database(self, effect: effects.DropDatabase, fence: Fence) -> None:
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(effect.retired))
+        with self._fenced(fence), self._connection() as connection:
+            connection.execute(drop)
+
+    @contextlib.contextmanager
+    def _fenced(self, fence: Fence) -> "Iterator[psycopg.Connection[Any]]":
+        """Open a transaction in which this leader's number is still the highest."""
+        if self._led != fence.number:
+            self.lead(fence)
+        with self._connection() as connection, connection.transaction():
+            row = connection.execute("SELECT number FROM kilter.fence FOR SHARE").fetchone()
+            if row is None or row[0] != fence.number:
+                raise Deposed("a later leader writes to the database")
+            yield connection
+
+    @contextlib.contextmanager
+    def _connection(self) -> "Iterator[psycopg.Connection[Any]]":
+        if not self._free.acquire(timeout=PATIENCE):
+            raise DatabaseUnavailable("the database server is busy", why="all of the operator's connections are in use")
+        connection = None
+        try:
+            connection = self._take()
+            yield connection
+            with self._lock:
+                self._idle.append(connection)
+            connection = None
+        except psycopg.Error as error:
+            raise _unavailable(error) from None
+        finally:
+            if connection is not None:
+                connection.close()  # whatever state it is in, the next one begins afresh
+            self._free.release()
+
+    def _take(self) -> "psycopg.Connection[Any]":
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return psycopg.connect(
+                    self.url, autocommit=True, connect_timeout=LOGIN_PATIENCE, options=SESSION, row_factory=tuple_row
+                )
+            try:
+                connection.execute("SELECT 1")
+                return connection
+            except psycopg.Error:
+                connection.close()
+
+
+REFUSED: Final = ("password authentication failed", "is not permitted to log in", "does not exist", "no password")
+
+
+def _change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> None:
+    """Carry out one effect inside of a transaction; what was done before is not done again."""
+    match effect:
+        case effects.CreateRole(name, mark):
+            if _role_mark(connection, name) is None:
+                _run(connection, "CREATE ROLE {0} NOLOGIN INHERIT CONNECTION LIMIT {1}", name, ROLE_CONNECTIONS)
+                _run(connection, "COMMENT ON ROLE {0} IS {1}", name, sql.Literal(mark))
+                # The one who makes a role may admit itself; without it no database can be made for the role.
+                _run(connection, "GRANT {0} TO CURRENT_USER", name)
+        case effects.AdmitRole(owner, member):
+            _run(connection, "GRANT {0} TO {1}", owner, sql.Identifier(member))
+        case effects.SetPassword(role, password):
+            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+            _run(connection, "ALTER ROLE {0} LOGIN PASSWORD {1}", role, sql.Literal(verifier))
+        case effects.SealDatabase(name, owner, mark):
+            _run(connection, "REVOKE ALL ON DATABASE {0} FROM PUBLIC", name)
+            _run(connection, "COMMENT ON DATABASE {0} IS {1}", name, sql.Literal(mark))
+        case effects.CloseRole(name, _):
+            _run(connection, "ALTER ROLE {0} NOLOGIN", name)
+            _end_sessions(connection, "usename", name)
+        case effects.RetireDatabase(name, owner, retired):
+            _retire(connection, name, owner, retired)
+        case effects.DropRole(name, mark):
+            if _role_mark(connection, name) == mark:
+                _run(connection, "DROP ROLE {0}", name)
+        case _:
+            raise AssertionError(f"not to be done in a transaction: {type(effect).__name__}")
+
+
+def _retire(connection: "psycopg.Connection[Any]", name: str, owner: str, retired: str) -> None:
+    """Close a database, end its sessions and rename it, if it still is the owner role's."""
+    if connection.execute(OWNED_BY_MARKED, (name, owner)).fetchone() is None:
+        return
+    _run(connection, "ALTER DATABASE {0} WITH ALLOW_CONNECTIONS false", name)
+    _end_sessions(connection, "datname", name)
+    _run(connection, "ALTER DATABASE {0} RENAME TO {1}", name, sql.Identifier(retired))
+
+
+def _end_sessions(connection: "psycopg.Connection[Any]", column: str, value: str) -> None:
+    """End the sessions of a role or of a database, and wait for each; the sessions of others stay."""
+    select = sql.SQL(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {} = %s AND pid <> pg_backend_pid()"
+    )
+    connection.execute(select.format(sql.Identifier(column)), (value,))
+
+
+def _role_mark(connection: "psycopg.Connection[Any]", name: str) -> str | None:
+    row = connection.execute(ROLES, ([name],)).fetchone()
+    return None if row is None else str(row[2])
+
+
+def _run(connection: "psycopg.Connection[Any]", text: str, name: str, *values: Any) -> None:
+    connection.execute(sql.SQL(text).format(sql.Identifier(name), *values))
+
+
+def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
+    """Keep the server's own first words and nothing of the statement, which may hold a verifier."""
+    said = (error.diag.message_primary or str(error).partition("\n")[0])[:300]
+    return DatabaseUnavailable("the database server did not do it", why=said)

@@ -1,0 +1,123 @@
+"""What was handed to the Git writer and what became of it: the bridge between its futures and steps that only look."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from kilter.errors import BadInput, Busy, Failed, KilterError
+from kilter.operator.effects import Change, Submit
+from kilter.operator.lease import Fence
+from kilter.operator.steps.publish import NONE, Submission
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The commit at which the branch holds a change, and the folder it lies in."""
+
+    commit: str
+    path: str
+
+
+class Writer(Protocol):
+    """The one writer of the flux repository, as a leader has it. It batches what comes while a commit is under way."""
+
+    def submit(self, change: Change) -> "Future[Receipt]":
+        """Ask for a change; raises BadInput for one that can never be written.
+
+        The future has the receipt; or BadInput or Refused-like errors for this change, Busy when another leader writes,
+        any other KilterError when it may be handed in again.
+        """
+
+    def contains(self, revision: str, commit: str) -> bool:
+        """Tell whether a commit is the revision or one of its ancestors; raises KilterError when that is unknown."""
+
+
+class WriterFactory(Protocol):
+    """Makes the writer of a leader."""
+
+    def __call__(self, fence: Fence) -> Writer:
+        """Open the repository as the leader of that number.
+
+        Raises Busy when a later one writes, any other KilterError when it may be tried again.
+        """
+
+
+class ClosedWriter:
+    """Stands for the writer until the repository could be opened, and says why it could not."""
+
+    def __init__(self) -> None:
+        self.why = "the flux repository is being opened"
+
+    def submit(self, change: Change) -> "Future[Receipt]":
+        """Answer that it may be handed in again later."""
+        future: Future[Receipt] = Future()
+        future.set_exception(Failed(self.why))
+        return future
+
+    def contains(self, revision: str, commit: str) -> bool:
+        """Raise Failed: nobody knows yet."""
+        raise Failed(self.why)
+
+
+@dataclass
+class Publications:
+    """One submission per environment, for the newest generation it was made for. Thread-safe; forgotten on restart.
+
+    `on_news` is called, from the writer's thread, with the key of whatever has come to an end.
+    """
+
+    writer: Writer  # a ClosedWriter at first
+    on_news: Callable[[str], None]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _held: dict[str, tuple[int, Submission]] = field(default_factory=dict)
+
+    def state(self, key: str, generation: int) -> Submission:
+        """Return what became of the submission for that generation."""
+        with self._lock:
+            held = self._held.get(key)
+        return held[1] if held is not None and held[0] == generation else NONE
+
+    def submit(self, effect: Submit) -> None:
+        """Hand a change in; raises Busy when another leader writes."""
+        try:
+            future = self.writer.submit(effect.change)
+        except BadInput as error:
+            self._hold(effect, Submission("refused", message=_words(error)))
+            return
+        self._hold(effect, Submission("pending"))
+        future.add_done_callback(lambda done: self._ended(effect, done))
+
+    def forget(self, key: str) -> None:
+        """Drop what is known of an environment that is gone."""
+        with self._lock:
+            self._held.pop(key, None)
+
+    def _ended(self, effect: Submit, future: "Future[Receipt]") -> None:
+        error = future.exception() if not future.cancelled() else None
+        now = datetime.now(UTC)
+        if future.cancelled() or isinstance(error, Busy):
+            found = Submission("unpublished", message="this operator does not lead any more", ended=now)
+        elif isinstance(error, BadInput):
+            found = Submission("refused", message=_words(error))
+        elif error is not None:
+            found = Submission("unpublished", message=_words(error), ended=now)
+        else:
+            receipt = future.result()
+            found = Submission("published", receipt.commit, receipt.path)
+        self._hold(effect, found)
+        self.on_news(effect.key)
+
+    def _hold(self, effect: Submit, submission: Submission) -> None:
+        with self._lock:
+            held = self._held.get(effect.key)
+            if held is None or held[0] <= effect.generation:
+                self._held[effect.key] = (effect.generation, submission)
+
+
+def _words(error: BaseException) -> str:
+    if not isinstance(error, KilterError):
+        return type(error).__name__
+    return ": ".join(part for part in (error.what, error.why, *error.details) if part)[:600]

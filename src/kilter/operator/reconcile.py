@@ -1,0 +1,263 @@
+"""One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from kilter.api import kilterapp
+from kilter.api.crd import STATUS_RULE
+from kilter.api.kilterapp import FINALIZER, KilterApp
+from kilter.api.kilterapp_status import Status
+from kilter.api.words import ConditionType, Phase
+from kilter.errors import BadInput
+from kilter.operator import kinds, observe, tail
+from kilter.operator.kube import Conflict, KubeError
+from kilter.operator.lease import Deposed
+from kilter.operator.perform import perform
+from kilter.operator.postgres import DatabaseUnavailable
+from kilter.operator.status import Walk, Walked, advanced, begun, leaving, report
+from kilter.operator.steps import admission, cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
+from kilter.operator.views import Unreadable
+from kilter.operator.world import LOG, World
+
+INVALID: Final = frozenset({400, 422})  # answers of the API server that a later try would only repeat
+REFUSED: Final = frozenset({403, 404})  # those that others can change: rights, a namespace that is on its way out
+FAILED_AGAIN: Final = 60.0  # seconds until another look at what failed, should no event come
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: the phase it is part of, the condition it decides, and how it comes to its decision."""
+
+    phase: Phase
+    condition: ConditionType
+    decide: Callable[[World, Target], Decision]
+    after: Callable[[World, Target], None] | None = None  # when it is Done and had nothing to do
+
+
+STEPS: Final = (
+    Step("Preflight", "PreflightPassed", lambda world, target: admission.decide(target)),
+    Step("Provisioning", "NamespaceReady", lambda w, t: namespace.decide(t, observe.of_namespace(w, t))),
+    Step(
+        "Provisioning",
+        "DatabaseReady",
+        lambda w, t: database.decide(t, observe.of_database(w, t)),
+        observe.verified_database,
+    ),
+    Step("Provisioning", "SecretsReady", lambda w, t: services.decide_secrets(t, observe.of_services(w, t))),
+    Step("Preflight", "PreflightPassed", lambda w, t: services.decide_preflight(t, observe.of_services(w, t))),
+    Step("Publishing", "Published", lambda w, t: publish.decide(t, observe.of_publication(w, t))),
+    Step("Reconciling", "Reconciled", lambda w, t: flux.decide(t, observe.of_flux(w, t))),
+    Step("RollingOut", "RouteReady", lambda w, t: rollout.decide(t, observe.of_rollout(w, t))),
+    Step("RollingOut", "RouteReady", lambda w, t: route.decide(t, observe.of_route(w, t))),
+)
+ORDER: Final[tuple[ConditionType, ...]] = (
+    "NamespaceReady", "DatabaseReady", "SecretsReady", "PreflightPassed", "Published", "Reconciled", "RouteReady",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Again:
+    """When to look again: after so many seconds, if at all; `failed` asks for longer and longer waits instead."""
+
+    after: float | None = None
+    failed: bool = False
+
+
+def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
+    """Look at one KilterApp once. Raises Deposed when this operator may not write, KubeError to be tried again."""
+    app = world.stores.apps.get(kilterapp.NAMESPACE, name)
+    if app is None:
+        world.publications.forget(name)
+        world.verified.forget(name)
+        return Again()
+    if isinstance(app, Unreadable):
+        return _unreadable(world, app)
+    try:
+        return _handle(world, app, steps)
+    except Conflict:
+        return Again(0.0)  # it changed while it was looked at; what it is now comes by the watch
+
+
+def _handle(world: World, app: KilterApp, steps: Sequence[Step]) -> Again:
+    if app.metadata.deletion_timestamp:
+        return _leave(world, app) if FINALIZER in app.metadata.finalizers else Again()
+    if app.spec.suspended:
+        return Again()
+    if app.spec.sequence < app.status.sequence:
+        LOG.warning("a lower sequence is ignored", extra=_about(app))
+        return Again()
+    if FINALIZER not in app.metadata.finalizers:
+        app = _finalizers(world, app, (*app.metadata.finalizers, FINALIZER))
+    now = datetime.now(UTC).replace(microsecond=0)
+    status = begun(app, world.settings.readiness_timeout, now)
+    target = Target(_with(app, status), world.settings, now)
+    return _walk(world, app, target, steps)
+
+
+def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -> Again:
+    walked: list[Walked] = []
+    warnings: list[str] = []
+    for step in steps:
+        decision = _decide(step, world, target)
+        if decision.effects and not target.settled and app.status.phase != step.phase:
+            app = _write(world, app, _entering(world, target, step, walked))
+            target = replace(target, app=_with(target.app, app.status))
+        verdict = _carry_out(world, decision, warnings)
+        target = replace(target, app=_with(target.app, report(target.app.status, decision.report)))
+        walked.append(Walked(step.phase, step.condition, verdict))
+        if isinstance(verdict, Done) and step.after and not decision.effects:
+            step.after(world, target)
+        # What was Ready is looked at as a whole: one thing that cannot be checked right now hides no other.
+        if not isinstance(verdict, Done) and not target.settled:
+            break
+    walk = Walk(walked, ORDER, len(walked) == len(steps), _tail(world, target, walked), tuple(warnings))
+    _write(world, app, advanced(target, walk, world.leadership.fence().number))
+    return _again(target, walk)
+
+
+def _decide(step: Step, world: World, target: Target) -> Decision:
+    try:
+        return step.decide(world, target)
+    except DatabaseUnavailable as error:
+        return Decision(Wait("DatabaseUnavailable", f"{error.what}: {error.why}", 10.0))
+    except BadInput as error:
+        return Decision(Failed("Invalid", ": ".join(filter(None, (error.what, error.why)))))
+
+
+def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict:
+    """Carry out a decision's effects in order and return its verdict, or what kept them from being carried out."""
+    try:
+        warnings.extend(warning for effect in decision.effects if (warning := perform(world, effect)))
+    except DatabaseUnavailable as error:
+        return Wait("DatabaseUnavailable", f"{error.what}: {error.why}", 10.0)
+    except KubeError as error:
+        said = f"{error.what}: {error.why}"
+        if error.code in INVALID:
+            return Failed("Refused", said)
+        if error.code in REFUSED:
+            return Wait("Refused", said, 15.0)
+        raise
+    return decision.verdict
+
+
+def _leave(world: World, app: KilterApp) -> Again:
+    """Take the next step of the way out; the finalizer goes when nothing is left."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    target = Target(app, world.settings, now)
+    decision = _decide(Step("Deleting", "Ready", _leaving), world, target)
+    if isinstance(decision.verdict, Done):
+        _finalizers(world, app, tuple(each for each in app.metadata.finalizers if each != FINALIZER))
+        world.publications.forget(app.metadata.name)
+        LOG.info(f"deleted: {decision.verdict.message}", extra=_about(app))
+        return Again()
+    verdict = _carry_out(world, decision, [])
+    _write(world, app, leaving(target, verdict, world.leadership.fence().number))
+    return Again(verdict.after if isinstance(verdict, Wait) else FAILED_AGAIN)
+
+
+def _leaving(world: World, target: Target) -> Decision:
+    if not admission.is_own_name(target):
+        return Decision(Done("it never had a name under which anything could be made"))
+    return cleanup.decide(target, observe.of_what_is_left(world, target))
+
+
+def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
+    """Write status, if it says anything new, and return the object as it is then; the only function that does.
+
+    Refused by the API server when the object changed since it was read, and when a later leader has written it (F26).
+    """
+    if status == app.status:
+        return app
+    metadata = app.metadata
+    body = {
+        "apiVersion": kilterapp.API_VERSION,
+        "kind": kilterapp.KIND,
+        "metadata": {
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "resourceVersion": metadata.resource_version,
+        },
+        "status": msgspec.to_builtins(status),
+    }
+    world.leadership.fence()
+    try:
+        applied = world.kube.apply(body, force=True, subresource="status")
+    except KubeError as error:
+        if error.code == 422 and STATUS_RULE[1] in error.why:
+            raise Deposed("a later leader writes status") from None
+        raise
+    return _taken(world, applied)
+
+
+def _entering(world: World, target: Target, step: Step, walked: Sequence[Walked]) -> Status:
+    """Return the status that says what is about to be done."""
+    waiting = Walked(step.phase, step.condition, Wait("UnderWay", "under way"))
+    return advanced(target, Walk([*walked, waiting], ORDER, complete=False), world.leadership.fence().number)
+
+
+def _finalizers(world: World, app: KilterApp, finalizers: Sequence[str]) -> KilterApp:
+    world.leadership.fence()
+    metadata = {"finalizers": list(finalizers), "resourceVersion": app.metadata.resource_version}
+    patch = {"metadata": metadata}
+    return _taken(world, world.kube.merge(kinds.APP, app.metadata.namespace, app.metadata.name, patch))
+
+
+def _taken(world: World, thing: dict[str, Any]) -> KilterApp:
+    """Take the API server's answer as the newest state; raises Conflict for one that cannot be read."""
+    world.stores.put(thing)
+    try:
+        return msgspec.convert(thing, KilterApp)
+    except msgspec.ValidationError as error:
+        raise Conflict(409, "Unreadable", str(error)) from None
+
+
+def _unreadable(world: World, app: Unreadable) -> Again:
+    """Say on the object itself that it cannot be read; all others are handled as ever (O3)."""
+    LOG.error("a KilterApp cannot be read", extra={"app": app.metadata.name})
+    failure = {
+        "phase": "Preflight",
+        "reason": "Unreadable",
+        "message": f"this operator cannot read it: {app.why}"[:500],
+    }
+    status = {"phase": "Failed", "failure": failure, "observedGeneration": app.metadata.generation}
+    world.leadership.fence()
+    path = kinds.APP.path(app.metadata.namespace, app.metadata.name, "status")
+    media = "application/merge-patch+json"
+    world.kube.request(
+        "PATCH", path, {"status": status}, params={"fieldManager": kilterapp.STATUS_MANAGER}, media=media
+    )
+    return Again()
+
+
+def _tail(world: World, target: Target, walked: Sequence[Walked]) -> tuple[str, ...]:
+    """Return the last lines of the container that a failure is about; those already on record are not read again."""
+    failed = next((each.verdict for each in walked if isinstance(each.verdict, Failed)), None)
+    known = target.app.status.failure
+    if failed is None or failed.log is None:
+        return ()
+    if known is not None and known.log_tail and (known.reason, known.object) == (failed.reason, failed.object):
+        return known.log_tail
+    return tail.read(world.kube, target, failed.log)
+
+
+def _again(target: Target, walk: Walk) -> Again:
+    waits = [each.verdict.after for each in walk.steps if isinstance(each.verdict, Wait)]
+    if any(isinstance(each.verdict, Failed) for each in walk.steps):
+        waits.append(FAILED_AGAIN)
+    deadline = target.app.status.deadline_at
+    if waits and deadline is not None and deadline > target.now:
+        waits.append((deadline - target.now).total_seconds() + 1.0)
+    return Again(min(waits)) if waits else Again()
+
+
+def _with(app: KilterApp, status: Status) -> KilterApp:
+    return msgspec.structs.replace(app, status=status)
+
+
+def _about(app: KilterApp) -> dict[str, str]:
+    return {"app": app.metadata.name, "deploy": app.spec.deploy_id}

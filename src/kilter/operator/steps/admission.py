@@ -1,0 +1,47 @@
+"""Whether this operator can carry the spec out at all, before anything is made for it."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from kilter.api.kilterapp import Spec
+from kilter.errors import BadInput
+from kilter.operator.steps.base import Decision, Done, Failed, Target
+from kilter.render import names
+
+# What the platform is to do and this release cannot: a spec that asks for it fails, nothing of it is left out silently.
+NOT_YET: Final[tuple[tuple[str, Callable[[Spec], bool], str], ...]] = (
+    ("migration", lambda spec: spec.migration.run, "run migrations with the app's own command, and deploy without it"),
+    ("seeds", lambda spec: spec.seeds.run, "load the data by hand, and deploy without it"),
+    ("secrets", lambda spec: spec.secrets is not msgspec.UNSET, "leave `secrets` out; make the Secrets by hand"),
+    ("patches", lambda spec: bool(spec.patches), "leave `deploy.patches` out"),
+    ("rollbackTo", lambda spec: spec.rollback_to is not None, "deploy the earlier image anew"),
+)
+
+
+def is_own_name(target: Target) -> bool:
+    """Tell whether the object has a name that its environment may have."""
+    try:
+        return target.name in names.object_names(target.slot)
+    except BadInput:
+        return False
+
+
+def decide(target: Target) -> Decision:
+    """Refuse names that are not the environment's own, and what this release cannot do yet."""
+    spec = target.app.spec
+    try:
+        allowed = names.object_names(target.slot)
+    except BadInput as error:
+        return Decision(Failed("InvalidName", f"{error.what}: {error.why}"))
+    if target.name not in allowed:
+        said = f"{target.slot} may be called {' or '.join(allowed)}, not {target.name}"
+        return Decision(Failed("ForeignName", said, f"KilterApp {target.name}"))
+    asked = [(field, instead) for field, is_asked, instead in NOT_YET if is_asked(spec)]
+    if asked:
+        fields = ", ".join(f"`{field}`" for field, _ in asked)
+        hint = "; ".join(instead for _, instead in asked)
+        said = f"this release of the operator cannot do what {fields} asks for, not yet: {hint}"
+        return Decision(Failed("NotYet", said, f"KilterApp {target.name}"))
+    return Decision(Done("this operator can carry the deploy out"))

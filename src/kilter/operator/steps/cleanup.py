@@ -1,0 +1,158 @@
+"""The way out: everything of an environment goes, in an order in which nothing brings it back, and nothing else goes.
+
+Git first, so that nobody applies anew; then Flux's object, which prunes while its rights still stand; then namespace,
+service account, and last the database. Only what carries the environment's own marks is deleted, by uid (DP-Q25, F37).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kilter.api.words import DatabasePolicy
+from kilter.operator import effects, kinds
+from kilter.operator.effects import Change, Effect, Submit
+from kilter.operator.kinds import Kind, Object
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
+from kilter.operator.steps.database import DatabaseFact, RoleFact, mark
+from kilter.operator.steps.publish import NONE, Submission, is_due
+from kilter.render import names
+
+POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is left, asked for one by one and past every cache: what a cache does not hold may still be there."""
+
+    submission: Submission = NONE
+    kustomization: Object | None = None
+    namespace: Object | None = None
+    account: Object | None = None
+    configured: bool = True  # whether there is a database server to ask
+    owner: RoleFact | None = None
+    login: RoleFact | None = None
+    database: DatabaseFact | None = None
+    retired: bool = False  # the database waits under its last name to be dropped
+
+
+def decide(target: Target, facts: Facts) -> Decision:
+    """Delete the next thing; Done when nothing of the environment is left but what policy keeps."""
+    return (
+        _git(target, facts)
+        or _flux(target, facts)
+        or _object(target, kinds.NAMESPACE, facts.namespace)
+        or _object(target, kinds.SERVICE_ACCOUNT, facts.account)
+        or _database(target, facts)
+        or Decision(Done("nothing of it is left" + (", its database is kept" if _kept(target, facts) else "")))
+    )
+
+
+def policy(target: Target) -> DatabasePolicy:
+    """Return what becomes of the database; anything that is not a clear order to drop it keeps it."""
+    said = target.app.metadata.annotations.get(POLICY, target.app.spec.database_on_delete)
+    return "drop" if said == "drop" else "keep"
+
+
+def retired_name(target: Target) -> str:
+    """Return the last name of the database: of this very KilterApp, so that a later one's can never be meant."""
+    return f"{names.database(target.slot).name}__gone_{target.app.metadata.uid[:8]}"
+
+
+def residue(target: Target, facts: Facts) -> tuple[str, ...]:
+    """Return what of the environment's own is still there, and is not kept on purpose."""
+    named: Mapping[str, Object | None] = {
+        "Kustomization": facts.kustomization,
+        "Namespace": facts.namespace,
+        "ServiceAccount": facts.account,
+    }
+    found = [f"{kind} {target.name}" for kind, thing in named.items() if _own(target, thing)]
+    if policy(target) == "drop":
+        own = names.database(target.slot)
+        found += [f"role {name}" for name, role in _roles(target, facts) if role.mark == mark(target)]
+        found += [f"database {own.name}"] if _owns_database(target, facts) else []
+        found += [f"database {retired_name(target)}"] if facts.retired else []
+    return tuple(found)
+
+
+def _git(target: Target, facts: Facts) -> Decision | None:
+    submission, spec = facts.submission, target.app.spec
+    if submission.state == "published":
+        return None
+    if submission.state == "refused":
+        return Decision(Failed("NotRemovable", submission.message, f"apps/{target.slot}"))
+    if submission.state == "pending":
+        return Decision(Wait("RemovingFromGit", "waiting for the commit that removes it", 60.0))
+    change = Change(spec.org, spec.app, spec.env, target.name, None, deploy=spec.deploy_id, actor=spec.actor)
+    said = f": {submission.message}" if submission.message else ""
+    wait = Wait("RemovingFromGit", f"waiting for the commit that removes it{said}", 15.0)
+    submit = Submit(target.name, target.app.metadata.generation, change)
+    return Decision(wait, (submit,) if is_due(target, submission) else ())
+
+
+def _flux(target: Target, facts: Facts) -> Decision | None:
+    found = _object(target, kinds.KUSTOMIZATION, facts.kustomization)
+    if found is None or not isinstance(found.verdict, Wait):
+        return found
+    unblock = (
+        f"kubectl -n {target.settings.flux.namespace} patch kustomization {target.name} --type=merge "
+        '-p \'{"metadata":{"finalizers":null}}\''
+    )
+    said = f"waiting for Flux to prune what it applied; if there is no Flux any more: {unblock}"
+    return Decision(Wait("Pruning", said, 10.0), found.effects)
+
+
+def _object(target: Target, kind: Kind, thing: Object | None) -> Decision | None:
+    """Delete an object of the environment's own and wait until it is gone; leave a foreign one alone."""
+    if thing is None or not _own(target, thing):
+        return None
+    metadata = thing["metadata"]
+    wait = Wait(f"{kind.kind}Ending", f"waiting until the {kind.kind} {target.name} is gone{_held(thing)}", 5.0)
+    if metadata.get("deletionTimestamp"):
+        return Decision(wait)
+    return Decision(wait, (effects.Delete(kind, metadata.get("namespace", ""), metadata["name"], metadata["uid"]),))
+
+
+def _held(thing: Object) -> str:
+    """Say what keeps a namespace from going, in the words of its conditions."""
+    conditions = (thing.get("status") or {}).get("conditions") or []
+    said = [each["message"] for each in conditions if each.get("status") == "True" and each.get("message")]
+    return f" ({'; '.join(said)[:400]})" if said else ""
+
+
+def _database(target: Target, facts: Facts) -> Decision | None:
+    own, ours = names.database(target.slot), mark(target)
+    if not facts.configured:
+        if target.app.status.database is None or policy(target) == "keep":
+            return None
+        return Decision(Failed("NoDatabaseServer", f"nobody can drop {own.name}: no database server is configured"))
+    if policy(target) == "keep":
+        closes = facts.login is not None and facts.login.mark == ours and facts.login.can_login
+        wait = Wait("ClosingDatabase", f"closing the database {own.name}, which is kept", 1.0)
+        return Decision(wait, (effects.CloseRole(own.app, ours),)) if closes else None
+    needed: list[Effect] = []
+    if _owns_database(target, facts):
+        needed.append(effects.RetireDatabase(own.name, own.owner, retired_name(target)))
+    if facts.retired or needed:
+        needed.append(effects.DropDatabase(retired_name(target)))
+    needed += [effects.DropRole(name, ours) for name, role in _roles(target, facts) if role.mark == ours]
+    wait = Wait("DroppingDatabase", f"dropping the database {own.name}", 1.0)
+    return Decision(wait, tuple(needed)) if needed else None
+
+
+def _roles(target: Target, facts: Facts) -> list[tuple[str, RoleFact]]:
+    own = names.database(target.slot)
+    return [(name, role) for name, role in ((own.app, facts.login), (own.owner, facts.owner)) if role is not None]
+
+
+def _owns_database(target: Target, facts: Facts) -> bool:
+    """Tell whether the database is the environment's own: its owner role is, and owns it."""
+    owner = facts.owner is not None and facts.owner.mark == mark(target)
+    return owner and facts.database is not None and facts.database.owner == names.database(target.slot).owner
+
+
+def _own(target: Target, thing: Object | None) -> bool:
+    return thing is not None and is_own(target, thing["metadata"].get("labels") or {})
+
+
+def _kept(target: Target, facts: Facts) -> bool:
+    return policy(target) == "keep" and _owns_database(target, facts)

@@ -1,0 +1,112 @@
+"""Flux: the object by which it applies the environment, and what it says of the commit (DP-19, DP-Q16, F33)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kilter.api.kilterapp_status import Flux as Reported
+from kilter.operator import kinds
+from kilter.operator.covers import covers
+from kilter.operator.effects import Apply, Effect, PokeSource
+from kilter.operator.kinds import Object
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
+
+REQUESTED_AT: Final = "reconcile.fluxcd.io/requestedAt"
+INTERVAL: Final = "10m0s"  # as the API server writes it back
+RETRY: Final = "30s"
+TIMEOUT: Final = "2m0s"
+PROGRESSING: Final = frozenset({"Progressing", "ProgressingWithRetry", "DependencyNotReady", "ArtifactFailed"})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The environment's Kustomization, and the uid of its namespace.
+
+    `applied` and `attempted` tell whether the revision that Flux applied, or tried, contains the release's commit.
+    """
+
+    installed: bool = True
+    namespace_uid: str = ""
+    kustomization: Object | None = None
+    applied: bool = False
+    attempted: bool = False
+
+
+def decide(target: Target, facts: Facts) -> Decision:
+    """Have Flux apply the commit, and wait until it says that it has; nothing is applied past it."""
+    if not facts.installed:
+        return Decision(Failed("FluxMissing", "Flux is not installed on this cluster, so nothing can be applied"))
+    found = facts.kustomization
+    named = f"Kustomization {target.name}"
+    if found is not None and not is_own(target, found["metadata"].get("labels") or {}):
+        said = f"{named} in {target.settings.flux.namespace} was not made by kilter for {target.slot}"
+        return Decision(Failed("KustomizationTaken", said, named))
+    wanted = kustomization(target, facts.namespace_uid)
+    effects: tuple[Effect, ...] = () if covers(found, wanted) else (Apply(wanted),)
+    status: dict[str, Any] = (found or {}).get("status") or {}
+    # Every commit of anybody's moves this revision on; what matters is the first that held the release.
+    report = {} if target.settled else {"flux": Reported(applied_revision=status.get("lastAppliedRevision") or "")}
+    commit = target.app.status.git.commit if target.app.status.git else ""
+    ready = _ready(status)
+    failed = ready.get("status") == "False" and ready.get("reason") not in PROGRESSING
+    if failed and (facts.attempted or target.settled):
+        return Decision(Failed(ready.get("reason") or "NotApplied", _message(ready), named), effects, report)
+    if facts.applied and found is not None:
+        return Decision(Done(f"Flux applied {commit[:12]}"), effects, report)
+    if found is not None and found.get("spec", {}).get("suspend"):
+        return Decision(Wait("FluxSuspended", f"waiting for Flux: {named} is suspended{_since(target)}"), effects)
+    wait = Wait("WaitingForFlux", f"waiting for Flux to apply {commit[:12]}{_since(target)}", 20.0)
+    return Decision(wait, (*effects, PokeSource(commit)), report)
+
+
+def kustomization(target: Target, namespace_uid: str) -> Object:
+    """Return the Kustomization of the environment: its path, its namespace, its own service account.
+
+    The annotation by which Flux is asked to look at once names the commit and the namespace: a new commit is a request,
+    and so is a namespace that was made anew.
+    """
+    flux, git = target.settings.flux, target.app.status.git
+    request = f"{git.commit if git else ''}.{namespace_uid[:8]}"
+    return {
+        "apiVersion": kinds.KUSTOMIZATION.api_version,
+        "kind": kinds.KUSTOMIZATION.kind,
+        "metadata": {
+            "name": target.name,
+            "namespace": flux.namespace,
+            "labels": target.labels,
+            "annotations": {REQUESTED_AT: request},
+        },
+        "spec": {
+            "interval": INTERVAL,
+            "retryInterval": RETRY,
+            "timeout": TIMEOUT,
+            "prune": True,
+            # The operator judges readiness by the release's own answer; waiting here would hold the next commit up.
+            "wait": False,
+            "path": f"./{git.path if git else ''}",
+            "sourceRef": {"kind": kinds.GIT_REPOSITORY.kind, "name": flux.source},
+            "serviceAccountName": target.name,
+            "targetNamespace": target.name,
+            "decryption": {"provider": "sops", "secretRef": {"name": flux.decryption_secret}},
+        },
+    }
+
+
+def revision_commit(revision: str) -> str:
+    """Return the commit of a revision as Flux writes it (`main@sha1:…`, or `main/…` as it once did)."""
+    return revision.rpartition(":")[2].rpartition("/")[2]
+
+
+def _ready(status: dict[str, Any]) -> dict[str, str]:
+    conditions = status.get("conditions") or []
+    return next((each for each in conditions if each.get("type") == "Ready"), {})
+
+
+def _message(condition: dict[str, str]) -> str:
+    said = " ".join(condition.get("message", "").split())[:500]
+    return f"Flux could not apply the release: {said or 'it does not say why'}"
+
+
+def _since(target: Target) -> str:
+    conditions = target.app.status.conditions
+    since = next((each.last_transition_time for each in conditions if each.type == "Published"), None)
+    return f" since {since:%H:%M:%S} UTC" if since else ""

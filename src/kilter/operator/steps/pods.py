@@ -1,0 +1,84 @@
+"""Why a release's pods will not start: the signals that end a wait at once (DP-Q45). Pure."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from kilter.operator.steps.base import Failed, Log
+from kilter.operator.views import Container, Deployment, Pod
+
+# No registry says these of an image that it would give a moment later.
+HOPELESS: Final = re.compile(
+    r"not found|manifest unknown|does not exist|denied|unauthorized|forbidden|no match for platform|invalid reference",
+    re.IGNORECASE,
+)
+CANNOT_START: Final = {
+    "CreateContainerConfigError": "cannot be configured",
+    "CreateContainerError": "cannot be created",
+    "InvalidImageName": "has an image name that is none",
+    "RunContainerError": "cannot be started",
+    "ErrImageNeverPull": "has an image that is not there",
+}
+PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
+TEXT: Final = 400  # characters of what Kubernetes says
+
+
+def failure(pods: Iterable[Pod], deployments: Iterable[Deployment]) -> Failed | None:
+    """Return the first signal that waiting will not help, or None."""
+    for pod in sorted(pods, key=lambda each: each.metadata.name):
+        found = _unschedulable(pod) or next((said for each in pod.containers if (said := _container(pod, each))), None)
+        if found is not None:
+            return found
+    return next((said for each in deployments if (said := _deployment(each))), None)
+
+
+def _container(pod: Pod, container: Container) -> Failed | None:
+    waiting, named = container.state.waiting, f"Pod {pod.metadata.name}"
+    if waiting is None:
+        return None
+    if waiting.reason in PULLING and HOPELESS.search(waiting.message):
+        said = f"the image of {container.name} cannot be pulled: {_short(waiting.message)}"
+        return Failed("ImagePullFailed", said, named)
+    if waiting.reason in CANNOT_START:
+        said = f"the container {container.name} {CANNOT_START[waiting.reason]}: {_short(waiting.message)}"
+        return Failed(waiting.reason, said, named)
+    if waiting.reason == "CrashLoopBackOff":
+        log = Log(pod.metadata.name, container.name, previous=True)
+        return Failed("CrashLoop", _crash(container), named, log)
+    return None
+
+
+def _crash(container: Container) -> str:
+    ended, times = container.last_state.terminated, container.restart_count
+    said = f"the container {container.name} ends again and again, {times} time{'s' if times != 1 else ''} so far"
+    if ended is None:
+        return said
+    if ended.reason == "OOMKilled":
+        return f"{said}: it needs more memory than its limit"
+    if ended.exit_code == 0:
+        return f"{said}: it ends with exit code 0 instead of serving"
+    return f"{said}, last with exit code {ended.exit_code}"
+
+
+def _unschedulable(pod: Pod) -> Failed | None:
+    for condition in pod.status.conditions or ():
+        if (condition.type, condition.status, condition.reason) == ("PodScheduled", "False", "Unschedulable"):
+            said = f"no node has room for the pod: {_short(condition.message)}"
+            return Failed("Unschedulable", said, f"Pod {pod.metadata.name}")
+    return None
+
+
+def _deployment(deployment: Deployment) -> Failed | None:
+    named = f"Deployment {deployment.metadata.name}"
+    for condition in deployment.status.conditions or ():
+        if condition.type == "ReplicaFailure" and condition.status == "True":
+            quota = "exceeded quota" in condition.message
+            said = f"its pods cannot be made: {_short(condition.message)}"
+            return Failed("QuotaExceeded" if quota else condition.reason or "ReplicaFailure", said, named)
+        if condition.type == "Progressing" and condition.status == "False":
+            return Failed(condition.reason or "NotProgressing", _short(condition.message), named)
+    return None
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:TEXT] or "Kubernetes does not say why"

@@ -1,0 +1,66 @@
+"""The roll-out: every Deployment of the release has all its pods ready, or something says that it never will."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kilter.api.kilterapp_status import Workload
+from kilter.operator.steps import pods
+from kilter.operator.steps.base import Decision, Done, Target, Verdict, Wait
+from kilter.operator.views import Deployment, Pod
+from kilter.render.names import RELEASE
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The Deployments and the pods of the namespace, those of earlier releases among them."""
+
+    deployments: Sequence[Deployment] = ()
+    pods: Sequence[Pod] = ()
+
+
+def decide(target: Target, facts: Facts) -> Decision:
+    """Compare what runs with the release."""
+    deploy = target.app.spec.deploy_id
+    current = [pod for pod in facts.pods if pod.metadata.label(RELEASE) == deploy and _counts(pod)]
+    found = {each.metadata.name: each for each in facts.deployments}
+    wanted = [found.get(name) for name in target.workloads()]
+    report = {"workloads": tuple(_report(each, facts.pods, deploy) for each in wanted if each is not None)}
+    own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
+    if failed := pods.failure(current, own):
+        return Decision(failed, report=report)
+    pairs = zip(target.workloads(), wanted, strict=True)
+    waits = [said for name, each in pairs if (said := _missing(target, name, each))]
+    verdict: Verdict = Wait("RollingOut", "; ".join(waits)) if waits else Done("all pods of the release are ready")
+    return Decision(verdict, report=report)
+
+
+def _missing(target: Target, name: str, found: Deployment | None) -> str:
+    """Say what a Deployment lacks. Once the release was Ready, some pods coming and going is Kubernetes' daily work."""
+    if found is None:
+        return f"{name} has not been applied yet"
+    spec, status = found.spec, found.status
+    if found.metadata.label(RELEASE) != target.app.spec.deploy_id:
+        return f"{name} is still that of an earlier release"
+    if status.observed_generation < found.metadata.generation:
+        return f"{name} has not been looked at yet"
+    old, ready = status.replicas - status.updated_replicas, min(status.ready_replicas, status.available_replicas)
+    lacks = (
+        (status.updated_replicas < spec.replicas, f"{status.updated_replicas} of {spec.replicas} pods are made"),
+        (old > 0, f"{old} pods of an earlier release still end"),
+        (ready < spec.replicas, f"{ready} of {spec.replicas} pods are ready"),
+    )
+    enough = target.settled and status.ready_replicas > 0
+    return next((f"{name}: {said}" for lacking, said in lacks if lacking and not enough), "")
+
+
+def _report(deployment: Deployment, found: Sequence[Pod], deploy: str) -> Workload:
+    name = deployment.metadata.name
+    current = deployment.metadata.label(RELEASE) == deploy
+    own = [pod for pod in found if pod.metadata.name.startswith(f"{name}-") and pod.metadata.label(RELEASE) == deploy]
+    restarts = sum(container.restart_count for pod in own for container in pod.containers)
+    ready = min(deployment.status.ready_replicas, deployment.status.updated_replicas) if current else 0
+    return Workload(name=name, desired=deployment.spec.replicas, ready=ready, restarts=restarts)
+
+
+def _counts(pod: Pod) -> bool:
+    return pod.metadata.deletion_timestamp is None and pod.status.phase not in ("Succeeded", "Failed")
