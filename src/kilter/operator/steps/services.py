@@ -74,7 +74,7 @@ def _services(target: Target, facts: Facts) -> list[str]:
             continue
         if entry is None:
             faults.append(f"service {service.name}: the platform's catalog has no {service.kind}")
-        elif not entry.deployable:
+        elif entry.deploy is None:
             faults.append(f"service {service.name}: {entry.title} is for local clusters only; make it external")
         elif service.kind == DATABASE:
             databases.append(service.name)

@@ -7,7 +7,8 @@ from kilter.catalog.load import chart as catalog_chart
 from kilter.errors import Failed
 from kilter.render import names
 from kilter.render.charts import APP, chart
-from kilter.render.manifests import WORKLOADS, Object, chart_objects
+from kilter.render.manifests import WORKLOADS, chart_objects
+from kilter.render.ownership import Object
 from kilter.render.production.release import AppRelease, Platform
 from kilter.render.production.services import Binding, secrets
 from kilter.render.production.values import values
