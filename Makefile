@@ -10,10 +10,11 @@ export UV_PYTHON_DOWNLOADS ?= never
 UV := $(shell command -v uv || echo build/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 TESTBED := python3 testbed
+TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check fix unit cluster golden docs bench testbed testbed-down wheel clean environment
+.PHONY: help demo test check fix unit cluster golden docs bench testbed testbed-platform testbed-down wheel clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +54,10 @@ bench: wheel testbed ## measure, print a table, write bench/results/*.json
 	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)
 
 testbed: ## make this machine able to run real clusters (does nothing where Docker and the registries work)
-	$(TESTBED) up
+	$(TESTBED) up --for $(TESTBED_FOR)
+
+testbed-platform: ## the same, with Flux, Traefik and metrics-server for the shared platform
+	$(TESTBED) up --for platform
 
 testbed-down: ## end everything that `make testbed` started
 	$(TESTBED) down

@@ -13,7 +13,7 @@ from testbed.build import finished, locked, perform
 from testbed.environment import export_lines, product_environment
 from testbed.home import Home
 from testbed.network import unmount_below
-from testbed.plan import UnknownStage, keys_of, selection
+from testbed.plan import DEMO, UnknownStage, keys_of, purposes, selection
 from testbed.probe import own_way_out
 from testbed.processes import StartFailed
 from testbed.stages import STAGES
@@ -32,7 +32,7 @@ def up(home: Home, options: argparse.Namespace) -> int:
         print("the testbed starts a container engine of its own and must run as root", file=sys.stderr)
         return 1
     with locked(home):
-        chosen = selection(STAGES, options.only)
+        chosen = selection(STAGES, options.only, options.purpose)
         if any(stage.name == "running" for stage in chosen):
             check_only_one(home)
         perform(home, chosen, STAGES)
@@ -64,15 +64,15 @@ def status(home: Home, _: argparse.Namespace) -> int:
     keys = keys_of(RECIPES, STAGES)
     print(f"home     {home.root}")
     for service, pid in engine.running(home).items():
-        print(f"service  {service:<22} {f'pid {pid}' if pid else 'not running'}")
+        print(f"service  {service:<29} {f'pid {pid}' if pid else 'not running'}")
     for stage in STAGES:
         if stage.cached:
             made = finished(home, stage, keys[stage.name]).is_dir()
-            word = "made" if made else f"missing (usually {duration(stage.usual)})"
-            print(f"stage    {stage.name:<22} {keys[stage.name]}  {word}")
+            word = "made" if made else f"missing (for {stage.purpose}; usually {duration(stage.usual)})"
+            print(f"stage    {stage.name:<29} {keys[stage.name]}  {word}")
     for note in sorted(home.current.glob("*/image.json")):
         told = json.loads(note.read_text())
-        print(f"image    {told['image']:<22} {told['bytes'] / 1e6:.0f} MB")
+        print(f"image    {told['image']:<52} {told['bytes'] / 1e6:.0f} MB")
     return 0
 
 
@@ -120,6 +120,9 @@ def parser() -> argparse.ArgumentParser:
     for name, function in COMMANDS.items():
         one = commands.add_parser(name, help=function.__doc__)
         if name == "up":
+            one.add_argument(
+                "--for", dest="purpose", default=DEMO, choices=purposes(STAGES), help="whom it is to serve"
+            )
             one.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="only these stages and their needs")
         if name == "exec":
             one.add_argument("command", nargs=argparse.REMAINDER, help="the command and its arguments")

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 Build = Callable[[Any, Path], None]
+DEMO = "demo"
+ALL = "all"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step: what it makes, from what, and how long that usually takes on two cores."""
+    """One step: what it makes, from what and for whom, and how long that usually takes on two cores."""
 
     name: str
     title: str
@@ -22,6 +24,7 @@ class Stage:
     usual: float = 5.0
     compiles: bool = False
     cached: bool = True
+    purpose: str = DEMO
 
 
 class UnknownStage(ValueError):
@@ -58,11 +61,21 @@ def keys_of(root: Path, stages: Sequence[Stage]) -> dict[str, str]:
     return keys
 
 
-def selection(stages: Sequence[Stage], only: Iterable[str]) -> list[Stage]:
-    """The stages asked for with everything they need, in table order; nothing asked for means all."""
+def purposes(stages: Sequence[Stage]) -> list[str]:
+    """What stages can be made for: the demo, which is the ground of all, each further purpose, and all of them."""
+    return list(dict.fromkeys((DEMO, *(stage.purpose for stage in stages), ALL)))
+
+
+def serves(stage: Stage, purpose: str) -> bool:
+    """Whether a stage belongs to a purpose; those of the demo belong to every one."""
+    return purpose == ALL or stage.purpose in (DEMO, purpose)
+
+
+def selection(stages: Sequence[Stage], only: Iterable[str], purpose: str = ALL) -> list[Stage]:
+    """The stages asked for, or else those of a purpose, with everything they need, in table order."""
     table = {stage.name: stage for stage in stages}
     wanted: set[str] = set()
-    queue = list(only) or list(table)
+    queue = list(only) or [stage.name for stage in stages if serves(stage, purpose)]
     while queue:
         name = queue.pop()
         if name not in table:

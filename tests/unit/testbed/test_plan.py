@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from testbed.plan import Stage, UnknownStage, keys_of, selection, startable, time_left
+from testbed.plan import Stage, UnknownStage, keys_of, purposes, selection, startable, time_left
 
 
 def nothing(_: Any, __: Path) -> None:
@@ -70,6 +70,19 @@ def test_a_stage_is_selected_with_everything_it_needs_in_table_order() -> None:
 
 def test_nothing_asked_for_means_all() -> None:
     assert selection(TABLE, []) == list(TABLE)
+
+
+def test_a_purpose_adds_its_stages_to_those_of_the_demo() -> None:
+    table = (*TABLE, stage("flux", "b", purpose="platform"), stage("k3d", purpose="more"))
+    assert purposes(table) == ["demo", "platform", "more", "all"]
+    assert selection(table, [], "demo") == list(TABLE)
+    assert [one.name for one in selection(table, [], "platform")] == ["a", "b", "on-a", "on-both", "flux"]
+    assert selection(table, [], "all") == list(table)
+    assert [one.name for one in selection(table, ["flux"], "demo")] == ["b", "flux"]
+
+
+def test_a_purpose_does_not_change_a_key(recipes: Path) -> None:
+    assert keys_of(recipes, [stage("x")]) == keys_of(recipes, [stage("x", purpose="platform")])
 
 
 def test_an_unknown_stage_is_refused_with_the_names_there_are() -> None:
