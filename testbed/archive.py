@@ -11,12 +11,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Image:
-    """An image of one layer: its names, the files in it (path inside to path here), links, and what it runs."""
+    """An image of one layer: its names, the files in it (path inside to path here), links, what it runs and as whom."""
 
     names: tuple[str, ...]
     files: Mapping[str, Path]
     links: Mapping[str, str]
     entrypoint: tuple[str, ...] = ()
+    user: str = ""
 
 
 def layer(image: Image) -> bytes:
@@ -58,6 +59,7 @@ def config(image: Image, diff: str) -> bytes:
             "os": "linux",
             "config": {
                 "Entrypoint": list(image.entrypoint),
+                "User": image.user,
                 "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
             },
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff}"]},

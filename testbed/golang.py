@@ -10,14 +10,16 @@ from testbed.work import RECIPES, Work
 
 MODULES = RECIPES / "go"
 REGISTRY_MODULE = "github.com/distribution/distribution/v3"
+LEGO = "github.com/go-acme/lego/v4"
+TRAEFIK = "github.com/traefik/traefik/v3"
 # One dependency of Tilt has no entry in the checksum database; the committed go.sum pins it.
 UNLISTED = "github.com/tilt-dev/*"
 
 
 def new_enough(told: str) -> bool:
     """Whether `go version` tells of a Go that builds all modules."""
-    found = re.search(r"go(\d+)\.(\d+)", told)
-    return found is not None and (int(found[1]), int(found[2])) >= pins.GO_MINIMUM
+    found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", told)
+    return found is not None and tuple(int(part or 0) for part in found.groups()) >= pins.GO_MINIMUM
 
 
 def toolchain(work: Work, target: Path) -> None:
@@ -84,16 +86,18 @@ def registry(work: Work, target: Path) -> None:
     build(work, MODULES / "registry", target, ".", stamp=f"-X {REGISTRY_MODULE}/version.version=v{pins.REGISTRY}")
 
 
+def module_copy(work: Work, folder: Path, module: str, name: str) -> Path:
+    """Copy a module's source into a module folder, which replaces the module by that copy; returns the copy."""
+    told = work.read("go", "mod", "download", "-json", module, cwd=folder, extra=environment(work))
+    found = re.search(r'"Dir": "([^"]+)"', told)
+    return Path(shutil.copytree(found[1] if found else "", folder / name))
+
+
 def tilt(work: Work, target: Path) -> None:
     """Tilt from a copy of its module, because it embeds a web page that only its own release process makes."""
     folder = target / "work"
     shutil.copytree(MODULES / "tilt", folder)
-    told = work.read(
-        "go", "mod", "download", "-json", f"github.com/tilt-dev/tilt@v{pins.TILT}", cwd=folder, extra=environment(work)
-    )
-    found = re.search(r'"Dir": "([^"]+)"', told)
-    shutil.copytree(found[1] if found else "", folder / "source")
-    page = folder / "source/pkg/assets/build"
+    page = module_copy(work, folder, f"github.com/tilt-dev/tilt@v{pins.TILT}", "source") / "pkg/assets/build"
     page.chmod(0o755)
     shutil.copyfile(folder / "index.html", page / "index.html")
     build(
@@ -101,3 +105,27 @@ def tilt(work: Work, target: Path) -> None:
         stamp=f"-X main.version={pins.TILT} -X main.date=2026-01-01",
     )  # fmt: skip
     work.run("rm", "-rf", folder)
+
+
+def platform(work: Work, target: Path) -> None:
+    """Flux, Traefik and metrics-server from one module graph that keeps Kubernetes' versions of what they share."""
+    folder = target / "work"
+    shutil.copytree(MODULES / "platform", folder)
+    for module, name in ((f"{LEGO}@v{pins.LEGO}", "lego"), (f"{TRAEFIK}@v{pins.TRAEFIK}", "traefik")):
+        stand_in(module_copy(work, folder, module, name), folder / "stand-ins" / name)
+    flux = (f"github.com/fluxcd/{name}" for name in pins.FLUX)
+    build(
+        work, folder, target, *flux, f"{TRAEFIK}/cmd/traefik", "sigs.k8s.io/metrics-server/cmd/metrics-server",
+        stamp=f"-X {TRAEFIK}/pkg/version.Version={pins.TRAEFIK}",
+    )  # fmt: skip
+    work.run("rm", "-rf", folder)
+
+
+def stand_in(source: Path, replacements: Path) -> None:
+    """Replace the Go files of some packages in a module's source by those that stand in for them."""
+    for package in {file.parent.relative_to(replacements) for file in replacements.rglob("*.go")}:
+        (source / package).chmod(0o755)
+        for file in (source / package).glob("*.go"):
+            file.unlink()
+        for file in (replacements / package).glob("*.go"):
+            shutil.copyfile(file, source / package / file.name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from testbed import debian, pins
+from testbed.archive import Image, write_archive
 from testbed.work import RECIPES, StageFailed, Work, copy_into
 
 TRUST = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -97,6 +98,22 @@ def from_recipe(folder: str, image: str, extras: Builder | None = None) -> Build
             extras(work, context)
         work.docker("build", "--quiet", "--tag", image, context)
         shutil.rmtree(context)
+        push(work, image, target)
+
+    return make
+
+
+def of_program(image: str, path: str, user: str) -> Builder:
+    """A builder of an image that holds one static program of the platform and trusts what this machine trusts."""
+
+    def make(work: Work, target: Path) -> None:
+        files = {path: work.home.artefact("platform") / "bin" / Path(path).name}
+        if TRUST.exists():
+            files[str(TRUST.relative_to("/"))] = TRUST
+        archive = target / "image.tar"
+        write_archive(archive, [Image((image,), files, {}, (f"/{path}",), user)])
+        work.docker("load", "--quiet", "--input", archive)
+        archive.unlink()
         push(work, image, target)
 
     return make

@@ -4,6 +4,7 @@ from testbed import engine, golang, images, node, pins, tools
 from testbed.plan import Stage
 
 ENGINE_PINS = (pins.DEBIAN_OLD, pins.DEBIAN_NEW, *engine.NEW_PACKAGES, *engine.OLD_PACKAGES)
+PLATFORM = "platform"
 ADDRESS = f"{pins.BRIDGE_ADDRESS}/{pins.BRIDGE_BITS}:{pins.MIRROR_PORT}"
 
 
@@ -18,6 +19,19 @@ def image(folder: str, name: str, title: str, usual: float, *needs: str, pin: st
         recipe=(f"images/{folder}",),
         pins=(name, pin),
         usual=usual,
+    )
+
+
+def program_image(name: str, image: str, path: str = "usr/local/bin", user: str = "65534:65534") -> Stage:
+    """A stage that makes the image of one program of the platform; `path` is its folder in the image."""
+    return Stage(
+        f"image-{name}",
+        f"image {image}",
+        images.of_program(image, f"{path}/{name}".lstrip("/"), user),
+        needs=("running", "platform"),
+        pins=(image, path, user, images.trust_digest()),
+        usual=10,
+        purpose=PLATFORM,
     )
 
 
@@ -53,4 +67,12 @@ STAGES = (
     Stage("kind-tool", "kind for the tools mirror", tools.kind, ("kind",), pins=(pins.KIND,), usual=1),
     image("registry", "registry:3", "image registry:3", 10, "registry"),
     Stage("tilt-tool", "Tilt for the tools mirror", tools.tilt, ("tilt",), pins=(pins.TILT,), usual=5),
+    Stage(
+        "platform", "Flux, Traefik and metrics-server, compiled", golang.platform, needs=("go",),
+        recipe=("go/platform",), pins=(*pins.FLUX_IMAGES.values(), pins.TRAEFIK, pins.LEGO, pins.METRICS_SERVER),
+        usual=240, compiles=True, purpose=PLATFORM,
+    ),
+    *(program_image(name, image) for name, image in pins.FLUX_IMAGES.items()),
+    program_image("traefik", pins.TRAEFIK_IMAGE, user=""),
+    program_image("metrics-server", pins.METRICS_SERVER_IMAGE, path=""),
 )  # fmt: skip

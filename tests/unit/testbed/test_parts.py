@@ -86,7 +86,14 @@ def test_sources_have_updates_and_security() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "fits"), [("go version go1.26.8 linux/amd64", True), ("go version go1.19.8", False), ("", False)]
+    ("told", "fits"),
+    [
+        ("go version go1.26.8 linux/amd64", True),
+        ("go version go1.27 linux/amd64", True),
+        ("go version go1.26.3 linux/amd64", False),
+        ("go version go1.19.8", False),
+        ("", False),
+    ],
 )
 def test_a_go_is_taken_when_new_enough(told: str, fits: bool) -> None:
     assert golang.new_enough(told) is fits
@@ -151,7 +158,9 @@ def test_an_image_archive_holds_layer_config_and_every_name(tmp_path: Path) -> N
     program = tmp_path / "program"
     program.write_text("x")
     program.chmod(0o755)
-    image = archive.Image(("a:1", "b:1"), {"usr/bin/program": program}, {"bin": "usr/bin"}, ("/usr/bin/program",))
+    image = archive.Image(
+        ("a:1", "b:1"), {"usr/bin/program": program}, {"bin": "usr/bin"}, ("/usr/bin/program",), "65534"
+    )
     archive.write_archive(tmp_path / "images.tar", [image])
     with tarfile.open(tmp_path / "images.tar") as tar:
         (entry,) = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
@@ -162,7 +171,21 @@ def test_an_image_archive_holds_layer_config_and_every_name(tmp_path: Path) -> N
             assert layer.getmember("tmp").mode == 0o1777
     assert entry["RepoTags"] == ["a:1", "b:1"]
     assert config["config"]["Entrypoint"] == ["/usr/bin/program"]
+    assert config["config"]["User"] == "65534"
     assert config["rootfs"]["diff_ids"] == [f"sha256:{entry['Layers'][0].split('/')[0]}"]
+
+
+def test_a_stand_in_replaces_the_go_files_of_its_package_and_nothing_else(tmp_path: Path) -> None:
+    source, replacements = tmp_path / "source", tmp_path / "stand-ins"
+    for name in ("dns/table.go", "dns/table_test.go", "dns/table.toml", "dns/route53/route53.go", "other/other.go"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("original")
+    (replacements / "dns").mkdir(parents=True)
+    (replacements / "dns/none.go").write_text("package dns")
+    golang.stand_in(source, replacements)
+    left = {str(file.relative_to(source)) for file in source.rglob("*") if file.is_file()}
+    assert left == {"dns/none.go", "dns/table.toml", "dns/route53/route53.go", "other/other.go"}
+    assert (source / "dns/none.go").read_text() == "package dns"
 
 
 def test_the_probe_asks_where_the_nodes_images_come_from() -> None:
