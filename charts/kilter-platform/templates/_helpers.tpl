@@ -1,0 +1,43 @@
+{{- define "labels" -}}
+app.kubernetes.io/part-of: kilter
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- /* What every pod's securityContext says; the user's number is added where the image names none. */}}
+{{- define "pod-security" -}}
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "container-security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "scheme" -}}
+{{ if .Values.gateway.tls.secretName }}https{{ else }}http{{ end }}
+{{- end -}}
+
+{{- define "registry-host" -}}
+{{ .Values.registry.host | default (printf "registry.%s" .Values.clusterDomain) }}
+{{- end -}}
+
+{{- define "registry-realm" -}}
+{{ .Values.registry.token.realm | default (printf "%s://kilter.%s/v1/registry/token" (include "scheme" .) .Values.clusterDomain) }}
+{{- end -}}
+
+{{- /* The Secret with the key `dsn` that kilter-server and kilter-operator read. */}}
+{{- define "postgres-secret" -}}
+{{ .Values.postgres.externalSecret | default "kilter-postgres" }}
+{{- end -}}
+
+{{- /*
+Whether Helm speaks to a cluster. Without one, `lookup` finds nothing, and what is generated once would be generated
+anew: such Secrets are then left out, so that applying the output of `helm template` never changes a password.
+*/}}
+{{- define "connected" -}}
+{{ if lookup "v1" "Namespace" "" "kube-system" }}yes{{ end }}
+{{- end -}}

@@ -1,0 +1,148 @@
+"""The charts of the platform, as far as they can be judged without Helm: values, definitions, versions."""
+
+import copy
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PLATFORM = ROOT / "charts/kilter-platform"
+CRDS = ROOT / "charts/kilter-platform-crds"
+FILES = sorted((CRDS / "files").rglob("*.yaml"))
+TEMPLATES = sorted(path for path in (PLATFORM / "templates").rglob("*") if path.suffix in {".yaml", ".tpl"})
+
+
+def values(chart: Path = PLATFORM) -> dict[str, Any]:
+    """The defaults of a chart, with the one value that has none."""
+    found: dict[str, Any] = yaml.safe_load((chart / "values.yaml").read_text())
+    return found | ({"clusterDomain": "apps.example.com"} if chart == PLATFORM else {})
+
+
+def faults(given: dict[str, Any], chart: Path = PLATFORM) -> list[str]:
+    schema = json.loads((chart / "values.schema.json").read_text())
+    found = jsonschema_rs.validator_for(schema).iter_errors(given)
+    return ["/".join(map(str, fault.instance_path)) for fault in found]
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """The defaults with one value set."""
+    given = copy.deepcopy(values())
+    *above, last = path.split(".")
+    inner = given
+    for name in above:
+        inner = inner[name]
+    inner[last] = value
+    return given
+
+
+@pytest.mark.parametrize("chart", [PLATFORM, CRDS], ids=lambda chart: chart.name)
+def test_the_defaults_fit_the_schema(chart: Path) -> None:
+    assert faults(values(chart), chart) == []
+
+
+def test_the_cluster_domain_has_no_default() -> None:
+    assert faults(yaml.safe_load((PLATFORM / "values.yaml").read_text())) == ["clusterDomain"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["unknown", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
+     "registry.token.unknown", "postgres.resources.unknown", "registry.storage.unknown", "metricsServer.unknown"],
+)  # fmt: skip
+def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
+    assert faults(changed(path, "x")) == ["/".join(path.split(".")[:-1])]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("clusterDomain", "*.example.com"),
+        ("clusterDomain", "Example.com"),
+        ("images.traefik", "traefik:v3.6.12"),
+        ("images.traefik", "docker.io/library/traefik"),
+        ("images.traefik", "docker.io/library/traefik:latest"),
+        ("images.traefik", "registry.example:5000/traefik"),
+        ("gateway.service.type", "Cluster"),
+        ("gateway.service.nodePorts.http", 80),
+        ("registry.token.realm", "kilter.example.com/token"),
+        ("postgres.sharedBuffers", "128"),
+        ("postgres.storage.size", "20 GB"),
+        ("postgres.externalSecret", "Not_A_Name"),
+    ],
+)
+def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: object) -> None:
+    assert faults(changed(path, value)) == [path.replace(".", "/")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("images.traefik", "registry.example:5000/mirror/traefik:v3.6.12"),
+        ("images.traefik", f"docker.io/library/traefik@sha256:{'0' * 64}"),
+        ("images.traefik", f"docker.io/library/traefik:v3@sha256:{'0' * 64}"),
+        ("gateway.service.nodePorts.http", 30080),
+        ("registry.host", "images.example.com"),
+    ],
+)
+def test_a_value_that_works_is_accepted(path: str, value: object) -> None:
+    assert faults(changed(path, value)) == []
+
+
+def test_every_value_is_used_by_a_template() -> None:
+    text = "".join(path.read_text() for path in TEMPLATES)
+    leaves = [f"{top}.{name}" for top, inner in values().items() if isinstance(inner, dict) for name in inner]
+    assert [name for name in leaves if f".Values.{name}" not in text] == []
+
+
+def test_the_testbed_has_every_image_that_the_platform_runs() -> None:
+    sys.path.insert(0, str(ROOT))
+    try:
+        from testbed import pins
+        from testbed.stages import STAGES
+    finally:
+        sys.path.remove(str(ROOT))
+    made = {*pins.FLUX_IMAGES.values(), pins.TRAEFIK_IMAGE, pins.METRICS_SERVER_IMAGE}
+    made |= {f"docker.io/library/{pin}" for stage in STAGES if stage.name.startswith("image-") for pin in stage.pins}
+    assert set(values()["images"].values()) <= made
+
+
+def definitions() -> dict[Path, dict[str, Any]]:
+    return {path: yaml.safe_load(path.read_text()) for path in FILES}
+
+
+def test_the_definitions_are_those_that_the_controllers_need() -> None:
+    names = {found["metadata"]["name"] for found in definitions().values()}
+    assert {f"{plural}.source.toolkit.fluxcd.io" for plural in ("gitrepositories", "buckets", "helmcharts")} <= names
+    assert {f"{plural}.gateway.networking.k8s.io" for plural in ("gatewayclasses", "gateways", "httproutes")} <= names
+    assert {"kustomizations.kustomize.toolkit.fluxcd.io", "alerts.notification.toolkit.fluxcd.io"} <= names
+    assert {found["kind"] for found in definitions().values()} == {"CustomResourceDefinition"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_note_that_keeps_a_definition_finds_its_place_once(path: Path) -> None:
+    """The template adds it by replacing these words; a file without them would lose its objects with the release."""
+    template = (CRDS / "templates/definitions.yaml").read_text()
+    assert '$metadata := "\\nmetadata:\\n  annotations:\\n"' in template
+    assert path.read_text().count("\nmetadata:\n  annotations:\n") == 1
+
+
+def test_the_notice_names_the_versions_that_the_images_have() -> None:
+    notice = (CRDS / "NOTICE").read_text()
+    flux = [value for value in values()["images"].values() if "fluxcd" in value]
+    assert len(flux) == 3
+    for image in flux:
+        name, version = image.removeprefix("ghcr.io/").split(":")
+        assert f"github.com/{name}@{version}," in notice
+    (gateway,) = re.findall(r"sigs\.k8s\.io/gateway-api@(v\S+),", notice)
+    bundles = {
+        found["metadata"]["annotations"]["gateway.networking.k8s.io/bundle-version"]
+        for path, found in definitions().items()
+        if path.parent.name == "gateway-api"
+    }
+    assert bundles == {gateway}
