@@ -1,0 +1,199 @@
+"""The platform's charts on a real cluster: installed, used, upgraded, removed and installed again, in this order."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conformance.conftest import cluster_config
+from harness.gitserver import serving
+from harness.platform import MANIFESTS, PORT, SYSTEM, Platform, ask, eventually, git, registry_token
+
+from kilter.clusters.kind import KindProvider
+from kilter.clusters.node import node_name
+from kilter.errors import KilterError
+from kilter.progress import Recorder
+from kilter.state.paths import Paths
+from kilter.tools import docker
+from kilter.tools.provision import provide
+from kilter.tools.versions import HELM, KUBECTL
+
+pytestmark = pytest.mark.cluster
+APP = "shop-dev.apps.test"
+
+
+@pytest.fixture(scope="module")
+def platform(
+    provider: KindProvider, paths: Paths, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """An empty cluster, and beside it a Git server that its pods reach by the address of Docker's network."""
+    runner, name = provider.runner, f"conf-{secrets.token_hex(4)}"
+    folder = tmp_path_factory.mktemp("git")
+    git("init", "--quiet", "--bare", str(folder / "flux.git"))
+    helm, kubectl = (provide(tool, runner, paths, os.environ, Recorder()) for tool in (HELM, KUBECTL))
+    try:
+        provider.create(name, cluster_config(paths, name, PORT), image)
+        route = runner.run(docker.execute(node_name(name), "ip", "route", "show", "default")).stdout
+        host = route.split()[2]
+        with serving(folder, host) as port:
+            address = f"http://{host}:{port}"
+            yield Platform(runner, helm, kubectl, provider.kubeconfig(name), folder / "flux.git", address)
+    finally:
+        runner.run(docker.remove(node_name(name), missing_ok=True))
+        shutil.rmtree(paths.project_data(name), ignore_errors=True)
+
+
+def test_both_charts_install_and_every_pod_gets_ready_under_the_strictest_standard(platform: Platform) -> None:
+    platform.kubectl("create", "namespace", SYSTEM)
+    platform.kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted")
+    platform.install()
+    platform.kubectl(
+        "wait", "--namespace", SYSTEM, "--for=condition=Available", "deployment", "--all", "--timeout=230s"
+    )
+    platform.kubectl("rollout", "status", "--namespace", SYSTEM, "statefulset/kilter-postgres", "--timeout=230s")
+    running = {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in platform.get("pods")["items"]}
+    assert running == {
+        "source-controller", "kustomize-controller", "notification-controller", "traefik", "metrics-server",
+        "kilter-registry", "kilter-postgres",
+    }  # fmt: skip
+
+
+@pytest.mark.requirement("PP-38")
+def test_kubectl_top_answers(platform: Platform) -> None:
+    read = ("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes")
+    answer = eventually(
+        lambda: platform.runner.run(platform.command(*read, ok=(0, 1))).stdout, lambda text: '"usage"' in text
+    )
+    assert int(json.loads(answer)["items"][0]["usage"]["memory"].removesuffix("Ki")) > 100_000
+    assert platform.kubectl("top", "nodes").count("\n") == 2
+
+
+def test_the_database_takes_the_password_of_its_secret_and_no_other(platform: Platform) -> None:
+    assert platform.sql("create table kept (x int); insert into kept values (42); select x from kept").endswith("42")
+    assert platform.sql("select rolsuper from pg_roles where rolname = current_user") == "t"
+    with pytest.raises(KilterError, match="psql"):
+        platform.sql("select 1", password="wrong")
+
+
+@pytest.mark.requirement("DP-Q6", "DP-12")
+def test_the_registry_sends_strangers_to_the_server_and_takes_what_the_server_signed(platform: Platform) -> None:
+    status, _, headers = eventually(lambda: ask("registry.apps.test", "/v2/"), lambda found: found[0] == 401)
+    assert headers["www-authenticate"] == (
+        'Bearer realm="http://kilter.apps.test/v1/registry/token",service="registry.apps.test"'
+    )
+    login = {"Authorization": f"Bearer {registry_token(platform.get('secret', 'kilter-registry-token')['data'])}"}
+    assert ask("registry.apps.test", "/v2/", login)[0] == 200
+    mine, foreign = ("/v2/acme/shop/blobs/uploads/", "/v2/other/shop/blobs/uploads/")
+    status, _, headers = ask("registry.apps.test", mine, login, method="POST")
+    assert (status, headers["location"].partition("?")[0].startswith(mine)) == (202, True)
+    assert ask("registry.apps.test", foreign, login, method="POST")[0] == 401
+
+
+@pytest.mark.requirement("DP-19", "DP-20", "DP-8")
+def test_what_is_pushed_is_applied_and_answers_at_its_host(platform: Platform) -> None:
+    platform.push("one")
+    platform.kubectl(
+        "apply", "--filename", "-", stdin=(MANIFESTS / "flux.yaml").read_text().replace("ADDRESS", platform.address)
+    )
+    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "one\n"), within=180)
+    assert platform.condition(SYSTEM, "acme-shop-dev")["status"] == "True"
+    assert ask("other.apps.test")[0] == 404
+
+
+@pytest.mark.requirement("DP-Q19")
+def test_a_push_that_flux_is_told_of_is_applied_within_seconds(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
+    platform.push("two")
+    began = time.monotonic()
+    platform.reconcile()
+    want = "echo two"
+    read = ("get", "deployment", "shop", "--namespace", "acme-shop-dev", "--output", "jsonpath={..command}")
+    eventually(lambda: platform.kubectl(*read), lambda text: want in text, within=30)
+    record_property("push_to_applied_seconds", round(time.monotonic() - began, 2))
+    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "two\n"))
+
+
+def test_a_kustomization_without_an_identity_or_with_a_foreign_source_gets_nowhere(platform: Platform) -> None:
+    nobody = eventually(lambda: platform.condition(SYSTEM, "nobody"), lambda found: found.get("status") == "False")
+    assert "forbidden" in nobody["message"]
+    stranger = eventually(
+        lambda: platform.condition("acme-shop-dev", "stranger"), lambda found: found.get("status") == "False"
+    )
+    assert "cross-namespace references have been blocked" in stranger["message"]
+
+
+def test_what_leaves_the_repository_leaves_the_cluster(platform: Platform) -> None:
+    platform.push("")
+    platform.reconcile()
+    eventually(lambda: ask(APP)[0], lambda status: status == 404)
+    platform.push("three")
+    platform.reconcile()
+    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
+
+
+@pytest.mark.requirement("DP-Q10")
+def test_with_a_certificate_plain_requests_are_sent_to_https(platform: Platform, tmp_path: Path) -> None:
+    pair = [str(tmp_path / name) for name in ("tls.crt", "tls.key")]
+    subject = ["-subj", "/CN=apps.test", "-addext", "subjectAltName=DNS:*.apps.test"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-out", pair[0], "-keyout", pair[1], *subject]
+    subprocess.run(make, check=True, capture_output=True)
+    files = (f"--cert={pair[0]}", f"--key={pair[1]}")
+    platform.kubectl("create", "secret", "tls", "wildcard", *files, "--namespace", SYSTEM)
+    platform.install("--set", "gateway.tls.secretName=wildcard")
+    _, _, headers = eventually(lambda: ask(APP), lambda found: found[0] == 301)
+    assert headers["location"] == f"https://{APP}/"
+    listeners = eventually(platform.listeners, lambda found: set(found.values()) == {"True"})
+    assert set(listeners) == {"http", "https"}
+    platform.install()
+    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
+
+
+def test_an_upgrade_keeps_passwords_keys_data_and_pods(platform: Platform) -> None:
+    before, pods = platform.secrets(), platform.pods()
+    platform.install()
+    assert platform.secrets() == before
+    assert platform.pods() == pods
+    assert platform.sql("select x from kept") == "42"
+    assert ask(APP)[:2] == (200, "three\n")
+
+
+def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_up(platform: Platform) -> None:
+    before = platform.secrets()
+    platform.helm("uninstall", "kilter", "--wait")
+    platform.helm("uninstall", "kilter-crds")
+    platform.kubectl("wait", "--namespace", SYSTEM, "--for=delete", "pod", "--all", "--timeout=120s")
+    left = platform.kubectl("get", "deployments,statefulsets,services,roles,networkpolicies", "--namespace", SYSTEM)
+    assert left == ""
+    assert (
+        platform.kubectl(
+            "get", "clusterroles,clusterrolebindings,apiservices", "--selector", "app.kubernetes.io/part-of=kilter"
+        )
+        == ""
+    )
+    assert platform.kubectl("get", "namespace", "kilter-apps", "--output", "name").strip() == "namespace/kilter-apps"
+    assert len(platform.get("pvc")["items"]) == 2
+    assert platform.secrets() == before
+    assert "gitrepository" in platform.kubectl("get", "gitrepositories", "--namespace", SYSTEM, "--output", "name")
+    assert "deployment" in platform.kubectl(
+        "get", "deployment", "shop", "--namespace", "acme-shop-dev", "--output", "name"
+    )
+    platform.install()
+    platform.kubectl("rollout", "status", "--namespace", SYSTEM, "statefulset/kilter-postgres", "--timeout=230s")
+    assert platform.secrets() == before
+    assert platform.sql("select x from kept") == "42"
+    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
+
+
+def test_a_database_whose_password_is_lost_is_not_given_a_new_one(platform: Platform) -> None:
+    platform.kubectl("delete", "secret", "kilter-postgres", "--namespace", SYSTEM)
+    with pytest.raises(KilterError) as raised:
+        platform.install()
+    assert "restore the Secret kilter-postgres" in " ".join(
+        (str(raised.value), raised.value.why, *raised.value.details)
+    )
