@@ -75,3 +75,11 @@ def web(runner: asyncio.Runner) -> Iterator[Web]:
     found = Web(runner)
     yield found
     found.close()
+
+
+@pytest.fixture(scope="module")
+def shared_web(runner: asyncio.Runner) -> Iterator[Web]:
+    """One application for tests that leave nothing behind that others could see."""
+    found = Web(runner)
+    yield found
+    found.close()

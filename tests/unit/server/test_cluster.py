@@ -36,9 +36,26 @@ class Api:
         return self.answer(request)
 
     def client(self) -> AsyncClient:
-        user = User(token="t")  # the assertion of `from_server` trips without one
+        CLIENTS.current = self
+        return CLIENTS.shared
+
+
+class Clients:
+    """One client for all tests, because making one costs more than all of them."""
+
+    current: Api
+
+    def __init__(self) -> None:
+        user = User(token="t")  # lightkube trips over a server without one
         config = KubeConfig.from_one(cluster=Cluster(server="https://10.0.0.1"), user=user, context_name="x").get()
-        return AsyncClient(config=config, transport=httpx2.MockTransport(self), trust_env=False)
+        transport = httpx2.MockTransport(self._answer)
+        self.shared = AsyncClient(config=config, transport=transport, trust_env=False)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        return self.current(request)
+
+
+CLIENTS = Clients()
 
 
 def failure(code: int, message: str = "no") -> httpx2.Response:

@@ -26,8 +26,8 @@ def references(node: Any) -> set[str]:
     return set().union(*map(references, node)) if isinstance(node, list) else set()
 
 
-def test_the_server_gives_it_without_a_token(web: Web) -> None:
-    assert web.get("/v1/openapi.json").json["openapi"] == "3.1.0"
+def test_the_server_gives_it_without_a_token(shared_web: Web) -> None:
+    assert shared_web.get("/v1/openapi.json").json["openapi"] == "3.1.0"
 
 
 def test_every_route_is_in_it() -> None:
@@ -81,11 +81,11 @@ CALLS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "url", "body"), CALLS, ids=[f"{method} {url}" for method, url, _ in CALLS])
-def test_answers_are_what_it_promises(web: Web, method: str, url: str, body: Any) -> None:
+def test_answers_are_what_it_promises(shared_web: Web, method: str, url: str, body: Any) -> None:
     """What schemathesis does at length, on one call of each kind."""
-    token = web.token("admin")
-    web.post("/v1/projects/acme/shop/envs/dev/deploys", token, DEPLOY)
-    reply = web(method, url, token, json=body)
+    token = shared_web.token("admin")
+    shared_web.post("/v1/projects/acme/shop/envs/dev/deploys", token, DEPLOY)
+    reply = shared_web(method, url, token, json=body)
     operation = next(found for path, m, found in METHODS if m.upper() == method and alike(path, url))
     response = operation["responses"][str(reply.status)]
     if "$ref" in response:

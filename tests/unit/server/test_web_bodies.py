@@ -60,14 +60,14 @@ def refused(web: Web, body: object) -> tuple[int, str, str | None]:
     ],
 )
 def test_a_fault_is_answered_with_the_path_of_its_field(
-    web: Web, change: dict[str, object], code: str, field: str
+    shared_web: Web, change: dict[str, object], code: str, field: str
 ) -> None:
     """S6: unknown fields are 422, wherever they stand."""
-    assert refused(web, {**DEPLOY, **change}) == (422, code, field)
+    assert refused(shared_web, {**DEPLOY, **change}) == (422, code, field)
 
 
-def test_a_body_that_is_no_object_is_answered_without_a_field(web: Web) -> None:
-    assert refused(web, []) == (422, "invalid", None)
+def test_a_body_that_is_no_object_is_answered_without_a_field(shared_web: Web) -> None:
+    assert refused(shared_web, []) == (422, "invalid", None)
 
 
 @pytest.mark.parametrize(
@@ -85,32 +85,34 @@ def test_a_body_that_is_no_object_is_answered_without_a_field(web: Web) -> None:
         b"",
     ],
 )
-def test_what_readers_would_understand_differently_is_no_json(web: Web, body: bytes) -> None:
+def test_what_readers_would_understand_differently_is_no_json(shared_web: Web, body: bytes) -> None:
     """S11."""
-    reply = web("POST", URL, web.token("deployer"), content=[body])
+    reply = shared_web("POST", URL, shared_web.token("deployer"), content=[body])
     assert (reply.status, reply.code) == (400, "bad_request")
     assert len(reply.body) < 1000
 
 
 @pytest.mark.parametrize("length", [str(LIMIT + 1), "9" * 400])
-def test_a_body_that_is_announced_too_large_is_not_read(web: Web, length: str) -> None:
+def test_a_body_that_is_announced_too_large_is_not_read(shared_web: Web, length: str) -> None:
     """S11."""
-    reply = web("POST", URL, web.token("deployer"), content=Never(), headers={"content-length": length})
+    reply = shared_web("POST", URL, shared_web.token("deployer"), content=Never(), headers={"content-length": length})
     assert (reply.status, reply.code) == (413, "too_large")
     assert reply.headers["connection"] == "close"
 
 
-def test_a_body_of_unknown_length_is_read_no_further_than_the_limit(web: Web) -> None:
+def test_a_body_of_unknown_length_is_read_no_further_than_the_limit(shared_web: Web) -> None:
     """S11: chunked."""
     parts = Endless()
-    reply = web("POST", URL, web.token("deployer"), content=parts, headers={"transfer-encoding": "chunked"})
+    reply = shared_web(
+        "POST", URL, shared_web.token("deployer"), content=parts, headers={"transfer-encoding": "chunked"}
+    )
     assert (reply.status, reply.code) == (413, "too_large")
     assert parts.given <= LIMIT // len(Endless.PART) + 1
 
 
-def test_a_body_of_exactly_the_limit_is_read(web: Web) -> None:
+def test_a_body_of_exactly_the_limit_is_read(shared_web: Web) -> None:
     body = json.dumps(DEPLOY).encode()
-    reply = web("POST", URL, web.token("deployer"), content=[body + b" " * (LIMIT - len(body))])
+    reply = shared_web("POST", URL, shared_web.token("deployer"), content=[body + b" " * (LIMIT - len(body))])
     assert reply.status == 202
 
 
@@ -123,14 +125,14 @@ def test_a_body_of_exactly_the_limit_is_read(web: Web) -> None:
         {"content-encoding": "gzip"},
     ],
 )
-def test_only_plain_json_is_taken(web: Web, headers: dict[str, str]) -> None:
+def test_only_plain_json_is_taken(shared_web: Web, headers: dict[str, str]) -> None:
     """S11, S14: no forms, no text, no bombs."""
-    reply = web("POST", URL, web.token("deployer"), json=DEPLOY, headers=headers)
+    reply = shared_web("POST", URL, shared_web.token("deployer"), json=DEPLOY, headers=headers)
     assert (reply.status, reply.code) == (415, "wrong_media_type")
 
 
-def test_a_call_that_takes_no_body_says_so(web: Web) -> None:
-    reply = web("DELETE", "/v1/whoami", web.token("viewer"), json={"force": True})
+def test_a_call_that_takes_no_body_says_so(shared_web: Web) -> None:
+    reply = shared_web("DELETE", "/v1/whoami", shared_web.token("viewer"), json={"force": True})
     assert (reply.status, reply.code) == (422, "invalid")
 
 
@@ -145,97 +147,99 @@ def test_a_call_that_takes_no_body_says_so(web: Web) -> None:
         ("?cursor=" + "x" * 200, "invalid"),
     ],
 )
-def test_a_query_is_checked_like_a_body(web: Web, query: str, code: str) -> None:
+def test_a_query_is_checked_like_a_body(shared_web: Web, query: str, code: str) -> None:
     """S20."""
-    reply = web.get(f"/v1/projects{query}", web.token("viewer"))
+    reply = shared_web.get(f"/v1/projects{query}", shared_web.token("viewer"))
     assert (reply.status, reply.code) == (422, code)
 
 
-def test_a_query_where_none_is_known_is_refused(web: Web) -> None:
-    assert web.get("/v1/whoami?verbose=1", web.token("viewer")).code == "unknown_field"
+def test_a_query_where_none_is_known_is_refused(shared_web: Web) -> None:
+    assert shared_web.get("/v1/whoami?verbose=1", shared_web.token("viewer")).code == "unknown_field"
 
 
-def test_a_token_in_the_address_is_refused_and_not_repeated(web: Web) -> None:
+def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web) -> None:
     """S1."""
-    token = web.token("viewer")
-    reply = web.get(f"/v1/whoami?access={token}", token)
+    token = shared_web.token("viewer")
+    reply = shared_web.get(f"/v1/whoami?access={token}", token)
     assert (reply.status, reply.code) == (400, "token_in_url")
     assert token not in reply.text
 
 
 @pytest.mark.parametrize("path", ["/v1/whoami/", "/v1/unknown", "/", "/v1/projects/acme/shop/envs/prod/", "/V1/info"])
-def test_what_no_route_is_for_does_not_exist(web: Web, path: str) -> None:
+def test_what_no_route_is_for_does_not_exist(shared_web: Web, path: str) -> None:
     """S7: no alias by case or trailing slash."""
-    reply = web.get(path, web.token("admin"))
+    reply = shared_web.get(path, shared_web.token("admin"))
     assert (reply.status, reply.code) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
-def test_other_methods_are_not_allowed(web: Web, method: str) -> None:
-    reply = web(method, "/v1/whoami", web.token("admin"))
+def test_other_methods_are_not_allowed(shared_web: Web, method: str) -> None:
+    reply = shared_web(method, "/v1/whoami", shared_web.token("admin"))
     assert (reply.status, reply.code) == (405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("env", ["Prod", "prod_1", "pr--1", "-prod", "p" * 33, "%2e%2e"])
-def test_an_environment_outside_the_grammar_is_refused(web: Web, env: str) -> None:
+def test_an_environment_outside_the_grammar_is_refused(shared_web: Web, env: str) -> None:
     """DP-Q37, S7: with the character that is wrong."""
-    reply = web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("admin"), DEPLOY)
+    reply = shared_web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", shared_web.token("admin"), DEPLOY)
     assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "invalid", "env")
 
 
-def test_every_answer_has_a_number_and_is_not_to_be_kept(web: Web) -> None:
-    good, bad = web.get("/v1/whoami", web.token("viewer")), web.get("/v1/whoami")
-    for reply in (good, bad, web.get("/nowhere")):
+def test_every_answer_has_a_number_and_is_not_to_be_kept(shared_web: Web) -> None:
+    good, bad = shared_web.get("/v1/whoami", shared_web.token("viewer")), shared_web.get("/v1/whoami")
+    for reply in (good, bad, shared_web.get("/nowhere")):
         assert reply.headers["x-request-id"].startswith("req-")
         assert reply.headers["cache-control"] == "no-store"
     assert bad.json["error"]["request_id"] == bad.headers["x-request-id"]
     assert bad.json["error"]["next"] == "kilter login --server <url>"
 
 
-def test_headers_that_pretend_to_be_somebody_change_nothing(web: Web) -> None:
+def test_headers_that_pretend_to_be_somebody_change_nothing(shared_web: Web) -> None:
     """S13."""
     headers = {"x-forwarded-user": "admin", "x-user-id": "1", "x-request-id": "mine", "host": "evil.example.com"}
-    reply = web.get("/v1/whoami", web.token("viewer"), headers=headers)
+    reply = shared_web.get("/v1/whoami", shared_web.token("viewer"), headers=headers)
     assert reply.json["role"] == "viewer"
     assert reply.headers["x-request-id"] != "mine"
 
 
 def test_a_fault_of_the_servers_own_tells_only_a_number(
-    web: Web, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    shared_web: Web, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S22."""
 
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("password=canary in /etc/secret")
 
-    token = web.token("viewer")
-    monkeypatch.setattr(web.store, "run", broken)
-    reply = web.get("/v1/whoami", token)
+    token = shared_web.token("viewer")
+    monkeypatch.setattr(shared_web.store, "run", broken)
+    reply = shared_web.get("/v1/whoami", token)
     assert (reply.status, reply.code) == (500, "internal")
     assert "canary" not in reply.text
     assert "RuntimeError" not in reply.text
     assert reply.json["error"]["request_id"] in str([getattr(record, "facts", "") for record in caplog.records])
 
 
-def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
+    shared_web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """S22."""
-    token = web.token("viewer")
+    token = shared_web.token("viewer")
 
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("connection to 10.0.0.7 refused")
 
-    monkeypatch.setattr(web.store, "run", away)
-    reply = web.get("/v1/whoami", token)
+    monkeypatch.setattr(shared_web.store, "run", away)
+    reply = shared_web.get("/v1/whoami", token)
     assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "unavailable", "5")
     assert "10.0.0.7" not in reply.text
-    assert web.get("/readyz").status == 503
-    assert web.get("/healthz").text == "ok"
+    assert shared_web.get("/readyz").status == 503
+    assert shared_web.get("/healthz").text == "ok"
 
 
-def test_an_image_from_elsewhere_is_refused(web: Web) -> None:
+def test_an_image_from_elsewhere_is_refused(shared_web: Web) -> None:
     for repository in ("registry.example.com/acme/other", "registry.example.com/acme/shopping", "docker.io/acme/shop"):
         image = f"{repository}@{IMAGE.partition('@')[2]}"
-        assert refused(web, {**DEPLOY, "image": image}) == (422, "registry_not_allowed", "image")
+        assert refused(shared_web, {**DEPLOY, "image": image}) == (422, "registry_not_allowed", "image")
 
 
 @pytest.mark.parametrize(
@@ -252,26 +256,26 @@ def test_an_image_from_elsewhere_is_refused(web: Web) -> None:
         ({"bootstrap": True}, "bootstrap"),
     ],
 )
-def test_what_is_to_come_is_refused_and_never_ignored(web: Web, change: dict[str, object], field: str) -> None:
-    assert refused(web, {**DEPLOY, **change}) == (422, "not_yet", field)
+def test_what_is_to_come_is_refused_and_never_ignored(shared_web: Web, change: dict[str, object], field: str) -> None:
+    assert refused(shared_web, {**DEPLOY, **change}) == (422, "not_yet", field)
 
 
-def test_parts_that_ask_for_nothing_are_no_reason_to_refuse(web: Web) -> None:
+def test_parts_that_ask_for_nothing_are_no_reason_to_refuse(shared_web: Web) -> None:
     body = {**DEPLOY, "migration": {"run": False}, "seeds": {"run": False, "entries": []}}
-    assert web.post(URL, web.token("deployer"), body).status == 202
+    assert shared_web.post(URL, shared_web.token("deployer"), body).status == 202
 
 
-def test_a_service_that_nobody_provides_is_refused_with_what_there_is(web: Web) -> None:
+def test_a_service_that_nobody_provides_is_refused_with_what_there_is(shared_web: Web) -> None:
     """DP-Q20."""
     body = {**DEPLOY, "app": {"port": 1, "services": [{"name": "queue", "kind": "temporal"}]}}
-    reply = web.post(URL, web.token("deployer"), body)
+    reply = shared_web.post(URL, shared_web.token("deployer"), body)
     assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services")
     assert "temporal" in reply.json["error"]["message"]
     assert reply.json["error"]["details"] == {"provided": ["postgres"]}
 
 
-def test_an_external_service_needs_its_secret(web: Web) -> None:
+def test_an_external_service_needs_its_secret(shared_web: Web) -> None:
     """DP-Q20."""
     service = {"name": "queue", "kind": "temporal", "mode": "external"}
     field = "app.services[0].secretName"
-    assert refused(web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)
+    assert refused(shared_web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +31,19 @@ SETTINGS = Settings(cluster_domain="apps.example.com", registry="registry.exampl
 DAY = 86400 * 1_000_000
 APP = {"port": 8080}
 DEPLOY: dict[str, Any] = {"image": IMAGE, "app": APP}
+
+
+class InlineEngine(SqliteEngine):
+    """The store without its thread: these tests ask one thing after the other, and the other tests have the thread."""
+
+    async def open(self) -> None:
+        self._open()
+
+    async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self._run(partial(work, **kwargs), *args)
+
+    async def close(self) -> None:
+        self._close()
 
 
 class FakeCluster:
@@ -119,7 +133,7 @@ class Web:
     def __init__(self, runner: asyncio.Runner, settings: Settings = SETTINGS) -> None:
         self.runner, self.settings = runner, settings
         self.now = NOON
-        self.store = SqliteEngine(":memory:")
+        self.store = InlineEngine(":memory:")
         runner.run(self.store.open())
         self.cluster = FakeCluster()
         self.registry = DistributionRegistry(settings, KEY)
