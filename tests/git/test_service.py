@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,8 +163,11 @@ class TestTooLarge:
         assert ask(service, path, method="POST", body=b"x" * 20_001, token="")[0] == 401
 
     def test_pieces_beyond_the_limit_are_refused_as_they_come(self, service: Serving) -> None:
-        pieces = iter([b"x" * 10_000] * 3)
-        status, _, _ = ask(service, "/flux.git/git-receive-pack", method="POST", body=pieces)
+        """What is sent is the beginning of a push of very many branches, to which git would listen to the end."""
+        words = (f"{'0' * 40} {'1' * 40} refs/heads/{number:09}" for number in range(300))
+        pieces = (f"{len(line) + 4:04x}{line}".encode() for line in words)
+        kind = "application/x-git-receive-pack-request"
+        status, _, _ = ask(service, "/flux.git/git-receive-pack", method="POST", body=pieces, Content_Type=kind)
         assert status == 413
 
     def test_a_push_beyond_the_limit_changes_nothing(
@@ -303,6 +307,26 @@ def loose(repository: Repository, number: int) -> None:
 def start(repository: Path, tokens: Path, *more: str) -> "subprocess.Popen[str]":
     words = ["--repository", str(repository), "--tokens", str(tokens), "--listen", "127.0.0.1:0", *more]
     return subprocess.Popen([sys.executable, "-m", "kilter.gitops.service", *words], stderr=subprocess.PIPE, text=True)
+
+
+def test_a_repository_whose_making_was_cut_off_is_completed_and_one_that_is_there_stays(
+    repository: Repository, service: Serving, writer: Open, tmp_path: Path
+) -> None:
+    opened = writer()
+    opened.submit(change())
+    opened.flush()
+    (repository.path / "hooks").mkdir(exist_ok=True)
+    (repository.path / "hooks" / "mine").write_text("mine\n")
+    before = git("for-each-ref", cwd=repository.path)
+    service.server.served.prepare("other")
+    assert git("for-each-ref", cwd=repository.path) == before
+    assert (repository.path / "HEAD").read_text() == "ref: refs/heads/main\n"
+    assert (repository.path / "hooks" / "mine").exists()
+    half = replace(service.server.served, repository=tmp_path / "half.git")
+    half.repository.mkdir()
+    (half.repository / "HEAD").write_text("ref: refs/heads/main\n")
+    half.prepare()
+    assert git("for-each-ref", cwd=half.repository) == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

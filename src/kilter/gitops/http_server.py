@@ -153,11 +153,13 @@ class Handler(BaseHTTPRequestHandler):
         feeder.start()
         try:
             status, headers = answer(pipe.stdout)
+            piece = pipe.stdout.read1(PIECE)  # git begins its answer before it reads, but says nothing until it has
             if failed and isinstance(failed[0], BadRequest):
                 raise failed[0]
             self._begin(status, headers)
-            while piece := pipe.stdout.read1(PIECE):
+            while piece:
                 self._chunk(piece)
+                piece = pipe.stdout.read1(PIECE)
         finally:
             pipe.stdout.close()  # a git that cannot speak ends, and keeps the feeder waiting no longer
             feeder.join(GRACE)

@@ -56,10 +56,9 @@ class Served:
         return Git(self.repository, rules)
 
     def prepare(self, branch: str = "main") -> None:
-        """Make the repository unless it is there."""
-        if not (self.repository / "HEAD").exists():
-            self.repository.mkdir(parents=True, exist_ok=True)
-            self.runner.run(self.git.init(branch))
+        """Make the repository, or complete one whose making was cut off; nothing in one that is there changes."""
+        self.repository.mkdir(parents=True, exist_ok=True)
+        self.runner.run(self.git.init(branch))
 
     def upkeep(self) -> None:
         """Pack what many pushes left; what cannot be packed now will be another time."""
