@@ -21,15 +21,17 @@ IDLE = {"image": "docker.io/library/redis:8", "port": 0, "command": ["sleep", "i
 
 
 @contextmanager
-def small(folder: Path, home: Path | None = None, **extra: str) -> Iterator[Kilter]:
+def small(
+    folder: Path, home: Path | None = None, *, binary: Path | None = None, extra: dict[str, str] | None = None
+) -> Iterator[Kilter]:
     """Write the project into `folder`, with a name that nobody has, and destroy it in the end."""
     name = f"{PREFIX}-{secrets.token_hex(3)}"
     directory, home = folder / name, home or folder / "home"
     directory.mkdir(parents=True)
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     (directory / "Dockerfile").write_text(DOCKERFILE)
     (directory / "index.html").write_text("hello\n")
-    kilter = Kilter(directory, home, extra=extra)
+    kilter = Kilter(directory, home, binary or Path(os.environ["KILTER_BINARY"]), extra or {})
     declare(kilter, services=["redis"], components={"web": {"path": "."}, "side": IDLE}, processes=["worker"])
     try:
         yield kilter

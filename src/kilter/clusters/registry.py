@@ -28,6 +28,14 @@ MIRROR_VARIABLE = "KILTER_REGISTRY_MIRROR"
 UPSTREAMS: Mapping[str, str] = {"docker.io": "https://registry-1.docker.io"}
 # Version 3 of the registry exports traces to a collector that nobody runs, and logs each failure.
 COMMON_ENV: Mapping[str, str] = {"OTEL_TRACES_EXPORTER": "none"}
+CACHE_ENV: Mapping[str, str] = {
+    # Content is kept until somebody removes the cache, so that a second `up` needs no network.
+    "REGISTRY_PROXY_TTL": "0",
+    # A cache with credentials of its own asks the upstream how to log in before it serves anything, and ends when that
+    # does not answer: after a reboot without network there would be no cache. Who has a command for credentials is
+    # spared the question; this one does not exist, so that everything is pulled without logging in, as before.
+    "REGISTRY_PROXY_EXEC_COMMAND": "none",
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,7 @@ def services(env: Mapping[str, str]) -> tuple[Service, ...]:
     )
     upstreams = {**UPSTREAMS, **({"docker.io": env[MIRROR_VARIABLE]} if env.get(MIRROR_VARIABLE) else {})}
     caches = (
-        # TTL 0: content is kept until somebody removes the cache, so that a second `up` needs no network.
-        Service(cache_name(host), "cache", {**COMMON_ENV, "REGISTRY_PROXY_REMOTEURL": url, "REGISTRY_PROXY_TTL": "0"})
+        Service(cache_name(host), "cache", {**COMMON_ENV, **CACHE_ENV, "REGISTRY_PROXY_REMOTEURL": url})
         for host, url in upstreams.items()
     )
     return registry, *caches

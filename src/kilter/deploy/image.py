@@ -15,7 +15,7 @@ from kilter.errors import BuildFailed, KilterError
 from kilter.proc import Command, Runner
 from kilter.project.load import Project
 from kilter.project.model import Component
-from kilter.tools import docker
+from kilter.tools import images
 
 RELEASE_STAGE = "release"
 DIGEST = re.compile(r"digest: (sha256:[a-f0-9]{64})")
@@ -46,7 +46,7 @@ def build(runner: Runner, project: Project, component: Component, tag: str, plat
     """Build the image as `tag`. Raises BuildFailed with the end of the build's own words."""
     context = project.inside(component.path)
     arguments = (project.config.deploy.build_args if project.config.deploy else {}) or {}
-    command = docker.build(
+    command = images.build(
         context,
         tag,
         dockerfile=context / (component.dockerfile or "Dockerfile"),
@@ -63,7 +63,7 @@ def push(runner: Runner, tag: str, credentials: PushCredentials, engine: str) ->
     `engine` is the address of the Docker engine, because contexts are kept in that config. Raises BuildFailed.
     """
     with docker_config(credentials) as folder:
-        command = docker.push(tag, environment={"DOCKER_CONFIG": str(folder), "DOCKER_HOST": engine})
+        command = images.push(tag, environment={"DOCKER_CONFIG": str(folder), "DOCKER_HOST": engine})
         told = runner.run(command).stdout
     found = DIGEST.findall(told)
     if not found:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kilter.clusters import engine, ports, registry
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.provider import BeyondRepair, Cluster, State
-from kilter.dev import clusters, ready, stopflag, tilt, tilt_process
+from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.prune import prune
@@ -18,7 +18,7 @@ from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
-from kilter.dev.warming import Warming
+from kilter.dev.warming import Warming, builds
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import NotReady, TimedOut
 from kilter.project.load import Project
@@ -99,6 +99,8 @@ class Up:
         warming = Warming(workspace, shared)
         if cluster.state in (State.ABSENT, State.UNFINISHED):
             warming.begin(self.pool)
+        else:
+            self.pool.submit(bases.bring, workspace, builds(workspace).values())
         with warming:
             self.bring_up(provider, cluster, workspace, files["kind.yaml"])
         shared.result()

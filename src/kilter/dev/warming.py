@@ -13,12 +13,13 @@ from typing import Self
 
 from kilter.clusters import registry
 from kilter.clusters.node import node_name
+from kilter.dev import bases
 from kilter.dev.workspace import Workspace
 from kilter.errors import KilterError
 from kilter.proc import Command
 from kilter.render.cluster import CERTS_MOUNT
 from kilter.render.model import BuildPlan
-from kilter.tools import docker
+from kilter.tools import docker, images
 
 RETRY = 0.5  # seconds between two attempts to pull into a node that is still starting
 PULL_LIMIT = 600.0
@@ -62,11 +63,12 @@ class Warming:
         """Build an image as Tilt is going to, push it where Tilt is going to, and pull it."""
         tag = f"{registry.HOST_ADDRESS}/{build.reference.replace('/', '_')}:warm"
         root, run = self.workspace.project.root, self.workspace.machine.runner.run
+        bases.bring(self.workspace, [build])
         with suppress(KilterError):
             context, dockerfile = root / build.context, root / build.dockerfile
-            run(docker.build(context, tag, dockerfile=dockerfile, target=build.target or None))
+            run(images.build(context, tag, dockerfile=dockerfile, target=build.target or None))
             self.shared.result()
-            run(docker.push(tag))
+            run(images.push(tag))
             self.pull(tag.replace(registry.HOST_ADDRESS, registry.NODE_ADDRESS, 1))
 
 

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from kilter.errors import BuildFailed, MachineLacks
+from kilter.errors import MachineLacks
 from kilter.proc import Command, Outcome
 from kilter.values import Value
 from kilter.words import quantity
@@ -183,38 +182,10 @@ def inspect_network(name: str) -> Command:
     return Command(("docker", "network", "inspect", name), timeout=QUICK, ok=(0, 1))
 
 
-def list_images(reference: str = "") -> Command:
-    """List local images, all or those of a reference."""
-    chosen = (reference,) if reference else ()
-    return Command(("docker", "image", "ls", "--no-trunc", "--format", "{{json .}}", *chosen), timeout=QUICK)
-
-
 def stats(*containers: str) -> Command:
     """Ask once what running containers use; takes about two seconds."""
     argv = ("docker", "stats", "--no-stream", "--no-trunc", "--format", "{{json .}}", *containers)
     return Command(argv, timeout=QUICK)
-
-
-def build(
-    context: Path,
-    tag: str,
-    *,
-    dockerfile: Path,
-    target: str | None = None,
-    platform: str = "",
-    arguments: Mapping[str, str] | None = None,
-) -> Command:
-    """Build an image. Raises BuildFailed when it does not build."""
-    words = ["--target", target] if target else []
-    words += ["--platform", platform] if platform else []
-    words += [word for name, value in (arguments or {}).items() for word in ("--build-arg", f"{name}={value}")]
-    argv = ("docker", "build", "--file", str(dockerfile), "--tag", tag, *words, "--", str(context))
-    return Command(argv, timeout=None, error=BuildFailed)
-
-
-def push(tag: str, environment: Mapping[str, str] | None = None) -> Command:
-    """Push an image to the registry that its name says; what it prints ends with the image's digest."""
-    return Command(("docker", "push", tag), env=environment or {}, timeout=1800, error=BuildFailed)
 
 
 def parse_info(outcome: Outcome) -> Engine:

@@ -1,0 +1,51 @@
+"""Commands for the docker CLI that concern the images in the engine's own store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kilter.errors import BuildFailed
+from kilter.proc import Command
+from kilter.tools.docker import QUICK
+
+
+def named(reference: str = "") -> Command:
+    """List local images, all or those of a reference, in which `*` stands for anything but `/`."""
+    chosen = (reference,) if reference else ()
+    return Command(("docker", "image", "ls", "--no-trunc", "--format", "{{json .}}", *chosen), timeout=QUICK)
+
+
+def inspect(reference: str) -> Command:
+    """Ask for the id of a local image; exit code 1 when it is not here."""
+    return Command(("docker", "image", "inspect", "--format", "{{.Id}}", reference), timeout=QUICK, ok=(0, 1))
+
+
+def pull(reference: str) -> Command:
+    """Pull an image into the engine's store."""
+    return Command(("docker", "pull", "--quiet", reference), timeout=600)
+
+
+def remove(*references: str) -> Command:
+    """Take names off local images; one that is gone or that a container uses is fine, and exit code 1."""
+    return Command(("docker", "image", "rm", *references), timeout=300, ok=(0, 1))
+
+
+def build(
+    context: Path,
+    tag: str,
+    *,
+    dockerfile: Path,
+    target: str | None = None,
+    platform: str = "",
+    arguments: Mapping[str, str] | None = None,
+) -> Command:
+    """Build an image. Raises BuildFailed when it does not build."""
+    words = ["--target", target] if target else []
+    words += ["--platform", platform] if platform else []
+    words += [word for name, value in (arguments or {}).items() for word in ("--build-arg", f"{name}={value}")]
+    argv = ("docker", "build", "--file", str(dockerfile), "--tag", tag, *words, "--", str(context))
+    return Command(argv, timeout=None, error=BuildFailed)
+
+
+def push(tag: str, environment: Mapping[str, str] | None = None) -> Command:
+    """Push an image to the registry that its name says; what it prints ends with the image's digest."""
+    return Command(("docker", "push", tag), env=environment or {}, timeout=1800, error=BuildFailed)
