@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from harness.cli import Kilter
+from harness.cli import Kilter, docker
 from harness.project import IDLE, declare, small
 
 pytestmark = [pytest.mark.cluster, pytest.mark.requirement("CT-Q6", "NS-38")]
@@ -40,6 +40,10 @@ def reduced(project: Kilter) -> None:
     assert not GONE & found
     assert "deployment/worker" not in found
     assert {"deployment/web", "service/web", "persistentvolumeclaim/data-redis-0", *FOREIGN} <= found
+    # A volume that somebody deleted would stay as long as its claim, but with the moment of its end in its metadata.
+    volume = "{.status.phase}{.metadata.deletionTimestamp}"
+    shown = project.run("kubectl", "--", "get", "persistentvolume/data-redis-0", "-o", f"jsonpath={volume}")
+    assert shown.out == "Bound"
 
 
 def test_up_removes_what_left_the_file_while_tilt_was_down_and_nothing_else(project: Kilter) -> None:
@@ -89,3 +93,26 @@ def test_a_running_tilt_does_the_same_by_itself(project: Kilter) -> None:
     declare(project, **WHOLE)
     project.run("up")
     assert count(project) == 3
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_destroy_removes_the_images_that_were_built_for_it_and_no_others(project: Kilter) -> None:
+    name = project.directory.name
+    built = images(f"localhost:32760/{name}_*")
+    assert any("_web:tilt-" in image for image in built)
+    others = {f"localhost:32760/{name}-two_web:kept", f"{name}_web:kept"}
+    for other in others:
+        docker("tag", sorted(built)[0], other)
+    try:
+        assert (
+            f"removed the images that were built for {name} ({len(built)})"
+            in project.run("destroy", "--yes", "--no-snapshot").err
+        )
+        assert images(f"localhost:32760/{name}_*") == set()
+        assert images(f"localhost:32760/{name}-two_*") | images(f"{name}_*") == others
+    finally:
+        docker("image", "rm", *others)
+
+
+def images(pattern: str) -> set[str]:
+    return set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", pattern).split())

@@ -7,6 +7,7 @@ from pathlib import Path
 from kilter.clusters import engine
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
+from kilter.dev.images import remove_built
 from kilter.dev.machine import Machine
 from kilter.errors import Failed
 from kilter.project.load import Project
@@ -51,6 +52,8 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
         tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):
             deleted = clusters.provider(machine).delete(name)
+        if count := remove_built(machine, name):
+            machine.progress.note(f"removed the images that were built for {name} ({count})")
         rendered.remove(machine.paths.project_cache(name))
         stopflag.clear(machine, project)
         if purge:

@@ -15,9 +15,10 @@ from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
 from kilter.state.paths import Paths
-from kilter.tools import docker
+from kilter.tools import docker, images
 
 NODE = docker.inspect("kilter-shop-control-plane").argv
+IMAGES = images.named("localhost:32760/shop_*").argv
 ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
 
 
@@ -40,7 +41,7 @@ def shop(tmp_path: Path) -> Path:
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     """The processes of `App.machine`: an engine without a cluster."""
-    fake = FakeRunner({**ENGINE, NODE: "[]"})
+    fake = FakeRunner({**ENGINE, NODE: "[]", IMAGES: ""})
     machine = Machine(fake, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
     monkeypatch.setattr(App, "machine", machine)
     return fake

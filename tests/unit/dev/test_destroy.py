@@ -18,10 +18,11 @@ from kilter.dev.machine import Machine
 from kilter.dev.workspace import Workspace
 from kilter.errors import Failed
 from kilter.state import records
-from kilter.tools import docker
+from kilter.tools import docker, images
 
 ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
-ABSENT = {docker.inspect("kilter-shop-control-plane").argv: "[]", **ENGINE}
+IMAGES = images.named("localhost:32760/shop_*").argv
+ABSENT = {docker.inspect("kilter-shop-control-plane").argv: "[]", IMAGES: "", **ENGINE}
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""The images that were built for a project, in Docker's own store."""
+
+from collections.abc import Iterable, Mapping
+
+from kilter.clusters.registry import HOST_ADDRESS
+from kilter.dev.machine import Machine
+from kilter.errors import KilterError
+from kilter.tools import docker, images
+
+UNTAGGED = "<none>"
+
+
+def remove_built(machine: Machine, project: str) -> int:
+    """Remove a project's built images and return how many names that were; what fails is a warning.
+
+    Names go, and with the last name of an image its layers. What a container still uses stays.
+    """
+    try:
+        rows = docker.parse_lines(machine.runner.run(images.named(f"{_prefix(project)}*")).stdout)
+        names = built(rows, project)
+        if names:
+            machine.runner.run(images.remove(*names))
+    except KilterError as error:
+        machine.progress.warn(f"the images built for {project} were not removed: {error.what}")
+        return 0
+    return len(names)
+
+
+def built(rows: Iterable[Mapping[str, str]], project: str) -> list[str]:
+    """Return which of the rows of `docker image ls` name images that kilter's Tilt built for a project, sorted."""
+    return sorted(
+        f"{row['Repository']}:{row['Tag']}"
+        for row in rows
+        if row["Repository"].startswith(_prefix(project)) and row["Tag"] != UNTAGGED
+    )
+
+
+def _prefix(project: str) -> str:
+    """Return what all these names begin with; no name of a project holds `_`, so it fits no other project's."""
+    return f"{HOST_ADDRESS}/{project}_"

@@ -1,0 +1,62 @@
+"""The images that were built for a project, and nobody else's."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import machine, told
+
+from kilter.dev.images import built, remove_built
+from kilter.proc import Outcome
+from kilter.tools import docker, images
+
+LIST = images.named("localhost:32760/shop_*").argv
+OURS = [
+    ("localhost:32760/shop_shop", "tilt-1c93bbe61f64a395"),
+    ("localhost:32760/shop_shop", "warm"),
+    ("localhost:32760/shop_shop.rebuilt", "tilt-1c93bbe61f64a395"),
+]
+OTHERS = [
+    ("localhost:32760/shop-two_web", "tilt-1"),
+    ("localhost:32760/shopping_web", "tilt-1"),
+    ("localhost:32760/my-shop_web", "tilt-1"),
+    ("localhost:32761/shop_web", "tilt-1"),
+    ("registry.example.com/shop_web", "tilt-1"),
+    ("shop_web", "latest"),
+    ("python", "3.13-slim"),
+    ("localhost:32760/shop_shop", "<none>"),
+]
+
+
+def rows(*names: tuple[str, str]) -> str:
+    return "\n".join(json.dumps({"Repository": repository, "Tag": tag}) for repository, tag in names)
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_only_the_projects_own_names_in_kilters_registry_are_its_images() -> None:
+    found = built(docker.parse_lines(rows(*OTHERS, *OURS)), "shop")
+    assert found == sorted(f"{repository}:{tag}" for repository, tag in OURS)
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_they_are_removed_by_name_and_without_force(tmp_path: Path) -> None:
+    names = sorted(f"{repository}:{tag}" for repository, tag in OURS)
+    # Exit code 1: one of them was gone meanwhile, or a container of somebody's uses it.
+    runner = FakeRunner({LIST: rows(*OURS), images.remove(*names).argv: Outcome(1, "", "conflict")})
+    opened = machine(tmp_path, runner)
+    assert remove_built(opened, "shop") == 3
+    assert "--force" not in runner.commands[-1].argv
+    assert told(opened) == []
+
+
+def test_a_project_that_built_nothing_removes_nothing(tmp_path: Path) -> None:
+    runner = FakeRunner({LIST: ""})
+    assert remove_built(machine(tmp_path, runner), "shop") == 0
+    assert [command.argv for command in runner.commands] == [LIST]
+
+
+def test_an_engine_that_refuses_is_a_warning(tmp_path: Path) -> None:
+    opened = machine(tmp_path, FakeRunner({LIST: Outcome(1, "", "no")}))
+    assert remove_built(opened, "shop") == 0
+    assert told(opened)[0].startswith("warn: the images built for shop were not removed: ")
