@@ -11,7 +11,7 @@ from pathlib import Path
 from kilter.clusters import kubeconfig, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name
-from kilter.clusters.provider import BeyondRepair, Capabilities, Cluster, Listed, State
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import Command, Runner
 from kilter.state.files import write_whole
@@ -84,6 +84,7 @@ class KindProvider:
             try:
                 self.runner.run(docker.start(container.id))
             except MachineLacks as error:
+                self._refuse_taken_api_port(project, container)
                 raise explain(_unstartable(container, error), "") from error
         self.wait_until_ready(project, timeout)
         container = self._owned(project)
@@ -156,6 +157,20 @@ class KindProvider:
                     details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
                 )
             time.sleep(POLL)
+
+    def _refuse_taken_api_port(self, project: str, container: Container) -> None:
+        """Raise ApiPortTaken if a container that does not run could not have its API server's port, naming who has it.
+
+        The caller has looked at the project's own ports before; this one is of kind's choice.
+        """
+        from kilter.clusters import ports  # start-up: needed where something is wrong alone
+
+        for port in container.published.get(kubeconfig.API_PORT, ()):
+            if not ports.is_free(port):
+                rows = docker.parse_lines(self.runner.run(docker.publishing(port)).stdout)
+                [holder] = ports.holders([port])
+                found = f"port {port} is held by the container {rows[0]['Names']}" if rows else str(holder)
+                raise ApiPortTaken(found, cluster_name(project))
 
     def _owned(self, project: str) -> Container:
         return node.own(self.find(project))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kilter.errors import MachineLacks
 
-LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp (proc(5))
+LISTENING, LINGERING = "0A", "06"  # TCP_LISTEN and TCP_TIME_WAIT in /proc/net/tcp (proc(5))
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
@@ -68,7 +68,7 @@ def holders(ports: Sequence[int], proc: Path = Path("/proc")) -> list[Holder]:
     """Name the holder of each taken port, as far as Linux' process files tell; elsewhere it stays without a name."""
     if not ports:
         return []
-    sockets = _listening(proc, set(ports))
+    sockets = _bound(proc, set(ports))
     owners = _owners(proc, set(sockets.values())) if sockets else {}
     return [_holder(proc, port, owners.get(sockets.get(port, ""), 0)) for port in ports]
 
@@ -81,17 +81,18 @@ def _holder(proc: Path, port: int, pid: int) -> Holder:
     return Holder(port, pid, program)
 
 
-def _listening(proc: Path, ports: set[int]) -> dict[int, str]:
-    """Return the inode of the socket that listens on each port."""
-    found: dict[int, str] = {}
+def _bound(proc: Path, ports: set[int]) -> dict[int, str]:
+    """Return the inode of the socket that has each port: one that listens, else one of a connection."""
+    listening: dict[int, str] = {}
+    talking: dict[int, str] = {}
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (proc / "net" / table).read_text().splitlines()[1:]:
                 fields = line.split()
                 port = int(fields[1].rpartition(":")[2], 16)
-                if fields[3] == LISTENING and port in ports:
-                    found.setdefault(port, fields[9])
-    return found
+                if port in ports and fields[3] != LINGERING:
+                    (listening if fields[3] == LISTENING else talking).setdefault(port, fields[9])
+    return talking | listening
 
 
 def _owners(proc: Path, inodes: set[str]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from kilter.errors import NotReady
+from kilter.errors import MachineLacks, NotReady
 from kilter.tools.docker import Container
 from kilter.values import Value
 
@@ -34,6 +34,18 @@ class BeyondRepair(NotReady):
             "that takes over the services' data"
         )
         super().__init__(what, why=why, hint=hint, details=details)
+
+
+class ApiPortTaken(MachineLacks):
+    """Another program has the port of a stopped cluster's API server, which no engine can change (LC-Q18)."""
+
+    def __init__(self, holder: str, cluster: str) -> None:
+        super().__init__(
+            holder,
+            why=f"the API server of {cluster} needs it: a container keeps the ports that it was made with",
+            hint="end that program and run `kilter up` again, or `kilter up --recreate` makes a new cluster "
+            "that takes over the services' data",
+        )
 
 
 class Cluster(Value, frozen=True):

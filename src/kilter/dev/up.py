@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kilter.clusters import engine, ports, registry
 from kilter.clusters.kind import KindProvider
-from kilter.clusters.provider import BeyondRepair, Cluster, State
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
@@ -138,7 +138,7 @@ class Up:
             return
         try:
             self.resume(provider, cluster, workspace)
-        except (BeyondRepair, TimedOut) as error:
+        except (ApiPortTaken, BeyondRepair, TimedOut) as error:
             if not self.options.recreate:
                 raise
             discard(self.machine, provider, workspace.name, error.what)
@@ -154,7 +154,7 @@ class Up:
             provider.create(workspace.name, config, image)
 
     def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
-        """Start the stopped cluster, or find that it runs; raises BeyondRepair or TimedOut where that cannot be."""
+        """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or TimedOut."""
         name = workspace.name
         if cluster.state is State.RUNNING:
             provider.start(name, self.left())

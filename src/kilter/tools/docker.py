@@ -91,6 +91,11 @@ def list_containers(*, labels: Sequence[str] = (), name: str = "", running_only:
     )
 
 
+def publishing(port: int) -> Command:
+    """List the running containers that publish a port of this machine."""
+    return Command(("docker", "ps", "--filter", f"publish={port}", "--format", "{{json .}}"), timeout=QUICK)
+
+
 def run_detached(
     name: str,
     image: str,

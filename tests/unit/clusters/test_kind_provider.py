@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeRunner
 
 from kilter.clusters import kind as provider_module
-from kilter.clusters import kubeconfig
+from kilter.clusters import kubeconfig, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import creation_mark, node_name
 from kilter.clusters.provider import BeyondRepair, State
@@ -39,6 +39,11 @@ CONFIG = "containerPath: /kilter"
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     return Paths(tmp_path / "data", tmp_path / "cache")
+
+
+@pytest.fixture(autouse=True)
+def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda _port: True)
 
 
 @pytest.fixture

@@ -16,7 +16,10 @@ def proc(tmp_path: Path) -> Path:
     """Process files of a machine where nginx (77) listens on 30001, and somebody else's program on 30002 over IPv6."""
     (tmp_path / "net").mkdir()
     listening = f"   0: 0100007F:{30001:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 1111 1\n"
-    talking = f"   1: 0100007F:{30003:04X} 00000000:0000 01 00000000:00000000 00:00000000 00000000  0  0 3333 1\n"
+    talking = "".join(
+        f"   1: 0100007F:{port:04X} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000  0  0 3333 1\n"
+        for port, state in ((30003, "01"), (30001, "01"), (30004, "06"))
+    )
     other = f"   0: {'0' * 32}:{30002:04X} {'0' * 32}:0000 0A 00000000:00000000 00:00000000 00000000  0  0 2222 1\n"
     (tmp_path / "net" / "tcp").write_text(HEADER + listening + talking)
     (tmp_path / "net" / "tcp6").write_text(HEADER + other)
@@ -24,6 +27,7 @@ def proc(tmp_path: Path) -> Path:
     descriptors.mkdir(parents=True)
     (descriptors / "3").symlink_to("socket:[1111]")
     (descriptors / "0").symlink_to("/dev/null")
+    (descriptors / "5").symlink_to("socket:[3333]")
     (tmp_path / "77" / "comm").write_text("nginx\n")
     (tmp_path / "self").mkdir()
     return tmp_path
@@ -34,6 +38,10 @@ def test_the_holder_of_a_port_is_named_with_its_process(proc: Path) -> None:
     assert holders([30001, 30002], proc) == [Holder(30001, 77, "nginx"), Holder(30002)]
     assert str(Holder(30001, 77, "nginx")) == "port 30001 is held by nginx (process 77)"
     assert str(Holder(30002)) == "port 30002 is held by a program of another user"
+
+
+def test_a_connection_that_has_a_port_is_named_too_but_not_one_that_is_over(proc: Path) -> None:
+    assert holders([30003, 30004], proc) == [Holder(30003, 77, "nginx"), Holder(30004)]
 
 
 def test_a_machine_without_process_files_still_names_the_port(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from unit.dev.support import told, workspace
 
 from kilter.clusters import ports
-from kilter.clusters.provider import BeyondRepair, Cluster, State
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
 from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
@@ -61,10 +61,11 @@ def bring_up(opened: Workspace, provider: Any, state: State, pool: ThreadPoolExe
 
 
 BROKEN = BeyondRepair("the container does not start")
+TAKEN = ApiPortTaken("port 35599 is held by ssh (process 7)", "kilter-shop")
 
 
 @pytest.mark.requirement("LC-Q19")
-@pytest.mark.parametrize("fault", [BROKEN, TimedOut("the API server is not ready")])
+@pytest.mark.parametrize("fault", [BROKEN, TAKEN, TimedOut("the API server is not ready")])
 @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.DEAD])
 def test_a_cluster_beyond_repair_is_kept_until_the_user_says_recreate(
     fault: KilterError, state: State, opened: Workspace, pool: ThreadPoolExecutor
