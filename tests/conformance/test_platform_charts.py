@@ -5,8 +5,7 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -106,16 +105,12 @@ def test_what_is_pushed_is_applied_and_answers_at_its_host(platform: Platform) -
 
 
 @pytest.mark.requirement("DP-Q19")
-def test_a_push_that_flux_is_told_of_is_applied_within_seconds(
-    platform: Platform, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_push_that_flux_is_told_of_is_applied_within_seconds(platform: Platform) -> None:
     platform.push("two")
-    began = time.monotonic()
     platform.reconcile()
     want = "echo two"
     read = ("get", "deployment", "shop", "--namespace", "acme-shop-dev", "--output", "jsonpath={..command}")
     eventually(lambda: platform.kubectl(*read), lambda text: want in text, within=30)
-    record_property("push_to_applied_seconds", round(time.monotonic() - began, 2))
     eventually(lambda: ask(APP)[:2], lambda found: found == (200, "two\n"))
 
 
@@ -148,9 +143,9 @@ def test_with_a_certificate_plain_requests_are_sent_to_https(platform: Platform,
     platform.install("--set", "gateway.tls.secretName=wildcard")
     _, _, headers = eventually(lambda: ask(APP), lambda found: found[0] == 301)
     assert headers["location"] == f"https://{APP}/"
-    listeners = eventually(platform.listeners, lambda found: set(found.values()) == {"True"})
-    assert set(listeners) == {"http", "https"}
+    eventually(platform.listeners, lambda found: found == {"http": "True", "https": "True"})
     platform.install()
+    platform.kubectl("rollout", "status", "--namespace", SYSTEM, "deployment/traefik", "--timeout=230s")
     eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
 
 
@@ -186,7 +181,7 @@ def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_
     platform.install()
     platform.kubectl("rollout", "status", "--namespace", SYSTEM, "statefulset/kilter-postgres", "--timeout=230s")
     assert platform.secrets() == before
-    assert platform.sql("select x from kept") == "42"
+    eventually(lambda: platform.sql("select x from kept"), lambda text: text == "42")
     eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kilter.errors import KilterError
 from kilter.proc import Command, Runner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,10 @@ class Platform:
         return [self.get("secret", name)["data"] for name in SECRETS]
 
     def pods(self) -> set[str]:
-        return {pod["metadata"]["name"] for pod in self.get("pods")["items"]}
+        """The pods that are to stay."""
+        return {
+            pod["metadata"]["name"] for pod in self.get("pods")["items"] if "deletionTimestamp" not in pod["metadata"]
+        }
 
     def sql(self, statement: str, password: str = "") -> str:
         """Run a statement over TCP, by the password of the Secret unless another is given."""
@@ -164,7 +168,7 @@ def eventually(what: Callable[[], Found], fits: Callable[[Found], bool], within:
             last = found = what()
             if fits(found):
                 return found
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, KilterError) as error:
             last = error
         assert time.monotonic() < limit, f"not within {within:.0f} s: {last}"
         time.sleep(0.2)
