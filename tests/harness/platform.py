@@ -1,6 +1,7 @@
 """The platform on a cluster, driven as its administrator would: helm, kubectl, git, and requests at the Gateway."""
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -133,30 +134,28 @@ def ask(
 
 
 def registry_token(pair: Mapping[str, str]) -> str:
-    """What kilter-server will hand out: signed with the Secret's key, the certificate in its head."""
-    key, certificate = (base64.b64decode(pair[name]).decode() for name in ("tls.key", "tls.crt"))
-
-    def part(value: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-    head = {"typ": "JWT", "alg": "RS256", "x5c": ["".join(certificate.split("-----")[2].split())]}
-    access = [{"type": "repository", "name": "acme/shop", "actions": ["pull", "push"]}]
-    now = int(time.time())
-    body = {
-        "iss": "kilter-server",
-        "aud": "registry.apps.test",
-        "sub": "ada",
-        "nbf": now - 5,
-        "exp": now + 60,
-        "access": access,
-    }
-    text = f"{part(head)}.{part(body)}"
-    with tempfile.NamedTemporaryFile("w") as file:
-        file.write(key)
+    """What kilter-server hands out: signed with the Secret's key, and naming it by its thumbprint (RFC 7638)."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(base64.b64decode(pair["tls.key"]))
         file.flush()
-        sign = ["openssl", "dgst", "-sha256", "-sign", file.name]
-        signature = subprocess.run(sign, input=text.encode(), check=True, capture_output=True).stdout
-    return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+        modulus = openssl("rsa", "-modulus", "-noout", "-in", file.name).decode().strip().removeprefix("Modulus=")
+        public = {"e": "AQAB", "kty": "RSA", "n": base64url(bytes.fromhex(modulus))}
+        thumbprint = hashlib.sha256(json.dumps(public, separators=(",", ":"), sort_keys=True).encode()).digest()
+        now = int(time.time())
+        head = {"typ": "JWT", "alg": "RS256", "kid": base64url(thumbprint)}
+        names = {"iss": "http://kilter.apps.test", "aud": "registry.apps.test", "sub": "ada"}
+        access = [{"type": "repository", "name": "acme/shop", "actions": ["pull", "push"]}]
+        body = {**names, "nbf": now - 5, "exp": now + 60, "access": access}
+        text = ".".join(base64url(json.dumps(part).encode()) for part in (head, body))
+        return f"{text}.{base64url(openssl('dgst', '-sha256', '-sign', file.name, stdin=text.encode()))}"
+
+
+def base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def openssl(*arguments: str, stdin: bytes = b"") -> bytes:
+    return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True).stdout
 
 
 def eventually(what: Callable[[], Found], fits: Callable[[Found], bool], within: float = 120) -> Found:

@@ -21,12 +21,17 @@ capabilities:
 {{ if .Values.gateway.tls.secretName }}https{{ else }}http{{ end }}
 {{- end -}}
 
+{{- /* Where kilter-server answers, which is also the name that it signs with. */}}
+{{- define "server-address" -}}
+{{ include "scheme" . }}://kilter.{{ .Values.clusterDomain }}
+{{- end -}}
+
 {{- define "registry-host" -}}
 {{ .Values.registry.host | default (printf "registry.%s" .Values.clusterDomain) }}
 {{- end -}}
 
 {{- define "registry-realm" -}}
-{{ .Values.registry.token.realm | default (printf "%s://kilter.%s/v1/registry/token" (include "scheme" .) .Values.clusterDomain) }}
+{{ .Values.registry.token.realm | default (printf "%s/v1/registry/token" (include "server-address" .)) }}
 {{- end -}}
 
 {{- /* The Secret with the key `dsn` that kilter-server and kilter-operator read. */}}
