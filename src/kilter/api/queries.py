@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from kilter.api.base import Document, Duration, Request
+from kilter.api.base import PROJECT_PATTERN, Document, Duration, Request
 
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
@@ -27,7 +27,7 @@ class DeploysQuery(Request, frozen=True, kw_only=True):
 class AuditQuery(Request, frozen=True, kw_only=True):
     """GET /v1/audit."""
 
-    project: Annotated[str, Meta(max_length=81, description="`<org>/<app>`.")] | None = None
+    project: Annotated[str, Meta(pattern=PROJECT_PATTERN, max_length=81, description="`<org>/<app>`.")] | None = None
     env: Annotated[str, Meta(max_length=32)] | None = None
     actor: Annotated[str, Meta(max_length=128)] | None = None
     action: Annotated[str, Meta(max_length=64)] | None = None
@@ -50,5 +50,5 @@ class RegistryTokenQuery(Document, frozen=True, kw_only=True):
     """GET /v1/registry/token, as registry clients ask; what else they say is ignored."""
 
     service: Annotated[str, Meta(max_length=255)] = ""
-    scope: Annotated[tuple[Annotated[str, Meta(max_length=1024)], ...], Meta(max_length=64)] = ()
+    scope: Annotated[tuple[Annotated[str, Meta(max_length=512)], ...], Meta(max_length=8)] = ()
     account: Annotated[str, Meta(max_length=255)] = ""

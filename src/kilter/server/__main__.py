@@ -8,9 +8,11 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 
@@ -32,6 +34,7 @@ from kilter.server.store.tokens import Grant
 
 log = logging.getLogger("kilter.server")
 FIRST_TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
+ENDING = (signal.SIGTERM, signal.SIGINT)
 SLOW_HEADERS = 30  # seconds: keep-alive, and the grace at the end
 
 
@@ -57,22 +60,36 @@ async def serve(found: Settings) -> None:
             timeout_graceful_shutdown=SLOW_HEADERS,
             h11_max_incomplete_event_size=16384,
         )
-        await Server(config, app.state.services.stopping).serve()
+        await Server(config, app.state.services.stop).serve()
     finally:
         await store.close()
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that tells open streams of its end; it would wait for theirs instead."""
+    """Uvicorn that tells open streams of its end, and ends without the signal, so that what it was given is closed.
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+    By itself it waits for the streams' own ends, and raises the signal once more when all is over.
+    """
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
         super().__init__(config)
-        self._stopping, self._loop = stopping, asyncio.get_running_loop()
+        self._stop = stop
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end, on SIGTERM or SIGINT."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        super().handle_exit(sig, frame)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on SIGTERM and SIGINT."""
+        loop = asyncio.get_running_loop()
+        for sent in ENDING:
+            loop.add_signal_handler(sent, self._end, sent)
+        try:
+            yield
+        finally:
+            for sent in ENDING:
+                loop.remove_signal_handler(sent)
+
+    def _end(self, sent: int) -> None:
+        self._stop()
+        self.handle_exit(sent, None)
 
 
 async def let_installer_in(store: PostgresEngine | SqliteEngine, found: Settings) -> None:

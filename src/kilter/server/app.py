@@ -55,12 +55,13 @@ def path_of(route: Route, services: Services) -> Path:
     return path
 
 
-async def unrouted(_: Request, error: Exception) -> Response:
-    """Answer what no route is for."""
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    refused = Refused("method_not_allowed", "not with this method") if status == 405 else not_found()
+async def unrouted(request: Request, _: Exception) -> Response:
+    """Answer what no route is for; where another method would do, say which."""
+    paths = [path for path in request.app.routes if isinstance(path, Path) and path.path_regex.match(request.url.path)]
+    allowed = sorted(method for path in paths for method in path.methods or ())
+    refused = Refused("method_not_allowed", "not with this method") if allowed else not_found()
     response = failed(refused, request_id := ids.new("req"))
-    response.headers.update(HEADERS | {"X-Request-Id": request_id})
+    response.headers.update(HEADERS | {"X-Request-Id": request_id} | ({"Allow": ", ".join(allowed)} if allowed else {}))
     return response
 
 
@@ -72,7 +73,7 @@ async def background(services: Services) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        services.stopping.set()
+        services.stop()
         for task in tasks:
             task.cancel()
         for task in tasks:

@@ -29,6 +29,11 @@ class Services:
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def stop(self) -> None:
+        """Let open streams end."""
+        self.stopping.set()
+        self.hub.tell_everybody()
+
 
 @dataclass
 class Notes:

@@ -13,6 +13,7 @@ from lightkube import ApiError, AsyncClient, KubeConfig
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.types import PatchType
 
 from kilter.api.kilterapp import (
     API_VERSION,
@@ -26,6 +27,7 @@ from kilter.api.kilterapp import (
     Spec,
     labels,
 )
+from kilter.api.words import DatabasePolicy
 from kilter.errors import BadInput
 from kilter.server import podlogs
 from kilter.server.refusals import Unavailable
@@ -58,10 +60,17 @@ class KubeCluster:
                 return decoded(await self._client.get(Resource, name, namespace=NAMESPACE))
         return None
 
-    async def delete(self, name: str) -> None:
-        """Ask for an object to be deleted; one that does not exist is fine."""
+    async def delete(self, name: str, database: DatabasePolicy) -> None:
+        """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
+
+        The one field is patched, whoever owns the others: what somebody edited by hand must not keep an environment.
+        """
+        policy = {"spec": {"databaseOnDelete": database}}
         with suppress(Missing):
             async with translated():
+                await self._client.patch(
+                    Resource, name, policy, namespace=NAMESPACE, patch_type=PatchType.MERGE, field_manager=SPEC_MANAGER
+                )
                 await self._client.delete(Resource, name, namespace=NAMESPACE)
 
     async def watch(self) -> AsyncIterator[Change]:

@@ -63,9 +63,7 @@ class Dispatcher:
             await services.cluster.apply(found.object_name, record.spec)
             await services.store.run(progress.applied, record.id, services.clock())
             return
-        if await services.cluster.read(found.object_name) is not None:
-            await services.cluster.apply(found.object_name, record.spec)
-            await services.cluster.delete(found.object_name)
+        await services.cluster.delete(found.object_name, record.spec.database_on_delete)
         await services.store.run(progress.applied, record.id, services.clock())
         if await services.cluster.read(found.object_name) is None:
             # Gone before it was recorded that this was wanted: the watch has told nobody.

@@ -20,6 +20,10 @@ class Hub:
             for event in self._waiting.get(topic, ()):
                 event.set()
 
+    def tell_everybody(self) -> None:
+        """Wake all who wait, for whatever."""
+        self.tell(tuple(self._waiting))
+
     def waiting(self) -> int:
         """Return how many wait, for whatever."""
         return sum(len(events) for events in self._waiting.values())

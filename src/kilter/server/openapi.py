@@ -7,20 +7,21 @@ from typing import Any, Final
 import msgspec
 
 from kilter import __version__
+from kilter.api.base import AppName, EnvName, Org
 from kilter.api.errors_v1 import STATUS_OF, ErrorDocument
-from kilter.api.schema import components
+from kilter.api.schema import components, portable
 from kilter.server import bodies
 from kilter.server.routing import Route
 
 REFERENCE: Final = "#/components/schemas/{name}"
 ERROR: Final = {"$ref": REFERENCE.format(name=ErrorDocument.__name__)}
 TEXT: Final = {"type": "string"}
-PLACES: Final = {
-    "org": "Organisation.",
-    "app": "Project.",
-    "env": "Environment.",
-    "deploy_id": "Deploy.",
-    "token_id": "Token.",
+KEY: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"}
+IDENTIFIER: Final = {"type": "string", "pattern": "^[A-Za-z0-9-]+$", "maxLength": 64}
+PLACES: Final[dict[str, dict[str, Any]]] = {
+    **{name: portable(msgspec.json.schema(kind)) for name, kind in (("org", Org), ("app", AppName), ("env", EnvName))},
+    "deploy_id": IDENTIFIER | {"description": "Deploy."},
+    "token_id": IDENTIFIER | {"description": "Token."},
 }
 JSON, STREAM = "application/json", "text/event-stream"
 
@@ -98,7 +99,7 @@ def operation_id(route: Route) -> str:
 def parameters(route: Route) -> list[dict[str, Any]]:
     """Return what stands in path, query and headers."""
     found = [
-        {"name": name, "in": "path", "required": True, "description": PLACES[name], "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": PLACES[name]}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
     if route.query is not None:
@@ -111,7 +112,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
                 entry |= {"style": "form", "explode": True}
             found.append(entry)
     if route.method == "POST" and route.auth == "token":
-        found.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}})
+        found.append({"name": "Idempotency-Key", "in": "header", "schema": KEY})
     if route.stream == "always":
         found.append({"name": "Last-Event-ID", "in": "header", "schema": {"type": "string", "pattern": "^[0-9]+$"}})
     return found

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from kilter.api.kilterapp import KilterApp, Spec
+from kilter.api.words import DatabasePolicy
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Cluster(Protocol):
         """Return an object."""
         ...
 
-    async def delete(self, name: str) -> None:
-        """Ask for an object to be deleted; one that does not exist is fine."""
+    async def delete(self, name: str, database: DatabasePolicy) -> None:
+        """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine."""
         ...
 
     def watch(self) -> AsyncIterator[Change]:

@@ -112,7 +112,17 @@ def test_an_object_is_read_with_its_status(runner: asyncio.Runner) -> None:
 def test_what_does_not_exist_is_none_to_read_and_fine_to_delete(runner: asyncio.Runner) -> None:
     cluster = KubeCluster(Api(lambda _: failure(404)).client())
     assert runner.run(cluster.read("x")) is None
-    runner.run(cluster.delete("x"))
+    runner.run(cluster.delete("x", "keep"))
+
+
+def test_a_delete_says_what_becomes_of_the_database_and_takes_no_other_field(runner: asyncio.Runner) -> None:
+    """DP-Q25."""
+    api = Api(lambda _: httpx2.Response(200, json=OBJECT))
+    runner.run(KubeCluster(api.client()).delete("acme-shop-dev", "drop"))
+    patch, delete = api.requests
+    assert (patch.method, patch.headers["content-type"]) == ("PATCH", "application/merge-patch+json")
+    assert json.loads(patch.content) == {"spec": {"databaseOnDelete": "drop"}}
+    assert delete.method == "DELETE"
 
 
 def watch_answer(events: list[Any], end: int = 200) -> Answering:

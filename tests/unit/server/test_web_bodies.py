@@ -176,6 +176,7 @@ def test_what_no_route_is_for_does_not_exist(shared_web: Web, path: str) -> None
 def test_other_methods_are_not_allowed(shared_web: Web, method: str) -> None:
     reply = shared_web(method, "/v1/whoami", shared_web.token("admin"))
     assert (reply.status, reply.code) == (405, "method_not_allowed")
+    assert reply.headers["allow"] == "DELETE, GET"
 
 
 @pytest.mark.parametrize("env", ["Prod", "prod_1", "pr--1", "-prod", "p" * 33, "%2e%2e"])

@@ -322,8 +322,8 @@ def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None
     reply = web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"})
     assert (reply.status, reply.json["database"]) == (202, "drop")
     dispatch(web)
-    assert web.cluster.deleted == [NAME]
-    assert web.cluster.applied[-1][1].database_on_delete == "drop"
+    assert web.cluster.deleted == [(NAME, "drop")]
+    assert len(web.cluster.applied) == 1
     web.cluster.vanish(NAME)
     follow(web)
     assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", token).json["state"] == "done"
@@ -336,7 +336,7 @@ def test_a_delete_of_what_the_cluster_never_had_ends_at_once(web: Web) -> None:
     web.post(f"/v1/deploys/{first.deploy_id}/cancel", web.token("maintainer"))
     reply = web("DELETE", DEV, web.token("maintainer"), json={"confirm": "acme/shop/dev", "database": "keep"})
     dispatch(web)
-    assert web.cluster.applied == []
+    assert web.cluster.deleted == []
     assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", web.token("viewer")).json["state"] == "done"
 
 

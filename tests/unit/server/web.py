@@ -52,7 +52,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.objects: dict[str, KilterApp] = {}
         self.applied: list[tuple[str, Spec]] = []
-        self.deleted: list[str] = []
+        self.deleted: list[tuple[str, str]] = []
         self.changes: asyncio.Queue[Change] = asyncio.Queue()
         self.lines: list[str] = []
         self.asked: list[LogQuery] = []
@@ -73,9 +73,10 @@ class FakeCluster:
         self._answer()
         return self.objects.get(name)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, database: str) -> None:
         self._answer()
-        self.deleted.append(name)
+        if name in self.objects:
+            self.deleted.append((name, database))
 
     async def watch(self) -> AsyncIterator[Change]:
         self._answer()

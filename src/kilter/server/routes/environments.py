@@ -49,7 +49,7 @@ async def delete(call: Call) -> Answer:
     call.notes.overrides = ("drop_database",) if database == "drop" else ()
 
     def accept(tx: Tx) -> DeleteAccepted:
-        last = deploys.last_applied(tx, slot) or deploys.latest(tx, slot)
+        last = deploys.latest(tx, slot)
         if last is None:
             raise not_found()
         spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)

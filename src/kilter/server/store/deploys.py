@@ -195,13 +195,6 @@ def latest(tx: Tx, slot: Slot) -> Record | None:
     return next(iter(page(tx, slot, below=None, limit=1)), None)
 
 
-def last_applied(tx: Tx, slot: Slot) -> Record | None:
-    """Return the deploy whose spec the cluster holds."""
-    sql = "SELECT * FROM deploys WHERE org = ? AND app = ? AND env = ? AND applied_at IS NOT NULL"
-    row = tx.row(f"{sql} ORDER BY sequence DESC LIMIT 1", *environments.triple(slot))
-    return record_of(row) if row else None
-
-
 def at_work(tx: Tx, slot: Slot) -> Record | None:
     """Return the open deploy that others of its environment wait for."""
     row = tx.row(f"SELECT * FROM deploys WHERE {OPEN} ORDER BY sequence LIMIT 1", *environments.triple(slot))  # noqa: S608
