@@ -79,7 +79,7 @@ class DeployAccepted(Document, frozen=True, kw_only=True):
     sequence: int
     release: int
     url: str | None
-    ready_timeout: str | None
+    ready_timeout: str | None = None
     queue: Queue
 
 

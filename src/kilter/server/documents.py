@@ -6,11 +6,12 @@ from kilter.api.environments import LockInfo, ReleaseInfo
 from kilter.api.kilterapp_status import Lock, Release
 from kilter.api.projects import EnvTile
 from kilter.api.words import ENDED, Phase
-from kilter.server import clock
+from kilter.server import access, clock
 from kilter.server.store import deploys, environments, events
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Tx
 from kilter.server.store.environments import Environment
+from kilter.server.store.tokens import Grant
 
 SHORT = 12  # characters of a digest or a commit that people look at
 
@@ -95,9 +96,10 @@ def lock_info(held: Lock) -> LockInfo:
     return LockInfo(holder=held.holder, actor=held.actor, kind=held.kind, since=held.since, lock_id=held.lock_id)
 
 
-def tiles(tx: Tx, org: str, app: str) -> tuple[EnvTile, ...]:
-    """Return the environments of a project's tile."""
-    return tuple(tile(tx, found) for found in environments.of_project(tx, org, app))
+def tiles(tx: Tx, grant: Grant, org: str, app: str) -> tuple[EnvTile, ...]:
+    """Return the environments of a project's tile that a token is good for."""
+    found = environments.of_project(tx, org, app)
+    return tuple(tile(tx, each) for each in found if access.reaches(grant, each.slot))
 
 
 def tile(tx: Tx, found: Environment) -> EnvTile:

@@ -34,15 +34,16 @@ class Follower:
     async def record(self, change: Change) -> None:
         """Record a change, and wake who waits for it."""
         services, now = self._services, self._services.clock()
+        domain = services.settings.cluster_domain
         news = list[str]()
         match change:
             case Seen(app):
-                news = await services.store.run(progress.observe, app, now)
+                news = await services.store.run(progress.observe, app, domain, now)
             case Gone(name):
                 news = await services.store.run(progress.gone, name, now)
             case Listed(apps, names):
                 for app in apps:
-                    news += await services.store.run(progress.observe, app, now)
+                    news += await services.store.run(progress.observe, app, domain, now)
                 news += await services.store.run(progress.missing, names, now)
         if news:
             services.hub.tell([*news, DISPATCH])

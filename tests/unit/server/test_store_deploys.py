@@ -16,6 +16,7 @@ from kilter.server.refusals import Refused
 from kilter.server.store import deploys, environments, events, progress
 from kilter.server.store.deploys import Record
 
+DOMAIN = "apps.example.com"
 PROD = Slot("acme", "shop", "prod")
 OTHER = Slot("acme", "blog", "dev")
 
@@ -42,7 +43,7 @@ def claim(store: Store, now: int = NOON) -> Record | None:
 def say(store: Store, record: Record, phase: Any, now: int = NOON, **more: Any) -> list[str]:
     name = store(environments.find, record.slot).object_name
     found: list[str] = store(
-        progress.observe, reported(name, record.slot, record.id, record.sequence, phase, **more), now
+        progress.observe, reported(name, record.slot, record.id, record.sequence, phase, **more), DOMAIN, now
     )
     return found
 
@@ -336,9 +337,59 @@ def test_an_object_that_vanished_without_a_delete_is_not_forgotten(store: Store)
     assert store(environments.find, SHOP) is not None
 
 
-def test_an_object_that_the_store_does_not_know_is_left_alone(store: Store) -> None:
+def test_an_object_of_a_lost_store_is_taken_up_and_its_numbers_go_on(store: Store) -> None:
+    """F40: unknown environments are kept."""
+    app = reported("acme-shop-dev", SHOP, "dep-x", 57, "Ready")
+    assert store(progress.observe, app, DOMAIN, NOON) == ["dep-x"]
+    assert store(environments.find, SHOP).object_name == "acme-shop-dev"
+    assert store(deploys.find, "dep-x").state == "done"
+    assert accept(store).sequence == 58
+
+
+def test_a_store_of_yesterday_goes_on_from_the_number_that_the_cluster_has(store: Store) -> None:
     """F40."""
-    assert store(progress.observe, reported("acme-shop-dev", SHOP, "dep-x", 1, "Ready"), NOON) == []
+    accept(store)
+    store(progress.observe, reported("acme-shop-dev", SHOP, "dep-x", 9, "Ready"), DOMAIN, NOON)
+    assert accept(store).sequence == 10
+
+
+def test_a_deleted_environment_does_not_come_back_by_an_old_word(store: Store) -> None:
+    """F40: another replica may be behind with its watch."""
+    record = accept(store)
+    claim(store)
+    say(store, record, "Ready")
+    name = store(environments.find, SHOP).object_name
+    accept(store, operation="delete")
+    claim(store)
+    store(progress.gone, name, NOON)
+    store(progress.observe, reported(name, SHOP, record.id, 1, "Ready"), DOMAIN, NOON)
+    assert store(environments.find, SHOP) is None
+
+
+def test_an_object_on_its_way_out_or_with_a_name_that_is_not_its_own_is_left_alone(store: Store) -> None:
+    """O2."""
+    app = reported("acme-shop-dev", SHOP, "dep-x", 1, "Ready")
+    leaving = msgspec.structs.replace(app.metadata, deletion_timestamp="2026-06-01T12:00:00Z")
+    stranger = msgspec.structs.replace(app.metadata, name="kube-system")
+    for metadata in (leaving, stranger):
+        assert store(progress.observe, msgspec.structs.replace(app, metadata=metadata), DOMAIN, NOON) == []
+    assert store(environments.find, SHOP) is None
+
+
+def test_waiters_are_told_when_their_place_changes(store: Store) -> None:
+    """DP-Q65."""
+    first, second, third = accept(store), accept(store), accept(store)
+    claim(store)
+    assert say(store, first, "Reconciling") == [first.id, third.id]
+    places = [event.queue for _, event in store(events.after, third.id, 0)]
+    assert [place.position for place in places] == [2, 1]
+    assert places[1].holder.deploy_id == second.id
+
+
+def test_a_key_of_yesterday_makes_a_new_deploy(store: Store) -> None:
+    first = accept(store, idempotency="tok:1")
+    day = 24 * 60 * MINUTE
+    assert accept(store, idempotency="tok:1", now=NOON + day).id != first.id
 
 
 def test_what_a_deploy_carried_is_forgotten_once_it_has_ended(store: Store) -> None:

@@ -138,6 +138,10 @@ def test_a_token_for_previews_reaches_no_other_environment(web: Web) -> None:
     reply = web.post(DEV, token, DEPLOY)
     assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "env")
     assert web.get("/v1/projects/acme/shop/envs/dev", token).status == 403
+    web.post(DEV, web.token("deployer"), DEPLOY)
+    [tile] = web.get("/v1/projects", token).json["projects"]
+    assert [each["env"] for each in tile["envs"]] == ["pr-7"]
+    assert web.get("/v1/projects/acme/shop", token).json["envs"] == tile["envs"]
 
 
 def test_the_same_request_twice_is_one_deploy(web: Web) -> None:

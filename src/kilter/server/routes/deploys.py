@@ -95,11 +95,12 @@ async def cancel(call: Call) -> Answer:
     await admitted_class(call, record.slot)
     call.notes.deploy_id = record.id
 
-    def take_out(tx: Tx) -> DeployDocument:
-        return documents.deploy(tx, deploys.cancel(tx, record.id, call.granted().actor, call.now))
+    def take_out(tx: Tx) -> tuple[DeployDocument, list[str]]:
+        canceled = deploys.cancel(tx, record.id, call.granted().actor, call.now)
+        return documents.deploy(tx, canceled), deploys.tell_waiters(tx, record.slot, call.now)
 
-    document = await call.store.run(take_out)
-    call.services.hub.tell([record.id, DISPATCH])
+    document, waiting = await call.store.run(take_out)
+    call.services.hub.tell([record.id, *waiting, DISPATCH])
     return Answer(202, document)
 
 

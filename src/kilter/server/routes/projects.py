@@ -36,7 +36,7 @@ def page(tx: Tx, grant: Grant, query: ProjectsQuery) -> ProjectList:
         org, app = batch[-1]
     shown = found[: query.limit]
     return ProjectList(
-        projects=tuple(Tile(org=org, app=app, envs=documents.tiles(tx, org, app)) for org, app in shown),
+        projects=tuple(Tile(org=org, app=app, envs=documents.tiles(tx, grant, org, app)) for org, app in shown),
         cursor="/".join(shown[-1]) if len(found) > query.limit else None,
     )
 
@@ -44,10 +44,16 @@ def page(tx: Tx, grant: Grant, query: ProjectsQuery) -> ProjectList:
 async def one(call: Call) -> Answer:
     """One project."""
     org, app = call.path["org"], call.path["app"]
-    envs = await call.store.run(documents.tiles, org, app)
-    if not envs:
+
+    def look(tx: Tx) -> Project | None:
+        if not environments.of_project(tx, org, app):
+            return None
+        return Project(org=org, app=app, envs=documents.tiles(tx, call.granted(), org, app), promotion=())
+
+    document = await call.store.run(look)
+    if document is None:
         raise not_found()
-    return Answer(200, Project(org=org, app=app, envs=envs, promotion=()))
+    return Answer(200, document)
 
 
 async def push_credentials(call: Call) -> Answer:

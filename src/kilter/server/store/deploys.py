@@ -18,6 +18,7 @@ from kilter.server import clock, ids
 from kilter.server.refusals import Refused
 from kilter.server.store import environments, events
 from kilter.server.store.engine import Row, Tx, Value
+from kilter.server.store.idempotency import KEPT
 
 PAGE_LIMIT = 100
 OPEN = "org = ? AND app = ? AND env = ? AND written_at IS NULL"
@@ -69,8 +70,8 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     Raises Refused: busy (a delete is at work, or a delete finds somebody at work), migration_in_progress, host_taken.
     """
     environments.hold(tx, order.slot)
-    if order.idempotency and (done := tx.row("SELECT * FROM deploys WHERE idempotency = ?", order.idempotency)):
-        return record_of(done)
+    if order.idempotency and (done := of_request(tx, order.idempotency, now)):
+        return done
     refuse_collisions(tx, order)
     environment = environments.ensure(tx, order.slot, order.env_class, order.domain, now)
     deploy_id, sequence = ids.new("dep", now), environments.next_sequence(tx, order.slot)
@@ -86,6 +87,15 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     if place.holder is not None:
         events.append(tx, deploy_id, QueuedEvent(at=clock.to_datetime(now), queue=place))
     return record
+
+
+def of_request(tx: Tx, idempotency: str, now: int) -> Record | None:
+    """Return the deploy that a repeated request made before; a key counts for a day."""
+    tx.execute(
+        "UPDATE deploys SET idempotency = NULL WHERE idempotency = ? AND created_at <= ?", idempotency, now - KEPT
+    )
+    row = tx.row("SELECT * FROM deploys WHERE idempotency = ?", idempotency)
+    return record_of(row) if row else None
 
 
 def refuse_collisions(tx: Tx, order: Order) -> None:
@@ -106,6 +116,18 @@ def supersede_waiting(tx: Tx, slot: Slot, by: str, now: int) -> None:
     sql = f"SELECT * FROM deploys WHERE {OPEN} AND state = 'queued' AND migrates = 0"  # noqa: S608 - fixed texts
     for row in tx.rows(sql, *environments.triple(slot)):
         supersede(tx, record_of(row), by, now)
+
+
+def tell_waiters(tx: Tx, slot: Slot, now: int) -> list[str]:
+    """Tell those that still wait for somebody what their place is now; returns which ones (DP-Q65)."""
+    told = []
+    for row in tx.rows(f"SELECT * FROM deploys WHERE {OPEN} AND state = 'queued'", *environments.triple(slot)):  # noqa: S608
+        record = record_of(row)
+        place = queue(tx, record)
+        if place.holder is not None:
+            events.append(tx, record.id, QueuedEvent(at=clock.to_datetime(now), queue=place))
+            told.append(record.id)
+    return told
 
 
 def supersede(tx: Tx, record: Record, by: str, now: int) -> None:
@@ -227,6 +249,13 @@ PLAIN = (
     *("operation", "sequence", "state", "phase", "actor", "token_id", "url", "created_at"),
     *("claimed_until", "applied_at", "written_at", "finished_at", "superseded_by"),
 )
+
+
+def take_up(tx: Tx, slot: Slot, spec: Spec, now: int) -> None:
+    """Record a deploy that the cluster has and this store has lost."""
+    order = Order(slot, "deploy", spec.class_, spec, token_id="", domain="")
+    _insert(tx, order, spec, None, now)
+    tx.execute("UPDATE deploys SET state = 'running', applied_at = ? WHERE id = ?", now, spec.deploy_id)
 
 
 def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> None:

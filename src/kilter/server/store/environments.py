@@ -81,6 +81,17 @@ def free_name(tx: Tx, slot: Slot) -> str:
     return names.claimed(slot, {name: holder.slot for name, holder in holders.items() if holder})
 
 
+def last_sequence(tx: Tx, slot: Slot) -> int:
+    """Return the last number given out, also of an environment that was deleted; 0 for one that never was."""
+    row = tx.row("SELECT sequence FROM environments WHERE org = ? AND app = ? AND env = ?", *triple(slot))
+    return int(row["sequence"]) if row else 0
+
+
+def catch_up(tx: Tx, slot: Slot, sequence: int, name: str | None = None) -> None:
+    """Go on from the number, and keep the name, that the cluster has: the store is older than it (F40)."""
+    _update(tx, slot, "sequence = ?, object_name = COALESCE(?, object_name)", sequence, name)
+
+
 def next_sequence(tx: Tx, slot: Slot) -> int:
     """Give out the environment's next number; the caller holds the environment."""
     _update(tx, slot, "sequence = sequence + 1")

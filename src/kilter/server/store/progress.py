@@ -6,8 +6,9 @@ from kilter.api.deploys import DoneEvent, PhaseEvent
 from kilter.api.kilterapp import KilterApp
 from kilter.api.kilterapp_status import Failure, Status
 from kilter.api.words import ENDED, WRITTEN, Phase
-from kilter.render.names import Slot
+from kilter.render.names import Slot, object_names
 from kilter.server import clock
+from kilter.server.refusals import Refused
 from kilter.server.store import deploys, environments, events
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Tx
@@ -68,20 +69,40 @@ def refused(tx: Tx, deploy_id: str, failure: Failure, now: int) -> None:
         deploys.fail(tx, record, failure, now)
 
 
-def observe(tx: Tx, app: KilterApp, now: int) -> list[str]:
+def observe(tx: Tx, app: KilterApp, domain: str, now: int) -> list[str]:
     """Record what the operator says of an environment; returns the deploys of which there is news.
 
-    An object that this store does not know is left alone (F40).
+    An object that this store does not know was made by a server whose store is lost: it is taken up again (F40).
     """
     slot = Slot(app.spec.org, app.spec.app, app.spec.env)
     environments.hold(tx, slot)
     environment = environments.by_object(tx, app.metadata.name)
+    if environment is None:
+        environment = adopted(tx, app, slot, domain, now)
     if environment is None or environment.slot != slot:
         return []
+    if environment.sequence < app.spec.sequence:
+        environments.catch_up(tx, slot, app.spec.sequence)
     if environment.status == app.status:
         return []
     environments.record_status(tx, slot, app.status, now)
     return overtaken(tx, environment, app.status, now) + advanced(tx, environment, app.status, now)
+
+
+def adopted(tx: Tx, app: KilterApp, slot: Slot, domain: str, now: int) -> Environment | None:
+    """Take up an object of which the store knows nothing newer; None for one on its way out, or a name held twice."""
+    if app.metadata.deletion_timestamp or app.metadata.name not in object_names(slot):
+        return None
+    if environments.last_sequence(tx, slot) >= app.spec.sequence:
+        return None
+    try:
+        environments.ensure(tx, slot, app.spec.class_, domain, now)
+    except Refused:
+        return None
+    environments.catch_up(tx, slot, app.spec.sequence, app.metadata.name)
+    if deploys.find(tx, app.spec.deploy_id) is None:
+        deploys.take_up(tx, slot, app.spec, now)
+    return environments.found(tx, slot)
 
 
 def overtaken(tx: Tx, environment: Environment, status: Status, now: int) -> list[str]:
@@ -105,8 +126,10 @@ def advanced(tx: Tx, environment: Environment, status: Status, now: int) -> list
     moved = status.phase != record.phase or message_of(status) != message_of(environment.status)
     if moved and status.phase not in ("Failed", "Ready"):
         enter(tx, record, status.phase, message_of(status), now)
-    if status.phase in WRITTEN:
-        tx.execute("UPDATE deploys SET written_at = COALESCE(written_at, ?) WHERE id = ?", now, record.id)
+    waiting = list[str]()
+    if status.phase in WRITTEN and record.written_at is None:
+        tx.execute("UPDATE deploys SET written_at = ? WHERE id = ?", now, record.id)
+        waiting = deploys.tell_waiters(tx, record.slot, now)
     if status.phase == "Ready":
         release = status.release.number if status.release else record.sequence
         url = status.url or record.url
@@ -115,7 +138,7 @@ def advanced(tx: Tx, environment: Environment, status: Status, now: int) -> list
         tx.execute("UPDATE deploys SET failure = NULL, url = ? WHERE id = ?", url, record.id)
     elif status.phase == "Failed":
         deploys.fail(tx, record, status.failure or unexplained(record), now)
-    return [record.id] if moved else []
+    return [record.id, *waiting] if moved else []
 
 
 def enter(tx: Tx, record: Record, phase: Phase, message: str, now: int) -> None:
