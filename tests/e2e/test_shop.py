@@ -80,10 +80,11 @@ def test_env_proves_that_each_address_is_this_projects(shop: Kilter) -> None:
 
 @pytest.mark.requirement("LC-Q7", "CT-Q24")
 def test_up_again_changes_nothing_and_starts_no_second_tilt(shop: Kilter) -> None:
-    before = docker("ps", "--no-trunc", "--quiet")
+    ours = [f"--filter=name={name}" for name in (NODE, "kilter-registry", "kilter-cache-")]
+    before = docker("ps", "--no-trunc", "--quiet", *ours)
     tilt = tilt_pids(shop)
     result = shop.run("up")
-    assert docker("ps", "--no-trunc", "--quiet") == before
+    assert docker("ps", "--no-trunc", "--quiet", *ours) == before
     assert tilt_pids(shop) == tilt
     assert len(tilt) == 1
     assert "already running" in result.err
