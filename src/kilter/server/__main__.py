@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -42,12 +42,15 @@ async def serve(found: Settings) -> None:
     """Open the store, let the installer in, answer requests. Raises BadInput, Unavailable, SchemaTooNew."""
     dsn = found.secrets.get("store_dsn_file")
     store = PostgresEngine(dsn) if dsn else SqliteEngine(found.store)
-    await store.open()
-    try:
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(store.close)
+        await store.open()
         await let_installer_in(store, found)
         key = found.secrets.get("registry_key_file")
         registry = DistributionRegistry(found, keys.read(key)) if key and found.registry else None
-        app = create_app(found, store, connect(found.kubeconfig), registry)
+        cluster = connect(found.kubeconfig)
+        opened.push_async_callback(cluster.close)
+        app = create_app(found, store, cluster, registry)
         config = uvicorn.Config(
             app,
             host=found.host,
@@ -61,8 +64,6 @@ async def serve(found: Settings) -> None:
             h11_max_incomplete_event_size=16384,
         )
         await Server(config, app.state.services.stop).serve()
-    finally:
-        await store.close()
 
 
 class Server(uvicorn.Server):

@@ -97,6 +97,10 @@ class KubeCluster:
         """Yield lines of pods, each with its pod in front."""
         return podlogs.lines(self._client, query)
 
+    async def close(self) -> None:
+        """Give up the connections."""
+        await self._client.close()
+
     async def _listed(self) -> tuple[list[dict[str, Any]], str]:
         async with translated():
             response = self._client.list(Resource, namespace=NAMESPACE)

@@ -1,0 +1,122 @@
+"""kilter-server's cluster against a real API server: the CRD is taken, its rules are kept, nobody's field is."""
+
+import asyncio
+import urllib.error
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import pytest
+from lightkube import AsyncClient, KubeConfig
+
+from kilter.api.crd import crd
+from kilter.api.kilterapp import NAMESPACE, Spec
+from kilter.server.cluster import KubeCluster
+from kilter.server.seams import Conflict, Gone, Listed, Seen
+
+from .apiserver import ApiServer
+
+IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
+OBJECTS = f"/apis/kilter.dev/v1alpha1/namespaces/{NAMESPACE}/kilterapps"
+SOON = 20.0  # seconds; the machine may be busy
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cluster(api: ApiServer, loop: asyncio.Runner) -> Iterator[KubeCluster]:
+    api.retried("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd())
+    api.retried("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    client = AsyncClient(config=KubeConfig.from_file(str(api.kubeconfig("server"))), trust_env=False)
+    found = KubeCluster(client)
+    loop.run(served(found))
+    yield found
+    loop.run(found.close())
+
+
+async def served(cluster: KubeCluster) -> None:
+    """Wait until the API server serves the new kind."""
+    async with asyncio.timeout(SOON):
+        while True:
+            try:
+                await cluster.apply("warm-up-dev", spec(org="warm", app="up"))
+            except Exception:  # noqa: BLE001 - whatever it says before it serves the kind
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
+def spec(**changes: Any) -> Spec:
+    fixed = {"org": "acme", "app": "shop", "env": "dev", "deployId": "dep-1", "sequence": 1, "actor": "ann"}
+    return msgspec.convert({**fixed, "image": IMAGE, "port": 8080, **changes}, Spec)
+
+
+def test_what_a_later_spec_leaves_out_is_gone_and_defaults_are_filled_in(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    """DP-14: one object, which is updated."""
+    loop.run(cluster.apply("acme-shop-dev", spec(vars={"A": "1"}, processes={"worker": {"command": ["a"]}})))
+    stored = api.request("GET", f"{OBJECTS}/acme-shop-dev")["spec"]
+    assert (stored["vars"], stored["public"], stored["databaseOnDelete"]) == ({"A": "1"}, True, "keep")
+    assert stored["processes"]["worker"] == {"command": ["a"], "port": 0, "public": False, "replicas": 1}
+    loop.run(cluster.apply("acme-shop-dev", spec(sequence=2, port=9090)))
+    stored = api.request("GET", f"{OBJECTS}/acme-shop-dev")["spec"]
+    assert (stored["port"], "vars" in stored, "processes" in stored) == (9090, False, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sequence": 1}, "a lower sequence never overwrites a higher one"),
+        ({"sequence": 3, "org": "globex"}, "org never changes"),
+        ({"sequence": 3, "env": "prod"}, "env never changes"),
+        ({"sequence": 3, "secrets": {}}, "needs pruneSecrets"),
+    ],
+)
+def test_the_api_server_itself_keeps_the_rules(
+    cluster: KubeCluster, loop: asyncio.Runner, changes: dict[str, Any], message: str
+) -> None:
+    """DP-Q66, SC-Q1, section 13."""
+    loop.run(cluster.apply("acme-rules-dev", spec(app="rules", sequence=2)))
+    with pytest.raises(Conflict, match=message):
+        loop.run(cluster.apply("acme-rules-dev", spec(**{"app": "rules", **changes})))
+
+
+def test_a_field_that_somebody_edited_is_seen_and_not_taken_and_does_not_keep_the_object(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    path = f"{OBJECTS}/acme-edited-dev"
+    loop.run(cluster.apply("acme-edited-dev", spec(app="edited")))
+    edit = {"apiVersion": "kilter.dev/v1alpha1", "kind": "KilterApp", "metadata": {"name": "acme-edited-dev"}}
+    api.apply(path, {**edit, "spec": {**msgspec.to_builtins(spec(app="edited")), "port": 7}}, "somebody")
+    with pytest.raises(Conflict, match=r'"somebody"[\s\S]*spec\.port'):
+        loop.run(cluster.apply("acme-edited-dev", spec(app="edited", sequence=2)))
+    loop.run(cluster.delete("acme-edited-dev", "drop"))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        api.request("GET", path)
+
+
+def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    name = "acme-watched-dev"
+
+    async def story() -> tuple[Listed, Seen, Gone]:
+        async with asyncio.timeout(SOON), aclosing(cluster.watch()) as changes:
+            first = await anext(changes)
+            await cluster.apply(name, spec(app="watched"))
+            seen = await anext(changes)
+            await cluster.delete(name, "keep")
+            async for change in changes:
+                if isinstance(change, Gone):
+                    return first, seen, change  # type: ignore[return-value]
+        raise AssertionError("the watch ended")
+
+    first, seen, gone = loop.run(story())
+    assert name not in first.names
+    assert seen.app.metadata.name == gone.name == name
