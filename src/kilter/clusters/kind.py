@@ -139,7 +139,7 @@ class KindProvider:
         name, limit = node_name(project), time.monotonic() + timeout
         question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
         while True:
-            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=tuple(range(256))))
+            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=docker.ANY_CODE))
             if answer.code == 0:
                 return
             if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:

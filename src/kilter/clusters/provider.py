@@ -56,6 +56,11 @@ class Cluster(Value, frozen=True):
     container: Container | None = None
 
     @property
+    def exists(self) -> bool:
+        """Whether there is one at all, whoever's; what a killed creation left behind is none."""
+        return self.state not in (State.ABSENT, State.UNFINISHED)
+
+    @property
     def image(self) -> str:
         """The node image it was made from; empty when absent."""
         return self.container.image if self.container else ""

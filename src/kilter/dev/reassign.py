@@ -19,7 +19,7 @@ def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:
     """
     if cluster.state is State.FOREIGN:
         return  # `up` ends with that
-    if cluster.state not in (State.ABSENT, State.UNFINISHED):
+    if cluster.exists:
         raise _fixed(project)
     before = records.claim(machine.paths, project.name, project.root)
     held = [port for port in needed(machine.paths, before, cluster) if not ports.is_free(port)]

@@ -18,7 +18,7 @@ from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.tilt import TiltLife
-from kilter.dev.warming import Warming, builds
+from kilter.dev.warming import Warming, builds, complete_caches
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import NotReady, TimedOut
 from kilter.project.load import Project
@@ -89,15 +89,13 @@ class Up:
             if self.options.recreate:
                 cluster = make_room(self.machine, provider, self.project, cluster)
             reassign(self.machine, self.project, cluster)
-        workspace = open_workspace(
-            self.machine, self.project, cluster_exists=cluster.state not in (State.ABSENT, State.UNFINISHED)
-        )
+        workspace = open_workspace(self.machine, self.project, cluster_exists=cluster.exists)
         for notice in notices(workspace):
             self.machine.progress.warn(notice)
         files = render_files(workspace, tools["helm"].result())
         shared = self.pool.submit(self.share_images)
         warming = Warming(workspace, shared)
-        if cluster.state in (State.ABSENT, State.UNFINISHED):
+        if not cluster.exists:
             warming.begin(self.pool)
         else:
             self.pool.submit(bases.bring, workspace, builds(workspace).values())
@@ -107,9 +105,11 @@ class Up:
         registry.join(self.machine.runner, self.machine.environment)
         self.make_volume_folders(workspace, files)
         commands = self.kubectl(workspace, tools["kubectl"].result())
-        if cluster.state not in (State.ABSENT, State.UNFINISHED):
+        if cluster.exists:
             prune(workspace, commands, files)
         changed = write(workspace, files)
+        if changed and cluster.exists:
+            self.pool.submit(complete_caches, workspace)
         life = self.start_tilt(workspace, tools["tilt"].result(), changed=bool(changed))
         self.await_answers(workspace, life, commands, files)
         stopflag.clear(self.machine, self.project)
@@ -131,7 +131,7 @@ class Up:
 
     def bring_up(self, provider: KindProvider, cluster: Cluster, workspace: Workspace, config: str) -> None:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
-        if cluster.state in (State.ABSENT, State.UNFINISHED):
+        if not cluster.exists:
             self.refuse_lost_data(workspace)
             ports.check(needed(self.machine.paths, workspace.allocation, cluster))
             self.create(provider, workspace, config)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from kilter.clusters import registry
+from kilter.clusters import imagecache, registry
 from kilter.clusters.node import node_name
 from kilter.dev import bases
 from kilter.dev.workspace import Workspace
@@ -23,7 +23,6 @@ from kilter.tools import docker, images
 
 RETRY = 0.5  # seconds between two attempts to pull into a node that is still starting
 PULL_LIMIT = 600.0
-ANY_CODE = tuple(range(256))
 
 
 class Warming:
@@ -37,9 +36,10 @@ class Warming:
 
     def begin(self, pool: Executor) -> None:
         """Start everything in the background."""
-        for image in {service.image for service in self.workspace.plan.services}:
-            if is_qualified(image):
-                pool.submit(self.pull, image)
+        pulls = {
+            image: pool.submit(self.pull, image) for image in service_images(self.workspace) if is_qualified(image)
+        }
+        pool.submit(self.complete, pulls)
         for build in builds(self.workspace).values():
             pool.submit(self.build, build)
 
@@ -59,6 +59,12 @@ class Warming:
             while self.workspace.machine.runner.run(command).code != 0 and not self.over.wait(RETRY):
                 pass
 
+    def complete(self, pulls: "Mapping[str, Future[None]]") -> None:
+        """Let the image caches hold whole what was pulled; afterwards, because then they need to fetch little more."""
+        for pull in pulls.values():
+            pull.result()
+        complete_caches(self.workspace)
+
     def build(self, build: BuildPlan) -> None:
         """Build an image as Tilt is going to, push it where Tilt is going to, and pull it."""
         tag = f"{registry.HOST_ADDRESS}/{build.reference.replace('/', '_')}:warm"
@@ -70,6 +76,17 @@ class Warming:
             self.shared.result()
             run(images.push(tag))
             self.pull(tag.replace(registry.HOST_ADDRESS, registry.NODE_ADDRESS, 1))
+
+
+def complete_caches(workspace: Workspace) -> None:
+    """Let the image caches hold every part of the services' images."""
+    with suppress(KilterError):
+        imagecache.complete(workspace.machine.runner, workspace.name, service_images(workspace))
+
+
+def service_images(workspace: Workspace) -> frozenset[str]:
+    """Return the images of the services."""
+    return frozenset(service.image for service in workspace.plan.services)
 
 
 def builds(workspace: Workspace) -> Mapping[tuple[str, str, str], BuildPlan]:
@@ -87,4 +104,4 @@ def is_qualified(image: str) -> bool:
 def pull_into(node: str, image: str) -> Command:
     """Build the command that pulls an image into a node, through the caches that the node knows."""
     pull = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", CERTS_MOUNT, image)
-    return docker.execute(node, *pull, timeout=PULL_LIMIT, ok=ANY_CODE)
+    return docker.execute(node, *pull, timeout=PULL_LIMIT, ok=docker.ANY_CODE)

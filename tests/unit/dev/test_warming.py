@@ -10,6 +10,8 @@ from kilter.proc import Command, Outcome
 
 NODE = "kilter-shop-control-plane"
 REDIS = pull_into(NODE, "docker.io/library/redis:8").argv
+ARCHITECTURE = ("docker", "exec", NODE, "uname", "-m")
+GONE = Outcome(1, "", "no such container")
 
 
 def done() -> "Future[None]":
@@ -19,19 +21,27 @@ def done() -> "Future[None]":
 
 
 def test_images_of_services_are_pulled_until_the_node_answers(tmp_path: Path) -> None:
-    runner = FakeRunner({REDIS: [Outcome(1, "", "no such container"), ""]})
+    runner = FakeRunner({REDIS: [Outcome(1, "", "no such container"), ""], ARCHITECTURE: GONE})
     warming = Warming(workspace(tmp_path, runner), done())
     with ThreadPoolExecutor() as pool:
         warming.begin(pool)
-    assert len(runner.commands) == 2
+    assert [command.argv for command in runner.commands[:2]] == [REDIS, REDIS]
+
+
+@pytest.mark.requirement("CT-Q2")
+def test_once_the_images_were_pulled_the_caches_are_looked_at_for_all_their_parts(tmp_path: Path) -> None:
+    runner = FakeRunner({REDIS: "", ARCHITECTURE: GONE})
+    with ThreadPoolExecutor() as pool:
+        Warming(workspace(tmp_path, runner), done()).begin(pool)
+    assert [command.argv for command in runner.commands] == [REDIS, ARCHITECTURE]
 
 
 def test_nobody_goes_on_trying_when_the_cluster_stands(tmp_path: Path) -> None:
-    runner = FakeRunner({REDIS: Outcome(1, "", "no such image")})
+    runner = FakeRunner({REDIS: Outcome(1, "", "no such image"), ARCHITECTURE: GONE})
     warming = Warming(workspace(tmp_path, runner), done())
     with ThreadPoolExecutor() as pool, warming:
         warming.begin(pool)
-    assert {command.argv for command in runner.commands} == {REDIS}
+    assert {command.argv for command in runner.commands} <= {REDIS, ARCHITECTURE}
 
 
 def test_an_image_of_the_project_is_built_pushed_and_pulled(tmp_path: Path) -> None:
