@@ -39,6 +39,7 @@ CLUSTER_WIDE = frozenset(
     }
 )
 APP_MEMORY, APP_CPU = "512Mi", "50m"
+RESOLVER = "timeout:1"  # a cluster that just started loses questions for names; by itself, glibc asks again after 5 s
 WAIT_PAUSE = 0.3  # seconds between two questions to a service that an app waits for
 NOBODY = 65534
 
@@ -173,6 +174,7 @@ def _wait(plan: Plan, service: ServicePlan) -> Object:
         "name": service.name,
         "image": service.image,
         "command": ["sh", "-c", f"until {command} >/dev/null 2>&1; do sleep {WAIT_PAUSE}; done"],
+        "env": [{"name": "RES_OPTIONS", "value": RESOLVER}],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
