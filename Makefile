@@ -38,8 +38,7 @@ check: environment ## format, lint, types, import contract, unit and golden test
 fix: environment ## repair what `make check` can repair: format, lint, generated docs, golden trees
 	$(RUN) ruff check --fix --quiet || true
 	$(RUN) ruff format --quiet
-	$(RUN) python docs/generate.py
-	$(MAKE) golden
+	$(MAKE) docs golden
 
 unit: environment ## the unit tests alone
 	$(RUN) python -m pytest -q tests/unit
@@ -47,8 +46,9 @@ unit: environment ## the unit tests alone
 golden: environment ## render the golden trees anew; read the diff before you commit it
 	$(RUN) python tests/golden/regenerate.py
 
-docs: environment ## write the generated pages of docs/reference
+docs: environment ## write what follows from the code: the pages of docs/reference, the definition of KilterApp
 	$(RUN) python docs/generate.py
+	$(RUN) python scripts/write_crd.py
 
 bench: wheel testbed ## measure, print a table, write bench/results/*.json
 	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)

@@ -59,9 +59,9 @@ class Platform:
 
     def install(self, *settings: str) -> None:
         self.helm(
-            "upgrade", "--install", "kilter-crds", str(ROOT / "charts/kilter-platform-crds"), "--create-namespace"
+            "upgrade", "--install", "kilter-crds", str(ROOT / "src/kilter/charts/kilter-platform-crds"), "--create-namespace"
         )
-        self.helm("upgrade", "--install", "kilter", str(ROOT / "charts/kilter-platform"), "--values", "-", *settings)
+        self.helm("upgrade", "--install", "kilter", str(ROOT / "src/kilter/charts/kilter-platform"), "--values", "-", *settings)
 
     def secrets(self) -> list[dict[str, str]]:
         return [self.get("secret", name)["data"] for name in SECRETS]

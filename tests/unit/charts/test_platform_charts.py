@@ -11,9 +11,11 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from kilter.api.crd import crd_yaml
+
 ROOT = Path(__file__).resolve().parents[3]
-PLATFORM = ROOT / "charts/kilter-platform"
-CRDS = ROOT / "charts/kilter-platform-crds"
+PLATFORM = ROOT / "src/kilter/charts/kilter-platform"
+CRDS = ROOT / "src/kilter/charts/kilter-platform-crds"
 FILES = sorted((CRDS / "files").rglob("*.yaml"))
 TEMPLATES = sorted(path for path in (PLATFORM / "templates").rglob("*") if path.suffix in {".yaml", ".tpl"})
 
@@ -21,7 +23,10 @@ TEMPLATES = sorted(path for path in (PLATFORM / "templates").rglob("*") if path.
 def values(chart: Path = PLATFORM) -> dict[str, Any]:
     """The defaults of a chart, with the one value that has none."""
     found: dict[str, Any] = yaml.safe_load((chart / "values.yaml").read_text())
-    return found | ({"clusterDomain": "apps.example.com"} if chart == PLATFORM else {})
+    if chart == PLATFORM:
+        found["images"]["kilter"] = "example.com/kilter:1"
+        found["clusterDomain"] = "apps.example.com"
+    return found
 
 
 def faults(given: dict[str, Any], chart: Path = PLATFORM) -> list[str]:
@@ -46,8 +51,13 @@ def test_the_defaults_fit_the_schema(chart: Path) -> None:
     assert faults(values(chart), chart) == []
 
 
-def test_the_cluster_domain_has_no_default() -> None:
-    assert faults(yaml.safe_load((PLATFORM / "values.yaml").read_text())) == ["clusterDomain"]
+def test_the_cluster_domain_and_kilters_own_image_have_no_default() -> None:
+    found = faults(yaml.safe_load((PLATFORM / "values.yaml").read_text()))
+    assert set(found) == {"clusterDomain", "images/kilter"}
+
+
+def test_the_definition_of_kilterapp_is_that_of_the_types() -> None:
+    assert (CRDS / "files/kilter/kilter.dev_kilterapps.yaml").read_text() == crd_yaml(), "run `make docs`"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +119,7 @@ def test_the_testbed_has_every_image_that_the_platform_runs() -> None:
         sys.path.remove(str(ROOT))
     made = {*pins.FLUX_IMAGES.values(), pins.TRAEFIK_IMAGE, pins.METRICS_SERVER_IMAGE}
     made |= {f"docker.io/library/{pin}" for stage in STAGES if stage.name.startswith("image-") for pin in stage.pins}
-    assert set(values()["images"].values()) <= made
+    assert {image for name, image in values()["images"].items() if name != "kilter"} <= made
 
 
 def definitions() -> dict[Path, dict[str, Any]]:
@@ -129,7 +139,9 @@ def test_the_note_that_keeps_a_definition_finds_its_place_once(path: Path) -> No
     """The template adds it by replacing these words; a file without them would lose its objects with the release."""
     template = (CRDS / "templates/definitions.yaml").read_text()
     assert '$metadata := "\\nmetadata:\\n  annotations:\\n"' in template
-    assert path.read_text().count("\nmetadata:\n  annotations:\n") == 1
+    assert '$bare := "\\nmetadata:\\n  name:"' in template
+    text = path.read_text()
+    assert text.count("\nmetadata:\n  annotations:\n") + text.count("\nmetadata:\n  name:") == 1
 
 
 def test_the_notice_names_the_versions_that_the_images_have() -> None:

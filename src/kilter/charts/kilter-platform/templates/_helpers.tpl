@@ -10,6 +10,15 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
+{{- /* The same with the user of kilter's own image. */}}
+{{- define "kilter-security" -}}
+{{ include "pod-security" . }}
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+{{- end -}}
+
 {{- define "container-security" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -23,7 +32,7 @@ capabilities:
 
 {{- /* Where kilter-server answers, which is also the name that it signs with. */}}
 {{- define "server-address" -}}
-{{ include "scheme" . }}://kilter.{{ .Values.clusterDomain }}
+{{ include "scheme" . }}://kilter.{{ .Values.clusterDomain }}{{ with int .Values.publicPort }}:{{ . }}{{ end }}
 {{- end -}}
 
 {{- define "registry-host" -}}
@@ -45,4 +54,22 @@ anew: such Secrets are then left out, so that applying the output of `helm templ
 */}}
 {{- define "connected" -}}
 {{ if lookup "v1" "Namespace" "" "kube-system" }}yes{{ end }}
+{{- end -}}
+
+{{- /* How the Gateway is reached from within the cluster, whatever DNS says. */}}
+{{- define "gateway-url" -}}
+{{ include "scheme" . }}://traefik.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{- /* The folder of the repository that is served here; also the end of its address. */}}
+{{- define "git-name" -}}
+flux.git
+{{- end -}}
+
+{{- define "git-url" -}}
+{{ .Values.git.url | default (printf "http://kilter-git.%s.svc/%s" .Release.Namespace (include "git-name" .)) }}
+{{- end -}}
+
+{{- define "git-secret" -}}
+{{ ternary .Values.git.secretName "kilter-git" (ne .Values.git.url "") }}
 {{- end -}}
