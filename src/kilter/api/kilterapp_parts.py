@@ -13,12 +13,14 @@ from kilter.api.base import (
     Port,
     PortOrNone,
     Section,
+    VariableNames,
     Variables,
     Words,
 )
 from kilter.api.words import MigrationTool
 
 COMMAND = "Argument vector; no shell reads it."
+WITHHELD = "Names of variables that kilter would set and must not."
 Text = Annotated[str, Meta(max_length=1048576)]
 Quantity = Annotated[str, Meta(max_length=32)]
 
@@ -48,6 +50,18 @@ class Service(Section, frozen=True, kw_only=True):
         Meta(description="`scoped`: the platform provisions it for this environment; `external`: a Secret has it."),
     ] = "scoped"
     secret_name: Annotated[ObjectName | None, Meta(description="Secret with an external service's variables.")] = None
+    version: Annotated[
+        Annotated[str, Meta(max_length=64)] | None, Meta(description="One of the catalog's versions; else its pin.")
+    ] = None
+    port: Annotated[Port | None, Meta(description="Container port in place of the catalog's.")] = None
+    vars: Annotated[Variables, Meta(max_length=256, description="Variables of the service's own container.")] = field(
+        default_factory=dict
+    )
+    resources: Annotated[Resources | None, Meta(description="Limits; by default the catalog's for platforms.")] = None
+    storage: Annotated[Quantity | None, Meta(description="Size of its volume: 1Gi.")] = None
+    values: Annotated[dict[str, Any], Meta(description="Chart values, laid over kilter's own.")] = field(
+        default_factory=dict
+    )
 
 
 class Process(Section, frozen=True, kw_only=True):
@@ -64,6 +78,7 @@ class Process(Section, frozen=True, kw_only=True):
     vars: Annotated[Variables, Meta(max_length=256, description="Variables on top of the app's.")] = field(
         default_factory=dict
     )
+    withheld: Annotated[VariableNames, Meta(max_length=256, description=WITHHELD)] = ()
     probes: Annotated[dict[str, Any], Meta(description="`probes` of the process as in kilter.yaml.")] = field(
         default_factory=dict
     )
@@ -95,6 +110,7 @@ class AppSection(Section, frozen=True, kw_only=True):
     vars: Annotated[Variables, Meta(max_length=256, description="Plain environment variables.")] = field(
         default_factory=dict
     )
+    withheld: Annotated[VariableNames, Meta(max_length=256, description=WITHHELD)] = ()
     services: Annotated[tuple[Service, ...], Meta(max_length=32, description="Backing services.")] = ()
     processes: Annotated[dict[Name, Process], Meta(max_length=32, description="Further processes, by name.")] = field(
         default_factory=dict

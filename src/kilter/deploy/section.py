@@ -32,11 +32,9 @@ def app_section(project: Project, env: str) -> AppSection:
         resources=_resources(limits),
         public=project.config.public if over.public is None else over.public,
         vars=_literal(primary.env, over.env),
-        services=tuple(
-            Service(name=name, kind=service.type or name) for name, service in project.config.services.items()
-        ),
+        withheld=_withheld(primary.env, over.env),
+        services=tuple(_service(name, service) for name, service in project.config.services.items()),
         processes={name: _process(name, process, over) for name, process in project.config.processes.items()},
-        allow_from=project.config.allow_from,
         profile=_plain(over.profile if over.profile is not None else project.config.profile),
         patches=tuple(_patch(project, patch) for patch in (project.config.deploy or model.Deploy()).patches),
     )
@@ -66,13 +64,33 @@ def override(environments: Mapping[str, Environment], env: str) -> Environment:
 def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
     """Raise BadInput for settings that a deploy would otherwise ignore."""
     config = project.config
-    asked = {"secrets": config.secrets or over.secrets, "appSecrets": config.app_secrets or over.app_secrets}
+    asked = {
+        "secrets": config.secrets or over.secrets,
+        "appSecrets": config.app_secrets or over.app_secrets,
+        "allowFrom": config.allow_from,
+    }
     for key, value in asked.items():
         if value:
             raise BadInput(f"kilter.yaml has `{key}`", why=NOT_YET, hint=f"leave `{key}` out for now")
+    for name, service in config.services.items():
+        if service.image:
+            raise BadInput(f"services.{name} has an image of its own", why=NOT_YET)
     for name, process in config.processes.items():
-        if process.image:
+        if process.image or (name in over.processes and over.processes[name].image):
             raise BadInput(f"processes.{name} has an image of its own", why=NOT_YET)
+
+
+def _service(name: str, service: model.Service) -> Service:
+    return Service(
+        name=name,
+        kind=service.type or name,
+        version=service.version,
+        port=service.port,
+        vars=_literal(service.env),
+        resources=_resources(service.resources),
+        storage=service.storage,
+        values=service.values,
+    )
 
 
 def _process(name: str, process: WrittenProcess, over: Environment) -> Process:
@@ -91,13 +109,21 @@ def _process(name: str, process: WrittenProcess, over: Environment) -> Process:
         public=merged.public,
         schedule=merged.schedule,
         vars=_literal(process.env, changed.env if changed else {}),
+        withheld=_withheld(process.env, changed.env if changed else {}),
         probes=_plain(merged.probes) if merged.probes else {},
     )
 
 
 def _literal(*layers: Mapping[str, str | None]) -> dict[str, str]:
-    merged = {key: value for layer in layers for key, value in layer.items()}
-    return {key: value for key, value in merged.items() if value is not None}
+    return {key: value for key, value in _merged(layers).items() if value is not None}
+
+
+def _withheld(*layers: Mapping[str, str | None]) -> tuple[str, ...]:
+    return tuple(key for key, value in _merged(layers).items() if value is None)
+
+
+def _merged(layers: Iterable[Mapping[str, str | None]]) -> dict[str, str | None]:
+    return {key: value for layer in layers for key, value in layer.items()}
 
 
 def _resources(limits: Any) -> Resources | None:

@@ -23,6 +23,8 @@ DIGITS = 8
 PROD = "prod"  # the environment that has the app's bare host
 APPS_NAMESPACE = "kilter-apps"  # the namespace of all KilterApps
 RELEASE = "kilter.dev/release"  # label of pods: the deploy that they belong to
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OPERATOR = "kilter-operator"  # value of that label on what the operator itself makes; what Flux applies says `kilter`
 RELEASE_HEADER = "kilter-release"  # the same in every response of a route
 
 
@@ -81,7 +83,7 @@ def labels(slot: Slot, name: str) -> dict[str, str]:
     """Return the labels by which everything of a slot is found; `name` is its object name."""
     return {
         "app.kubernetes.io/instance": name,
-        "app.kubernetes.io/managed-by": "kilter",
+        MANAGED_BY: "kilter",
         "kilter.dev/org": slot.org,
         "kilter.dev/app": slot.app,
         "kilter.dev/env": slot.env,
@@ -111,6 +113,10 @@ def variables_secret(service: str) -> str:
     return f"{service}-variables"
 
 
+OWN_SECRET = ".kilter.dev"  # noqa: S105 - end of the names of Secrets that no app may name: nothing of an app's has a dot
+PULL_SECRET = f"images{OWN_SECRET}"  # what the namespace's images are pulled with
+
+
 # Hosts and addresses
 
 
@@ -128,6 +134,11 @@ def host(slot: Slot, domain: str, process: str = "") -> str:
     if len(label) + 1 + len(domain) > HOST_LIMIT:
         raise BadInput(f"the host {label}.{domain} has more than {HOST_LIMIT} characters", hint="use a shorter domain")
     return f"{label}.{domain}"
+
+
+def public_url(scheme: str, host: str, port: int = 0) -> str:
+    """Return a public address; port 0 is the scheme's own, which is not written."""
+    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
 
 
 def internal_url(name: str, namespace: str, port: int) -> str:

@@ -6,7 +6,8 @@ import msgspec
 
 from kilter.api.deploys import DeployRequest, MigrationRequest, SeedsRequest
 from kilter.api.kilterapp import Spec
-from kilter.api.kilterapp_parts import AppSection, Timeouts
+from kilter.api.kilterapp_parts import AppSection, Service, Timeouts
+from kilter.catalog import load as catalog
 from kilter.project.model_profile import Probes, Profile
 from kilter.render.names import Slot
 from kilter.server import bodies
@@ -23,6 +24,7 @@ def refuse_what_is_to_come(request: DeployRequest) -> None:
         ("secrets", request.secrets is not msgspec.UNSET),
         ("prune_secrets", request.prune_secrets),
         ("app.appSecrets", bool(request.app.app_secrets)),
+        ("app.allowFrom", bool(request.app.allow_from)),
         ("migration", request.migration not in (None, MigrationRequest())),
         ("seeds", request.seeds not in (None, SeedsRequest())),
         ("bootstrap", request.bootstrap),
@@ -51,9 +53,19 @@ def check_app(settings: Settings, app: AppSection) -> None:
         if service.mode == "external" and not service.secret_name:
             field = f"app.services[{number}].secretName"
             raise Refused("invalid", f"{field} is missing: an external service needs a Secret", field=field)
+        check_version(f"app.services[{number}].version", service)
     check_part("app.profile", app.profile, Profile)
     for name, process in app.processes.items():
         check_part(f"app.processes.{name}.probes", process.probes, Probes)
+
+
+def check_version(path: str, service: Service) -> None:
+    """Refuse a version of a service that the catalog does not have."""
+    entry = catalog.entries().get(service.kind)
+    if service.version and entry and service.version not in entry.versions:
+        known = sorted(entry.versions)
+        message = f"{entry.title} {service.version} is not in the platform's catalog; it has {', '.join(known)}"
+        raise Refused("invalid", message, field=path, details={"versions": known})
 
 
 def check_part(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kilter.errors import BadInput
+from kilter.render import names
 from kilter.words import duration
 
 PREFIX: Final = "KILTER_SERVER_"
@@ -17,6 +18,7 @@ class Settings:
 
     cluster_domain: str
     scheme: str = "https"
+    public_port: int = 0  # of the apps' addresses; 0 is the scheme's own
     public_url: str = ""  # of this server; by default https://kilter.<cluster domain>
     host: str = "0.0.0.0"  # noqa: S104 - inside a pod
     port: int = 8080
@@ -43,7 +45,8 @@ class Settings:
     @property
     def url(self) -> str:
         """The server's own address, without a final slash."""
-        return (self.public_url or f"{self.scheme}://kilter.{self.cluster_domain}").rstrip("/")
+        own = names.public_url(self.scheme, f"kilter.{self.cluster_domain}", self.public_port)
+        return (self.public_url or own).rstrip("/")
 
     @property
     def registry_host(self) -> str:
@@ -74,6 +77,7 @@ READERS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("extra_registries", "services", "sops_recipients", "platforms"), words),
     **dict.fromkeys(("protected_envs", "ephemeral_envs", "replace_waiting_envs"), words),
     "port": int,
+    "public_port": int,
     "body_limit": int,
     "ready_timeout_max": seconds,
     "network_policy_enforced": truth,

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from kilter.api.kilterapp_parts import Resources
 from kilter.deploy.names import project_name
 from kilter.deploy.section import app_section
 from kilter.errors import BadInput
@@ -19,8 +20,31 @@ def test_services_and_processes_go_as_kilter_yaml_has_them(tmp_path: Path) -> No
     text = "name: shop\nenv: {A: '1', DATABASE_URL: null}\nservices: {db: {type: postgres}, redis: }\n"
     found = app_section(project(tmp_path, text + "processes: {worker: {command: [work]}}\n"), "prod")
     assert (found.port, found.vars, found.public) == (8000, {"A": "1"}, True)
+    assert found.withheld == ("DATABASE_URL",)
     assert [(one.name, one.kind) for one in found.services] == [("db", "postgres"), ("redis", "redis")]
     assert (found.processes["worker"].command, found.processes["worker"].port) == (("work",), 0)
+
+
+def test_settings_of_a_service_go_along(tmp_path: Path) -> None:
+    text = """name: shop
+services:
+  cache: {type: redis, version: "7", port: 6380, env: {A: b}, resources: {memory: 1Gi}, storage: 2Gi, values: {x: 1}}
+"""
+    [found] = app_section(project(tmp_path, text), "prod").services
+    assert (found.name, found.kind, found.version, found.port) == ("cache", "redis", "7", 6380)
+    assert (found.vars, found.storage, found.values) == ({"A": "b"}, "2Gi", {"x": 1})
+    assert found.resources == Resources(memory="1Gi")
+
+
+def test_a_process_takes_its_variables_and_those_it_must_not_have(tmp_path: Path) -> None:
+    text = """name: shop
+processes: {worker: {command: [work], env: {A: '1', B: null}}}
+environments: {dev: {processes: {worker: {env: {A: null}}}}}
+"""
+    found = project(tmp_path, text)
+    prod, dev = (app_section(found, env).processes["worker"] for env in ("prod", "dev"))
+    assert (prod.vars, prod.withheld) == ({"A": "1"}, ("B",))
+    assert (dev.vars, dev.withheld) == ({}, ("A", "B"))
 
 
 @pytest.mark.requirement("DP-Q38")
@@ -46,6 +70,13 @@ environments:
     [
         ("secrets: {a: .env}\n", "secrets"),
         ("appSecrets: [a]\n", "appSecrets"),
+        ("allowFrom: [acme/web]\n", "allowFrom"),
+        ("services: {redis: {image: 'mine:1'}}\n", "services.redis has an image"),
+        ("processes: {w: {command: [x], image: 'mine:1'}}\n", "processes.w has an image"),
+        (
+            "processes: {w: {command: [x]}}\nenvironments: {prod: {processes: {w: {image: 'a:1'}}}}\n",
+            "processes.w has an image",
+        ),
         ("components:\n  web: {port: 1, image: 'x:1'}\n  api: {port: 2, image: 'x:1'}\n", "2 components"),
         ("port: 0\n", "no port"),
     ],

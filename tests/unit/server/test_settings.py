@@ -59,6 +59,13 @@ def test_every_setting_can_be_set() -> None:
     assert set(READERS) == set(Settings.__dataclass_fields__) - {"secrets"}
 
 
+def test_a_public_port_is_part_of_the_servers_own_address_unless_that_is_given() -> None:
+    given = {**DOMAIN, "KILTER_SERVER_SCHEME": "http", "KILTER_SERVER_PUBLIC_PORT": "30080"}
+    domain = given["KILTER_SERVER_CLUSTER_DOMAIN"]
+    assert settings.read(given).url == f"http://kilter.{domain}:30080"
+    assert settings.read({**given, "KILTER_SERVER_PUBLIC_URL": "http://k:1/"}).url == "http://k:1"
+
+
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/environment-variables.md").read_text()
     assert {name for name in READERS if f"`KILTER_SERVER_{name.upper()}`" not in page} == set()

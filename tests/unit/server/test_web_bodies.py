@@ -250,6 +250,7 @@ def test_an_image_from_elsewhere_is_refused(shared_web: Web) -> None:
         ({"secrets": {"a": "b"}}, "secrets"),
         ({"prune_secrets": True}, "prune_secrets"),
         ({"app": {"port": 1, "appSecrets": ["a"]}}, "app.appSecrets"),
+        ({"app": {"port": 1, "allowFrom": ["acme/web"]}}, "app.allowFrom"),
         ({"migration": {"run": True}}, "migration"),
         ({"migration": {"skip_check": True}}, "migration"),
         ({"seeds": {"run": True}}, "seeds"),
@@ -280,3 +281,10 @@ def test_an_external_service_needs_its_secret(shared_web: Web) -> None:
     service = {"name": "queue", "kind": "temporal", "mode": "external"}
     field = "app.services[0].secretName"
     assert refused(shared_web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)
+
+
+def test_a_version_of_a_service_that_the_catalog_does_not_have_is_refused_with_those_it_has(shared_web: Web) -> None:
+    services = [{"name": "db", "kind": "postgres", "version": "9"}]
+    reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "app": {"port": 1, "services": services}})
+    assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].version")
+    assert reply.json["error"]["details"] == {"versions": ["16", "17"]}

@@ -35,9 +35,10 @@ class ServiceRelease(Part, frozen=True, kw_only=True):
 class AppRelease(Part, frozen=True, kw_only=True):
     """One release of an app in one environment.
 
-    `namespace` is the slot's claimed object name, `release` the deploy's id, `image` a reference by digest. `vars` are
-    the app's variables; None withholds one that kilter would set. `secrets_revision` changes when the contents of a
-    declared Secret do. `allow_from` and `allow_to` are namespaces of other apps, where both sides agreed (DP-Q55).
+    `namespace` is the slot's claimed object name, `release` the deploy's id, `image` a reference by digest; an empty
+    `command` is the image's own. `vars` are the app's variables; None withholds one that kilter would set.
+    `secrets_revision` changes when the contents of a declared Secret do. `allow_from` and `allow_to` are namespaces of
+    other apps, where both sides agreed (DP-Q55).
     """
 
     org: str
@@ -49,6 +50,7 @@ class AppRelease(Part, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1)]
     image: str
     port: Port
+    command: tuple[str, ...] = ()
     public: bool = True
     vars: dict[str, str | None] = field(default_factory=dict)
     resources: Resources | None = None
@@ -85,11 +87,15 @@ class DatabaseServer(Part, frozen=True, kw_only=True):
 
 
 class Platform(Part, frozen=True, kw_only=True):
-    """The shared cluster. `metrics` tells whether a metrics-server is there, which the autoscaler needs."""
+    """The shared cluster. `metrics` tells whether a metrics-server is there, which the autoscaler needs.
+
+    `port` is that of public addresses, 0 for the scheme's own.
+    """
 
     domain: str
     gateway: Gateway
     tls: bool = True
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
     database: DatabaseServer | None = None
     dns_namespace: str = "kube-system"
     metrics: bool = True
@@ -98,7 +104,8 @@ class Platform(Part, frozen=True, kw_only=True):
 
 def url(release: AppRelease, platform: Platform, process: str = "") -> str:
     """Return the public address of the app or of one of its processes."""
-    return f"{'https' if platform.tls else 'http'}://{names.host(release.slot, platform.domain, process)}"
+    host = names.host(release.slot, platform.domain, process)
+    return names.public_url("https" if platform.tls else "http", host, platform.port)
 
 
 def internal_url(release: AppRelease) -> str:
@@ -116,7 +123,8 @@ def check(release: AppRelease) -> None:
     reserved = {names.database_secret(release.app), names.job_secret(release.app)}
     for service in release.services:
         reserved |= {names.credentials_secret(service.name), names.variables_secret(service.name)}
-    faults += [f"appSecrets: {name} is kilter's own" for name in release.app_secrets if name in reserved]
+    own = [name for name in release.app_secrets if name in reserved or name.endswith(names.OWN_SECRET)]
+    faults += [f"appSecrets: {name} is kilter's own" for name in own]
     if release.profile.routing == "ingress":
         faults.append("profile.routing: a shared cluster routes by its Gateway; leave it out")
     if faults:

@@ -52,7 +52,8 @@ def values(release: AppRelease, platform: Platform, bound: Sequence[Binding]) ->
 
 
 def _web(release: AppRelease, platform: Platform, guards: Guardrails, bound: Sequence[Binding]) -> Values:
-    found: Values = {"name": workload_name(release), "port": release.port}
+    command = [unexpanded(word) for word in release.command]
+    found: Values = {"name": workload_name(release), "command": command, "port": release.port}
     if release.public:
         found["host"] = names.host(release.slot, platform.domain)
     found["from"] = origins(release, platform, guards, routed=release.public, web=True)

@@ -33,6 +33,7 @@ async def create(call: Call) -> Answer:
         token_id=call.granted().token_id,
         domain=settings.cluster_domain,
         scheme=settings.scheme,
+        port=settings.public_port,
         replaces_waiting=any(access.matches(glob, slot.env) for glob in settings.replace_waiting_envs),
         idempotency=call.idempotency,
     )

@@ -13,6 +13,7 @@ from kilter.api.kilterapp import Spec
 from kilter.api.kilterapp_parts import Seeds
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DeployState, EnvClass, Operation, Phase
+from kilter.render import names
 from kilter.render.names import Slot
 from kilter.server import clock, ids
 from kilter.server.refusals import Refused
@@ -35,6 +36,7 @@ class Order:
     token_id: str
     domain: str  # of the cluster
     scheme: str = "https"
+    port: int = 0  # of public addresses; 0 is the scheme's own
     migrates: bool = False
     replaces_waiting: bool = False
     idempotency: str | None = None
@@ -78,7 +80,8 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     spec = msgspec.structs.replace(
         order.spec, deploy_id=deploy_id, sequence=sequence, class_=environment.env_class, **identity(order.slot)
     )
-    url = f"{order.scheme}://{environment.host}" if spec.public and order.operation == "deploy" else None
+    public = spec.public and order.operation == "deploy"
+    url = names.public_url(order.scheme, environment.host, order.port) if public else None
     if order.replaces_waiting and not order.migrates:
         supersede_waiting(tx, order.slot, deploy_id, now)
     _insert(tx, order, spec, url, now)

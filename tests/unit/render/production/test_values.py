@@ -30,6 +30,7 @@ def test_a_release_has_a_public_and_an_internal_address() -> None:
     given = release(env="dev", processes={"api": Process(command=("x",), port=1, public=True)})
     assert url(given, PLATFORM) == "https://shop-dev.example.com"
     assert url(given, msgspec.structs.replace(PLATFORM, tls=False)) == "http://shop-dev.example.com"
+    assert url(given, msgspec.structs.replace(PLATFORM, port=8443)) == "https://shop-dev.example.com:8443"
     assert url(given, PLATFORM, "api") == "https://shop-dev--api.example.com"
     assert internal_url(given) == "http://shop.acme-shop-dev.svc:8080"
 
@@ -153,3 +154,13 @@ def test_an_autoscaler_without_a_metrics_server_is_an_error_and_no_silent_nothin
     with pytest.raises(BadInput, match="no metrics-server"):
         valued(release(), platform)
     assert "autoscale" not in workload(release(profile=Profile(autoscale="off")), platform=platform)
+
+
+def test_the_apps_command_replaces_the_images() -> None:
+    assert workload(release(command=("serve", "$(HOME)")))["command"] == ["serve", "$$(HOME)"]
+    assert "command" not in workload(release())
+
+
+def test_a_secret_of_kilters_own_is_no_apps() -> None:
+    said = faults(app_secrets=("images.kilter.dev", "shop-database", "mine"))
+    assert said == ("appSecrets: images.kilter.dev is kilter's own", "appSecrets: shop-database is kilter's own")
