@@ -75,6 +75,14 @@ class Clone:
         """Tell whether a commit is part of the branch as it was last fetched."""
         return bool(self.head) and self.runner.run(self._git.follows(commit, self.head)).code == 0
 
+    def has(self, commit: str) -> bool:
+        """Tell whether a commit is here."""
+        return git.is_id(commit) and self.runner.run(self._git.has(commit)).code == 0
+
+    def follows(self, commit: str, later: str) -> bool:
+        """Tell whether a commit that is here is part of another one that is here."""
+        return self.runner.run(self._git.follows(commit, later)).code == 0
+
     def read(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of files by their ids; what is not there is left out."""
         wanted = set(ids)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from kilter.errors import KilterError
 from kilter.gitops.clone import Clone, open_clone
 from kilter.gitops.flux import Flux
+from kilter.gitops.history import History, looked_up
 from kilter.gitops.layout import (
     APPS,
     LEADER,
@@ -25,6 +26,7 @@ from kilter.gitops.layout import (
 from kilter.gitops.message import Written, of_claim, of_deploys
 from kilter.gitops.model import Deposed, Fence, Receipt, Refused, Result, Rewritten, Unpublished
 from kilter.gitops.plan import Plan, Tree, drift, needed, plan
+from kilter.gitops.refusals import deposed, unpublished
 from kilter.gitops.remote import Remote
 from kilter.proc import Runner
 from kilter.tools.git import Edit, Log, is_id, plain
@@ -83,6 +85,7 @@ class Publisher:
         self._fence, self._limits = fence, limits
         self._clone: Clone | None = None
         self._known = ""  # survives clones: a head that the branch must go on containing
+        self.history = History()
 
     def claim(self) -> str:
         """Take over as leader, in a commit of its own unless that was done before; returns the commit.
@@ -127,6 +130,10 @@ class Publisher:
 
         return self._reading(look)
 
+    def look_up(self, revision: str, commit: str) -> bool:
+        """Ask the repository whether a published commit is part of a revision; raises Unpublished for unknown."""
+        return self._reading(lambda clone: looked_up(clone, revision, commit))
+
     def survey(self) -> dict[str, tuple[str, ...]]:
         """Return all envs of the branch (`acme/shop/prod`) with the paths that others changed in them."""
 
@@ -158,12 +165,13 @@ class Publisher:
                 self.close()
                 attempt.failures, attempt.lost = attempt.failures + 1, True
                 if attempt.failures >= FAILURES:
-                    raise _unpublished(error) from error
+                    raise unpublished(error) from error
 
     def _try(self, draft: Draft, attempt: _Attempt) -> str | None:
         """Make one attempt; returns the commit that holds what is wanted, None when there has to be another."""
         clone = self._current(attempt)
         if attempt.lost and attempt.commit and clone.contains(attempt.commit):
+            self.history.see_within(attempt.commit, clone.head)
             return attempt.commit
         if not attempt.fresh:
             # A push alone would tell when the branch went on, but not when it went back to where it once was.
@@ -173,7 +181,7 @@ class Publisher:
             return clone.head
         attempt.commit = clone.commit(attempt.work.edits, attempt.work.message)
         if not (refusal := clone.push(attempt.commit, attempt.work.edits)):
-            self._known = clone.head
+            self._see(clone.head)
             return attempt.commit
         attempt.fresh = False
         self._pause(attempt, refusal)
@@ -184,14 +192,20 @@ class Publisher:
             self.close()  # an empty repository is asked anew; a used clone has many loose objects
         if self._clone is None:
             self._clone = open_clone(self._runner, self._remote, self._folder, self._known)
-            self._known, attempt.fresh = self._clone.head, True
+            self._see(self._clone.head)
+            attempt.fresh = True
         return self._clone
 
     def _fetch(self, clone: Clone, attempt: _Attempt) -> None:
         if others := clone.fetch():
             attempt.refusals = 0
         attempt.others = (*others, *attempt.others)
-        self._known, attempt.fresh = clone.head, True
+        self._see(clone.head)
+        attempt.fresh = True
+
+    def _see(self, head: str) -> None:
+        self._known = head
+        self.history.see(head)
 
     def _pause(self, attempt: _Attempt, refusal: str) -> None:
         """Wait a moment that differs from writer to writer; raises Unpublished when there were enough attempts."""
@@ -228,13 +242,13 @@ class Publisher:
             if found is None:
                 raise Unpublished(f"{LEADER} is not as kilter writes it", hint="restore that file, or delete it")
             if found != self._fence and found.number >= self._fence.number:
-                raise _deposed(self._fence, found)
+                raise deposed(self._fence, found)
         return Work(claim(self._fence, clone.tree.paths(), self.flux), of_claim(self._fence))
 
     def _check_leader(self, clone: Clone) -> None:
         entry = clone.tree[LEADER]
         if entry is None or entry.id != blob_id(leader_text(self._fence)):
-            raise _deposed(self._fence, parse_leader(clone.read([entry.id]).get(entry.id, b"")) if entry else None)
+            raise deposed(self._fence, parse_leader(clone.read([entry.id]).get(entry.id, b"")) if entry else None)
 
     def _reading(self, look: Callable[[Clone], Found]) -> Found:
         for last in (False, True):
@@ -249,7 +263,7 @@ class Publisher:
             except (KilterError, OSError, ValueError) as error:
                 self.close()
                 if last:
-                    raise _unpublished(error) from error
+                    raise unpublished(error) from error
         raise AssertionError
 
 
@@ -271,23 +285,3 @@ def _text(name: str, data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise Refused(f"{name} in the repository is no text", hint="somebody edited it: restore it") from None
-
-
-def _deposed(own: Fence, found: Fence | None) -> Deposed:
-    by = f"leader {found.number} ({plain(found.holder)})" if found else "nobody that can be read"
-    return Deposed(
-        f"leader {own.number} ({own.holder}) may not write any more",
-        why=f"{LEADER} names {by}",
-        hint="the operator that leads now goes on; this one starts anew",
-    )
-
-
-def _unpublished(error: Exception) -> Unpublished:
-    hint = "what runs goes on; look at the repository's server and the credential"
-    known = error if isinstance(error, KilterError) else KilterError(f"{type(error).__name__}: {error}")
-    return Unpublished(
-        "the repository cannot be reached, or not be used",
-        why=f"{known.what}{f': {known.why}' if known.why else ''}",
-        hint=known.hint or hint,
-        details=known.details,
-    )

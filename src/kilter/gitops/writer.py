@@ -111,6 +111,17 @@ class Writer:
         with self._git:
             return self._publisher.files(f"{APPS}/{org}/{app}/{env}", commit)
 
+    def contains(self, revision: str, commit: str) -> bool:
+        """Tell whether a published commit is part of a revision of the branch, as others have fetched it.
+
+        Raises Unpublished when that cannot be told: neither is known here, or the repository cannot be reached.
+        """
+        known = self._publisher.history.contained(revision, commit)
+        if known is not None:
+            return known
+        with self._git:
+            return self._publisher.look_up(revision, commit)
+
     def survey(self) -> dict[str, tuple[str, ...]]:
         """Return every env of the branch (`acme/shop/prod`) with the paths that others changed in it."""
         with self._git:

@@ -1,0 +1,28 @@
+"""How the errors of a writer are built from what happened."""
+
+from kilter.errors import KilterError
+from kilter.gitops.layout import LEADER
+from kilter.gitops.model import Deposed, Fence, Unpublished
+from kilter.tools.git import plain
+
+
+def deposed(own: Fence, found: Fence | None) -> Deposed:
+    """Build the error of a leader that another one has followed."""
+    by = f"leader {found.number} ({plain(found.holder)})" if found else "nobody that can be read"
+    return Deposed(
+        f"leader {own.number} ({own.holder}) may not write any more",
+        why=f"{LEADER} names {by}",
+        hint="the operator that leads now goes on; this one starts anew",
+    )
+
+
+def unpublished(error: Exception) -> Unpublished:
+    """Build the error of a repository that is out of reach, or broken."""
+    hint = "what runs goes on; look at the repository's server and the credential"
+    known = error if isinstance(error, KilterError) else KilterError(f"{type(error).__name__}: {error}")
+    return Unpublished(
+        "the repository cannot be reached, or not be used",
+        why=f"{known.what}{f': {known.why}' if known.why else ''}",
+        hint=known.hint or hint,
+        details=known.details,
+    )
