@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kilter.gitops.model import Change
+from kilter.render import names
+from kilter.render.names import Slot
 
 API = "kustomize.toolkit.fluxcd.io/v1"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
@@ -13,7 +15,9 @@ ORG, APP, ENV = "kilter.dev/org", "kilter.dev/app", "kilter.dev/env"
 
 @dataclass(frozen=True)
 class Flux:
-    """How Flux is installed on the cluster that reads the repository; durations in Go's notation.
+    """How Flux is installed on the cluster that reads the repository.
+
+    Durations are as Go writes them, because others may write the object back: `10m` would then differ from `10m0s`.
 
     Source, service accounts and the age key are all in `namespace`: Flux refuses references to other namespaces.
     """
@@ -22,20 +26,21 @@ class Flux:
     namespace: str = "flux-system"
     source: str = "kilter"
     decryption_secret: str = "sops-age"  # noqa: S105 - the name of a Secret, not its content
-    interval: str = "10m"
+    interval: str = "10m0s"
     retry_interval: str = "30s"
-    timeout: str = "2m"
+    timeout: str = "2m0s"
 
 
 def kustomization(change: Change, path: str, flux: Flux) -> dict[str, Any]:
     """Return the Flux Kustomization of one env (DP-Q16): its path, its namespace, and its own service account."""
+    slot = Slot(change.org, change.app, change.env)
     return {
         "apiVersion": API,
         "kind": "Kustomization",
         "metadata": {
             "name": change.namespace,
             "namespace": flux.namespace,
-            "labels": {ORG: change.org, APP: change.app, ENV: change.env},
+            "labels": {**names.labels(slot, change.namespace), names.MANAGED_BY: names.OPERATOR},
         },
         "spec": {
             "interval": flux.interval,

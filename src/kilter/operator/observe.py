@@ -24,6 +24,7 @@ def of_namespace(world: World, target: Target) -> namespace.Facts:
         policy=stores.policies.get(name, namespace.DENY),
         account=stores.accounts.get(where, name) or world.kube.get(kinds.SERVICE_ACCOUNT, where, name),
         binding=stores.bindings.get(name, namespace.APPLIER),
+        pull=stores.secrets.get(name, names.PULL_SECRET),
     )
 
 

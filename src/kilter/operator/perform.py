@@ -1,11 +1,11 @@
 """Carries effects out, each guarded by the leadership at the last moment before it leaves this process."""
 
+from kilter.gitops.flux import REQUESTED_AT
 from kilter.operator import kinds
 from kilter.operator.effects import Apply, Delete, Effect, PokeSource, Submit
 from kilter.operator.kinds import Object, shown
 from kilter.operator.kube import Conflict
 from kilter.operator.postgres import DatabaseUnavailable
-from kilter.operator.steps.flux import REQUESTED_AT
 from kilter.operator.world import LOG, World
 
 

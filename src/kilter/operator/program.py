@@ -98,7 +98,7 @@ class Operator:
             endpoint = Endpoint((self.settings.address, self.settings.port), self.metrics, self.health)
             endpoint.start()
             stack.callback(endpoint.close)
-            databases = Postgres(self.settings.database_url) if self.settings.database_url else None
+            databases = Postgres(self.settings.database.url) if self.settings.database.url else None
             if databases is not None:
                 stack.callback(databases.close)
             loop = Loop(self.settings.workers, self.metrics)
@@ -123,6 +123,8 @@ class Operator:
             for task in everything:
                 task.cancel()
             await asyncio.gather(*everything, return_exceptions=True)
+            # The lease is held until nothing is on its way to Git any more.
+            await asyncio.to_thread(world.publications.writer.close)
             await election.stop()
         if ended is None and not stop.is_set():
             ended = Deposed("another operator leads now")

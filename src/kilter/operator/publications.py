@@ -34,6 +34,9 @@ class Writer(Protocol):
     def contains(self, revision: str, commit: str) -> bool:
         """Tell whether a commit is the revision or one of its ancestors; raises KilterError when that is unknown."""
 
+    def close(self) -> None:
+        """Take no more changes, and end what is under way."""
+
 
 class WriterFactory(Protocol):
     """Makes the writer of a leader."""
@@ -60,6 +63,9 @@ class ClosedWriter:
     def contains(self, revision: str, commit: str) -> bool:
         """Raise Failed: nobody knows yet."""
         raise Failed(self.why)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
 
 @dataclass

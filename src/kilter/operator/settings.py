@@ -26,31 +26,68 @@ class Flux:
 
 @dataclass(frozen=True)
 class Gateway:
-    """How the operator itself reaches the Gateway, whatever DNS says; `ca`, if given, must have signed for it."""
+    """The Gateway: how the operator itself reaches it, whatever DNS says, and what routes are attached to.
+
+    `ca`, if given, must have signed for it. `section` is the listener (all of them when empty), `proxies` the namespace
+    of the pods that requests come from, when that is not the Gateway's own.
+    """
 
     url: str = ""
     ca: Path | None = None
+    name: str = "kilter"
+    namespace: str = "kilter-system"
+    section: str = ""
+    proxies: str = ""
+
+
+@dataclass(frozen=True)
+class Git:
+    """The flux repository. `token` is a file; the clone lies below `folder`, which nobody else may use."""
+
+    url: str = ""
+    branch: str = "main"
+    token: Path | None = None
+    folder: Path = Path("/var/lib/kilter-operator/git")
+
+
+@dataclass(frozen=True)
+class Database:
+    """The platform's PostgreSQL. `url` is the login of the operator's own role and never printed.
+
+    `host` and `port` are where the pods of apps find the same server; a network policy finds it by the namespace of its
+    pods or, where it runs elsewhere, by its address.
+    """
+
+    url: str = field(default="", repr=False)
+    host: str = ""
+    port: int = 5432
+    namespace: str = ""
+    cidr: str = ""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that an operator is told. Times in seconds.
 
-    `database_url` is the login of the operator's own role and never printed; `database_host` and `database_port` are
-    where the pods of apps find the same server.
+    `public_port` is that of public addresses, 0 for the scheme's own; `pull_config` holds the logins with which images
+    are pulled, as Docker writes them, and never prints; `helm` is a path, or a name to be found on PATH.
     """
 
     cluster: str = "default"
     domain: str = "localhost"
     tls: bool = True
+    public_port: int = 0
     namespace: str = "kilter-system"  # of the operator's own Lease
     identity: str = "operator"
     kubeconfig: Path | None = None
     flux: Flux = field(default_factory=Flux)
     gateway: Gateway = field(default_factory=Gateway)
-    database_url: str = field(default="", repr=False)
-    database_host: str = ""
-    database_port: int = 5432
+    git: Git = field(default_factory=Git)
+    database: Database = field(default_factory=Database)
+    dns_namespace: str = "kube-system"
+    metrics_server: bool = True
+    pull_config: str = field(default="", repr=False)
+    helm: str = "helm"
     readiness_timeout: float = 900.0
     resync: float = 600.0
     workers: int = 8
@@ -62,35 +99,81 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; raises BadInput with every fault."""
     reader = _Reader(environment)
     default = Settings()
-    kubeconfig, gateway_ca = environment.get("KUBECONFIG", ""), reader.text("KILTER_GATEWAY_CA", "")
     settings = Settings(
         cluster=reader.text("KILTER_CLUSTER", default.cluster),
         domain=reader.text("KILTER_CLUSTER_DOMAIN", default.domain),
         tls=reader.flag("KILTER_TLS", default=default.tls),
+        public_port=reader.number("KILTER_PUBLIC_PORT", default.public_port, least=0),
         namespace=reader.text("KILTER_NAMESPACE", default.namespace),
-        identity=f"{reader.text('POD_NAME', socket.gethostname())}-{os.urandom(4).hex()}",
-        kubeconfig=Path(kubeconfig) if kubeconfig else None,
-        flux=Flux(
-            namespace=reader.text("KILTER_FLUX_NAMESPACE", default.flux.namespace),
-            source=reader.text("KILTER_FLUX_SOURCE", default.flux.source),
-            decryption_secret=reader.text("KILTER_FLUX_DECRYPTION_SECRET", default.flux.decryption_secret),
-            role=reader.text("KILTER_FLUX_ROLE", default.flux.role),
-        ),
-        gateway=Gateway(reader.text("KILTER_GATEWAY_URL", ""), Path(gateway_ca) if gateway_ca else None),
-        database_url=reader.text("KILTER_DATABASE_URL", ""),
-        database_host=reader.text("KILTER_DATABASE_HOST", ""),
-        database_port=reader.number("KILTER_DATABASE_PORT", default.database_port),
+        identity=f"{reader.text('KILTER_POD_NAME', socket.gethostname())}-{os.urandom(4).hex()}",
+        kubeconfig=reader.path("KUBECONFIG"),
+        flux=_flux(reader),
+        gateway=_gateway(reader),
+        git=_git(reader),
+        database=_database(reader),
+        dns_namespace=reader.text("KILTER_DNS_NAMESPACE", default.dns_namespace),
+        metrics_server=reader.flag("KILTER_METRICS_SERVER", default=default.metrics_server),
+        pull_config=reader.content("KILTER_PULL_CONFIG_FILE"),
+        helm=reader.text("KILTER_HELM", default.helm),
         readiness_timeout=reader.seconds("KILTER_READINESS_TIMEOUT", default.readiness_timeout),
         resync=reader.seconds("KILTER_RESYNC", default.resync),
         workers=reader.number("KILTER_WORKERS", default.workers),
         address=reader.text("KILTER_ADDRESS", default.address),
         port=reader.number("KILTER_PORT", default.port, least=0),
     )
-    if settings.database_url and not settings.database_host:
-        reader.faults.append("KILTER_DATABASE_HOST is needed beside KILTER_DATABASE_URL: where pods find the server")
     if reader.faults:
         raise BadInput("the operator's settings are wrong", details=reader.faults)
     return settings
+
+
+def _flux(reader: "_Reader") -> Flux:
+    default = Flux()
+    return Flux(
+        namespace=reader.text("KILTER_FLUX_NAMESPACE", default.namespace),
+        source=reader.text("KILTER_FLUX_SOURCE", default.source),
+        decryption_secret=reader.text("KILTER_FLUX_DECRYPTION_SECRET", default.decryption_secret),
+        role=reader.text("KILTER_FLUX_ROLE", default.role),
+    )
+
+
+def _gateway(reader: "_Reader") -> Gateway:
+    default = Gateway()
+    return Gateway(
+        url=reader.text("KILTER_GATEWAY_URL", ""),
+        ca=reader.path("KILTER_GATEWAY_CA"),
+        name=reader.text("KILTER_GATEWAY_NAME", default.name),
+        namespace=reader.text("KILTER_GATEWAY_NAMESPACE", default.namespace),
+        section=reader.text("KILTER_GATEWAY_SECTION", ""),
+        proxies=reader.text("KILTER_GATEWAY_PROXIES", ""),
+    )
+
+
+def _git(reader: "_Reader") -> Git:
+    default = Git()
+    return Git(
+        url=reader.text("KILTER_GIT_URL", ""),
+        branch=reader.text("KILTER_GIT_BRANCH", default.branch),
+        token=reader.path("KILTER_GIT_TOKEN_FILE"),
+        folder=reader.path("KILTER_GIT_FOLDER") or default.folder,
+    )
+
+
+def _database(reader: "_Reader") -> Database:
+    default = Database()
+    found = Database(
+        url=reader.content("KILTER_DATABASE_URL_FILE"),
+        host=reader.text("KILTER_DATABASE_HOST", ""),
+        port=reader.number("KILTER_DATABASE_PORT", default.port),
+        namespace=reader.text("KILTER_DATABASE_NAMESPACE", ""),
+        cidr=reader.text("KILTER_DATABASE_CIDR", ""),
+    )
+    if found.url and not found.host:
+        reader.faults.append(
+            "KILTER_DATABASE_HOST is needed beside KILTER_DATABASE_URL_FILE: where pods find the server"
+        )
+    if found.url and not (found.namespace or found.cidr):
+        reader.faults.append("KILTER_DATABASE_NAMESPACE, or KILTER_DATABASE_CIDR, is needed: network policies name it")
+    return found
 
 
 class _Reader:
@@ -102,6 +185,25 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name, "") or default
+
+    def path(self, name: str) -> Path | None:
+        given = self.text(name, "")
+        return Path(given) if given else None
+
+    def content(self, name: str) -> str:
+        """Return what a file holds: secrets are given as files, because variables are shown in too many places."""
+        place = self.path(name)
+        if place is None:
+            return ""
+        try:
+            found = place.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            self.faults.append(f"{name}: {place} cannot be read: {reason}")
+            return ""
+        if not found:
+            self.faults.append(f"{name}: {place} is empty")
+        return found
 
     def flag(self, name: str, *, default: bool) -> bool:
         given = self.text(name, "")

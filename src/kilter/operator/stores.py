@@ -11,11 +11,10 @@ from kilter.api.kilterapp import KilterApp
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.settings import Settings
-from kilter.operator.steps.base import MANAGED_BY, OPERATOR
 from kilter.operator.store import Entry, Place, Store
 from kilter.operator.views import Deployment, EndpointSlice, HTTPRoute, Pod, Unreadable, kilter_app, plain, viewer
 from kilter.operator.watch import Source
-from kilter.render.names import RELEASE
+from kilter.render.names import MANAGED_BY, OPERATOR, RELEASE
 
 OWN: Final = f"{MANAGED_BY}={OPERATOR}"
 OF_AN_APP: Final = f"{kilterapp.LABEL_APP}"  # a selector: the label is there

@@ -61,10 +61,11 @@ def test_flux_applies_an_env_as_its_own_account_into_its_own_namespace() -> None
     laid = lay_out(CHANGE, Flux())
     found = yaml.safe_load(laid.files[laid.pointer])
     assert found["metadata"]["namespace"] == "flux-system"
+    assert found["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kilter-operator"
     assert found["spec"] == {
-        "interval": "10m",
+        "interval": "10m0s",
         "retryInterval": "30s",
-        "timeout": "2m",
+        "timeout": "2m0s",
         "prune": True,
         "wait": False,
         "path": "./apps/acme/shop/prod",

@@ -15,6 +15,7 @@ NOT_YET: Final[tuple[tuple[str, Callable[[Spec], bool], str], ...]] = (
     ("migration", lambda spec: spec.migration.run, "run migrations with the app's own command, and deploy without it"),
     ("seeds", lambda spec: spec.seeds.run, "load the data by hand, and deploy without it"),
     ("secrets", lambda spec: spec.secrets is not msgspec.UNSET, "leave `secrets` out; make the Secrets by hand"),
+    ("allowFrom", lambda spec: bool(spec.allow_from), "leave `allowFrom` out"),
     ("patches", lambda spec: bool(spec.patches), "leave `deploy.patches` out"),
     ("rollbackTo", lambda spec: spec.rollback_to is not None, "deploy the earlier image anew"),
 )

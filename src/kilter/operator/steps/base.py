@@ -10,10 +10,7 @@ from kilter.api.kilterapp import KilterApp
 from kilter.operator.effects import Effect
 from kilter.operator.settings import Settings
 from kilter.render import names
-from kilter.render.names import Slot
-
-OPERATOR = "kilter-operator"  # value of `managed-by` on what the operator itself makes; what Flux applies says `kilter`
-MANAGED_BY = "app.kubernetes.io/managed-by"
+from kilter.render.names import MANAGED_BY, OPERATOR, Slot
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from kilter.operator.effects import Change, Effect, Submit
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
 from kilter.operator.steps.database import DatabaseFact, RoleFact, mark
-from kilter.operator.steps.publish import NONE, Submission, is_due
+from kilter.operator.steps.publish import NONE, RETRY, Submission, is_due
 from kilter.render import names
 
 POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
@@ -84,13 +84,15 @@ def _git(target: Target, facts: Facts) -> Decision | None:
         return Decision(Wait("RemovingFromGit", "waiting for the commit that removes it", 60.0))
     change = Change(spec.org, spec.app, spec.env, target.name, None, deploy=spec.deploy_id, actor=spec.actor)
     said = f": {submission.message}" if submission.message else ""
-    wait = Wait("RemovingFromGit", f"waiting for the commit that removes it{said}", 15.0)
+    wait = Wait("RemovingFromGit", f"waiting for the commit that removes it{said}", RETRY.total_seconds() + 1)
     submit = Submit(target.name, target.app.metadata.generation, change)
     return Decision(wait, (submit,) if is_due(target, submission) else ())
 
 
 def _flux(target: Target, facts: Facts) -> Decision | None:
     found = _object(target, kinds.KUSTOMIZATION, facts.kustomization)
+    # Else Flux would make it anew from what it fetched last.
+    poke = (effects.PokeSource(facts.submission.commit),) if facts.submission.commit else ()
     if found is None or not isinstance(found.verdict, Wait):
         return found
     unblock = (
@@ -98,7 +100,7 @@ def _flux(target: Target, facts: Facts) -> Decision | None:
         '-p \'{"metadata":{"finalizers":null}}\''
     )
     said = f"waiting for Flux to prune what it applied; if there is no Flux any more: {unblock}"
-    return Decision(Wait("Pruning", said, 10.0), found.effects)
+    return Decision(Wait("Pruning", said, 10.0), (*found.effects, *poke))
 
 
 def _object(target: Target, kind: Kind, thing: Object | None) -> Decision | None:

@@ -98,20 +98,20 @@ def decide(target: Target, facts: Facts) -> Decision:
 
 def wanted_secret(target: Target, service: Service, password: str) -> Object:
     """Return the Secret with the variables that the app is given, and those that PostgreSQL's own tools read."""
-    own, settings = names.database(target.slot), target.settings
+    own, settings = names.database(target.slot), target.settings.database
     entry = catalog.load(KIND)
     words = {
         "name": service.name,
-        "host": settings.database_host,
+        "host": settings.host,
         "user": own.app,
         "password": password,
         "database": own.name,
     }
-    ports = {port.name: settings.database_port for port in entry.ports}
+    ports = {port.name: settings.port for port in entry.ports}
     prefix = "" if service.name == KIND else variable_name(service.name) + "_"
     values = {
-        "PGHOST": settings.database_host,
-        "PGPORT": str(settings.database_port),
+        "PGHOST": settings.host,
+        "PGPORT": str(settings.port),
         "PGUSER": own.app,
         PASSWORD: password,
         "PGDATABASE": own.name,

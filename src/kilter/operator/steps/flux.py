@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kilter.api.kilterapp_status import Flux as Reported
-from kilter.operator import kinds
+from kilter.gitops import flux
+from kilter.gitops.flux import REQUESTED_AT, Flux
+from kilter.gitops.model import Change
 from kilter.operator.covers import covers
 from kilter.operator.effects import Apply, Effect, PokeSource
 from kilter.operator.kinds import Object
+from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
 
-REQUESTED_AT: Final = "reconcile.fluxcd.io/requestedAt"
-INTERVAL: Final = "10m0s"  # as the API server writes it back
-RETRY: Final = "30s"
-TIMEOUT: Final = "2m0s"
 PROGRESSING: Final = frozenset({"Progressing", "ProgressingWithRetry", "DependencyNotReady", "ArtifactFailed"})
 
 
@@ -59,36 +58,23 @@ def decide(target: Target, facts: Facts) -> Decision:
 
 
 def kustomization(target: Target, namespace_uid: str) -> Object:
-    """Return the Kustomization of the environment: its path, its namespace, its own service account.
+    """Return the Kustomization of the environment, the very one that lies in Git.
 
-    The annotation by which Flux is asked to look at once names the commit and the namespace: a new commit is a request,
-    and so is a namespace that was made anew.
+    Applied here too, so that a first deploy need not wait until Flux has come to it from the repository's root. The
+    annotation by which Flux is asked to look at once names the commit and the namespace: a new commit is a request, and
+    so is a namespace that was made anew.
     """
-    flux, git = target.settings.flux, target.app.status.git
-    request = f"{git.commit if git else ''}.{namespace_uid[:8]}"
-    return {
-        "apiVersion": kinds.KUSTOMIZATION.api_version,
-        "kind": kinds.KUSTOMIZATION.kind,
-        "metadata": {
-            "name": target.name,
-            "namespace": flux.namespace,
-            "labels": target.labels,
-            "annotations": {REQUESTED_AT: request},
-        },
-        "spec": {
-            "interval": INTERVAL,
-            "retryInterval": RETRY,
-            "timeout": TIMEOUT,
-            "prune": True,
-            # The operator judges readiness by the release's own answer; waiting here would hold the next commit up.
-            "wait": False,
-            "path": f"./{git.path if git else ''}",
-            "sourceRef": {"kind": kinds.GIT_REPOSITORY.kind, "name": flux.source},
-            "serviceAccountName": target.name,
-            "targetNamespace": target.name,
-            "decryption": {"provider": "sops", "secretRef": {"name": flux.decryption_secret}},
-        },
-    }
+    slot, git = target.slot, target.app.status.git
+    change = Change(slot.org, slot.app, slot.env, target.name, None)
+    wanted = flux.kustomization(change, git.path if git else "", installation(target.settings))
+    wanted["metadata"]["annotations"] = {REQUESTED_AT: f"{git.commit if git else ''}.{namespace_uid[:8]}"}
+    return wanted
+
+
+def installation(settings: Settings) -> Flux:
+    """Return how Flux is installed, as the writer of its repository must know it."""
+    own = settings.flux
+    return Flux(settings.cluster, own.namespace, own.source, own.decryption_secret)
 
 
 def revision_commit(revision: str) -> str:

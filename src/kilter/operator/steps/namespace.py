@@ -1,5 +1,7 @@
 """The environment's namespace: its labels, its quota, its wall, and the rights that Flux has in it (DP-24)."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,10 +13,12 @@ from kilter.operator.covers import covers
 from kilter.operator.effects import Apply
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, identity, is_own
+from kilter.render import names
 
 QUOTA: Final = "kilter.dev"  # no name of kilter's has a dot, so that nothing of an app is called this
 DENY: Final = "deny.kilter.dev"
 APPLIER: Final = "apply.kilter.dev"
+CHECKSUM: Final = "kilter.dev/checksum"
 # Room for an app with its processes and services at the profile's largest; what is beyond it is a fault or an abuse.
 LIMITS: Final[Mapping[EnvClass, Mapping[str, str]]] = {
     "protected": {"pods": "100", "requests.cpu": "16", "requests.memory": "32Gi", "limits.memory": "64Gi"},
@@ -43,6 +47,7 @@ class Facts:
     policy: Object | None = None
     account: Object | None = None
     binding: Object | None = None
+    pull: Object | None = None  # of the Secret with the logins for images, metadata alone
 
 
 def decide(target: Target, facts: Facts) -> Decision:
@@ -59,6 +64,10 @@ def decide(target: Target, facts: Facts) -> Decision:
     observed = (facts.namespace, facts.quota, facts.policy, facts.account, facts.binding)
     pairs = zip(observed, wanted(target), strict=True)
     effects = tuple(Apply(thing) for found, thing in pairs if not covers(found, thing))
+    pull = pull_secret(target)
+    # A checksum stands for the content, which no watch brings.
+    if pull is not None and not covers(facts.pull, {"metadata": pull["metadata"]}):
+        effects += (Apply(pull),)
     return Decision(Done(f"namespace {target.name}"), effects, {"namespace": target.name})
 
 
@@ -82,6 +91,17 @@ def wanted(target: Target) -> tuple[Object, ...]:
         _made(target, kinds.SERVICE_ACCOUNT, flux.namespace, target.name, {"automountServiceAccountToken": False}),
         _made(target, kinds.ROLE_BINDING, target.name, APPLIER, {"roleRef": role, "subjects": [account]}),
     )
+
+
+def pull_secret(target: Target) -> Object | None:
+    """Return the Secret with which the environment's images are pulled; None where nobody asks for one."""
+    content = target.settings.pull_config.encode()
+    if not content:
+        return None
+    made = _made(target, kinds.SECRET, target.name, names.PULL_SECRET)
+    metadata = {**made["metadata"], "annotations": {CHECKSUM: hashlib.sha256(content).hexdigest()}}
+    data = {".dockerconfigjson": base64.b64encode(content).decode()}
+    return {**made, "metadata": metadata, "type": "kubernetes.io/dockerconfigjson", "data": data}
 
 
 BOTH: Final = ["Ingress", "Egress"]

@@ -14,7 +14,7 @@ from kilter.operator.kinds import Object
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait
 from kilter.render.text import dump
 
-RETRY: Final = timedelta(seconds=15)
+RETRY: Final = timedelta(seconds=10)
 COPY: Final = (
     "kilterapp.yaml"  # lies beside the manifests and is never applied: to rebuild a lost cluster from (DP-Q17)
 )
@@ -73,7 +73,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     effects = _effects(target, facts) if is_due(target, submission) else ()
     if submission.state == "unpublished":
         # Handed in again: nothing of it was lost, and the release before it runs on (F32).
-        wait = Wait("NotPublished", f"not published yet: {submission.message}", RETRY.total_seconds())
+        wait = Wait("NotPublished", f"not published yet: {submission.message}", RETRY.total_seconds() + 1)
         return Decision(wait, effects)
     return Decision(Wait("Committing", "waiting for the commit", 60.0), effects)
 

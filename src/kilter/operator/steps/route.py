@@ -55,7 +55,8 @@ def ready_to_ask(target: Target, facts: Facts) -> Failed | Wait | None:
 
 def url(target: Target) -> str:
     """Return the public address."""
-    return f"{'https' if target.settings.tls else 'http'}://{host(target)}"
+    settings = target.settings
+    return names.public_url("https" if settings.tls else "http", host(target), settings.public_port)
 
 
 def host(target: Target) -> str:

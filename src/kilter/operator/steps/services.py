@@ -11,8 +11,9 @@ from kilter.operator.effects import Apply, Effect
 from kilter.operator.kinds import Object
 from kilter.operator.steps.base import Decision, Done, Failed, Target, is_own
 from kilter.operator.steps.database import KIND as DATABASE
+from kilter.render import names
 
-CREDENTIALS: Final = "credentials.kilter.dev"  # the passwords of the services that run beside the app
+CREDENTIALS: Final = f"credentials{names.OWN_SECRET}"  # the passwords of the services that run beside the app
 
 
 @dataclass(frozen=True)

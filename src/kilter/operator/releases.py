@@ -1,0 +1,191 @@
+"""What a release is rendered from: a KilterApp's spec as the charts' release, the settings as their platform."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kilter.api import kilterapp_parts as wire
+from kilter.api.kilterapp import Spec
+from kilter.catalog import load as catalog
+from kilter.errors import BadInput, Failed
+from kilter.gitops.layout import split
+from kilter.operator.kinds import Object
+from kilter.operator.settings import Settings
+from kilter.operator.steps.database import KIND as DATABASE
+from kilter.operator.steps.publish import Rendered
+from kilter.operator.world import Observed
+from kilter.proc import Runner
+from kilter.project.model import Probes, Process, Profile, Resources, Service
+from kilter.render import names
+from kilter.render.names import MANAGED_BY, OPERATOR
+from kilter.render.production import manifests
+from kilter.render.production.release import AppRelease, DatabaseServer, Gateway, Platform, ServiceRelease
+from kilter.render.production.services import bindings
+from kilter.render.tree import ChartJob
+from kilter.tools import helm
+from kilter.values import Credentials
+
+T = TypeVar("T")
+Render = Callable[[ChartJob], str]
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Renders charts by a helm binary; its own files go below `scratch`."""
+
+    runner: Runner
+    binary: Path
+    scratch: Path
+
+    def __call__(self, job: ChartJob) -> str:
+        """Return what the chart renders; raises BadInput with helm's words when it refuses its values."""
+        command = helm.template(
+            self.binary, job.release, job.chart, namespace=job.namespace, values=job.values_text, scratch=self.scratch
+        )
+        return self.runner.run(command).stdout
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Turns a spec into the release's files and Secrets; `render` does one chart."""
+
+    render: Render
+
+    def __call__(self, spec: Spec, observed: Observed) -> Rendered:
+        """Return the release; the same arguments give the same bytes. Raises BadInput for what cannot be rendered."""
+        release, platform = release_of(spec, observed.namespace), platform_of(observed.settings)
+        bound = bindings(release, catalog.entries(), credentials(release, observed.passwords))
+        texts = {job.service: self.render(job) for job in manifests.chart_jobs(release, platform, bound)}
+        try:
+            found = manifests.rendered(release, platform, bound, texts)
+        except Failed as error:  # an object that no release may have: another try would only repeat it
+            raise BadInput(error.what, why=error.why, hint=error.hint, details=error.details) from None
+        # The database's Secret is the database step's own: it holds more, and the password is made true there.
+        own = tuple(_own(secret) for secret in found.secrets if secret["metadata"]["name"] != _database(spec))
+        return Rendered(files(found.files), own)
+
+
+def files(rendered: Mapping[str, str]) -> dict[str, str]:
+    """Return one file per object, as they lie in Git; the release's own heads are left out for Git's."""
+    text = "---\n".join(each.removeprefix(manifests.HEADER) for _, each in sorted(rendered.items()))
+    return split(text)
+
+
+def release_of(spec: Spec, namespace: str) -> AppRelease:
+    """Return what the charts render from; raises BadInput for a part that is not as in kilter.yaml."""
+    external = [each.secret_name for each in spec.services if each.mode == "external" and each.secret_name]
+    return AppRelease(
+        org=spec.org,
+        app=spec.app,
+        env=spec.env,
+        env_class=spec.class_,
+        namespace=namespace,
+        release=spec.deploy_id,
+        number=spec.sequence,
+        image=spec.image,
+        port=spec.port,
+        command=spec.command or (),
+        public=spec.public,
+        vars=_variables(spec.vars, spec.withheld),
+        resources=_resources(spec.resources),
+        processes={name: _process(name, each) for name, each in spec.processes.items()},
+        services=tuple(_service(each) for each in spec.services),
+        app_secrets=tuple(dict.fromkeys((*spec.app_secrets, *external))),
+        profile=_read("profile", spec.profile, Profile),
+    )
+
+
+def platform_of(settings: Settings) -> Platform:
+    """Return the platform as the charts need to know it."""
+    own, gateway = settings.database, settings.gateway
+    server = DatabaseServer(host=own.host, port=own.port, namespace=own.namespace, cidr=own.cidr) if own.host else None
+    return Platform(
+        domain=settings.domain,
+        gateway=Gateway(
+            name=gateway.name, namespace=gateway.namespace, section=gateway.section, proxies=gateway.proxies
+        ),
+        tls=settings.tls,
+        port=settings.public_port,
+        database=server,
+        dns_namespace=settings.dns_namespace,
+        metrics=settings.metrics_server,
+        image_pull_secrets=(names.PULL_SECRET,) if settings.pull_config else (),
+    )
+
+
+def credentials(release: AppRelease, passwords: Mapping[str, str]) -> dict[str, Credentials]:
+    """Return the login of each service that has a password."""
+    own, user = names.database(release.slot), release.app.replace("-", "_")
+    kinds = {service.name: service.kind for service in release.services}
+    return {
+        name: Credentials(own.app, password, own.name)
+        if kinds.get(name) == DATABASE
+        else Credentials(user, password, user)
+        for name, password in passwords.items()
+    }
+
+
+LISTED: Final = ("data", "stringData")
+
+
+def _own(secret: Object) -> Object:
+    """Return a Secret as the operator applies it.
+
+    Its label says whose it is. Its values are data: what is written as `stringData` is nobody's in the eyes of the API
+    server, so that a key which is no longer wanted would stay.
+    """
+    metadata = {**secret["metadata"], "labels": {**secret["metadata"]["labels"], MANAGED_BY: OPERATOR}}
+    data = dict(secret.get("data") or {})
+    data |= {key: base64.b64encode(value.encode()).decode() for key, value in (secret.get("stringData") or {}).items()}
+    rest = {key: value for key, value in secret.items() if key not in LISTED}
+    return {**rest, "metadata": metadata, "data": dict(sorted(data.items()))}
+
+
+def _database(spec: Spec) -> str:
+    return names.database_secret(spec.app)
+
+
+def _process(name: str, given: wire.Process) -> Process:
+    return Process(
+        command=given.command,
+        port=given.port,
+        env=_variables(given.vars, given.withheld),
+        replicas=given.replicas,
+        resources=_resources(given.resources),
+        public=given.public,
+        schedule=given.schedule,
+        probes=_read(f"processes.{name}.probes", given.probes, Probes) if given.probes else None,
+    )
+
+
+def _service(given: wire.Service) -> ServiceRelease:
+    settings = Service(
+        type=given.kind,
+        version=given.version,
+        port=given.port,
+        env=_variables(given.vars, ()),
+        resources=_resources(given.resources),
+        storage=given.storage,
+        values=given.values,
+    )
+    return ServiceRelease(name=given.name, kind=given.kind, mode=given.mode, settings=settings)
+
+
+def _variables(given: Mapping[str, str], withheld: tuple[str, ...]) -> dict[str, str | None]:
+    return {**dict.fromkeys(withheld), **given}
+
+
+def _resources(given: wire.Resources | None) -> Resources | None:
+    return Resources(cpu=given.cpu, memory=given.memory) if given else None
+
+
+def _read(place: str, given: Mapping[str, Any], kind: type[T]) -> T:
+    """Read a part that is written as in kilter.yaml."""
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"{place} is not as kilter.yaml may have it", why=str(error)) from None

@@ -1,0 +1,114 @@
+"""The operator's settings: every variable does something, and a secret comes from a file alone."""
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.errors import BadInput, MachineLacks
+from kilter.operator.settings import Settings, from_environment
+from kilter.operator.wiring import found_helm, seams
+
+LOGIN = "postgresql://operator:canary@db/postgres"
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    found = from_environment({})
+    assert (found.domain, found.tls, found.public_port, found.helm) == ("localhost", True, 0, "helm")
+    assert (found.git.branch, found.gateway.name, found.gateway.namespace) == ("main", "kilter", "kilter-system")
+
+
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(LOGIN + "\n")
+    (tmp_path / "pull").write_text('{"auths": {}}')
+    found = from_environment(
+        {
+            "KILTER_PUBLIC_PORT": "8443",
+            "KILTER_GATEWAY_NAME": "edge",
+            "KILTER_GATEWAY_NAMESPACE": "edge-system",
+            "KILTER_GATEWAY_SECTION": "https",
+            "KILTER_GATEWAY_PROXIES": "traefik",
+            "KILTER_GIT_URL": "https://git.example.com/flux.git",
+            "KILTER_GIT_BRANCH": "live",
+            "KILTER_GIT_TOKEN_FILE": "/run/token",
+            "KILTER_GIT_FOLDER": "/scratch",
+            "KILTER_HELM": "/opt/helm",
+            "KILTER_DATABASE_URL_FILE": str(tmp_path / "url"),
+            "KILTER_DATABASE_HOST": "db",
+            "KILTER_DATABASE_PORT": "5433",
+            "KILTER_DATABASE_NAMESPACE": "dbs",
+            "KILTER_DATABASE_CIDR": "10.0.0.7/32",
+            "KILTER_DNS_NAMESPACE": "dns",
+            "KILTER_METRICS_SERVER": "false",
+            "KILTER_PULL_CONFIG_FILE": str(tmp_path / "pull"),
+        }
+    )
+    assert (found.public_port, found.helm, found.metrics_server, found.dns_namespace) == (
+        8443,
+        "/opt/helm",
+        False,
+        "dns",
+    )
+    gateway, git, database = found.gateway, found.git, found.database
+    assert (gateway.name, gateway.namespace, gateway.section, gateway.proxies) == (
+        "edge",
+        "edge-system",
+        "https",
+        "traefik",
+    )
+    assert (git.url, git.branch) == ("https://git.example.com/flux.git", "live")
+    assert (git.token, git.folder) == (Path("/run/token"), Path("/scratch"))
+    assert (database.url, database.host, database.port) == (LOGIN, "db", 5433)
+    assert (database.namespace, database.cidr) == ("dbs", "10.0.0.7/32")
+    assert found.pull_config == '{"auths": {}}'
+
+
+@pytest.mark.requirement("SC-8")
+def test_no_secret_is_shown_when_settings_are_printed(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(LOGIN)
+    (tmp_path / "pull").write_text("canary")
+    given = {"KILTER_DATABASE_URL_FILE": "url", "KILTER_PULL_CONFIG_FILE": "pull"}
+    files = {name: str(tmp_path / file) for name, file in given.items()}
+    found = from_environment(files | {"KILTER_DATABASE_HOST": "db", "KILTER_DATABASE_NAMESPACE": "dbs"})
+    assert "canary" not in repr(found)
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "url").write_text(LOGIN)
+    with pytest.raises(BadInput) as caught:
+        from_environment(
+            {
+                "KILTER_PUBLIC_PORT": "http",
+                "KILTER_METRICS_SERVER": "yes",
+                "KILTER_DATABASE_URL_FILE": str(tmp_path / "url"),
+                "KILTER_PULL_CONFIG_FILE": str(tmp_path / "empty"),
+            }
+        )
+    said = "\n".join(caught.value.details)
+    for word in ("PUBLIC_PORT", "METRICS_SERVER", "DATABASE_HOST", "DATABASE_NAMESPACE", "empty is empty"):
+        assert word in said
+    assert "canary" not in said
+    with pytest.raises(BadInput, match="settings") as missing:
+        from_environment({"KILTER_PULL_CONFIG_FILE": str(tmp_path / "none")})
+    assert "none cannot be read: No such file" in missing.value.details[0]
+
+
+def test_an_operator_that_does_not_know_its_repository_does_not_start() -> None:
+    with pytest.raises(BadInput, match="KILTER_GIT_URL"):
+        seams(Settings())
+
+
+@pytest.mark.parametrize(("printed", "fits"), [("v4.1.4+g1", True), ("v3.19.0", False), ("v5.0.0", False)])
+def test_helm_must_be_one_that_renders_what_kilter_was_tried_with(tmp_path: Path, printed: str, fits: bool) -> None:
+    binary = tmp_path / "helm"
+    binary.write_text("")
+    binary.chmod(0o755)
+    runner = FakeRunner({(str(binary), "version", "--short"): printed})
+    if fits:
+        assert found_helm(str(binary), runner) == binary
+    else:
+        with pytest.raises(MachineLacks, match=printed):
+            found_helm(str(binary), runner)
+    with pytest.raises(MachineLacks, match="there is no"):
+        found_helm(str(tmp_path / "other"), runner)

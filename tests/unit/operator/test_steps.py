@@ -1,0 +1,109 @@
+"""Single decisions of the steps, where what matters is one object or one word."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from kilter.api.kilterapp import KilterApp, Metadata, Spec
+from kilter.api.kilterapp_status import Git as Published
+from kilter.api.kilterapp_status import Status
+from kilter.gitops.layout import lay_out
+from kilter.gitops.model import Change
+from kilter.operator import effects
+from kilter.operator.settings import Flux, Settings
+from kilter.operator.steps import admission, cleanup, flux, namespace, route
+from kilter.operator.steps.base import Failed, Target
+from kilter.operator.steps.publish import Submission
+
+SPACE = "acme-shop-prod"
+PULL = '{"auths": {"registry.example.com": {"auth": "canary"}}}'
+
+
+def target(settings: Settings | None = None, *, commit: str = "", **changes: Any) -> Target:
+    given = {
+        "org": "acme",
+        "app": "shop",
+        "env": "prod",
+        "deployId": "dep-1",
+        "sequence": 1,
+        "actor": "mia",
+        "image": "registry.example.com/acme/shop@sha256:" + "1" * 64,
+        "port": 8080,
+    }
+    status = Status(git=Published(path="apps/acme/shop/prod", commit=commit)) if commit else Status()
+    app = KilterApp(metadata=Metadata(name=SPACE), spec=msgspec.convert(given | changes, Spec), status=status)
+    return Target(app, settings or Settings(), datetime.now(UTC))
+
+
+@pytest.mark.requirement("DP-Q6")
+def test_the_login_for_images_is_a_secret_of_the_namespace_and_made_anew_when_it_changes() -> None:
+    asked = target(Settings(pull_config=PULL))
+    made = namespace.pull_secret(asked)
+    assert made is not None
+    assert (made["metadata"]["name"], made["type"]) == ("images.kilter.dev", "kubernetes.io/dockerconfigjson")
+    observed = {"metadata": {**made["metadata"], "resourceVersion": "7"}}
+
+    def applied(now: Target, pull: Any) -> list[str]:
+        decision = namespace.decide(now, namespace.Facts(pull=pull))
+        things = [effect.thing for effect in decision.effects if isinstance(effect, effects.Apply)]
+        return [thing["metadata"]["name"] for thing in things if thing["kind"] == "Secret"]
+
+    assert applied(asked, None) == ["images.kilter.dev"]
+    assert applied(asked, observed) == []
+    assert applied(target(Settings(pull_config=PULL + " ")), observed) == ["images.kilter.dev"]
+    assert applied(target(), None) == []
+
+
+@pytest.mark.requirement("DP-Q16", "B7")
+def test_flux_has_an_account_of_the_environments_own_that_may_act_in_its_namespace_alone() -> None:
+    things = {
+        thing["kind"]: thing for thing in namespace.wanted(target(Settings(flux=Flux("flux", role="kilter-env"))))
+    }
+    assert things["ServiceAccount"]["metadata"]["namespace"] == "flux"
+    binding = things["RoleBinding"]
+    assert binding["metadata"]["namespace"] == SPACE
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "kilter-env"}
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": SPACE, "namespace": "flux"}]
+
+
+@pytest.mark.requirement("DP-Q16")
+def test_the_kustomization_that_the_operator_applies_is_the_one_that_lies_in_git() -> None:
+    """Else Flux, which applies the one in Git, and the operator would each undo the other's for ever."""
+    settings = Settings(cluster="east", flux=Flux("flux", "desired", "age"))
+    change = Change("acme", "shop", "prod", SPACE, {"a.yaml": "kind: A\nmetadata: {name: a}\n"})
+    laid = lay_out(change, flux.installation(settings))
+    assert laid.pointer == f"clusters/east/envs/{SPACE}.yaml"
+    applied = flux.kustomization(target(settings, commit="c" * 40), "12345678-1234")
+    assert applied["metadata"].pop("annotations") == {"reconcile.fluxcd.io/requestedAt": f"{'c' * 40}.12345678"}
+    assert applied == yaml.safe_load(laid.files[laid.pointer])
+
+
+@pytest.mark.requirement("DP-Q19", "DP-Q25")
+def test_flux_is_asked_to_fetch_the_commit_that_removes_an_environment() -> None:
+    asked = target(commit="c" * 40)
+    labels = asked.labels
+    metadata = {"name": SPACE, "namespace": "flux-system", "uid": "u1", "labels": labels}
+    facts = cleanup.Facts(Submission("published", "d" * 40), kustomization={"metadata": metadata})
+    deleted, poked = cleanup.decide(asked, facts).effects
+    assert isinstance(deleted, effects.Delete)
+    assert poked == effects.PokeSource("d" * 40)
+    gone = cleanup.decide(asked, replace(facts, kustomization=None))
+    assert gone.effects == ()
+
+
+def test_calls_between_apps_are_refused_as_long_as_nobody_can_agree_to_them() -> None:
+    decision = admission.decide(target(allowFrom=["acme/web"]))
+    assert isinstance(decision.verdict, Failed)
+    assert "`allowFrom`" in decision.verdict.message
+
+
+@pytest.mark.requirement("DP-26", "DP-Q10")
+def test_the_public_address_names_a_port_that_is_not_the_schemes_own() -> None:
+    trial = Settings(domain="localhost", tls=False, public_port=30080)
+    assert route.url(target(trial)) == "http://shop.localhost:30080"
+    assert route.host(target(trial)) == "shop.localhost"
+    assert route.url(target(Settings(domain="apps.example.com"))) == "https://shop.apps.example.com"
