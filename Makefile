@@ -14,7 +14,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check fix unit cluster golden docs bench testbed testbed-platform testbed-down wheel clean environment
+.PHONY: help demo test check fix unit cluster golden docs bench platform-image testbed testbed-platform testbed-down wheel clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ docs: environment ## write what follows from the code: the pages of docs/referen
 
 bench: wheel testbed ## measure, print a table, write bench/results/*.json
 	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)
+
+platform-image: wheel ## build the image of kilter-server and kilter-operator as kilter:dev
+	$(IN_TESTBED) $(RUN) python scripts/build_image.py kilter:dev
 
 testbed: ## make this machine able to run real clusters (does nothing where Docker and the registries work)
 	$(TESTBED) up --for $(TESTBED_FOR)

@@ -19,6 +19,7 @@ from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
 from kilter.deploy.documents import DOCUMENTS as PLATFORM_DOCUMENTS
 from kilter.dev.documents import DOCUMENTS as LOCAL_DOCUMENTS
+from kilter.platform.documents import DOCUMENTS as ADMIN_DOCUMENTS
 from kilter.project.schema import json_schema
 from kilter.project.unused import DEPLOY_SIDE, UNUSED
 from kilter.server.routes.table import ROUTES, described
@@ -32,7 +33,7 @@ SCHEMA_FILE = "kilter.schema.json"
 WITHOUT_EFFECT = frozenset({*(key.path for key in UNUSED), *DEPLOY_SIDE})
 # What stands for the keys of a map: everything has a name, environments are chosen by a pattern.
 PLACEHOLDERS = {"environments": "<pattern>", "profile.envs": "<pattern>"}
-DOCUMENTS = {**LOCAL_DOCUMENTS, **PLATFORM_DOCUMENTS}
+DOCUMENTS = {**LOCAL_DOCUMENTS, **PLATFORM_DOCUMENTS, **ADMIN_DOCUMENTS}
 
 
 def pages() -> dict[str, str]:
@@ -97,13 +98,23 @@ def cli_page() -> str:
         for name in VERBS:
             command = kilter.get_command(group, name)
             assert command is not None, name
-            sections.append(help_section(click.Context(command, parent=group, info_name=name)))
+            sections += help_sections(click.Context(command, parent=group, info_name=name))
     intro = (
         "Results go to standard output, everything else to standard error; see [output](output.md) for JSON and\n"
         "[exit codes](exit-codes.md). A command finds its project by the closest `kilter.yaml` above the current\n"
         "directory, or above the one given with `-C`."
     )
     return page("Commands", "user", intro, *sections)
+
+
+def help_sections(ctx: click.Context) -> Iterator[str]:
+    """Yield a command's section, and those of the commands below it."""
+    yield help_section(ctx)
+    if isinstance(ctx.command, click.Group):
+        for name in ctx.command.list_commands(ctx):
+            below = ctx.command.get_command(ctx, name)
+            assert below is not None, name
+            yield from help_sections(click.Context(below, parent=ctx, info_name=name))
 
 
 def help_section(ctx: click.Context) -> str:

@@ -17,6 +17,7 @@ from kilter.errors import KilterError
 from kilter.proc import Command, Runner
 
 ROOT = Path(__file__).resolve().parents[2]
+CHARTS = ROOT / "src/kilter/charts"
 MANIFESTS = ROOT / "tests/conformance/platform"
 SYSTEM = "kilter-system"
 PORT = 32700
@@ -59,9 +60,21 @@ class Platform:
 
     def install(self, *settings: str) -> None:
         self.helm(
-            "upgrade", "--install", "kilter-crds", str(ROOT / "src/kilter/charts/kilter-platform-crds"), "--create-namespace"
+            "upgrade",
+            "--install",
+            "kilter-crds",
+            str(CHARTS / "kilter-platform-crds"),
+            "--create-namespace",
         )
-        self.helm("upgrade", "--install", "kilter", str(ROOT / "src/kilter/charts/kilter-platform"), "--values", "-", *settings)
+        self.helm(
+            "upgrade",
+            "--install",
+            "kilter",
+            str(CHARTS / "kilter-platform"),
+            "--values",
+            "-",
+            *settings,
+        )
 
     def secrets(self) -> list[dict[str, str]]:
         return [self.get("secret", name)["data"] for name in SECRETS]

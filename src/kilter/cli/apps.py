@@ -11,7 +11,7 @@ from kilter.cli.options import json_output
 @click.pass_obj
 def command(app: App, as_json: bool) -> None:
     """List the projects on the platform and how their environments stand."""
-    from kilter.cli.platform import apps_view, client
+    from kilter.cli.remote import apps_view, client
     from kilter.deploy.documents import AppsDocument
     from kilter.deploy.queries import projects
 

@@ -6,7 +6,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.options import Duration, json_output
-from kilter.cli.platform import of_project
+from kilter.cli.remote import of_project
 
 
 @click.command("deploy")
@@ -23,7 +23,7 @@ from kilter.cli.platform import of_project
 @click.pass_obj
 def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) -> None:
     """Build this project, and run it on the platform, until it answers at its public address."""
-    from kilter.cli.platform import client, confirm_target, deployed_document, name_of
+    from kilter.cli.remote import client, confirm_target, deployed_document, name_of
     from kilter.deploy.deploy import Deployment, DeployOptions
 
     here, name, loaded = client(), name_of(app, project), app.project()

@@ -17,7 +17,7 @@ from kilter.cli.options import Duration
 @click.pass_obj
 def command(app: App, env: str, project: str, keep_database: bool, timeout: float, yes: bool) -> None:
     """Delete an environment from the platform: its app, its database, its secrets, its address."""
-    from kilter.cli.platform import client, name_of
+    from kilter.cli.remote import client, name_of
     from kilter.deploy.follow import Follower
     from kilter.deploy.queries import delete, environment
 

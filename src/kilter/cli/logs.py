@@ -6,7 +6,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.options import Duration
-from kilter.cli.platform import or_of_project
+from kilter.cli.remote import or_of_project
 from kilter.errors import BadInput
 
 
@@ -25,7 +25,7 @@ def command(app: App, /, names: tuple[str, ...], project: str, env: str, **given
     platform; without it those of the local cluster.
     """
     if env:
-        from kilter.cli.platform import client, name_of
+        from kilter.cli.remote import client, name_of
         from kilter.deploy.queries import logs as remote
 
         for line in remote(client(), name_of(app, project), env, **log_query(names, given)):

@@ -41,6 +41,7 @@ VERBS = {
     "apps": Verb("kilter.cli.apps", "List the projects on the platform and how their environments stand."),
     "releases": Verb("kilter.cli.releases", "List the deploys of an environment, newest first."),
     "open": Verb("kilter.cli.open", "Open an environment's address in the browser, and print it."),
+    "platform": Verb("kilter.cli.platform", "Install and look after a platform: the cluster that a team deploys to."),
     "doctor": Verb("kilter.cli.doctor", "Check what this machine needs to run kilter."),
     "version": Verb("kilter.cli.version", "Print the versions of kilter and of the tools it pins."),
     "completion": Verb("kilter.cli.completion", "Print the completion script of a shell."),

@@ -5,7 +5,7 @@ import webbrowser
 import click
 
 from kilter.cli.app import App
-from kilter.cli.platform import of_project
+from kilter.cli.remote import of_project
 from kilter.errors import NotFound
 
 
@@ -14,7 +14,7 @@ from kilter.errors import NotFound
 @click.pass_obj
 def command(app: App, project: str, env: str) -> None:
     """Open an environment's address in the browser, and print it."""
-    from kilter.cli.platform import client, name_of
+    from kilter.cli.remote import client, name_of
     from kilter.deploy.queries import environment
 
     found = environment(client(), name_of(app, project), env or "prod")

@@ -45,3 +45,10 @@ def json_output(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=merged,
         help="Form of the output; json is the same as --json.",
     )(flagged)
+
+
+def of_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--context` and `--local`, by one of which the administrator's verbs are told their cluster."""
+    named = click.option("--context", default="", metavar="NAME", help="A cluster of your kubeconfig, by its context.")
+    trial = click.option("--local", is_flag=True, help="The trial platform on this machine.")
+    return named(trial(command))

@@ -1,120 +1,32 @@
-"""What the verbs of the platform share: their options, the client, and how documents look as text."""
+"""`kilter platform`: the administrator's verbs, each imported only when it is called."""
 
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
 import click
 
-from kilter.cli.app import App
-from kilter.errors import KilterError
-
-if TYPE_CHECKING:
-    from kilter.api.deploys import Deploy
-    from kilter.api.environments import Environment
-    from kilter.api.projects import Tile
-    from kilter.deploy.client import Client
-    from kilter.deploy.deploy import Deployed
-    from kilter.deploy.documents import DeployedDocument
-    from kilter.deploy.names import ProjectName
+VERBS = {
+    "install": "Install the platform on a cluster, or bring it up to date.",
+    "status": "Show what is installed, and whether all of it runs.",
+    "token": "Let somebody in: make a token.",
+    "uninstall": "Remove the platform from a cluster.",
+}
 
 
-def of_project(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--project` and `--env` to a verb of the platform."""
-    named = click.option("--env", default="", envvar="KILTER_ENV", metavar="NAME", help="Environment; by default prod.")
-    return _project(named(command))
+class PlatformGroup(click.Group):
+    """The verbs of the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import one verb; None when there is no such verb."""
+        if name not in VERBS:
+            return None
+        found: click.Command = import_module(f"kilter.cli.platform_{name}").command
+        return found
 
 
-def or_of_project(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add them to a verb that is about the local cluster unless `--env` is typed; KILTER_ENV does not change that."""
-    return _project(click.option("--env", default="", metavar="NAME", help="An environment of the platform.")(command))
-
-
-def _project(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--project", default="", metavar="ORG/APP", help="Project on the platform.")(command)
-
-
-def client() -> "Client":
-    """Return the client of the server that this machine is logged in to; it is closed when the verb ends."""
-    from kilter.deploy import logins
-    from kilter.deploy.client import Client
-
-    return click.get_current_context().with_resource(Client(logins.current(os.environ)))
-
-
-def name_of(app: App, flag: str) -> "ProjectName":
-    """Return the project of the platform that is meant; kilter.yaml is asked only when nobody else says it."""
-    from kilter.deploy.names import project_name
-
-    written = None
-    if not (flag or os.environ.get("KILTER_PROJECT")):
-        with suppress(KilterError):
-            written = app.project().config.app
-    return project_name(flag, os.environ, written)
-
-
-def confirm_target(app: App, here: "Client", name: "ProjectName", env: str, *, yes: bool) -> None:
-    """Ask once before the first deploy of a project to production when nobody named the environment (DP-Q2)."""
-    from kilter.deploy.queries import environment
-    from kilter.errors import BadInput, NotFound
-
-    if env or yes:
-        return
-    try:
-        environment(here, name, "prod")
-    except NotFound:
-        if not app.console.interactive:
-            raise BadInput(
-                f"this is the first deploy of {name}, and it would go to prod",
-                hint="say so with `--env prod` or `--yes`",
-            ) from None
-        app.ask_for_name(str(name), [f"this is the first deploy of {name}; it goes to prod at {here.login.server}"])
-
-
-def deployed_document(result: "Deployed") -> "DeployedDocument":
-    """Return the JSON document of a deploy that was followed to its end."""
-    from dataclasses import asdict
-
-    from kilter.deploy.documents import DeployedDocument
-
-    return DeployedDocument(**asdict(result))
-
-
-def apps_view(tiles: "Sequence[Tile]") -> str:
-    """Print one line per environment."""
-    from kilter.cli.views import columns
-
-    rows = [("PROJECT", "ENV", "PHASE", "RELEASE", "URL")]
-    rows += [
-        (f"{tile.org}/{tile.app}", env.env, env.phase, str(env.release or "-"), env.url or "-")
-        for tile in tiles
-        for env in tile.envs
-    ]
-    return "\n".join(columns(rows)) if len(rows) > 1 else "no project is deployed here yet"
-
-
-def environment_view(found: "Environment", server: str) -> str:
-    """Print how an environment stands: where it answers, what serves, what failed."""
-    lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {server})"]
-    lines += [f"  url       {found.url}"] if found.url else []
-    lines += [f"  internal  {found.internal_url}"] if found.internal_url else []
-    if found.release:
-        lines.append(f"  release   {found.release.number} ({found.release.deploy_id}, {found.release.image[-12:]})")
-    lines += [f"  {one.name}: {one.ready} of {one.desired} ready, {one.restarts} restarts" for one in found.workloads]
-    lines += [f"  warning: {warning}" for warning in found.warnings]
-    if found.failure:
-        lines += [f"failed in {found.failure.phase}: {found.failure.message}", *found.failure.log_tail]
-    return "\n".join(lines)
-
-
-def releases_view(deploys: "Sequence[Deploy]") -> str:
-    """Print one line per deploy, newest first."""
-    from kilter.cli.views import columns
-
-    rows = [("RELEASE", "STATE", "WHEN", "BY", "COMMIT", "DEPLOY")]
-    for one in deploys:
-        commit = (one.source.commit[:12] + (" (dirty)" if one.source.dirty else "")) if one.source else "-"
-        when = one.created_at.astimezone().isoformat(sep=" ", timespec="minutes")
-        rows.append((str(one.release or "-"), one.state, when, one.actor, commit or "-", one.deploy_id))
-    return "\n".join(columns(rows))
+@click.group("platform", cls=PlatformGroup)
+def command() -> None:
+    """Install and look after a platform: the cluster that a team deploys to."""

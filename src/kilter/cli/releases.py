@@ -4,7 +4,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.options import json_output
-from kilter.cli.platform import of_project
+from kilter.cli.remote import of_project
 
 
 @click.command("releases")
@@ -14,7 +14,7 @@ from kilter.cli.platform import of_project
 @click.pass_obj
 def command(app: App, project: str, env: str, limit: int, as_json: bool) -> None:
     """List the deploys of an environment, newest first."""
-    from kilter.cli.platform import client, name_of, releases_view
+    from kilter.cli.remote import client, name_of, releases_view
     from kilter.deploy.documents import ReleasesDocument
     from kilter.deploy.queries import releases
 

@@ -12,7 +12,7 @@ from kilter.cli.options import json_output
 def command(app: App, as_json: bool) -> None:
     """Show who this machine is logged in as, and with which rights."""
     from kilter.api.access import WhoAmI
-    from kilter.cli.platform import client
+    from kilter.cli.remote import client
     from kilter.deploy.documents import WhoamiDocument
 
     here = client()

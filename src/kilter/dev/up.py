@@ -17,13 +17,13 @@ from kilter.dev.ready import awaited
 from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
+from kilter.dev.sharing import share_images
 from kilter.dev.tilt import TiltLife
 from kilter.dev.warming import Warming, builds, complete_caches
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import NotReady, TimedOut
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
-from kilter.render.cluster import registry_hosts
 from kilter.render.tree import claimed
 from kilter.state.lock import project_lock
 from kilter.tools.kubectl import Kubectl
@@ -93,7 +93,7 @@ class Up:
         for notice in notices(workspace):
             self.machine.progress.warn(notice)
         files = render_files(workspace, tools["helm"].result())
-        shared = self.pool.submit(self.share_images)
+        shared = self.pool.submit(share_images, self.machine)
         warming = Warming(workspace, shared)
         if not cluster.exists:
             warming.begin(self.pool)
@@ -118,16 +118,6 @@ class Up:
     def fetch_tools(self) -> "dict[str, Future[Path]]":
         """Begin to look for every tool at once; a `result()` waits for one."""
         return {name: self.pool.submit(self.machine.tool, name) for name in ("kind", "helm", "kubectl", "tilt")}
-
-    def share_images(self) -> None:
-        """Make the image registry and the caches run, and tell nodes of them."""
-        caches = {host: f"http://{registry.cache_name(host)}:5000" for host in registry.UPSTREAMS}
-        hosts = registry_hosts(
-            caches, [registry.HOST_ADDRESS, registry.NODE_ADDRESS], f"http://{registry.NODE_ADDRESS}"
-        )
-        texts = {name.removesuffix("/hosts.toml"): text for name, text in hosts.items()}
-        registry.write_hosts(self.machine.paths, texts)
-        registry.ensure(self.machine.runner, self.machine.environment, self.machine.progress)
 
     def bring_up(self, provider: KindProvider, cluster: Cluster, workspace: Workspace, config: str) -> None:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""

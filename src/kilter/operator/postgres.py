@@ -40,10 +40,11 @@ SESSION: Final = " ".join(
 FENCE_TABLE: Final = """
 CREATE SCHEMA IF NOT EXISTS kilter;
 CREATE TABLE IF NOT EXISTS kilter.fence (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only), number bigint NOT NULL, holder text NOT NULL
+    single boolean PRIMARY KEY DEFAULT true CHECK (single), number bigint NOT NULL, holder text NOT NULL
 );
 INSERT INTO kilter.fence (number, holder) VALUES (0, '') ON CONFLICT DO NOTHING;
 """
+LEAD: Final = "UPDATE kilter.fence SET number = %s, holder = %s WHERE number <= %s RETURNING number"
 ROLES: Final = """
 SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
 WHERE r.rolname = ANY(%s)
@@ -84,22 +85,24 @@ class Postgres:
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CONNECTIONS))
     _idle: "list[psycopg.Connection[Any]]" = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _second: threading.Lock = field(default_factory=threading.Lock)  # held by the one that uses two connections
+    _leading: threading.Lock = field(default_factory=threading.Lock)
     _led: int = -1  # the number that the fence row is known to have been set to
 
     def lead(self, fence: Fence) -> None:
-        """Make this leader's number the one that counts; waits for what earlier leaders have under way.
+        """Make this leader's number the one that counts; waits a while for what earlier leaders have under way.
 
-        Raises Deposed when a higher one leads.
+        Raises Deposed when a higher one leads, DatabaseUnavailable.
         """
-        with self._connection() as connection:
-            connection.execute(sql.SQL(FENCE_TABLE))
-            row = connection.execute(
-                "UPDATE kilter.fence SET number = %s, holder = %s WHERE number <= %s RETURNING number",
-                (fence.number, fence.holder, fence.number),
-            ).fetchone()
+        with self._leading:
+            if self._led == fence.number:
+                return
+            with self._connection() as connection:
+                connection.execute(FENCE_TABLE)
+                row = connection.execute(LEAD, (fence.number, fence.holder, fence.number)).fetchone()
             if row is None:
                 raise Deposed("a later leader writes to the database")
-        self._led = fence.number
+            self._led = fence.number
 
     def snapshot(self, roles: tuple[str, ...], databases: tuple[str, ...], member_of: tuple[str, str]) -> Snapshot:
         """Return what there is of these roles and databases, and whether the second role is a member of the first."""
@@ -147,17 +150,19 @@ class Postgres:
     def _create_database(self, effect: effects.CreateDatabase, fence: Fence) -> None:
         """Make a database while the fence is held on a second connection; that it exists already is fine."""
         create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
-        with (
-            self._fenced(fence),
-            self._connection() as connection,
-            contextlib.suppress(psycopg.errors.DuplicateDatabase),
-        ):
+        with self._beside(fence) as connection, contextlib.suppress(psycopg.errors.DuplicateDatabase):
             connection.execute(create.format(sql.Identifier(effect.name), sql.Identifier(effect.owner)))
 
     def _drop_database(self, effect: effects.DropDatabase, fence: Fence) -> None:
         drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(effect.retired))
-        with self._fenced(fence), self._connection() as connection:
+        with self._beside(fence) as connection:
             connection.execute(drop)
+
+    @contextlib.contextmanager
+    def _beside(self, fence: Fence) -> "Iterator[psycopg.Connection[Any]]":
+        """Open a connection outside of the transaction that holds the fence; only one caller at a time has two."""
+        with self._second, self._fenced(fence), self._connection() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _fenced(self, fence: Fence) -> "Iterator[psycopg.Connection[Any]]":

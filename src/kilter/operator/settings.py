@@ -1,5 +1,6 @@
 """What an operator is told by its environment: the cluster, the platform's servers, and how long things may take."""
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -66,11 +67,32 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Registry:
+    """The platform's registry (`<host>[/<scope>]`), and the key that signs what its images are pulled with.
+
+    `issuer` is the server's address, which gives tokens for what the key has signed in its name.
+    """
+
+    place: str = ""
+    issuer: str = ""
+    key: str = field(default="", repr=False)
+
+    @property
+    def host(self) -> str:
+        """The registry's host, with its port."""
+        return self.place.partition("/")[0]
+
+    def repository(self, org: str, app: str) -> str:
+        """Return the repository of an app, as the registry names it."""
+        return "/".join(part for part in (self.place.partition("/")[2].strip("/"), org, app) if part)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that an operator is told. Times in seconds.
 
-    `public_port` is that of public addresses, 0 for the scheme's own; `pull_config` holds the logins with which images
-    are pulled, as Docker writes them, and never prints; `helm` is a path, or a name to be found on PATH.
+    `public_port` is that of public addresses, 0 for the scheme's own; `pull_config` holds logins of other registries,
+    as Docker writes them, and never prints; `helm` is a path, or a name to be found on PATH.
     """
 
     cluster: str = "default"
@@ -84,6 +106,7 @@ class Settings:
     gateway: Gateway = field(default_factory=Gateway)
     git: Git = field(default_factory=Git)
     database: Database = field(default_factory=Database)
+    registry: Registry = field(default_factory=Registry)
     dns_namespace: str = "kube-system"
     metrics_server: bool = True
     pull_config: str = field(default="", repr=False)
@@ -93,6 +116,11 @@ class Settings:
     workers: int = 8
     address: str = "0.0.0.0"  # noqa: S104 - the kubelet's checks come from outside of the pod
     port: int = 8080
+
+    @property
+    def pulls_with_login(self) -> bool:
+        """Whether images are pulled with a login."""
+        return bool(self.pull_config or self.registry.key)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -111,9 +139,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         gateway=_gateway(reader),
         git=_git(reader),
         database=_database(reader),
+        registry=_registry(reader),
         dns_namespace=reader.text("KILTER_DNS_NAMESPACE", default.dns_namespace),
         metrics_server=reader.flag("KILTER_METRICS_SERVER", default=default.metrics_server),
-        pull_config=reader.content("KILTER_PULL_CONFIG_FILE"),
+        pull_config=_pull_config(reader),
         helm=reader.text("KILTER_HELM", default.helm),
         readiness_timeout=reader.seconds("KILTER_READINESS_TIMEOUT", default.readiness_timeout),
         resync=reader.seconds("KILTER_RESYNC", default.resync),
@@ -174,6 +203,28 @@ def _database(reader: "_Reader") -> Database:
     if found.url and not (found.namespace or found.cidr):
         reader.faults.append("KILTER_DATABASE_NAMESPACE, or KILTER_DATABASE_CIDR, is needed: network policies name it")
     return found
+
+
+def _registry(reader: "_Reader") -> Registry:
+    found = Registry(
+        place=reader.text("KILTER_REGISTRY", ""),
+        issuer=reader.text("KILTER_REGISTRY_ISSUER", ""),
+        key=reader.content("KILTER_REGISTRY_KEY_FILE"),
+    )
+    if found.key and not (found.place and found.issuer):
+        reader.faults.append("KILTER_REGISTRY and KILTER_REGISTRY_ISSUER are needed beside KILTER_REGISTRY_KEY_FILE")
+    return found
+
+
+def _pull_config(reader: "_Reader") -> str:
+    text = reader.content("KILTER_PULL_CONFIG_FILE")
+    try:
+        good = not text or isinstance(json.loads(text), dict)
+    except ValueError:
+        good = False
+    if not good:
+        reader.faults.append("KILTER_PULL_CONFIG_FILE: it is no configuration of Docker's (JSON)")
+    return text if good else ""
 
 
 class _Reader:

@@ -32,7 +32,7 @@ def kind_config(plan: Plan, options: RenderOptions) -> str:
         node["image"] = options.node_image
     node["extraPortMappings"] = [
         {"containerPort": number, "hostPort": number, "listenAddress": address, "protocol": "TCP"}
-        for number in mapped_ports(plan, options.base)
+        for number in options.mapped or mapped_ports(plan, options.base)
         for address in (["127.0.0.1", "::1"] if options.ipv6 else ["127.0.0.1"])
     ]
     node["extraMounts"] = list(_mounts(options))

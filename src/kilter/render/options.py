@@ -8,12 +8,14 @@ from pathlib import Path
 class RenderOptions:
     """Facts of the machine.
 
-    `base` is the first number of the project's block of ports. `registry_host` is the image registry as Tilt pushes
+    `base` is the first number of the project's block of ports; all of it is mapped into the node unless
+    `mapped` says which numbers are. `registry_host` is the image registry as Tilt pushes
     to it, `registry_in_cluster` as the node pulls from it. The three folders are mounted into the node, each left out
     when None. `kubeadm_patches` and `cluster_patch` are YAML texts added to kind's config.
     """
 
     base: int
+    mapped: tuple[int, ...] | None = None
     node_image: str | None = None
     registry_host: str = "localhost:32760"
     registry_in_cluster: str = "kilter-registry:5000"

@@ -1,7 +1,7 @@
 """`python -m kilter.server`: puts the server together and runs it until SIGTERM.
 
 `python -m kilter.server registry-key <folder>` makes the key of the registry instead: `key.pem`, and `jwks.json` that
-the registry is to trust.
+the registry is to trust. `python -m kilter.server token` makes a token and prints it.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ import uvicorn
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
 from kilter.errors import BadInput, KilterError
-from kilter.server import clock, logs, settings
+from kilter.server import administration, clock, logs, settings
 from kilter.server.app import create_app
 from kilter.server.cluster import connect
+from kilter.server.distribution import DistributionRegistry
 from kilter.server.refusals import Unavailable
-from kilter.server.registry import keys
-from kilter.server.registry.distribution import DistributionRegistry
 from kilter.server.settings import Settings
 from kilter.server.store import tokens
 from kilter.server.store.migrate import SchemaTooNew
 from kilter.server.store.postgres import PostgresEngine
 from kilter.server.store.sqlite import SqliteEngine
 from kilter.server.store.tokens import Grant
+from kilter.signing import keys
 
 log = logging.getLogger("kilter.server")
 FIRST_TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
@@ -40,8 +40,7 @@ SLOW_HEADERS = 30  # seconds: keep-alive, and the grace at the end
 
 async def serve(found: Settings) -> None:
     """Open the store, let the installer in, answer requests. Raises BadInput, Unavailable, SchemaTooNew."""
-    dsn = found.secrets.get("store_dsn_file")
-    store = PostgresEngine(dsn) if dsn else SqliteEngine(found.store)
+    store = administration.engine(found)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(store.close)
         await store.open()
@@ -126,10 +125,13 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case []:
                 asyncio.run(serve(settings.read(os.environ)))
+            case ["token", *words]:
+                made = asyncio.run(administration.token(settings.read(os.environ), words))
+                os.write(1, f"{made}\n".encode())  # the answer itself; the server's logs go the same way
             case ["registry-key", folder]:
                 make_registry_key(Path(folder))
             case _:
-                raise BadInput("python -m kilter.server takes no arguments, or `registry-key <folder>`")
+                raise BadInput("python -m kilter.server takes no arguments, or `registry-key <folder>`, or `token`")
     except (KilterError, Unavailable, SchemaTooNew) as error:
         told = (error.why, *error.details, error.hint) if isinstance(error, KilterError) else ()
         details = [line for line in told if line]

@@ -107,6 +107,10 @@ class Registry(Protocol):
         """Return what a password says; None when it is none of ours, or over."""
         ...
 
+    def read_pull_credential(self, password: str) -> str | None:
+        """Return the repository that an environment's password is for; None when it is none of ours."""
+        ...
+
     def token(self, subject: str, access: tuple[Access, ...], now: datetime) -> tuple[str, int]:
         """Make the token that the registry asks for; returns it with its life in seconds."""
         ...

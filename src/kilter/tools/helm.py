@@ -1,5 +1,6 @@
-"""Commands for Helm, which kilter uses for one thing: to turn a chart and values into manifests, without a cluster."""
+"""Commands for Helm: charts and values become manifests without a cluster, or a release of the platform on one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from kilter.errors import BadInput
@@ -26,6 +27,37 @@ def template(helm: Path | str, release: str, chart: Path, *, namespace: str, val
         timeout=90,
         error=BadInput,
     )
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Builds the commands for the releases of one cluster and namespace.
+
+    `kubeconfig` holds one context. Helm's own files go to the folder `scratch`.
+    """
+
+    binary: Path | str
+    kubeconfig: Path
+    namespace: str
+    scratch: Path
+
+    def upgrade(self, release: str, chart: Path, values: str) -> Command:
+        """Install a release, or bring it up to date. Raises Failed with Helm's words when the cluster refuses it."""
+        argv = ("upgrade", "--install", release, str(chart), "--values", "-", "--history-max", "10")
+        return self._command(*argv, stdin=values, timeout=300)
+
+    def uninstall(self, release: str) -> Command:
+        """Remove a release; one that is not there is fine."""
+        return self._command("uninstall", release, "--ignore-not-found", timeout=300)
+
+    def releases(self) -> Command:
+        """Ask for the releases as JSON."""
+        return self._command("list", "--output", "json", timeout=60)
+
+    def _command(self, *arguments: str, stdin: str | None = None, timeout: float) -> Command:
+        place = ("--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace)
+        env = {**_environment(self.scratch), "KUBECONFIG": str(self.kubeconfig)}
+        return Command((str(self.binary), *arguments, *place), env=env, stdin=stdin, timeout=timeout)
 
 
 def version(helm: Path | str) -> Command:

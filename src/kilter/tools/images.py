@@ -46,6 +46,11 @@ def build(
     return Command(argv, timeout=None, error=BuildFailed)
 
 
+def tag(reference: str, name: str) -> Command:
+    """Give a local image another name."""
+    return Command(("docker", "image", "tag", reference, name), timeout=QUICK)
+
+
 def push(tag: str, environment: Mapping[str, str] | None = None) -> Command:
     """Push an image to the registry that its name says; what it prints ends with the image's digest."""
     return Command(("docker", "push", tag), env=environment or {}, timeout=1800, error=BuildFailed)

@@ -32,6 +32,12 @@ def wrong(words: str) -> str:
         return f"no verb {verb}"
     command = kilter.get_command(click.Context(kilter), verb)
     assert command is not None
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        verb = rest.pop(0)
+        below = command.get_command(click.Context(command), verb)
+        if below is None:
+            return f"no verb {verb}"
+        command = below
     flags = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     rest = rest[: rest.index("--")] if "--" in rest else rest
     unknown = [word for word in rest if word.startswith("-") and word not in flags | GLOBAL | {"--help"}]

@@ -66,7 +66,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
 @pytest.mark.requirement("SC-8")
 def test_no_secret_is_shown_when_settings_are_printed(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(LOGIN)
-    (tmp_path / "pull").write_text("canary")
+    (tmp_path / "pull").write_text('{"auths": {"canary": {}}}')
     given = {"KILTER_DATABASE_URL_FILE": "url", "KILTER_PULL_CONFIG_FILE": "pull"}
     files = {name: str(tmp_path / file) for name, file in given.items()}
     found = from_environment(files | {"KILTER_DATABASE_HOST": "db", "KILTER_DATABASE_NAMESPACE": "dbs"})

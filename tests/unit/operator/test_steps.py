@@ -1,5 +1,8 @@
 """Single decisions of the steps, where what matters is one object or one word."""
 
+import base64
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kilter.api.kilterapp import KilterApp, Metadata, Spec
 from kilter.api.kilterapp_status import Git as Published
@@ -14,13 +19,21 @@ from kilter.api.kilterapp_status import Status
 from kilter.gitops.layout import lay_out
 from kilter.gitops.model import Change
 from kilter.operator import effects
-from kilter.operator.settings import Flux, Settings
+from kilter.operator.settings import Flux, Registry, Settings
 from kilter.operator.steps import admission, cleanup, flux, namespace, route
 from kilter.operator.steps.base import Failed, Target
 from kilter.operator.steps.publish import Submission
+from kilter.signing import pulls
+from kilter.signing.keys import generate, read
 
 SPACE = "acme-shop-prod"
 PULL = '{"auths": {"registry.example.com": {"auth": "canary"}}}'
+
+
+def rsa_pem() -> str:
+    private = rsa.generate_private_key(65537, 2048)
+    kind, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return private.private_bytes(kind, form, serialization.NoEncryption()).decode()
 
 
 def target(settings: Settings | None = None, *, commit: str = "", **changes: Any) -> Target:
@@ -43,7 +56,6 @@ def target(settings: Settings | None = None, *, commit: str = "", **changes: Any
 def test_the_login_for_images_is_a_secret_of_the_namespace_and_made_anew_when_it_changes() -> None:
     asked = target(Settings(pull_config=PULL))
     made = namespace.pull_secret(asked)
-    assert made is not None
     assert (made["metadata"]["name"], made["type"]) == ("images.kilter.dev", "kubernetes.io/dockerconfigjson")
     observed = {"metadata": {**made["metadata"], "resourceVersion": "7"}}
 
@@ -56,6 +68,24 @@ def test_the_login_for_images_is_a_secret_of_the_namespace_and_made_anew_when_it
     assert applied(asked, observed) == []
     assert applied(target(Settings(pull_config=PULL + " ")), observed) == ["images.kilter.dev"]
     assert applied(target(), None) == []
+
+
+@pytest.mark.requirement("DP-Q6")
+@pytest.mark.parametrize("make", [generate, rsa_pem], ids=["ec", "rsa"])
+def test_an_environment_pulls_with_a_login_of_its_own_for_its_apps_images_alone(make: Callable[[], str]) -> None:
+    key = make()
+    registry = Registry("registry.example.com:5000/team", "https://kilter.example.com", key)
+    asked = target(Settings(pull_config=PULL, registry=registry))
+    auths = json.loads(namespace.logins(asked))["auths"]
+    assert auths["registry.example.com"] == {"auth": "canary"}
+    user, _, password = base64.b64decode(auths["registry.example.com:5000"]["auth"]).decode().partition(":")
+    assert user == "kilter"
+    assert pulls.repository_of(read(key), "https://kilter.example.com", password) == "team/acme/shop"
+    assert pulls.repository_of(read(key), "https://other.example.com", password) is None
+    assert pulls.repository_of(read(make()), "https://kilter.example.com", password) is None
+    there = namespace.Facts(pull={"metadata": namespace.pull_metadata(asked)})
+    secrets = [each for each in namespace.decide(asked, there).effects if "Secret" in str(each)]
+    assert secrets == []
 
 
 @pytest.mark.requirement("DP-Q16", "B7")

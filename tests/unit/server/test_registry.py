@@ -12,9 +12,9 @@ from unit.server.web import DEPLOY, KEY, SETTINGS, Reply, Web
 
 from kilter.errors import BadInput
 from kilter.server import clock
-from kilter.server.registry import jwt, keys
-from kilter.server.registry.distribution import DistributionRegistry
+from kilter.server.distribution import DistributionRegistry
 from kilter.server.seams import Access, Pushing
+from kilter.signing import jwt, keys, pulls
 
 PUSH = "/v1/projects/acme/shop/push-credentials"
 
@@ -159,6 +159,15 @@ def test_a_scope_of_the_registry_stands_before_every_project(runner: Any) -> Non
     assert web.post(url, token, {**DEPLOY, "image": f"{given['repository']}@{digest}"}).status == 202
     assert web.post(url, token, {**DEPLOY, "image": f"registry.example.com:5000/acme/shop@{digest}"}).status == 422
     web.close()
+
+
+def test_an_environment_pulls_its_apps_images_and_no_others_and_never_pushes(web: Web) -> None:
+    """DP-Q6."""
+    password = pulls.password(KEY, SETTINGS.url, "acme/shop")
+    wanted = ("repository:acme/shop:pull,push", "repository:acme/shopping:pull", "repository:acme/blog:pull")
+    assert access_of(ask(web, password, *wanted)) == {"acme/shop": ["pull"]}
+    assert ask(web, pulls.password(KEY, "https://other.example.com", "acme/shop"), *wanted).status == 401
+    assert ask(web, pulls.password(keys.read(keys.generate()), SETTINGS.url, "acme/shop"), *wanted).status == 401
 
 
 def test_a_platform_without_a_registry_says_unavailable(web: Web) -> None:

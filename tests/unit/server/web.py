@@ -17,14 +17,14 @@ from kilter.api.kilterapp import KilterApp, Metadata, Spec
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import Role
 from kilter.server.app import create_app
+from kilter.server.distribution import DistributionRegistry
 from kilter.server.refusals import Unavailable
-from kilter.server.registry.distribution import DistributionRegistry
-from kilter.server.registry.keys import Key, generate, read
 from kilter.server.seams import Change, Conflict, Gone, Listed, LogQuery, Seen
 from kilter.server.settings import Settings
 from kilter.server.store import tokens
 from kilter.server.store.sqlite import SqliteEngine
 from kilter.server.store.tokens import Grant
+from kilter.signing.keys import Key, generate, read
 
 KEY: Key = read(generate())
 SETTINGS = Settings(cluster_domain="apps.example.com", registry="registry.example.com")

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from kilter.api.kilterapp import LABEL_CLASS
 from kilter.api.words import EnvClass
@@ -14,6 +16,7 @@ from kilter.operator.effects import Apply
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, identity, is_own
 from kilter.render import names
+from kilter.signing import keys, pulls
 
 QUOTA: Final = "kilter.dev"  # no name of kilter's has a dot, so that nothing of an app is called this
 DENY: Final = "deny.kilter.dev"
@@ -64,10 +67,9 @@ def decide(target: Target, facts: Facts) -> Decision:
     observed = (facts.namespace, facts.quota, facts.policy, facts.account, facts.binding)
     pairs = zip(observed, wanted(target), strict=True)
     effects = tuple(Apply(thing) for found, thing in pairs if not covers(found, thing))
-    pull = pull_secret(target)
     # A checksum stands for the content, which no watch brings.
-    if pull is not None and not covers(facts.pull, {"metadata": pull["metadata"]}):
-        effects += (Apply(pull),)
+    if target.settings.pulls_with_login and not covers(facts.pull, {"metadata": pull_metadata(target)}):
+        effects += (Apply(pull_secret(target)),)
     return Decision(Done(f"namespace {target.name}"), effects, {"namespace": target.name})
 
 
@@ -93,15 +95,38 @@ def wanted(target: Target) -> tuple[Object, ...]:
     )
 
 
-def pull_secret(target: Target) -> Object | None:
-    """Return the Secret with which the environment's images are pulled; None where nobody asks for one."""
-    content = target.settings.pull_config.encode()
-    if not content:
-        return None
+def pull_metadata(target: Target) -> dict[str, Any]:
+    """Return the metadata of the Secret with which images are pulled; a checksum in it tells of what it is made."""
+    settings, made = target.settings, _made(target, kinds.SECRET, target.name, names.PULL_SECRET)
+    # Not of its content, because some keys sign the same text differently each time.
+    registry = settings.registry
+    source = f"{settings.pull_config}\n{registry.place}\n{registry.issuer}\n{registry.key}"
+    return {**made["metadata"], "annotations": {CHECKSUM: hashlib.sha256(source.encode()).hexdigest()}}
+
+
+def pull_secret(target: Target) -> Object:
+    """Return the Secret with which the environment's images are pulled."""
     made = _made(target, kinds.SECRET, target.name, names.PULL_SECRET)
-    metadata = {**made["metadata"], "annotations": {CHECKSUM: hashlib.sha256(content).hexdigest()}}
-    data = {".dockerconfigjson": base64.b64encode(content).decode()}
-    return {**made, "metadata": metadata, "type": "kubernetes.io/dockerconfigjson", "data": data}
+    data = {".dockerconfigjson": base64.b64encode(logins(target)).decode()}
+    return {**made, "metadata": pull_metadata(target), "type": "kubernetes.io/dockerconfigjson", "data": data}
+
+
+def logins(target: Target) -> bytes:
+    """Return the logins for images, as Docker writes them: those that are given, and one for the app's own images."""
+    settings, spec = target.settings, target.app.spec
+    given: dict[str, Any] = json.loads(settings.pull_config) if settings.pull_config else {}
+    if settings.registry.key:
+        repository = settings.registry.repository(spec.org, spec.app)
+        word = pulls.password(_key(settings.registry.key), settings.registry.issuer, repository)
+        own = {settings.registry.host: {"auth": base64.b64encode(f"kilter:{word}".encode()).decode()}}
+        given = {**given, "auths": {**given.get("auths", {}), **own}}
+    return json.dumps(given, sort_keys=True).encode()
+
+
+@lru_cache(maxsize=1)
+def _key(pem: str) -> keys.Key:
+    """Reading a key checks its numbers, which takes longer than a signature."""
+    return keys.read(pem)
 
 
 BOTH: Final = ["Ingress", "Egress"]

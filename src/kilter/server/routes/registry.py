@@ -5,6 +5,8 @@ part of it that it may have. Having less than was asked for is no error; the reg
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from kilter.api import tokens as token_format
@@ -13,7 +15,7 @@ from kilter.api.queries import RegistryTokenQuery
 from kilter.server import access, clock, guards
 from kilter.server.call import Answer, Call
 from kilter.server.refusals import Refused, Unavailable
-from kilter.server.seams import Access, Pushing, Registry
+from kilter.server.seams import Access, Registry
 from kilter.server.store import tokens
 from kilter.server.store.engine import Tx
 from kilter.server.store.tokens import Grant
@@ -22,6 +24,7 @@ from kilter.words import APP_LIMIT, ORG_LIMIT, slug_fault
 # repository:<name>:<action>,<action>; a class may stand behind the type
 SCOPE: Final = re.compile(r"repository(?:\([a-z]+\))?:(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*):(?P<actions>[a-z*,]+)")
 EVERY: Final = ("pull", "push")
+May = Callable[[str, tuple[str, ...]], tuple[str, ...]]  # repository and actions to those of them that are allowed
 
 
 async def token(call: Call) -> Answer:
@@ -35,16 +38,20 @@ async def token(call: Call) -> Answer:
     who = await identified(call, registry)
     if who is None:
         raise Refused("not_logged_in", "user and password are neither a push credential nor a token of kilter")
-    subject, pushing, grant = who
+    subject, may = who
     wanted = asked(query.scope)
-    allowed = tuple(Access(name, may(registry, pushing, grant, name, actions)) for name, actions in wanted)
+    allowed = tuple(Access(name, may(name, actions)) for name, actions in wanted)
     now = clock.to_datetime(call.now)
     text, seconds = registry.token(subject, tuple(each for each in allowed if each.actions), now)
     return Answer(200, RegistryToken(token=text, access_token=text, expires_in=seconds, issued_at=now))
 
 
-async def identified(call: Call, registry: Registry) -> tuple[str, Pushing | None, Grant] | None:
-    """Return who asks: by a push credential, or by an API token as password. Either lives as its API token does."""
+async def identified(call: Call, registry: Registry) -> tuple[str, May] | None:
+    """Return who asks, and what of what is asked for they may have.
+
+    By a push credential, by an API token as password (either lives as its API token does), or as an environment that
+    pulls.
+    """
     found = guards.basic(call.headers)
     if found is None:
         return None
@@ -52,7 +59,9 @@ async def identified(call: Call, registry: Registry) -> tuple[str, Pushing | Non
     api_token = token_format.parse(password)
     if api_token is not None:
         grant = await call.store.run(tokens.verify, api_token, call.now)
-        return (grant.actor, None, grant) if grant else None
+        return (grant.actor, partial(by_role, registry, grant)) if grant else None
+    if (repository := registry.read_pull_credential(password)) is not None:
+        return f"pull {repository}", partial(within, repository, ("pull",))
     pushing = registry.read_push_credential(password, clock.to_datetime(call.now))
     if pushing is None:
         return None
@@ -61,7 +70,7 @@ async def identified(call: Call, registry: Registry) -> tuple[str, Pushing | Non
         return tokens.find(tx, pushing.token_id, call.now)
 
     grant = await call.store.run(still_there)
-    return (pushing.actor, pushing, grant) if grant else None
+    return (pushing.actor, partial(within, pushing.repository, EVERY)) if grant else None
 
 
 def asked(scopes: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
@@ -70,13 +79,14 @@ def asked(scopes: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
     return [(each["name"], tuple(each["actions"].split(","))) for each in found if each]
 
 
-def may(
-    registry: Registry, pushing: Pushing | None, grant: Grant, name: str, actions: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Return which of the actions are allowed: with a push credential its one repository, else what the role gives."""
-    if pushing is not None:
-        own = name == pushing.repository or name.startswith(pushing.repository + "/")
-        return tuple(action for action in EVERY if action in actions) if own else ()
+def within(repository: str, allowed: tuple[str, ...], name: str, actions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of the actions a credential for one repository allows."""
+    own = name == repository or name.startswith(repository + "/")
+    return tuple(action for action in allowed if action in actions) if own else ()
+
+
+def by_role(registry: Registry, grant: Grant, name: str, actions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of the actions the role of an API token gives."""
     project = project_of(registry, name)
     if project is None or not access.sees(grant, *project):
         return ()

@@ -5,7 +5,7 @@ import binascii
 import json
 from typing import Any
 
-from kilter.server.registry.keys import Key, base64url
+from kilter.signing.keys import Key, base64url
 
 
 def encode(key: Key, claims: dict[str, Any]) -> str:

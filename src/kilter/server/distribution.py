@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from kilter.server import ids
-from kilter.server.registry import jwt
-from kilter.server.registry.keys import Key
 from kilter.server.seams import Access, Pushing
 from kilter.server.settings import Settings
+from kilter.signing import jwt, pulls
+from kilter.signing.keys import Key
 
 LIFETIME: Final = 300  # seconds of a token for the registry; a client asks anew when one is over
 LEEWAY: Final = 60  # seconds that clocks may differ
@@ -47,6 +47,10 @@ class DistributionRegistry:
         if not isinstance(claims.get("exp"), int) or claims["exp"] <= now.timestamp():
             return None
         return Pushing(str(claims.get("sub")), str(claims.get("tid")), str(claims.get("repository")))
+
+    def read_pull_credential(self, password: str) -> str | None:
+        """Return the repository that an environment's password is for; None when it is none of ours."""
+        return pulls.repository_of(self._key, self._issuer, password)
 
     def token(self, subject: str, access: tuple[Access, ...], now: datetime) -> tuple[str, int]:
         """Make the token that the registry asks for; returns it with its life in seconds."""

@@ -1,0 +1,27 @@
+"""`kilter platform status`."""
+
+import click
+
+from kilter.cli.app import App
+from kilter.cli.options import json_output, of_cluster
+
+
+@click.command("status")
+@of_cluster
+@json_output
+@click.pass_obj
+def command(app: App, context: str, local: bool, as_json: bool) -> int:
+    """Show what is installed, and whether all of it runs; exit code 5 when something does not."""
+    from kilter.cli.views import columns
+    from kilter.platform.status import existing, status
+
+    with existing(app.machine, context, is_local=local) as target:
+        found = status(app.machine, target)
+    if as_json:
+        app.console.document(found)
+    else:
+        rows = [("PROGRAM", "READY", "IMAGE")]
+        rows += [(part.name, f"{part.ready}/{part.wanted}", part.image) for part in found.parts]
+        head = f"{found.release} on {found.cluster} is {found.state} (revision {found.revision})"
+        app.console.result("\n".join([head, f"server  {found.server}", *columns(rows)]))
+    return 0 if found.ready else 5

@@ -1,0 +1,38 @@
+"""`kilter platform token`."""
+
+from typing import Any
+
+import click
+
+from kilter.cli.app import App
+from kilter.cli.options import of_cluster
+
+
+@click.group("token")
+def command() -> None:
+    """Let somebody in: make a token."""
+
+
+@command.command("create")
+@of_cluster
+@click.option("--actor", required=True, metavar="NAME", help="Whose token it is, as logs and pages will name them.")
+@click.option(
+    "--role",
+    type=click.Choice(["viewer", "deployer", "maintainer", "admin"]),
+    default="deployer",
+    show_default=True,
+    help="What it may do.",
+)
+@click.option("--project", default="*/*", show_default=True, metavar="ORG/APP", help="Where; `*` stands for any.")
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it is good.")
+@click.pass_obj
+def create(app: App, /, context: str, local: bool, **wanted: Any) -> None:
+    """Make a token and print it, once; needs the rights to run programs in the platform's cluster."""
+    from kilter.platform import tokens
+    from kilter.platform.status import existing
+
+    with existing(app.machine, context, is_local=local) as target:
+        made = tokens.create(app.machine.runner, target, **wanted)
+    whose = f"{wanted['actor']} ({wanted['role']}, {wanted['project']})"
+    app.console.progress.note(f"a token of {whose} for {wanted['days']} days; it is shown once")
+    app.console.result(made)

@@ -1,0 +1,1 @@
+"""The administrator's side of the platform: installing it, looking at it, removing it, letting people in."""

@@ -1,0 +1,31 @@
+"""The JSON documents of `kilter platform`."""
+
+from typing import Literal
+
+from kilter.deploy.documents import Document
+
+
+class PartEntry(Document, frozen=True, kw_only=True):
+    """One program of the platform."""
+
+    name: str
+    image: str
+    ready: int
+    wanted: int
+    up: bool
+
+
+class PlatformDocument(Document, frozen=True, kw_only=True):
+    """What `kilter platform status --json` prints; `release` is the version of the chart, empty where none is."""
+
+    schema: Literal["kilter.platform/v1"] = "kilter.platform/v1"
+    cluster: str
+    release: str
+    state: str
+    revision: int
+    server: str
+    ready: bool
+    parts: tuple[PartEntry, ...]
+
+
+DOCUMENTS = {"platform": PlatformDocument}

@@ -1,0 +1,104 @@
+"""The trial platform's cluster on this machine: `kilter-platform`, made by kind, with one port for everything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilter.clusters import engine, ports, registry
+from kilter.clusters.ports import has_ipv6
+from kilter.clusters.provider import State
+from kilter.dev import clusters
+from kilter.dev.machine import Machine
+from kilter.dev.rendering import is_cgroup_v1
+from kilter.dev.sharing import share_images
+from kilter.errors import NotFound
+from kilter.platform.target import LOCAL
+from kilter.render.cluster import kind_config
+from kilter.render.model import Plan
+from kilter.render.options import RenderOptions
+from kilter.state import records
+from kilter.state.ledger import Allocation
+from kilter.tools import images
+
+DOMAIN = "localhost"  # names below it lead to this machine (RFC 6761)
+UPSTREAMS = ("ghcr.io", "registry.k8s.io")  # beside docker.io, which has a cache
+START_LIMIT = 180.0
+
+
+@dataclass(frozen=True)
+class LocalCluster:
+    """The cluster as it runs: its kubeconfig, and the port of everything that it serves."""
+
+    kubeconfig: Path
+    port: int
+
+
+def ensure(machine: Machine) -> LocalCluster:
+    """Make the cluster, start it, or find that it runs.
+
+    Raises OwnedElsewhere when a project of the user's is called `platform`, Busy, MachineLacks.
+    """
+    engine.check(machine.runner, machine.environment)
+    folder = machine.paths.project_data(LOCAL)
+    allocation = records.claim(machine.paths, LOCAL, folder)
+    provider = clusters.provider(machine)
+    cluster = provider.find(LOCAL)
+    share_images(machine, registries(machine, allocation.base))
+    if not cluster.exists:
+        ports.check([allocation.base])
+        with machine.progress.step("create the cluster kilter-platform") as step:
+            image = machine.node_image(None)
+            step.note(f"one container, from {image.partition('@')[0]}")
+            provider.create(LOCAL, config(machine, allocation, image), image)
+    elif cluster.state is not State.RUNNING:
+        if cluster.state is not State.FOREIGN:
+            ports.check([allocation.base])
+        with machine.progress.step("start the cluster kilter-platform"):
+            provider.start(LOCAL, START_LIMIT)
+    registry.join(machine.runner, machine.environment)
+    provider.wait_until_ready(LOCAL, START_LIMIT)
+    return LocalCluster(provider.kubeconfig(LOCAL), allocation.base)
+
+
+def running(machine: Machine) -> LocalCluster:
+    """Return the cluster if it runs. Raises NotFound, NotReady."""
+    allocation = records.read(machine.paths, LOCAL)
+    if allocation is None:
+        raise NotFound("there is no trial platform on this machine", hint="`kilter platform install --local` makes one")
+    return LocalCluster(clusters.provider(machine).kubeconfig(LOCAL), allocation.base)
+
+
+def config(machine: Machine, allocation: Allocation, image: str) -> str:
+    """Return kind's config: one node, one port."""
+    plan = Plan(project=LOCAL, root=machine.paths.project_data(LOCAL), services=(), apps=())
+    options = RenderOptions(
+        base=allocation.base,
+        mapped=(allocation.base,),
+        node_image=image,
+        cgroup_v1=is_cgroup_v1(),
+        ipv6=has_ipv6(),
+        data_dir=machine.paths.volumes(LOCAL),
+        identity_dir=machine.paths.identity(LOCAL),
+        certs_dir=machine.paths.certs_dir,
+    )
+    return kind_config(plan, options)
+
+
+def registries(machine: Machine, port: int) -> dict[str, tuple[str, str]]:
+    """Return where the node pulls from beside docker.io: the platform's own registry, and a mirror where one is set."""
+    own = f"http://{DOMAIN}:{port}"
+    found = {f"{DOMAIN}:{port}": (own, own)}
+    if mirror := machine.environment.get(registry.MIRROR_VARIABLE):
+        found |= {host: (mirror, f"https://{host}") for host in UPSTREAMS}
+    return found
+
+
+def published(machine: Machine, image: str) -> str:
+    """Return a name by which the node can pull an image; one that Docker has is pushed to the machine's registry."""
+    identity = machine.runner.run(images.inspect(image)).stdout.strip().removeprefix("sha256:")
+    if not identity:
+        return image
+    tag = f"{registry.HOST_ADDRESS}/kilter/platform:{identity[:12]}"
+    with machine.progress.step(f"bring the image {image} to the cluster"):
+        machine.runner.run(images.tag(image, tag))
+        machine.runner.run(images.push(tag))
+    return tag

@@ -1,0 +1,88 @@
+"""The programs of a platform, as its cluster has them, and waiting until they all run."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kilter.errors import NotReady
+from kilter.platform.target import Target
+from kilter.proc import Runner
+from kilter.progress import Step
+
+OWN = "app.kubernetes.io/part-of=kilter"
+PAUSE = 1.0
+STUCK = frozenset(
+    {"CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
+)
+PATIENCE = 60.0  # seconds in which a pull that fails may come right
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program: its name, the image that it runs, and how many of its pods are ready."""
+
+    name: str
+    image: str
+    ready: int
+    wanted: int
+    current: bool  # whether its pods are of the newest description
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs as it should."""
+        return self.current and self.ready >= self.wanted
+
+
+def parts(runner: Runner, target: Target) -> tuple[Part, ...]:
+    """Return what is installed, by name; empty where nothing is."""
+    told = runner.run(target.kubectl.get("deployments,statefulsets", selector=OWN)).stdout
+    items = json.loads(told)["items"] if told.strip() else []
+    return tuple(sorted((_part(item) for item in items), key=lambda part: part.name))
+
+
+def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
+    """Wait until everything runs. Raises NotReady, at once for an image that cannot be pulled."""
+    seen_stuck = 0.0
+    while True:
+        found = parts(runner, target)
+        missing = [part for part in found if not part.is_up]
+        if found and not missing:
+            return
+        step.note(
+            f"{len(found) - len(missing)} of {len(found)} run; waiting for {', '.join(p.name for p in missing[:3])}"
+        )
+        stuck = tuple(_stuck(runner, target))
+        now = time.monotonic()
+        seen_stuck = (seen_stuck or now) if stuck else 0.0
+        if now > limit or (stuck and now - seen_stuck > PATIENCE):
+            raise NotReady(
+                f"{', '.join(part.name for part in missing)} did not come up",
+                details=stuck,
+                hint="`kilter platform status` looks again; the same command again goes on",
+            )
+        time.sleep(PAUSE)
+
+
+def _part(item: dict[str, Any]) -> Part:
+    status, spec = item.get("status", {}), item["spec"]
+    updated = status.get("updatedReplicas", 0) >= spec["replicas"]
+    return Part(
+        name=item["metadata"]["name"],
+        image=spec["template"]["spec"]["containers"][0]["image"],
+        ready=status.get("readyReplicas", 0),
+        wanted=spec["replicas"],
+        current=updated and status.get("observedGeneration", 0) >= item["metadata"]["generation"],
+    )
+
+
+def _stuck(runner: Runner, target: Target) -> Iterator[str]:
+    """Yield a line for each container that will not start by waiting."""
+    told = runner.run(target.kubectl.get("pods", selector=OWN)).stdout
+    for pod in json.loads(told)["items"] if told.strip() else []:
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            waiting = container.get("state", {}).get("waiting", {})
+            if waiting.get("reason") in STUCK:
+                said = " ".join(waiting.get("message", "").split())[:300]
+                yield f"{pod['metadata']['name']}: {waiting['reason']}: {said}"

@@ -1,0 +1,56 @@
+"""`kilter platform status`: which release is installed, where it answers, and what of it runs."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kilter.dev.machine import Machine
+from kilter.errors import NotFound
+from kilter.platform import local
+from kilter.platform.documents import PartEntry, PlatformDocument
+from kilter.platform.parts import parts
+from kilter.platform.target import Target, check_choice, of_context, of_local
+from kilter.platform.values import PLATFORM
+
+ROUTE = "kilter-server"
+
+
+@contextmanager
+def existing(machine: Machine, context: str, *, is_local: bool) -> Iterator[Target]:
+    """Give the cluster that a platform may be on. Raises BadInput, NotFound, NotReady, NotAllowed, Unreachable."""
+    check_choice(context, local=is_local)
+    if is_local:
+        yield of_local(machine, local.running(machine).kubeconfig)
+        return
+    with of_context(machine, context) as target:
+        yield target
+
+
+def status(machine: Machine, target: Target) -> PlatformDocument:
+    """Look at a platform. Raises NotFound where none is installed."""
+    releases = json.loads(machine.runner.run(target.helm.releases()).stdout or "[]")
+    release = next((each for each in releases if each["name"] == PLATFORM), None)
+    if release is None:
+        raise NotFound(f"there is no platform on {target.name}", hint="`kilter platform install` makes one")
+    found = parts(machine.runner, target)
+    return PlatformDocument(
+        cluster=target.name,
+        release=str(release["chart"]),
+        state=str(release["status"]),
+        revision=int(release["revision"]),
+        server=_server(machine, target),
+        ready=release["status"] == "deployed" and bool(found) and all(part.is_up for part in found),
+        parts=tuple(
+            PartEntry(name=part.name, image=part.image, ready=part.ready, wanted=part.wanted, up=part.is_up)
+            for part in found
+        ),
+    )
+
+
+def _server(machine: Machine, target: Target) -> str:
+    """Return the address that the server was told to be its own."""
+    told = machine.runner.run(target.kubectl.get("deployment", ROUTE)).stdout
+    if not told.strip():
+        return ""
+    (container,) = json.loads(told)["spec"]["template"]["spec"]["containers"]
+    return next((e["value"] for e in container["env"] if e["name"] == "KILTER_SERVER_PUBLIC_URL"), "")

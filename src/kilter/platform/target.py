@@ -1,0 +1,99 @@
+"""The cluster that the platform is on, or is to be: one that is named, never one that happens to be current."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kilter.clusters.node import context_name
+from kilter.dev.machine import Machine
+from kilter.errors import BadInput, NotAllowed, NotFound, Unreachable
+from kilter.proc import Command
+from kilter.state import records
+from kilter.tools.helm import Helm
+from kilter.tools.kubectl import Kubectl
+
+NAMESPACE = "kilter-system"
+LOCAL = "platform"  # the project whose cluster `--local` makes: `kilter-platform`
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster: how it is named to people, and what speaks to it through a kubeconfig with that one context."""
+
+    name: str
+    helm: Helm
+    kubectl: Kubectl
+    local: bool
+
+
+def check_choice(context: str, *, local: bool) -> None:
+    """Raise BadInput unless exactly one cluster is meant."""
+    if bool(context) == local:
+        raise BadInput(
+            "which cluster is meant?" if not local else "--local and --context name two clusters",
+            hint="`--context NAME` is a cluster of your kubeconfig, `--local` is a trial platform on this machine",
+        )
+
+
+@contextmanager
+def of_context(machine: Machine, context: str) -> Iterator[Target]:
+    """Give the cluster of a context of the user's kubeconfig; that file is read, never changed.
+
+    Raises NotFound for an unknown context, NotAllowed for a project's own cluster.
+    """
+    kubectl, helm = machine.tool("kubectl"), machine.tool("helm")
+    with tempfile.TemporaryDirectory(prefix="kilter-platform-") as folder:
+        file = Path(folder) / "config.d" / "kubeconfig"
+        file.parent.mkdir()
+        text = machine.runner.run(view(kubectl, context)).stdout
+        _refuse_own(machine, context, text)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        own = Kubectl(kubectl, file, context, NAMESPACE)
+        answer = machine.runner.run(_patient(own.get_raw("/version")))
+        if answer.code != 0:
+            raise Unreachable(f"the cluster of context {context!r} does not answer", details=answer.stderr.splitlines())
+        yield Target(f"context {context}", Helm(helm, file, NAMESPACE, Path(folder) / "helm"), own, local=False)
+
+
+def of_local(machine: Machine, kubeconfig: Path) -> Target:
+    """Return the trial platform's cluster on this machine."""
+    kubectl, helm = machine.tool("kubectl"), machine.tool("helm")
+    scratch = machine.paths.project_cache(LOCAL) / "helm"
+    own = Kubectl(kubectl, kubeconfig, context_name(LOCAL), NAMESPACE)
+    return Target("cluster kilter-platform", Helm(helm, kubeconfig, NAMESPACE, scratch), own, local=True)
+
+
+def view(kubectl: Path, context: str) -> Command:
+    """Ask for one context of the user's kubeconfig, complete in itself."""
+    argv = (str(kubectl), "config", "view", "--context", context, "--minify", "--flatten", "--raw", "--output", "json")
+    hint = "`kubectl config get-contexts` lists those there are"
+    return Command(argv, timeout=20, error=NotFound, hint=hint)
+
+
+def _patient(command: Command) -> Command:
+    return Command(command.argv, env=command.env, timeout=command.timeout, ok=tuple(range(256)))
+
+
+def _refuse_own(machine: Machine, context: str, text: str) -> None:
+    """A project's cluster goes with the project, and everything deployed would go with it."""
+    servers = _servers(json.loads(text))
+    for known in records.all(machine.paths):
+        file = machine.paths.kubeconfig(known.project)
+        own = context == context_name(known.project)
+        if own or (file.is_file() and any(server in file.read_text(encoding="utf-8") for server in servers)):
+            raise NotAllowed(
+                f"{context} is the cluster of the project {known.project}",
+                why="`kilter destroy` there would delete the platform and everything deployed on it",
+                hint="name another cluster, or make a trial platform by `kilter platform install --local`",
+            )
+
+
+def _servers(config: dict[str, Any]) -> list[str]:
+    return [str(entry["cluster"]["server"]) for entry in config.get("clusters") or []]

@@ -1,0 +1,39 @@
+"""`kilter platform uninstall`: the programs go; what people made stays, unless the trial platform goes as a whole."""
+
+import json
+
+from kilter.dev import clusters
+from kilter.dev.machine import Machine
+from kilter.platform.target import LOCAL, Target
+from kilter.platform.values import CRDS, PLATFORM
+from kilter.state import records
+from kilter.state.lock import project_lock
+
+APPS = "kilter-apps"
+
+
+def environments(machine: Machine, target: Target) -> list[str]:
+    """Return the deployed environments, `acme/shop/prod` each; empty where there are none, or no platform."""
+    kinds = machine.runner.run(target.kubectl.get("customresourcedefinition", "kilterapps.kilter.dev")).stdout
+    if not kinds.strip():
+        return []
+    told = machine.runner.run(target.kubectl.get("kilterapps", "--all-namespaces")).stdout
+    specs = [item["spec"] for item in json.loads(told)["items"]] if told.strip() else []
+    return sorted(f"{spec['org']}/{spec['app']}/{spec['env']}" for spec in specs)
+
+
+def uninstall(machine: Machine, target: Target) -> None:
+    """Remove both releases; what they keep is in the manual. Environments run on, with nobody to look after them."""
+    with machine.progress.step(f"remove the platform from {target.name}") as step:
+        for release in (PLATFORM, CRDS):
+            step.note(release)
+            machine.runner.run(target.helm.uninstall(release))
+
+
+def delete_local(machine: Machine) -> bool:
+    """Delete the trial platform's cluster with all that is in it; returns whether there was one."""
+    with project_lock(machine.paths, LOCAL, "platform uninstall"):
+        with machine.progress.step("delete the cluster kilter-platform"):
+            deleted = clusters.provider(machine).delete(LOCAL)
+        records.forget(machine.paths, LOCAL)
+    return deleted

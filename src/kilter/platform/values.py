@@ -1,0 +1,80 @@
+"""The values of the chart `kilter-platform`, from what the administrator said. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from kilter.errors import BadInput
+from kilter.render.text import dump
+
+CRDS, PLATFORM = "kilter-crds", "kilter"  # the names of the two releases (decision 0011)
+LOCAL_STORAGE = "2Gi"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be installed: `domain` of the apps, kilter's own `image`, and further values as YAML, which win."""
+
+    domain: str
+    image: str
+    more: str = ""
+
+
+def of_cluster(wanted: Wanted) -> str:
+    """Return the values for a cluster of somebody's. Raises BadInput for further values that are no map."""
+    return _text({"clusterDomain": wanted.domain, "images": {"kilter": wanted.image}}, wanted.more)
+
+
+def of_trial(wanted: Wanted, port: int) -> str:
+    """Return the values for the trial platform, where everything answers on one port of this machine.
+
+    The registry is named `localhost`, because that is the one name which Docker trusts without TLS and finds without
+    help of DNS.
+    """
+    registry, server = f"{wanted.domain}:{port}", f"http://{wanted.domain}:{port}"
+    found = {
+        "clusterDomain": wanted.domain,
+        "publicPort": port,
+        "images": {"kilter": wanted.image},
+        "gateway": {"service": {"type": "NodePort", "nodePorts": {"http": port}}, "anyHost": True},
+        "metricsServer": {"kubeletInsecureTLS": True},
+        "registry": {
+            "host": registry,
+            "token": {"realm": f"{server}/v1/registry/token"},
+            "storage": {"size": LOCAL_STORAGE},
+        },
+        "postgres": {"storage": {"size": LOCAL_STORAGE}},
+        "git": {"storage": {"size": LOCAL_STORAGE}},
+        "server": {"extraHosts": [wanted.domain]},
+    }
+    return _text(found, wanted.more)
+
+
+def server(text: str) -> str:
+    """Return the address of the server, as the chart makes it of these values."""
+    found = yaml.safe_load(text)
+    tls = (found.get("gateway") or {}).get("tls") or {}
+    port = found.get("publicPort") or 0
+    scheme = "https" if tls.get("secretName") else "http"
+    return f"{scheme}://kilter.{found['clusterDomain']}{f':{port}' if port else ''}"
+
+
+def _text(found: Mapping[str, Any], more: str) -> str:
+    try:
+        given = yaml.safe_load(more) if more.strip() else {}
+    except yaml.YAMLError as error:
+        raise BadInput("the values are no YAML", why=" ".join(str(error).split())) from None
+    if not isinstance(given, dict):
+        raise BadInput("the values are no map", hint="see the chart's values.yaml")
+    return dump(merged(found, given), header="")
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one map over another, as Helm does with several files of values."""
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return result

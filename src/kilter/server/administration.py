@@ -1,0 +1,71 @@
+"""What an administrator does in the server's own pod: making tokens past the API, by the right to run programs."""
+
+import argparse
+from collections.abc import Sequence
+
+import msgspec
+
+from kilter.api import tokens as token_format
+from kilter.api.access import Scope, TokenRequest
+from kilter.errors import BadInput
+from kilter.server import clock, ids
+from kilter.server.settings import Settings
+from kilter.server.store import audit, tokens
+from kilter.server.store.audit import Attempt, Outcome
+from kilter.server.store.engine import Tx
+from kilter.server.store.postgres import PostgresEngine
+from kilter.server.store.sqlite import SqliteEngine
+from kilter.server.store.tokens import Grant
+
+BY = "administrator of the cluster"
+DAY = 86400
+
+
+def engine(found: Settings) -> PostgresEngine | SqliteEngine:
+    """Return the store that the settings name."""
+    dsn = found.secrets.get("store_dsn_file")
+    return PostgresEngine(dsn) if dsn else SqliteEngine(found.store)
+
+
+async def token(found: Settings, arguments: Sequence[str]) -> str:
+    """Make a token as the arguments say; returns it, or nothing for `--first` where there is one already.
+
+    Raises BadInput, Unavailable, SchemaTooNew.
+    """
+    parser = argparse.ArgumentParser(prog="python -m kilter.server token", description="Make a token and print it.")
+    parser.add_argument("--first", action="store_true", help="the first token, for everything, unless there is one")
+    parser.add_argument("--actor", default="admin", help="whose it is (%(default)s)")
+    parser.add_argument("--role", default="admin", help="what it may do (%(default)s)")
+    parser.add_argument("--project", default="*/*", help="where (%(default)s)")
+    parser.add_argument("--days", type=int, default=90, help="how long it is good (%(default)s)")
+    options = parser.parse_args(list(arguments))
+    wanted = {
+        "actor": options.actor,
+        "role": options.role,
+        "scopes": [{"project": options.project}],
+        "expires_in": options.days * DAY,
+    }
+    try:
+        request = msgspec.convert(wanted, TokenRequest)
+    except msgspec.ValidationError as error:
+        raise BadInput("no such token can be made", why=str(error)) from None
+    store = engine(found)
+    await store.open()
+    try:
+        return await store.run(_make, request, first=options.first)
+    finally:
+        await store.close()
+
+
+def _make(tx: Tx, request: TokenRequest, *, first: bool) -> str:
+    now, made = clock.now(), token_format.mint()
+    grant = Grant(made.id, request.actor, request.role, request.scopes, now + request.expires_in * clock.SECOND)
+    if first:
+        grant = Grant(made.id, grant.actor, "admin", (Scope(project="*/*"),), grant.expires_at)
+        if not tokens.insert_first(tx, made, grant, now=now):
+            return ""
+    else:
+        tokens.insert(tx, made, grant, created_by=BY, now=now)
+    entry = audit.begin(tx, Attempt(BY, made.id, "token-create", ids.new("req", now)), now)
+    audit.finish(tx, entry, Outcome(201))
+    return made.text

@@ -1,1 +1,0 @@
-"""The word that the platform's registry trusts: keys, signed tokens, push credentials. No request is known here."""
