@@ -1,7 +1,7 @@
 """The application: the routes, and the work that goes on beside them while the process lives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
@@ -16,9 +16,11 @@ from kilter.server.dispatch import Dispatcher
 from kilter.server.endpoint import HEADERS, Endpoint, failed
 from kilter.server.follow import Follower
 from kilter.server.housekeeping import keep_house
+from kilter.server.portal import door, static
+from kilter.server.portal.door import Door
+from kilter.server.portal.table import PAGES
 from kilter.server.refusals import Refused, not_found
 from kilter.server.routes.table import ROUTES
-from kilter.server.routing import Route
 from kilter.server.seams import Cluster, Registry
 from kilter.server.settings import Settings
 from kilter.server.store.engine import Engine
@@ -34,7 +36,11 @@ def create_app(
     """Return the application; what it is given is already open, and closed by who opened it."""
     services = Services(settings, store, cluster, registry, now)
     app = Starlette(
-        routes=[path_of(route, services) for route in ROUTES],
+        routes=[
+            *(path_of(route.method, route.path, Endpoint(route, services)) for route in ROUTES),
+            *(path_of(page.method, page.path, Door(page, services)) for page in PAGES),
+            path_of("GET", "/static/{name:path}", static.answer),
+        ],
         exception_handlers={HTTPException: unrouted},
         lifespan=lambda _: background(services),
     )
@@ -43,24 +49,26 @@ def create_app(
     return app
 
 
-def path_of(route: Route, services: Services) -> Path:
-    """Return a route as Starlette has it; HEAD is not GET here, because streams have no end."""
-    endpoint = Endpoint(route, services)
+def path_of(method: str, path: str, work: Callable[[Request], Awaitable[Response]]) -> Path:
+    """Return a path as Starlette has it; HEAD is not GET here, because streams have no end."""
 
     async def answer(request: Request) -> Response:
-        return await endpoint(request)
+        return await work(request)
 
-    path = Path(route.path, answer, methods=[route.method])
-    path.methods = {route.method}
-    return path
+    found = Path(path, answer, methods=[method])
+    found.methods = {method}
+    return found
 
 
 async def unrouted(request: Request, _: Exception) -> Response:
-    """Answer what no route is for; where another method would do, say which."""
+    """Answer what no route is for; where another method would do, say which. Who wants a page gets a page."""
     paths = [path for path in request.app.routes if isinstance(path, Path) and path.path_regex.match(request.url.path)]
     allowed = sorted(method for path in paths for method in path.methods or ())
     refused = Refused("method_not_allowed", "not with this method") if allowed else not_found()
-    response = failed(refused, request_id := ids.new("req"))
+    request_id = ids.new("req")
+    is_api = request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", "")
+    response = failed(refused, request_id) if is_api else door.failed(request, refused, request_id)
+    response.headers.update({} if is_api else door.HEADERS)
     response.headers.update(HEADERS | {"X-Request-Id": request_id} | ({"Allow": ", ".join(allowed)} if allowed else {}))
     return response
 

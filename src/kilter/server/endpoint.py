@@ -4,7 +4,10 @@
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +17,7 @@ from kilter.api.errors_v1 import ErrorDocument
 from kilter.errors import KilterError
 from kilter.server import bodies, guards, ids, repeats
 from kilter.server.call import Answer, Call, Services
+from kilter.server.guards import Entered
 from kilter.server.refusals import Refused, Unavailable
 from kilter.server.routing import Route
 from kilter.server.store import audit
@@ -21,6 +25,7 @@ from kilter.server.store.audit import Outcome
 
 log = logging.getLogger("kilter.server")
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+T = TypeVar("T", bound=Answer | Response)
 CLIENT_LEFT = 499  # nobody reads it; it is for the log
 
 
@@ -32,23 +37,13 @@ class Endpoint:
     services: Services
 
     async def __call__(self, request: Request) -> Response:
-        """Answer a request, whatever happens, and write one line about it."""
-        began, request_id = time.monotonic(), ids.new("req")
-        call = Call(self.services, request_id, self.services.clock(), request.path_params, request.headers)
-        try:
-            response = await self._answered(request, call)
-        except Exception as error:  # noqa: BLE001 - the one place where a failure becomes an answer
-            response = failed(error, request_id, self.route)
-        response.headers.update(HEADERS | {"X-Request-Id": request_id})
-        facts = {
-            "request": request_id,
-            "method": request.method,
-            "path": request.url.path,
-            "status": response.status_code,
-            "ms": round((time.monotonic() - began) * 1000, 1),
-        }
-        log.info("answered", extra={"facts": facts})
-        return response
+        """Answer a request, whatever happens."""
+        return await answered(
+            request,
+            self.services,
+            partial(self._answered, request),
+            lambda error, request_id: failed(error, request_id, self.route),
+        )
 
     async def _answered(self, request: Request, call: Call) -> Response:
         guards.refuse_token_in_url(request.query_params)
@@ -56,19 +51,7 @@ class Endpoint:
             return await self._carried_out(request, call)
         token = guards.bearer(request.headers)
         entered = await call.store.run(guards.enter, token, self.route, call)
-        if entered.audit_id is None:
-            return await self._carried_out(request, guards.admitted(call, entered, self.route))
-        status, code = 500, "internal"
-        try:
-            response = await self._carried_out(request, guards.admitted(call, entered, self.route))
-            status, code = response.status_code, ""
-            return response
-        except Refused as refused:
-            status, code = refused.status, refused.code
-            raise
-        finally:
-            outcome = Outcome(status, code or None, call.notes.deploy_id, call.notes.overrides)
-            await call.store.run(audit.finish, entered.audit_id, outcome)
+        return await let_in(call, entered, self.route, partial(self._carried_out, request))
 
     async def _carried_out(self, request: Request, call: Call) -> Response:
         """Read what the request says, and have it done; once, where it has a key."""
@@ -92,6 +75,48 @@ class Endpoint:
         return await repeats.once(route, call, key, (request.url.path, body), work)
 
 
+async def answered(
+    request: Request,
+    services: Services,
+    work: Callable[[Call], Awaitable[Response]],
+    failure: Callable[[Exception, str], Response],
+) -> Response:
+    """Have a request answered, turn what goes wrong into an answer too, and write one line about it."""
+    began, request_id = time.monotonic(), ids.new("req")
+    call = Call(services, request_id, services.clock(), request.path_params, request.headers)
+    try:
+        response = await work(call)
+    except Exception as error:  # noqa: BLE001 - the one place where a failure becomes an answer
+        response = failure(error, request_id)
+    response.headers.update(HEADERS | {"X-Request-Id": request_id})
+    facts = {
+        "request": request_id,
+        "method": request.method,
+        "path": request.url.path,
+        "status": response.status_code,
+        "ms": round((time.monotonic() - began) * 1000, 1),
+    }
+    log.info("answered", extra={"facts": facts})
+    return response
+
+
+async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Call], Awaitable[T]]) -> T:
+    """Let a call in and have it done; the audit row of one that changes something is closed with what became of it."""
+    if entered.audit_id is None:
+        return await work(guards.admitted(call, entered, route))
+    status, code = 500, "internal"
+    try:
+        answer = await work(guards.admitted(call, entered, route))
+        status, code = answer.status_code if isinstance(answer, Response) else answer.status, ""
+        return answer
+    except Refused as refused:
+        status, code = refused.status, refused.code
+        raise
+    finally:
+        outcome = Outcome(status, code or None, call.notes.deploy_id, call.notes.overrides)
+        await call.store.run(audit.finish, entered.audit_id, outcome)
+
+
 def written(answer: Answer | Response) -> Response:
     """Return what a handler gave as a response."""
     return answer.response() if isinstance(answer, Answer) else answer
@@ -101,22 +126,30 @@ def failed(error: Exception, request_id: str, route: Route | None = None) -> Res
     """Return what is told of a failure: all of a refusal, of a fault of ours only the request's id (S22)."""
     if isinstance(error, ClientDisconnect):
         return Response(status_code=CLIENT_LEFT)
-    headers = dict[str, str]()
-    if isinstance(error, KilterError):
-        error = Refused("invalid", f"{error.what}: {error.why}" if error.why else error.what)
-    elif isinstance(error, Unavailable):
-        log.warning("unavailable", extra={"facts": {"request": request_id, "error": str(error)}})
-        error = Refused("unavailable", "the platform cannot answer right now; try again")
-        headers["Retry-After"] = "5"
-    elif not isinstance(error, Refused):
-        log.error("failed", exc_info=error, extra={"facts": {"request": request_id}})
-        error = Refused("internal", "the server failed; its log has more under this request id")
-    if error.status == 401:
+    told = refusal(error, request_id)
+    headers = headers_of(told)
+    if told.status == 401:
         realm = "Basic" if route is not None and route.auth == "basic" else "Bearer"
         headers["WWW-Authenticate"] = f'{realm} realm="kilter"'
-    if error.status in (408, 413):
-        headers["Connection"] = "close"  # the rest of the body is not read
-    if error.status == 429:
-        headers["Retry-After"] = "5"
-    content = msgspec.json.encode(ErrorDocument(error=error.body(request_id)))
-    return Response(content, error.status, headers, "application/json")
+    content = msgspec.json.encode(ErrorDocument(error=told.body(request_id)))
+    return Response(content, told.status, headers, "application/json")
+
+
+def refusal(error: Exception, request_id: str) -> Refused:
+    """Return a failure as a refusal; what is not for the client goes into the log."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, KilterError):
+        return Refused("invalid", f"{error.what}: {error.why}" if error.why else error.what)
+    if isinstance(error, Unavailable):
+        log.warning("unavailable", extra={"facts": {"request": request_id, "error": str(error)}})
+        return Refused("unavailable", "the platform cannot answer right now; try again")
+    log.error("failed", exc_info=error, extra={"facts": {"request": request_id}})
+    return Refused("internal", "the server failed; its log has more under this request id")
+
+
+def headers_of(refused: Refused) -> dict[str, str]:
+    """Return what a refusal says beside its body."""
+    if refused.status in (408, 413):
+        return {"Connection": "close"}  # the rest of the body is not read
+    return {"Retry-After": "5"} if refused.status in (429, 503) else {}

@@ -69,7 +69,16 @@ def basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 def enter(tx: Tx, token: Token, route: Route, call: Call) -> Entered:
     """Verify the token, find the deploy of the path, and record that a change is asked for."""
-    grant = tokens.verify(tx, token, call.now)
+    return entered(tx, tokens.verify(tx, token, call.now), route, call)
+
+
+def enter_again(tx: Tx, token_id: str, route: Route, call: Call) -> Entered:
+    """Do the same for a token that was verified before and is remembered by its id, as a session does."""
+    return entered(tx, tokens.find(tx, token_id, call.now), route, call)
+
+
+def entered(tx: Tx, grant: Grant | None, route: Route, call: Call) -> Entered:
+    """Find the deploy of the path, and record that a change is asked for; nothing of it without a grant."""
     if grant is None:
         return Entered(None, None, None)
     record = deploys.find(tx, call.path["deploy_id"]) if route.subject == "deploy" else None

@@ -1,0 +1,88 @@
+"""How things look: the templates, and the words that they have for moments, durations and states."""
+
+import re
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from kilter.api.kilterapp_status import Failure
+from kilter.server.portal import static
+from kilter.words import human_duration
+
+FOLDER = Path(__file__).parent / "templates"
+# What is said of phases and states in colour, and always in words too.
+TONES = {
+    **dict.fromkeys(("Ready", "done"), "good"),
+    **dict.fromkeys(("Failed", "failed"), "bad"),
+    **dict.fromkeys(("canceled", "superseded"), "past"),
+}
+WORKING = "working"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+AGO = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates; everything in them is escaped, and a name that nobody gave is a fault of ours."""
+    found = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(took=took, ago=ago, moment=moment, tone=tone, shown=shown, web=web)
+    found.globals.update(static=static.address)
+    return found
+
+
+def render(template: str, **values: Any) -> str:
+    """Write a page."""
+    return environment().get_template(template).render(values)
+
+
+def took(seconds: float) -> str:
+    """Write a duration."""
+    return human_duration(max(0.0, seconds))
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """Write how long ago something was."""
+    seconds = (now - then).total_seconds()
+    for size, word in AGO:
+        if seconds >= size:
+            return f"{int(seconds // size)} {word} ago"
+    return "just now"
+
+
+def moment(then: datetime) -> str:
+    """Write a moment for people, in UTC."""
+    return f"{then:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def tone(word: str) -> str:
+    """Return the colour of a phase or a state; what is neither an end nor a failure is at work."""
+    return TONES.get(word, WORKING)
+
+
+def shown(text: str) -> str:
+    """Make control characters of foreign text visible, so that none of them does anything (P3)."""
+    return CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\u2421", text)
+
+
+def web(url: str | None) -> bool:
+    """Tell whether an address may become a link (P1)."""
+    try:
+        return url is not None and urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
+def failure_sentence(failure: Failure) -> str:
+    """Say what failed, in one sentence."""
+    return f"Failed while {failure.phase}: {failure.message}"

@@ -1,0 +1,91 @@
+// What the pages do beyond HTML: they all work without it, but stand still.
+"use strict";
+
+const ENDS = ["done", "failed", "superseded"];
+
+// A deploy's page is fetched anew (by htmx, `hx-trigger="news"`) whenever its stream tells something.
+function followDeploy() {
+  const page = document.querySelector("[data-events]");
+  if (!page) return;
+  const stream = new EventSource(page.dataset.events);
+  const tell = () => htmx.trigger(page, "news");
+  for (const name of ["queued", "phase", "log"]) stream.addEventListener(name, tell);
+  for (const name of ENDS) stream.addEventListener(name, () => { stream.close(); tell(); });
+}
+
+// The step that is under way counts its own seconds.
+function countSeconds() {
+  for (const each of document.querySelectorAll("[data-since]")) {
+    each.textContent = took((Date.now() - Date.parse(each.dataset.since)) / 1000);
+  }
+}
+
+function took(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
+}
+
+// Log lines are text and nothing else; only so many are kept.
+const KEPT = 2000;
+
+class Log {
+  constructor(button) {
+    this.button = button;
+    this.lines = document.getElementById("log");
+    this.state = document.getElementById("log-state");
+    this.waiting = [];
+    button.hidden = false;
+    button.addEventListener("click", () => (this.stream ? this.stop("Not followed any more.") : this.start()));
+  }
+
+  start() {
+    this.lines.replaceChildren();
+    this.stream = new EventSource(this.button.dataset.stream);
+    this.stream.addEventListener("log", (event) => this.add(event.data));
+    this.stream.addEventListener("error", () => this.stop("The stream has ended."));
+    this.button.setAttribute("aria-pressed", "true");
+    this.state.textContent = "Followed as it is printed.";
+  }
+
+  stop(why) {
+    this.stream.close();
+    this.stream = null;
+    this.button.setAttribute("aria-pressed", "false");
+    this.state.textContent = why;
+  }
+
+  add(text) {
+    if (this.waiting.push(text) === 1) requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    const box = this.lines;
+    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+    box.append(...this.waiting.splice(0).slice(-KEPT).map(line));
+    while (box.childElementCount > KEPT) box.firstElementChild.remove();
+    if (atEnd) box.scrollTop = box.scrollHeight;
+  }
+}
+
+function line(text) {
+  const [pod, words, shown] = ["b", "bdi", "p"].map((name) => document.createElement(name));
+  const space = text.indexOf(" ");
+  pod.textContent = visible(text.slice(0, space));
+  words.textContent = visible(text.slice(space + 1));
+  shown.append(pod, " ", words);
+  return shown;
+}
+
+function visible(text) {
+  return text.replace(/[\x00-\x08\x0b-\x1f]/g, (found) => String.fromCharCode(0x2400 + found.charCodeAt(0)));
+}
+
+followDeploy();
+setInterval(countSeconds, 1000);
+const follow = document.getElementById("follow");
+if (follow) new Log(follow);
+const log = document.getElementById("log");
+if (log) log.scrollTop = log.scrollHeight;
