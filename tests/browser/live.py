@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import uvicorn
@@ -53,7 +53,7 @@ class Live:
         self.started = threading.Event()
         self.thread = threading.Thread(target=self._serve, name="server")
 
-    def __enter__(self) -> "Live":
+    def __enter__(self) -> Self:
         self.thread.start()
         assert self.started.wait(SECONDS), "the server did not start"
         return self

@@ -37,6 +37,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(took=took, ago=ago, moment=moment, tone=tone, shown=shown, web=web)
+    found.filters.update(failure_sentence=failure_sentence)
     found.globals.update(static=static.address)
     return found
 

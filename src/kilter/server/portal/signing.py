@@ -64,9 +64,8 @@ async def sign_out(visit: Visit) -> Response:
 
 
 async def device_form(visit: Visit) -> Response:
-    """Where the code of `kilter login --device` is typed."""
-    code = visit.request.query_params.get("code", "")[:32]
-    return visit.page("device.html", code=code, fault="", approved=None)
+    """Where the code of `kilter login --device` is typed; never filled in, so that no link can bring a foreign one."""
+    return visit.page("device.html", fault="", approved=None)
 
 
 async def approve_device(visit: Visit) -> Response:
@@ -79,8 +78,8 @@ async def approve_device(visit: Visit) -> Response:
     except Refused as refused:
         if refused.code != "not_found":
             raise
-        return visit.page("device.html", 404, code=typed[:32], fault=NO_DEVICE, approved=None)
-    return visit.page("device.html", code="", fault="", approved=approved)
+        return visit.page("device.html", 404, fault=NO_DEVICE, approved=None)
+    return visit.page("device.html", fault="", approved=approved)
 
 
 async def account(visit: Visit) -> Response:

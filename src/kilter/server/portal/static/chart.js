@@ -17,6 +17,23 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+// The day where it begins, else the hour; in the reader's own time.
+function moments(_, ticks, __, ___, step) {
+  let day = "";
+  return ticks.map((tick) => {
+    const [, month, date, hour] = /^\d+-(\d+)-(\d+)T(\d+:\d+)/.exec(local(tick));
+    const isNew = day !== `${month}-${date}`;
+    day = `${month}-${date}`;
+    if (step >= 86400) return day;
+    return isNew ? `${hour}\n${day}` : hour;
+  });
+}
+
+function local(seconds) {
+  const moment = new Date(seconds * 1000);
+  return new Date(moment - moment.getTimezoneOffset() * 60000).toISOString();
+}
+
 function options(envs, width) {
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--faint") }, ticks: { stroke: colour("--line") } };
   const series = envs.map((env, number) => ({
@@ -24,7 +41,7 @@ function options(envs, width) {
     stroke: colour(`--series-${(number % SERIES) + 1}`),
     width: 2,
     spanGaps: true,
-    points: { show: true, size: 6 },
+    points: { show: true, size: 6, fill: colour("--sheet") },
     value: (_, seconds) => (seconds == null ? "–" : took(seconds)),
   }));
   return {
@@ -34,7 +51,7 @@ function options(envs, width) {
     legend: { live: false },
     scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
     series: [{ label: "Accepted" }, ...series],
-    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => took(tick)) }],
+    axes: [{ ...axis, values: moments }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => took(tick)) }],
   };
 }
 

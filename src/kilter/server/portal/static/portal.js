@@ -2,6 +2,7 @@
 "use strict";
 
 const ENDS = ["done", "failed", "superseded"];
+const AGAIN = 2000; // milliseconds until a page that could not be fetched is tried again
 
 // A deploy's page is fetched anew (by htmx, `hx-trigger="news"`) whenever its stream tells something.
 function followDeploy() {
@@ -9,7 +10,12 @@ function followDeploy() {
   if (!page) return;
   const stream = new EventSource(page.dataset.events);
   const tell = () => htmx.trigger(page, "news");
+  const again = () => setTimeout(tell, AGAIN);
+  page.addEventListener("htmx:error", again);
+  page.addEventListener("htmx:after:request", (event) => { if (event.detail.ctx.response.status === 204) again(); });
   for (const name of ["queued", "phase", "log"]) stream.addEventListener(name, tell);
+  // The stream ends at once where all was told before the page was made: then the page is behind.
+  stream.addEventListener("error", () => { if (page.dataset.events) tell(); else stream.close(); });
   for (const name of ENDS) stream.addEventListener(name, () => { stream.close(); tell(); });
 }
 
