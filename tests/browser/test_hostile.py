@@ -1,6 +1,5 @@
 """What others wrote is text: names, messages, addresses, lines of logs (P1, P3)."""
 
-import msgspec
 import pytest
 from browser.conftest import Tab, Tabs
 from browser.live import Live

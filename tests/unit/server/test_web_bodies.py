@@ -165,7 +165,9 @@ def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web) -> 
     assert token not in reply.text
 
 
-@pytest.mark.parametrize("path", ["/v1/whoami/", "/v1/unknown", "/", "/v1/projects/acme/shop/envs/prod/", "/V1/info"])
+@pytest.mark.parametrize(
+    "path", ["/v1/whoami/", "/v1/unknown", "/nothing", "/v1/projects/acme/shop/envs/prod/", "/V1/info"]
+)
 def test_what_no_route_is_for_does_not_exist(shared_web: Web, path: str) -> None:
     """S7: no alias by case or trailing slash."""
     reply = shared_web.get(path, shared_web.token("admin"))

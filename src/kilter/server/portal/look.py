@@ -21,7 +21,8 @@ TONES = {
     **dict.fromkeys(("canceled", "superseded"), "past"),
 }
 WORKING = "working"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# What terminals obey, and what turns the order of other characters; line breaks and tabs are harmless here.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 AGO = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -73,7 +74,7 @@ def tone(word: str) -> str:
 
 def shown(text: str) -> str:
     """Make control characters of foreign text visible, so that none of them does anything (P3)."""
-    return CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\u2421", text)
+    return CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\ufffd", text)
 
 
 def web(url: str | None) -> bool:

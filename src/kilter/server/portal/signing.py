@@ -50,8 +50,8 @@ async def sign_in(visit: Visit) -> Response:
     if secret is None:
         return with_form_secret(visit, wanted, UNKNOWN, 401)
     response = visit.lead_to(wanted)
-    cookies.give(response, call.settings, cookies.SESSION, secret)
     cookies.take(response, call.settings, cookies.FORM)
+    cookies.give(response, call.settings, cookies.SESSION, secret)
     return response
 
 

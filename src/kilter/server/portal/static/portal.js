@@ -85,8 +85,11 @@ function line(text) {
   return shown;
 }
 
+// As the server writes them: what a terminal would obey is seen, and does nothing.
 function visible(text) {
-  return text.replace(/[\x00-\x08\x0b-\x1f]/g, (found) => String.fromCharCode(0x2400 + found.charCodeAt(0)));
+  return text
+    .replace(/[\x00-\x08\x0b-\x1f]/g, (found) => String.fromCharCode(0x2400 + found.charCodeAt(0)))
+    .replace(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
 followDeploy();

@@ -1,0 +1,216 @@
+"""Who gets in, which forms are believed, and what every answer says to browsers."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from unit.server.portal.conftest import COOKIE, Browser, signed_in
+from unit.server.web import SETTINGS, Web
+
+from kilter.api.words import ROLES, Role
+from kilter.server.portal import forms
+from kilter.server.portal.door import HEADERS, Page
+from kilter.server.portal.table import PAGES
+from kilter.server.refusals import Unavailable
+from kilter.server.store.engine import Tx
+
+CLOSED = [page for page in PAGES if not page.is_open]
+PLACE = {"org": "acme", "app": "shop", "env": "dev", "deploy_id": "dep-none", "token_id": "none"}
+
+
+def name_of(page: Page) -> str:
+    return f"{page.method} {page.path}"
+
+
+@pytest.mark.parametrize("page", CLOSED, ids=name_of)
+def test_who_is_not_signed_in_is_led_to_where_that_is_done(portal: Web, page: Page) -> None:
+    browser = Browser(portal, {COOKIE: "no-such-session"})
+    path = page.path.format(**PLACE)
+    reply = browser.get(path) if page.method == "GET" else browser.post(path)
+    assert reply.status == 303
+    wanted = f"/sign-in?next={path.replace('/', '%2F')}" if page.method == "GET" and path != "/" else "/sign-in"
+    assert reply.headers["location"] == wanted
+
+
+def changed(tx: Tx) -> list[object]:
+    """Return all that a form could change."""
+    texts = ("SELECT * FROM deploys", "SELECT id FROM tokens", "SELECT * FROM audit", "SELECT * FROM device_codes")
+    return [tx.rows(text) for text in texts]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.method == "POST"], ids=name_of)
+def test_a_form_from_elsewhere_changes_nothing(portal: Web, page: Page) -> None:
+    """S14, P2: the word, and what the browser says of where the form was; both must be right."""
+    browser = signed_in(portal, portal.token("admin", "*/*"))
+    before = portal.run(changed)
+    for fields in ({"form_word": ""}, {"form_word": "0" * 64}):
+        assert browser.post(page.path.format(**PLACE), {"token": "x", **fields}).status == 403
+    for site in ("cross-site", "same-site", "none", ""):
+        assert browser.post(page.path.format(**PLACE), {"token": "x"}, sec_fetch_site=site).status == 403
+    assert portal.run(changed) == before
+    assert browser.get("/account").status == 200, "still signed in"
+
+
+@pytest.mark.parametrize(
+    ("headers", "believed"),
+    [
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "same-origin", "origin": "null"}, True),
+        ({"origin": "https://kilter.apps.example.com"}, True),
+        ({"origin": "https://evil.apps.example.com"}, False),
+        ({"origin": "http://kilter.apps.example.com"}, False),
+        ({"origin": "https://kilter.apps.example.com", "sec-fetch-site": "cross-site"}, False),
+        ({"origin": "null"}, False),
+        ({}, False),
+    ],
+)
+def test_browsers_are_believed_and_silence_is_not(headers: dict[str, str], believed: bool) -> None:
+    assert forms.from_here(headers, SETTINGS.url) is believed
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("/projects/acme/shop?x=1", "/projects/acme/shop?x=1"),
+        ("", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/\t/evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("projects", "/"),
+        ("/a\r\nb: c", "/"),
+    ],
+)
+def test_where_to_go_next_is_a_place_of_ours(text: str, place: str) -> None:
+    """P2."""
+    assert forms.place(text) == place
+
+
+@pytest.mark.parametrize("content", [b"x" * 8193, b"&".join(b"a=1" for _ in range(40)), b"\xff=\xfe"])
+def test_a_form_that_is_none_is_refused(portal: Web, content: bytes) -> None:
+    """S11."""
+    headers = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
+    reply = portal("POST", "/sign-in", content=[content], headers={**headers, "content-length": str(len(content))})
+    assert reply.status in (400, 413)
+    assert portal("POST", "/sign-in", json={"token": "x"}, headers={"sec-fetch-site": "same-origin"}).status == 415
+
+
+def test_the_cookie_is_bound_to_this_host_and_holds_no_token(portal: Web) -> None:
+    token = portal.token("viewer")
+    browser = Browser(portal, {})
+    form = browser.get("/sign-in?next=%2Faudit")
+    assert 'value="/audit"' in form.text
+    reply = browser.post("/sign-in", {"token": token, "next": "/audit"})
+    assert (reply.status, reply.headers["location"]) == (303, "/audit")
+    said = portal("GET", "/sign-in").headers["set-cookie"].lower()
+    for word in ("__host-kilter-form=", "httponly", "secure", "samesite=lax", "path=/"):
+        assert word in said
+    assert token not in browser.cookies[COOKIE]
+    assert browser.cookies[COOKIE] not in portal.run(lambda tx: repr(tx.rows("SELECT * FROM sessions")))
+
+
+def test_without_https_the_cookie_has_no_promise_that_browsers_would_refuse() -> None:
+    from kilter.server.portal import cookies
+
+    plain = replace(SETTINGS, public_url="http://kilter.local:8080")
+    assert (cookies.name_of(plain, "kilter"), cookies.is_secure(plain)) == ("kilter", False)
+
+
+@pytest.mark.parametrize("token", ["", "kilter_x", "kilter_" + "a" * 51])
+def test_a_token_that_is_none_signs_nobody_in(portal: Web, token: str) -> None:
+    browser = Browser(portal, {})
+    browser.get("/sign-in")
+    reply = browser.post("/sign-in", {"token": token})
+    assert reply.status == 401
+    assert COOKIE not in browser.cookies
+
+
+def test_a_session_ends_with_its_token_its_time_and_its_reader(web: Web) -> None:
+    token = web.token("viewer")
+    first, second, third = (signed_in(web, token) for _ in range(3))
+    assert first.post("/sign-out").headers["location"] == "/sign-in"
+    first.cookies[COOKIE] = third.cookies[COOKIE]
+    assert first.get("/").status == second.get("/").status == 200
+    web.now += 12 * 3600 * 1_000_000
+    assert second.get("/").status == 303
+    fourth = signed_in(web, token)
+    web("DELETE", "/v1/whoami", token)
+    assert fourth.get("/").status == 303
+
+
+def test_signing_in_again_ends_the_session_before(web: Web) -> None:
+    browser = signed_in(web, web.token("viewer", actor="ann"))
+    before = browser.cookies[COOKIE]
+    browser.get("/account")
+    browser.post("/sign-in", {"token": web.token("admin", actor="bob")})
+    assert "bob" in browser.get("/").text
+    assert Browser(web, {COOKIE: before}).get("/").status == 303
+    assert browser.get("/sign-in?next=/audit").headers["location"] == "/audit"
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/projects/acme/none", "/deploys/x", "/nothing", "/audit?cursor="])
+@pytest.mark.parametrize("role", ["", "viewer"])
+def test_every_page_tells_the_browser_what_it_may_not_do(portal: Web, path: str, role: str) -> None:
+    """P2, P5: failures and redirects too."""
+    browser = signed_in(portal, portal.token("viewer")) if role else Browser(portal, {})
+    reply = browser.get(path)
+    said = {name.lower(): value for name, value in reply.headers.items()}
+    assert {name: said[name.lower()] for name in HEADERS} == HEADERS
+    assert (said["cache-control"], said["x-content-type-options"]) == ("no-store", "nosniff")
+    policy = said["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy
+    # Nothing that the policy would have to stop.
+    assert re.search(r"<script(?! src)|<style|\sstyle=|\son\w+=|hx-on|hx-vals|js:", reply.text) is None
+
+
+def test_what_is_foreign_is_answered_as_what_is_missing(portal: Web) -> None:
+    """S3, DP-Q73."""
+    browser = signed_in(portal, portal.token("admin", "acme/*"))
+    foreign = portal.run(lambda tx: tx.row("SELECT id FROM deploys WHERE org = 'globex'"))["id"]
+    paths = (f"/deploys/{foreign}", "/deploys/none", "/projects/globex/blog", "/projects/acme/none", "/nothing")
+    replies = [browser.get(path) for path in paths]
+    assert {reply.status for reply in replies} == {404}
+    assert len({re.sub(r"req-\w+", "", reply.text) for reply in replies}) == 1
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_of_foreign_projects_are_there_for_nobody(portal: Web, role: Role) -> None:
+    """DP-Q73: whatever they may do in their own."""
+    browser = signed_in(portal, portal.token(role, "acme/*"))
+    foreign = portal.run(lambda tx: tx.row("SELECT id FROM deploys WHERE org = 'globex'"))["id"]
+    for page in CLOSED:
+        if "{org}" in page.path or "{deploy_id}" in page.path:
+            path = page.path.format(org="globex", app="blog", env="dev", deploy_id=foreign)
+            reply = browser.get(path) if page.method == "GET" else browser.post(path, {"confirm": "globex/blog/dev"})
+            assert reply.status == 404, name_of(page)
+
+
+def test_a_token_in_an_address_is_refused_and_not_repeated(portal: Web) -> None:
+    """S1."""
+    token = portal.token("viewer")
+    reply = Browser(portal, {}).get(f"/sign-in?token={token}")
+    assert reply.status == 400
+    assert token not in reply.text
+
+
+def test_a_part_that_is_fetched_again_brings_the_whole_page_when_something_is_wrong(web: Web) -> None:
+    browser = signed_in(web, web.token("viewer"))
+    assert browser.get("/deploys/none", hx_request="true").headers["hx-refresh"] == "true"
+
+    async def away(*_: object, **__: object) -> object:
+        raise Unavailable("gone")
+
+    working, web.store.run = web.store.run, away  # type: ignore[method-assign]
+    part, whole = browser.get("/", hx_request="true"), browser.get("/")
+    web.store.run = working  # type: ignore[method-assign]
+    assert (part.status, part.body) == (204, b""), "what is there stays"
+    assert (whole.status, whole.headers["retry-after"]) == (503, "5")
+    assert Browser(web, {}).get("/deploys/x/events", accept="text/event-stream").status == 401
+
+
+def test_who_asks_the_api_gets_no_page(portal: Web) -> None:
+    assert portal.get("/nothing").code == "not_found"
+    assert portal.get("/v1/nothing", headers={"accept": "text/html"}).code == "not_found"
+    assert portal("PUT", "/", headers={"accept": "text/html"}).headers["allow"] == "GET"

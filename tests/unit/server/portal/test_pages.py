@@ -1,0 +1,163 @@
+"""Words and figures on the pages, and the files that are served with them."""
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from unit.server.orders import SHOP, order
+from unit.server.portal.conftest import signed_in
+from unit.server.web import DEPLOY, Web
+
+from kilter.api.deploys import Deploy, Holder, Queue, Step
+from kilter.api.kilterapp_status import Failure
+from kilter.api.words import PHASES, DeployState
+from kilter.server.portal import deploys, look, static
+from kilter.server.portal.visit import BY_NAME
+from kilter.server.store import deploys as store
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def deploy(**changes: Any) -> Deploy:
+    fixed = {
+        "deploy_id": "dep-1", "org": "acme", "app": "shop", "env": "dev", "operation": "deploy", "sequence": 7,
+        "release": 7, "state": "running", "phase": "Publishing", "steps": (), "actor": "ann", "image": None,
+        "source": None, "url": "https://shop.example.com", "failure": None, "superseded_by": None, "queue": None,
+        "created_at": NOON, "finished_at": None,
+    }  # fmt: skip
+    return Deploy(**(fixed | changes))
+
+
+HOLDER = Holder(deploy_id="dep-0", actor="bob", phase="Publishing", since=NOON)
+FAILURE = Failure(phase="RollingOut", reason="Bad", message="it does not start")
+
+
+@pytest.mark.parametrize(
+    ("found", "awaited", "sentence"),
+    [
+        (deploy(), "", "Publishing."),
+        (deploy(), "waiting for Git", "Publishing: waiting for Git"),
+        (deploy(state="queued", queue=Queue(position=0, holder=None)), "", "It is next."),
+        (
+            deploy(state="queued", queue=Queue(position=2, holder=HOLDER)),
+            "",
+            "Queued: 2 deploys are before it; bob's is at work (Publishing).",
+        ),
+        (deploy(state="done"), "", "Release 7 answers."),
+        (deploy(state="done", url=None), "", "Release 7 serves."),
+        (deploy(state="done", operation="delete", release=None), "", "dev is deleted."),
+        (deploy(state="failed", failure=FAILURE), "x", "Failed while RollingOut: it does not start"),
+        (deploy(state="canceled", failure=FAILURE), "", "it does not start"),
+        (deploy(state="superseded"), "", "A newer deploy took its place."),
+    ],
+)
+def test_how_a_deploy_is_is_said_in_one_sentence(found: Deploy, awaited: str, sentence: str) -> None:
+    assert deploys.sentence(found, awaited) == sentence
+
+
+def test_the_timeline_is_on_one_scale() -> None:
+    at = [NOON + timedelta(seconds=seconds) for seconds in (0, 10, 10, 40)]
+    steps = tuple(
+        Step(phase=phase, started_at=start, finished_at=end)
+        for phase, start, end in (("Pending", at[0], at[1]), ("Publishing", at[1], at[2]), ("RollingOut", at[2], None))
+    )
+    found = deploys.bars(deploy(steps=steps), at[3])
+    assert [(bar.left, bar.width, bar.seconds) for bar in found] == [(0, 25, 10), (25, 1, 0), (25, 75, 30)]
+    assert [bar.is_over for bar in found] == [True, True, False]
+    assert deploys.bars(deploy(), at[3]) == []
+    assert all(bar.left + bar.width <= 100 for bar in deploys.bars(deploy(steps=steps), NOON - timedelta(days=1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("plain", "plain"), ("a\x1b[31mb", "a␛[31mb"), ("a\tb\n", "a\tb\n"), ("\u202egnp", "\ufffdgnp"), ("\r", "␍")],
+)
+def test_what_a_terminal_would_obey_is_seen(text: str, shown: str) -> None:
+    """P3."""
+    assert look.shown(text) == shown
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil", "", None, "http://[", "HTTPS"])
+def test_only_web_addresses_become_links(url: str | None) -> None:
+    """P1."""
+    assert not look.web(url)
+    assert look.web("https://shop.example.com")
+
+
+def test_moments_and_every_word_have_a_look() -> None:
+    ages = {0: "just now", 59: "just now", 60: "1 min ago", 3599: "59 min ago", 7200: "2 h ago", 200000: "2 d ago"}
+    assert {seconds: look.ago(NOON, NOON + timedelta(seconds=seconds)) for seconds in ages} == ages
+    assert look.ago(NOON, NOON - timedelta(hours=1)) == "just now", "clocks differ"
+    ends = {"good": {"Ready", "done"}, "bad": {"Failed", "failed"}, "past": {"canceled", "superseded"}}
+    words = {*PHASES, *get_args(DeployState)}
+    assert {tone: {word for word in words if look.tone(word) == tone} for tone in ends} == ends
+
+
+def test_files_are_kept_by_their_content_and_only_those_that_there_are(portal: Web) -> None:
+    address = static.address("portal.css")
+    reply = portal.get(address)
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert portal.get("/static/portal.css").headers["cache-control"] == "no-cache"
+    for path in ("/static/../door.py", "/static/%2e%2e/door.py", "/static//etc/passwd", "/static/", "/static/x.css"):
+        assert portal.get(path).status == 404
+
+
+def test_files_of_others_are_as_they_were_published() -> None:
+    folder = static.FOLDER / "vendor"
+    notice = (folder / "NOTICE.txt").read_text()
+    said = dict(re.findall(r"^  (\S+\.(?:js|css)) .*(?:\n  \S.*)*?\n  sha256 (\w+)$", notice, re.MULTILINE))
+    present = {file.name for file in folder.iterdir() if file.suffix in (".js", ".css")}
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in present} == said
+    assert {"htmx.LICENSE", "uPlot.LICENSE"} <= {file.name for file in folder.iterdir()}
+
+
+def test_pages_work_without_script(web: Web) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    held = web.run(store.latest, SHOP)
+    web.run(store.accept, order(), web.now)
+    waiting = web.run(store.latest, SHOP)
+    assert waiting.sequence == held.sequence + 1
+    browser = signed_in(web, web.token("maintainer", actor="ann"))
+    page = browser.get(f"/deploys/{waiting.id}")
+    assert "Cancel this deploy" in page.text
+    assert browser.post(f"/deploys/{waiting.id}/cancel").headers["location"] == f"/deploys/{waiting.id}"
+    assert "ann cancelled it while it was queued" in browser.get(f"/deploys/{waiting.id}").text
+    assert browser.post(f"/deploys/{waiting.id}/cancel").status == 409
+    wrong = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "dev"})
+    assert (wrong.status, "letter for letter" in wrong.text) == (422, True)
+    assert browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"}).status == 409
+
+
+def test_the_stream_goes_on_from_what_the_page_shows(web: Web) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    held = web.run(store.latest, SHOP)
+    web.run(store.cancel, held.id, "ann", web.now)
+    browser = signed_in(web, web.token("viewer"))
+    whole = browser.get(f"/deploys/{held.id}/events", accept="text/event-stream")
+    assert "event: failed" in whole.text
+    assert browser.get(f"/deploys/{held.id}/events?after=1").text == ""
+    assert browser.get(f"/deploys/{held.id}/events", last_event_id="1").text == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=sho&x=1", "/projects/acme/shop", "/projects/acme/shop/envs/dev", "/account"]
+)
+def test_pages_show_what_the_token_reaches(portal: Web, path: str) -> None:
+    page = signed_in(portal, portal.token("viewer", "acme/*")).get(path)
+    assert page.status == 200
+    assert "globex" not in page.text
+
+
+def test_every_route_that_a_page_asks_is_one_of_the_api() -> None:
+    asked = set[str]()
+    for file in static.FOLDER.parent.glob("*.py"):
+        text = file.read_text().replace("{PROJECT}", "/v1/projects/{org}/{app}")
+        text = text.replace("{ENV}", "/v1/projects/{org}/{app}/envs/{env}").replace(
+            "{DEPLOY}", "/v1/deploys/{deploy_id}"
+        )
+        asked |= set(re.findall(r'"((?:GET|POST|DELETE) /v1/[^"]+)"', text))
+    assert asked
+    assert asked <= set(BY_NAME)
