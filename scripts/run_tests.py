@@ -1,11 +1,14 @@
 """Runs the suites that `make check` does not, on the testbed or on the machine's Docker.
 
-Fuzz, git, conformance and e2e; and golden once more, with the pinned helm beside the stored output of its charts.
+Fuzz, git, browser, conformance and e2e; and golden once more, with the pinned helm beside the stored output of its
+charts.
 
-With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly.
+With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly. So are the
+tests in a browser where there is no Chromium.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv/bin/python")
 IN_TESTBED = (sys.executable, "testbed", "exec", "--")
-SUITES = ("tests/golden", "tests/fuzz", "tests/git", "tests/conformance", "tests/e2e")
+IN_BROWSER = "tests/browser"
+SUITES = ("tests/golden", "tests/fuzz", "tests/git", IN_BROWSER, "tests/conformance", "tests/e2e")
 
 
 def main() -> int:
@@ -37,7 +41,10 @@ def main() -> int:
         "KILTER_REQUIRE_CLUSTER": "1",
         "KILTER_TEST_HELM": pinned("helm"),
     }
-    pytest = [PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *SUITES]
+    suites = [suite for suite in SUITES if required or suite != IN_BROWSER or shutil.which("chromium")]
+    if len(suites) < len(SUITES):
+        print(f"\n*** NOT RUN: {IN_BROWSER}\n*** because there is no `chromium` on PATH.", file=sys.stderr)
+    pytest = [PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *suites]
     return subprocess.run([*IN_TESTBED, *pytest, *sys.argv[1:]], cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -11,7 +11,7 @@ from kilter.api import tokens as token_format
 from kilter.api.access import Scope
 from kilter.api.tokens import Token
 from kilter.server import clock
-from kilter.server.store import audit, devices, idempotency, tokens
+from kilter.server.store import audit, devices, idempotency, sessions, tokens
 from kilter.server.store.audit import Attempt, Outcome
 from kilter.server.store.engine import Tx
 from kilter.server.store.idempotency import Answered
@@ -203,3 +203,18 @@ def test_of_many_requests_with_one_key_one_is_carried_out(store: Store) -> None:
 
     answers = store.runner.run(all_at_once())
     assert sorted(answers) == ["new"] + ["running"] * 15
+
+
+def test_a_session_is_good_as_long_as_it_and_its_token_are(store: Store) -> None:
+    token = token_format.mint()
+    store(tokens.insert, token, replace(GRANT, token_id=token.id), created_by="test", now=NOON)
+    secret = store(sessions.start, token.id, NOON)
+    assert store(sessions.find, secret, NOON).token_id == token.id
+    assert store(sessions.find, secret, NOON + sessions.LIFETIME) is None
+    assert store(sessions.find, secret + "x", NOON) is None
+    assert secret not in repr(store(lambda tx: tx.rows("SELECT * FROM sessions")))
+    assert store(sessions.prune, NOON) == 0
+    store(tokens.delete, token.id)
+    assert store(sessions.find, secret, NOON) is None
+    assert store(sessions.prune, NOON) == 1
+    store(sessions.end, secret)
