@@ -1,6 +1,7 @@
 """From an accepted deploy to its end, over HTTP, with a cluster in memory."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from kilter.api.kilterapp_status import Failure, Release
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.refusals import Unavailable
+from kilter.server.routes import environments as env_routes
+from kilter.server.seams import LogQuery
 
 DEV = "/v1/projects/acme/shop/envs/dev"
 NAME = "acme-shop-dev"
@@ -388,6 +391,33 @@ def test_lines_are_streamed_as_events_and_none_can_pretend_to_be_two(web: Web) -
     reply = web.get(f"{DEV}/logs?follow=true&process=shop", web.token("viewer"))
     assert reply.text == "event: log\ndata: shop-1 one\n\nevent: log\ndata: shop-1 two\\revent: done\n\n"
     assert dict(web.cluster.asked[0].labels)["app.kubernetes.io/component"] == "web"
+
+
+def test_a_revoked_token_ends_the_stream_of_lines(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S2: also where nothing is printed any more."""
+    monkeypatch.setattr(env_routes, "ASK_ALIVE", 0.01)
+    deploy(web)
+    dispatch(web)
+    report(web, "Ready", namespace=NAME)
+    ended = list[bool]()
+
+    async def silent(_: LogQuery) -> AsyncIterator[str]:
+        try:
+            yield "shop-1 one"
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    def revoke(body: bytes) -> bool:
+        if b"still here" in body:
+            web.store._run(lambda tx: tx.execute("DELETE FROM tokens"))
+        return False
+
+    web.cluster.logs = silent  # type: ignore[method-assign]
+    reply = web.get(f"{DEV}/logs?follow=true", web.token("viewer"), until=revoke)
+    assert reply.text.startswith("event: log\ndata: shop-1 one\n\n: still here\n\n")
+    web.runner.run(asyncio.sleep(0))
+    assert ended == [True]
 
 
 def test_logs_of_what_is_to_come_are_refused(web: Web) -> None:

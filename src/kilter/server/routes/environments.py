@@ -1,5 +1,7 @@
 """Environments: look, delete, read logs."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -15,9 +17,9 @@ from kilter.server.call import Answer, Call
 from kilter.server.hub import DISPATCH
 from kilter.server.refusals import Refused, not_found
 from kilter.server.routes.deploys import admitted_class
-from kilter.server.routes.events import MEDIA_TYPE
+from kilter.server.routes.events import ASK_ALIVE, MEDIA_TYPE
 from kilter.server.seams import LogQuery
-from kilter.server.store import deploys, environments
+from kilter.server.store import deploys, environments, tokens
 from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
 from kilter.words import duration
@@ -108,8 +110,24 @@ def wanted(query: LogsQuery, namespace: str, slot: Slot) -> LogQuery:
 
 
 async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Yield lines as events."""
-    async for line in lines:
-        if call.services.stopping.is_set():
-            return
-        yield "event: log\ndata: " + line.replace("\r", "\\r") + "\n\n"
+    """Yield lines as events, until the token is revoked or over (S2); a sign of life where nothing is printed."""
+    services, token_id = call.services, call.granted().token_id
+    waiting = asyncio.ensure_future(anext(lines, None))
+    look = time.monotonic() + ASK_ALIVE
+    try:
+        while not services.stopping.is_set():
+            # Not a timeout around it: that would cancel whoever reads the pods.
+            await asyncio.wait({waiting}, timeout=max(0.0, look - time.monotonic()))
+            if time.monotonic() >= look:
+                if await services.store.run(tokens.find, token_id, services.clock()) is None:
+                    return
+                look = time.monotonic() + ASK_ALIVE
+                yield ": still here\n\n"
+            if waiting.done():
+                line = waiting.result()
+                if line is None:
+                    return
+                yield "event: log\ndata: " + line.replace("\r", "\\r") + "\n\n"
+                waiting = asyncio.ensure_future(anext(lines, None))
+    finally:
+        waiting.cancel()
