@@ -1,4 +1,4 @@
-"""One browser for all tests, Debian's own, and a page that notes whatever it complains about."""
+"""One browser for the tests of a module, Debian's own, and a page that notes whatever it complains about."""
 
 import os
 import shutil
@@ -84,7 +84,8 @@ class Tabs:
         assert [complaint for tab in self.open for complaint in tab.complaints] == []
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright is there, no other suite's event loop could run beside its own.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         why = "no chromium on PATH; Debian has it as the package `chromium`"
@@ -95,7 +96,7 @@ def playwright() -> Iterator[Playwright]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
     yield found

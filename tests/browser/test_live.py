@@ -118,6 +118,21 @@ def test_logs_are_followed_line_by_line(tabs: Tabs, live: Live, furnished: dict[
     expect(follow).to_have_attribute("aria-pressed", "false")
 
 
+def test_of_very_many_lines_the_last_ones_are_kept(tabs: Tabs, live: Live, furnished: dict[str, str]) -> None:
+    """P3."""
+    tab = tabs(live.token("viewer"))
+    tab.goto("/projects/acme/shop/envs/dev/logs")
+    tab.page.get_by_role("button", name="Follow").click()
+    for number in range(10_000):
+        live.print_line(f"shop-1 line {number}")
+    lines = tab.page.locator("#log p")
+    expect(lines.last).to_have_text("shop-1 line 9999", timeout=15000)
+    expect(lines).to_have_count(2000)
+    expect(lines.first).to_have_text("shop-1 line 8000")
+    at_end = tab.page.evaluate("(box => box.scrollHeight - box.scrollTop - box.clientHeight < 40)(log)")
+    assert at_end, "who looks at the end stays there"
+
+
 def test_tiles_are_found_by_typing(tabs: Tabs, live: Live, furnished: dict[str, str]) -> None:
     tab = tabs(live.token("viewer", "acme/*"))
     tab.goto("/")

@@ -161,3 +161,30 @@ def test_every_route_that_a_page_asks_is_one_of_the_api() -> None:
         asked |= set(re.findall(r'"((?:GET|POST|DELETE) /v1/[^"]+)"', text))
     assert asked
     assert asked <= set(BY_NAME)
+
+
+def luminance(colour: str) -> float:
+    """Return how light a colour is, as WCAG 2.2 reckons."""
+    digits = colour * 2 if len(colour) == 3 else colour
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("way", ["light", "dark"])
+def test_every_word_can_be_read(way: str) -> None:
+    """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for what shows the focus."""
+    sheet = (static.FOLDER / "portal.css").read_text()
+    light, dark = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): #(\w+);", light + (dark if way == "dark" else "")))
+
+    def contrast(text: str, ground: str) -> float:
+        low, high = sorted((luminance(colours[text]), luminance(colours[ground])))
+        return (high + 0.05) / (low + 0.05)
+
+    plain = [(text, ground) for text in ("ink", "quiet", "link", "bad") for ground in ("ground", "sheet", "faint")]
+    toned = [(tone, f"{tone}-ground") for tone in ("good", "bad", "working", "past", "warn")]
+    others = [("ink", "bad-ground"), ("ink", "warn-ground"), ("on-main", "main"), ("sheet", "bad"), ("warn", "sheet")]
+    too_faint = {pair: contrast(*pair) for pair in plain + toned + others if contrast(*pair) < 4.5}
+    assert too_faint == {}
+    assert all(contrast("focus", ground) >= 3 for ground in ("ground", "sheet"))

@@ -65,6 +65,7 @@ class Log {
 
   add(text) {
     if (this.waiting.push(text) === 1) requestAnimationFrame(() => this.draw());
+    if (this.waiting.length > 2 * KEPT) this.waiting.splice(0, KEPT); // nothing is drawn while the tab is hidden
   }
 
   draw() {
