@@ -25,7 +25,7 @@ class Flux:
     cluster: str = "default"
     namespace: str = "flux-system"
     source: str = "kilter"
-    decryption_secret: str = "sops-age"  # noqa: S105 - the name of a Secret, not its content
+    decryption_secret: str = ""  # none: what is encrypted cannot be applied
     interval: str = "10m0s"
     retry_interval: str = "30s"
     timeout: str = "2m0s"
@@ -34,6 +34,7 @@ class Flux:
 def kustomization(change: Change, path: str, flux: Flux) -> dict[str, Any]:
     """Return the Flux Kustomization of one env (DP-Q16): its path, its namespace, and its own service account."""
     slot = Slot(change.org, change.app, change.env)
+    decryption = {"provider": "sops", "secretRef": {"name": flux.decryption_secret}}
     return {
         "apiVersion": API,
         "kind": "Kustomization",
@@ -53,7 +54,7 @@ def kustomization(change: Change, path: str, flux: Flux) -> dict[str, Any]:
             "sourceRef": {"kind": "GitRepository", "name": flux.source},
             "serviceAccountName": change.namespace,
             "targetNamespace": change.namespace,
-            "decryption": {"provider": "sops", "secretRef": {"name": flux.decryption_secret}},
+            **({"decryption": decryption} if flux.decryption_secret else {}),
         },
     }
 

@@ -21,7 +21,7 @@ class Flux:
 
     namespace: str = "flux-system"
     source: str = "kilter"
-    decryption_secret: str = "sops-age"  # noqa: S105 - the name of a Secret
+    decryption_secret: str = ""
     role: str = "kilter-env"
 
 

@@ -72,10 +72,16 @@ def test_flux_applies_an_env_as_its_own_account_into_its_own_namespace() -> None
         "sourceRef": {"kind": "GitRepository", "name": "kilter"},
         "serviceAccountName": "acme-shop-prod",
         "targetNamespace": "acme-shop-prod",
-        "decryption": {"provider": "sops", "secretRef": {"name": "sops-age"}},
     }
     assert points_at(laid.files[laid.pointer].encode(), CHANGE)
     assert not points_at(laid.files[laid.pointer].encode(), named(app="other"))
+
+
+@pytest.mark.requirement("DP-Q16")
+def test_flux_opens_what_is_encrypted_where_it_has_a_key() -> None:
+    laid = lay_out(CHANGE, Flux(decryption_secret="sops-age"))
+    found = yaml.safe_load(laid.files[laid.pointer])
+    assert found["spec"]["decryption"] == {"provider": "sops", "secretRef": {"name": "sops-age"}}
 
 
 def test_the_receipt_holds_the_id_that_git_gives_each_file() -> None:

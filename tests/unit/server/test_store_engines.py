@@ -112,3 +112,16 @@ def test_connections_that_the_database_cut_are_made_anew(store: Store) -> None:
     with pytest.raises(Unavailable):
         store(lambda tx: tx.rows(cut))
     assert [store(migrate) for _ in range(8)] == [max(files())] * 8
+
+
+def test_a_schema_with_the_name_of_the_role_hides_nothing(store: Store) -> None:
+    """The operator keeps its fence in a schema `kilter` of the same database, which the role `kilter` owns."""
+    if isinstance(store.engine, SqliteEngine):
+        pytest.skip("a file has no schemas")
+    store(lambda tx: tx.execute("CREATE SCHEMA IF NOT EXISTS AUTHORIZATION CURRENT_USER"))
+    store(deploys.accept, order(), NOON)
+    store(migrate)
+    assert len(store(environments.projects_after, "", "", 10)) == 1
+    store(lambda tx: tx.execute("CREATE TABLE kilter_probe (n INTEGER)"))
+    found = store(lambda tx: tx.rows("SELECT schemaname FROM pg_tables WHERE tablename = 'kilter_probe'"))
+    assert [row["schemaname"] for row in found] == ["public"]

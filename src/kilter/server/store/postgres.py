@@ -15,8 +15,11 @@ from kilter.server.store.engine import P, R, Row, Tx, Value
 from kilter.server.store.migrate import migrate
 
 THREADS = 8
-# Nobody waits for ever behind a stuck transaction; in milliseconds.
-OPTIONS = "-c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+# PostgreSQL looks first into a schema that bears the role's name: such a one, made later, would hide our tables.
+# And nobody waits for ever behind a stuck transaction; in milliseconds.
+OPTIONS = (
+    "-c search_path=public -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+)
 Connection = psycopg.Connection[dict[str, Any]]
 
 
