@@ -73,14 +73,19 @@ class Client:
         return self._send("GET", path, query=query).text
 
     @contextmanager
-    def stream(self, path: str, last: str = "", **query: str) -> Iterator[Iterator[str]]:
-        """Open a stream and give its lines; `last` is the number of the last event that was seen."""
+    def stream(
+        self, path: str, last: str = "", silence: float = SILENCE, query: Mapping[str, str] | None = None
+    ) -> Iterator[Iterator[str]]:
+        """Open a stream and give its lines; `last` is the number of the last event that was seen.
+
+        Raises Unreachable after `silence` seconds without a line.
+        """
         import httpx2
 
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
-        limits = httpx2.Timeout(CONNECT, read=SILENCE)
+        limits = httpx2.Timeout(CONNECT, read=silence)
         try:
-            with self._open().stream("GET", path, params=query, headers=headers, timeout=limits) as answer:
+            with self._open().stream("GET", path, params=query or None, headers=headers, timeout=limits) as answer:
                 if answer.status_code >= 400:
                     answer.read()
                     raise self._error(answer)

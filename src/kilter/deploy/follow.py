@@ -1,13 +1,14 @@
 """Following an accepted deploy to its end, through lost connections, and the last proof: an answer from outside."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
 from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
 from kilter.api.kilterapp_status import Failure
-from kilter.deploy.client import Client, events, http_client
+from kilter.deploy.client import SILENCE, Client, events, http_client
 from kilter.errors import Busy, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
@@ -43,17 +44,23 @@ class Follower:
             time.sleep(RETRY)
 
     def _read(self) -> DoneEvent | None:
-        with self.client.stream(f"/v1/deploys/{self.deploy_id}/events", last=self.seen) as lines:
-            for told in events(lines):
+        silence = min(SILENCE, max(1.0, self.limit - time.monotonic()))
+        with self.client.stream(f"/v1/deploys/{self.deploy_id}/events", last=self.seen, silence=silence) as lines:
+            for told in events(self._timely(lines)):
                 self.seen = told.id or self.seen
                 event = msgspec.json.decode(told.data, type=Event)
                 if isinstance(event, DoneEvent):
                     self._end_phase()
                     return event
                 self._tell(event)
-                if time.monotonic() > self.limit:
-                    raise self._timed_out()
         return None
+
+    def _timely(self, lines: Iterator[str]) -> Iterator[str]:
+        """Pass lines on until the time is up; between events, a stream has lines that only say that it lives."""
+        for line in lines:
+            if time.monotonic() > self.limit:
+                raise self._timed_out()
+            yield line
 
     def _tell(self, event: "Event") -> None:
         if isinstance(event, FailedEvent):

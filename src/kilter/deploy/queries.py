@@ -35,7 +35,7 @@ def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[
     """Yield the lines that the app's pods print; with `follow="true"` for ever."""
     path = f"{name.env_path(env)}/logs"
     if query.get("follow") == "true":
-        with client.stream(path, **query) as lines:
+        with client.stream(path, query=query) as lines:
             yield from (line.removeprefix("data: ") for line in lines if line.startswith("data: "))
         return
     yield from client.text(path, **query).splitlines()

@@ -113,6 +113,7 @@ def platform_of(settings: Settings) -> Platform:
         database=server,
         dns_namespace=settings.dns_namespace,
         metrics=settings.metrics_server,
+        trial=settings.trial,
         image_pull_secrets=(names.PULL_SECRET,) if settings.pulls_with_login else (),
     )
 

@@ -109,6 +109,7 @@ class Settings:
     registry: Registry = field(default_factory=Registry)
     dns_namespace: str = "kube-system"
     metrics_server: bool = True
+    trial: bool = False
     pull_config: str = field(default="", repr=False)
     helm: str = "helm"
     readiness_timeout: float = 900.0
@@ -142,6 +143,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         registry=_registry(reader),
         dns_namespace=reader.text("KILTER_DNS_NAMESPACE", default.dns_namespace),
         metrics_server=reader.flag("KILTER_METRICS_SERVER", default=default.metrics_server),
+        trial=reader.flag("KILTER_TRIAL", default=default.trial),
         pull_config=_pull_config(reader),
         helm=reader.text("KILTER_HELM", default.helm),
         readiness_timeout=reader.seconds("KILTER_READINESS_TIMEOUT", default.readiness_timeout),

@@ -37,6 +37,7 @@ def of_trial(wanted: Wanted, port: int) -> str:
     found = {
         "clusterDomain": wanted.domain,
         "publicPort": port,
+        "trial": True,
         "images": {"kilter": wanted.image},
         "gateway": {"service": {"type": "NodePort", "nodePorts": {"http": port}}, "anyHost": True},
         "metricsServer": {"kubeletInsecureTLS": True},

@@ -73,6 +73,12 @@ def test_the_limit_ends_the_wait_and_says_how_to_go_on() -> None:
     assert "d-1" in caught.value.what
 
 
+def test_a_stream_that_only_says_that_it_lives_is_left_when_the_time_is_up() -> None:
+    with serving(**{PATH: [(200, ": alive\n\n" * 3)]}) as table, pytest.raises(TimedOut):
+        follow(table, Recorder(), limit=0.0)
+    assert len(table.asked) == 1
+
+
 @pytest.mark.requirement("DP-8", "DP-10")
 def test_only_an_answer_of_the_new_release_counts() -> None:
     old, new = ({"_headers": {"kilter-release": name}} for name in ("d-0", "d-1"))

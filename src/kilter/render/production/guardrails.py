@@ -4,7 +4,7 @@ A shared cluster has floors that no project can switch off: the rights of contai
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -34,6 +34,7 @@ ROWS: Mapping[str, Row] = {
     "staging": Row(2, "100m", "500m", "256Mi"),
     "prod": Row(3, "250m", "1000m", "512Mi"),
 }
+TRIAL_CPU = "10m"  # so that everything that production asks for has room on one developer's machine
 OF_CLASS: Mapping[EnvClass, str] = {"protected": "prod", "standard": "staging", "ephemeral": "dev"}
 
 
@@ -75,17 +76,25 @@ class Guardrails:
         return min(self.min_available, pods - 1) if pods > 1 else 0
 
 
-def guardrails(release: AppRelease) -> Guardrails:
-    """Resolve the profile of a release. Raises BadInput for what the platform does not let a project switch off."""
+def guardrails(release: AppRelease, *, trial: bool = False) -> Guardrails:
+    """Resolve the profile of a release; on a trial platform without a claim to processors, and without autoscaling.
+
+    Raises BadInput for what the platform does not let a project switch off.
+    """
     profile = release.profile
     sort = release.env if release.env in ROWS else OF_CLASS[release.env_class]
     overlay = _overlay(profile, release.env, sort)
     replicas = overlay.replicas or ROWS[sort].replicas
+    scaled = _autoscale(profile, replicas)
+    row = ROWS[sort]
+    if trial:
+        row = replace(row, cpu_request=TRIAL_CPU)
+        replicas, scaled = (scaled.min or replicas) if scaled else replicas, None
     return Guardrails(
-        row=ROWS[sort],
+        row=row,
         overlay=overlay,
         replicas=replicas,
-        autoscale=_autoscale(profile, replicas),
+        autoscale=scaled,
         min_available=_min_available(profile),
         security=_security(profile),
         network=_network(profile),

@@ -89,7 +89,7 @@ class DatabaseServer(Part, frozen=True, kw_only=True):
 class Platform(Part, frozen=True, kw_only=True):
     """The shared cluster. `metrics` tells whether a metrics-server is there, which the autoscaler needs.
 
-    `port` is that of public addresses, 0 for the scheme's own.
+    `port` is that of public addresses, 0 for the scheme's own; `trial` means one developer's machine.
     """
 
     domain: str
@@ -99,6 +99,7 @@ class Platform(Part, frozen=True, kw_only=True):
     database: DatabaseServer | None = None
     dns_namespace: str = "kube-system"
     metrics: bool = True
+    trial: bool = False
     image_pull_secrets: tuple[str, ...] = ()
 
 

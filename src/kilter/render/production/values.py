@@ -19,7 +19,7 @@ Values = dict[str, object]
 def values(release: AppRelease, platform: Platform, bound: Sequence[Binding]) -> Values:
     """Return the chart's values; they hold no secret. Raises BadInput for a release that cannot be rendered."""
     check(release)
-    guards = guardrails(release)
+    guards = guardrails(release, trial=platform.trial)
     web = _web(release, platform, guards, bound)
     found: Values = {
         "org": release.org,

@@ -157,3 +157,12 @@ def test_a_request_written_for_the_app_says_nothing_about_a_process_with_its_own
 def test_monitoring_is_known_only_when_it_is_set() -> None:
     assert guardrails(release()).monitoring == ""
     assert guardrails(release(profile=Profile(monitoring=Monitoring()))).monitoring == "monitoring"
+
+
+def test_on_a_trial_platform_production_has_all_its_pods_and_next_to_no_claim_to_processors() -> None:
+    found = guardrails(release(env="prod"), trial=True)
+    assert (found.replicas, found.fewest, found.autoscale) == (3, 3, None)
+    assert found.resources(None)["requests"] == {"cpu": "10m", "memory": "256Mi"}
+    assert found.resources(None)["limits"] == guardrails(release(env="prod")).resources(None)["limits"]
+    written = Profile(autoscale=Autoscale(min=4))
+    assert guardrails(release(env="prod", profile=written), trial=True).fewest == 4
