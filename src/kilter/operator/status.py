@@ -138,12 +138,22 @@ def _failure(target: Target, walk: Walk) -> Failure | None:
             object=verdict.object,
             log_tail=walk.log_tail,
         )
+    if (known := _standing(target, stopped)) is not None:
+        return known
     if deadline is None or target.settled or target.now < deadline:
         return None
     started = target.app.status.provisioned_at or deadline
     limit = human_duration((deadline - started).total_seconds())
     said = f"not Ready within {limit}: {verdict.message}; it becomes Ready as soon as that holds"
     return Failure(phase=stopped.phase, reason="DeadlineExceeded", message=said)
+
+
+def _standing(target: Target, stopped: Walked) -> Failure | None:
+    """Return the failure that stands until the deploy comes further; a container that starts anew has mended nothing."""
+    status = target.app.status
+    if status.phase != "Failed" or status.failure is None or target.settled:
+        return None
+    return status.failure if PHASES.index(stopped.phase) <= PHASES.index(status.failure.phase) else None
 
 
 def _conditions(target: Target, walk: Walk, failure: Failure | None) -> tuple[Condition, ...]:

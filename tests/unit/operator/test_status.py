@@ -1,0 +1,47 @@
+"""What status says of a deploy, from what it said and what the steps found."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from unit.operator.test_steps import target
+
+from kilter.api.kilterapp_status import Failure, Status
+from kilter.operator.status import Walk, Walked, advanced
+from kilter.operator.steps.base import Done, Failed, Target, Wait
+
+CRASH = Failed("CrashLoop", "the container app ends again and again", "Pod shop-1")
+ORDER = ("Reconciled", "RouteReady")
+
+
+def walked(asked: Target, *verdicts: Any) -> Status:
+    """Take one look; a verdict per step, Reconciling first and RollingOut after it."""
+    phases = (("Reconciling", "Reconciled"), ("RollingOut", "RouteReady"))
+    steps = [Walked(*place, verdict) for place, verdict in zip(phases, verdicts, strict=False)]  # type: ignore[arg-type]
+    complete = len(steps) == len(phases) and all(isinstance(verdict, Done) for verdict in verdicts)
+    return advanced(asked, Walk(steps, ORDER, complete), fence=1)  # type: ignore[arg-type]
+
+
+def after(asked: Target, status: Status) -> Target:
+    return Target(msgspec.structs.replace(asked.app, status=status), asked.settings, asked.now)
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_what_failed_stays_failed_while_its_container_is_only_started_again() -> None:
+    asked = target()
+    failed = walked(asked, Done("applied"), CRASH)
+    assert failed.phase == "Failed"
+    between = walked(after(asked, failed), Done("applied"), Wait("RollingOut", "1 of 3 pods are made", 5.0))
+    assert (between.phase, between.failure) == ("Failed", failed.failure)
+    assert isinstance(between.failure, Failure)
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_what_failed_goes_on_once_it_comes_further_and_is_ready_when_it_answers() -> None:
+    asked = target()
+    failed = walked(asked, Failed("BuildFailed", "Flux could not apply the release", "Kustomization x"))
+    further = walked(after(asked, failed), Done("applied"), Wait("RollingOut", "1 of 3 pods are made", 5.0))
+    assert (further.phase, further.failure) == ("RollingOut", None)
+    crashed = walked(asked, Done("applied"), CRASH)
+    ready = walked(after(asked, crashed), Done("applied"), Done("the release answers"))
+    assert (ready.phase, ready.failure) == ("Ready", None)
