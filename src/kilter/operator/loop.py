@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kilter.api import kilterapp
@@ -71,10 +72,10 @@ class Loop:
             self._wake.clear()
             due = self.queue.next_due()
             wait = None if due is None else max(0.0, due - time.monotonic())
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with what it waits for.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
 
     def _look(self, key: str) -> Again:
         """Look at one key, in a thread. One that cannot be handled keeps no other from being handled (O3)."""
