@@ -20,6 +20,7 @@ from kilter.tools.provision import provide
 from kilter.tools.versions import KIND, NODE_IMAGE
 
 from .apiserver import CONTROLLERS, ApiServer, binaries
+from .pretend import FolderGit, Pretend, clear, install
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,15 @@ def api() -> Iterator[ApiServer]:
         pytest.skip("no API server: `make testbed` compiles one, or KILTER_TEST_KUBERNETES names a folder")
     with ApiServer(programs, CONTROLLERS) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def platform(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pretend]:
+    """What a cluster without nodes lacks, played, with a Git folder of the module's own; KilterApps go at the end."""
+    install(api)
+    with Pretend(api, FolderGit(tmp_path_factory.mktemp("git"))) as pretend:
+        yield pretend
+    clear(api)
 
 
 @pytest.fixture(scope="session")

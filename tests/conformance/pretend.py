@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import yaml
 
@@ -25,9 +26,11 @@ from kilter.api.kilterapp import Spec
 from kilter.errors import Busy, Failed
 from kilter.operator import kinds
 from kilter.operator.effects import Change
+from kilter.operator.gateway import Prober
 from kilter.operator.kinds import Kind
 from kilter.operator.lease import Fence
 from kilter.operator.publications import Receipt
+from kilter.operator.settings import Gateway
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed
 from kilter.render import names
@@ -73,6 +76,16 @@ def install(api: ApiServer) -> None:
     api.retried("GET", kinds.APP.path("kilter-apps"))
 
 
+def clear(api: ApiServer) -> None:
+    """Remove what operators look at, as if no operator and no Flux had ever been there."""
+    for kind, space in ((kinds.APP, "kilter-apps"), (kinds.KUSTOMIZATION, FLUX)):
+        for each in api.retried("GET", kind.path(space))["items"]:
+            path = kind.path(space, each["metadata"]["name"])
+            with suppress(urllib.error.HTTPError):  # it may be going already
+                api.request("PATCH", path, {"metadata": {"finalizers": None}}, "merge-patch+json")
+                api.request("DELETE", path)
+
+
 @dataclass
 class FolderGit:
     """A repository as a folder; every commit is the whole tree. The writer of one leader, when opened with a fence."""
@@ -101,6 +114,9 @@ class FolderGit:
         """Tell whether a commit came before a revision."""
         history = self.state()["history"]
         return commit in history and revision in history and history.index(commit) <= history.index(revision)
+
+    def close(self) -> None:
+        """Do nothing: every change was written at once."""
 
     def state(self) -> Thing:
         """Return fence, history and the newest tree."""
@@ -166,7 +182,11 @@ def render(spec: Spec, observed: Observed) -> Rendered:
             "replicas": 1,
             "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": select},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            # With time to end, the controller of namespaces would wait 16 seconds before it looks at a namespace again.
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+            },
         },
     }
     service = {
@@ -192,7 +212,17 @@ PATHS = {
     "Deployment": kinds.DEPLOYMENT,
     "Service": Kind("v1", "Service", "services"),
     "HTTPRoute": kinds.HTTP_ROUTE,
+    "NetworkPolicy": kinds.NETWORK_POLICY,
+    "ServiceAccount": kinds.SERVICE_ACCOUNT,
+    "StatefulSet": Kind("apps/v1", "StatefulSet", "statefulsets"),
 }
+
+
+class Git(Protocol):
+    """What the played Flux reads."""
+
+    def state(self) -> Thing:
+        """Return `history`, oldest first, and `tree`: by folder, by file name, the text of each object."""
 
 
 @dataclass
@@ -200,11 +230,11 @@ class Pretend:
     """Flux, kubelet and Gateway on one thread; `pod_state` says what becomes of a pod, by the deploy it belongs to."""
 
     api: ApiServer
-    git: FolderGit
+    git: Git
     pod_state: dict[str, str] = field(default_factory=dict)  # deploy → "crash", "no-image", "pending"; else it runs
     flux_works: bool = True
     _stop: threading.Event = field(default_factory=threading.Event)
-    _applied: dict[str, tuple[str, list[tuple[str, str]]]] = field(default_factory=dict)
+    _applied: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # by name: commit, texts of the objects
 
     def __enter__(self) -> Self:
         outer = self
@@ -238,6 +268,10 @@ class Pretend:
             thread.join(20)
         self._server.server_close()
 
+    def gateway(self) -> Prober:
+        """Return what asks the played Gateway."""
+        return Prober(Gateway(self.url))
+
     def _answer(self, host: str) -> tuple[int, str]:
         release = self._routes.get(host)
         return (200, release) if release else (404, "")
@@ -263,20 +297,22 @@ class Pretend:
                 self._patch(kinds.KUSTOMIZATION, FLUX, metadata["name"], finalizers)
             if path not in state["tree"] or self._applied.get(metadata["name"], ("",))[0] == state["history"][-1]:
                 continue
-            things = [yaml.safe_load(text) for _, text in sorted(state["tree"][path].items())]
-            for thing in things:
-                kind = PATHS[thing["kind"]]
-                self.api.apply(kind.path(space, thing["metadata"]["name"]), thing, "kustomize-controller")
-            self._prune(metadata, space, [(thing["kind"], thing["metadata"]["name"]) for thing in things])
+            texts = [text for _, text in sorted(state["tree"][path].items())]
+            if self._applied.get(metadata["name"], ("", ()))[1] != texts:
+                things = [yaml.safe_load(text) for text in texts]
+                for thing in things:
+                    kind = PATHS[thing["kind"]]
+                    self.api.apply(kind.path(space, thing["metadata"]["name"]), thing, "kustomize-controller")
+                self._prune(metadata, space, things)
             revision = f"main@sha1:{state['history'][-1]}"
             self._status(kinds.KUSTOMIZATION, FLUX, metadata["name"], applied(metadata["generation"], revision))
-            self._applied[metadata["name"]] = (
-                state["history"][-1],
-                [(t["kind"], t["metadata"]["name"]) for t in things],
-            )
+            self._applied[metadata["name"]] = (state["history"][-1], texts)
 
-    def _prune(self, metadata: Thing, space: str, kept: list[tuple[str, str]]) -> None:
-        for kind, name in self._applied.get(metadata["name"], ("", []))[1]:
+    def _prune(self, metadata: Thing, space: str, things: list[Thing]) -> None:
+        kept = [(thing["kind"], thing["metadata"]["name"]) for thing in things]
+        for text in self._applied.get(metadata["name"], ("", []))[1]:
+            before = yaml.safe_load(text)
+            kind, name = before["kind"], before["metadata"]["name"]
             if (kind, name) not in kept:
                 with suppress(urllib.error.HTTPError):
                     self.api.request("DELETE", PATHS[kind].path(space, name))
@@ -356,6 +392,10 @@ def pod_status(wanted: str, name: str) -> Thing:
         "message": f"made to {wanted}",
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": [{"type": "Ready", "status": str(running)}, {"type": "ContainersReady", "status": str(running)}],
+        # Without a time, no pod is ever available for as long as a Deployment may ask for (`minReadySeconds`).
+        "conditions": [
+            {"type": each, "status": str(running), "lastTransitionTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+            for each in ("Ready", "ContainersReady")
+        ],
         "containerStatuses": [] if wanted == "pending" else [container],
     }

@@ -30,6 +30,11 @@ class SilentProxy:
         self._thread.join(10)
         self._loop.close()
 
+    @property
+    def url(self) -> str:
+        """Where clients of an API server behind it go."""
+        return f"https://127.0.0.1:{self.port}"
+
     def drop(self) -> None:
         """Break every open connection."""
         asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result(10)

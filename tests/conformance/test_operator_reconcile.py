@@ -3,9 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,21 +15,12 @@ from kilter.operator import kinds
 from kilter.operator.lease import Times
 from kilter.operator.program import Operator, Seams
 from kilter.operator.settings import Gateway, Settings
+from kilter.operator.steps import publish
 from kilter.operator.watch import Limits
 
 from .apiserver import ApiServer
-from .pretend import FolderGit, Pretend, install, render
-
-SOON = 60.0
-IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
-Thing = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def platform(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pretend]:
-    install(api)
-    with Pretend(api, FolderGit(tmp_path_factory.mktemp("git"))) as pretend:
-        yield pretend
+from .kilter_apps import SOON, conditions, deploy, gone, kilter_app, phase, status, there, until
+from .pretend import Pretend, render
 
 
 class Running:
@@ -84,51 +76,6 @@ def operator(platform: Pretend) -> Iterator[Running]:
         yield running
 
 
-def deploy(api: ApiServer, app: str, number: int = 1, **spec: Any) -> str:
-    """Apply a KilterApp as kilter-server does; returns the deploy's id."""
-    name, deploy_id = f"acme-{app}-dev", f"{app}-{number}"
-    wanted = {
-        "org": "acme",
-        "app": app,
-        "env": "dev",
-        "class": "ephemeral",
-        "deployId": deploy_id,
-        "sequence": number,
-        "actor": "mia",
-        "image": IMAGE,
-        "port": 8080,
-    }
-    metadata = {"name": name, "namespace": "kilter-apps"}
-    thing = {"apiVersion": kinds.APP.api_version, "kind": "KilterApp", "metadata": metadata, "spec": wanted | spec}
-    api.apply(kinds.APP.path("kilter-apps", name), thing, "kilter-server")
-    return deploy_id
-
-
-def kilter_app(api: ApiServer, app: str) -> Thing:
-    found: Thing = api.request("GET", kinds.APP.path("kilter-apps", f"acme-{app}-dev"))
-    return found
-
-
-def status(api: ApiServer, app: str) -> Thing:
-    return kilter_app(api, app).get("status") or {}
-
-
-def until(api: ApiServer, app: str, condition: Callable[[Thing], object], seconds: float = SOON) -> Thing:
-    limit = time.monotonic() + seconds
-    while not condition(found := status(api, app)):
-        assert time.monotonic() < limit, f"still {found}"
-        time.sleep(0.1)
-    return found
-
-
-def phase(wanted: str, deploy_id: str) -> Callable[[Thing], bool]:
-    return lambda found: found.get("phase") == wanted and found.get("deployId") == deploy_id
-
-
-def conditions(found: Thing) -> dict[str, str]:
-    return {each["type"]: each["status"] for each in found["conditions"]}
-
-
 @pytest.mark.requirement("DP-14", "DP-18", "DP-21", "DP-24")
 def test_a_deploy_becomes_ready_step_by_step_and_every_phase_is_on_record(
     api: ApiServer, platform: Pretend, operator: Running
@@ -150,7 +97,168 @@ def test_a_deploy_becomes_ready_step_by_step_and_every_phase_is_on_record(
 def test_an_app_that_is_ready_costs_the_api_server_nothing(api: ApiServer, operator: Running) -> None:
     deploy_id = deploy(api, "calm")
     until(api, "calm", phase("Ready", deploy_id))
-    time.sleep(2.0)
+    time.sleep(1.0)
     before = kilter_app(api, "calm")["metadata"]["resourceVersion"]
-    time.sleep(3.0)
+    time.sleep(2.0)
     assert kilter_app(api, "calm")["metadata"]["resourceVersion"] == before
+
+
+@pytest.mark.requirement("DP-48", "DP-Q45", "DP-Q50")
+@pytest.mark.parametrize(("fate", "reason"), [("crash", "CrashLoop"), ("no-image", "ImagePullFailed")])
+def test_a_release_that_cannot_start_fails_at_once_and_the_one_before_serves_on(
+    api: ApiServer, platform: Pretend, operator: Running, fate: str, reason: str
+) -> None:
+    app = f"brave-{fate}"
+    until(api, app, phase("Ready", deploy(api, app)))
+    platform.pod_state[f"{app}-2"] = fate
+    began = time.monotonic()
+    deploy_id = deploy(api, app, 2)
+    found = until(api, app, phase("Failed", deploy_id))
+    assert time.monotonic() - began < 10.0
+    assert found["failure"]["reason"] == reason
+    assert found["failure"]["phase"] == "RollingOut"
+    assert found["failure"]["object"].startswith(f"Pod {app}-")
+    assert found["lastGoodRelease"]["number"] == 1
+    assert found["release"]["number"] == 2
+    deployment = api.request("GET", kinds.DEPLOYMENT.path(f"acme-{app}-dev", app))
+    assert deployment["status"]["readyReplicas"] == 1
+    del platform.pod_state[f"{app}-2"]
+    assert until(api, app, phase("Ready", deploy_id))["lastGoodRelease"]["number"] == 2
+
+
+@pytest.mark.requirement("F33")
+def test_without_flux_nothing_is_applied_past_it_and_the_wait_says_since_when(
+    api: ApiServer, platform: Pretend, operator: Running
+) -> None:
+    platform.flux_works = False
+    try:
+        deploy_id = deploy(api, "patient")
+        found = until(api, "patient", phase("Reconciling", deploy_id))
+        time.sleep(1.5)
+        reconciled = next(each for each in found["conditions"] if each["type"] == "Reconciled")
+        assert reconciled["message"].startswith("waiting for Flux to apply ")
+        assert api.request("GET", kinds.DEPLOYMENT.path("acme-patient-dev"))["items"] == []
+    finally:
+        platform.flux_works = True
+    until(api, "patient", phase("Ready", deploy_id))
+
+
+@pytest.mark.requirement("DP-Q40")
+def test_a_deadline_that_passes_is_a_failure_until_the_release_becomes_ready_after_all(
+    api: ApiServer, platform: Pretend, operator: Running
+) -> None:
+    platform.pod_state["slow-1"] = "pending"
+    deploy_id = deploy(api, "slow", timeouts={"ready": "3s"})
+    found = until(api, "slow", phase("Failed", deploy_id), 15)
+    assert found["failure"]["reason"] == "DeadlineExceeded"
+    assert found["failure"]["message"].startswith("not Ready within 3.0s: slow: 0 of 1 pods are ready")
+    del platform.pod_state["slow-1"]
+    assert "failure" not in until(api, "slow", phase("Ready", deploy_id))
+
+
+@pytest.mark.requirement("F32")
+def test_a_deploy_that_git_does_not_take_is_not_published_and_goes_on_when_git_is_back(
+    api: ApiServer, platform: Pretend, operator: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "RETRY", timedelta(seconds=1))
+    until(api, "gitless", phase("Ready", deploy(api, "gitless")))
+    broken = platform.git.folder / "broken"
+    broken.touch()
+    try:
+        deploy_id = deploy(api, "gitless", 2)
+        found = until(api, "gitless", lambda each: conditions(each)["Published"] == "False")
+        assert found["phase"] == "Publishing"
+        assert found["release"]["number"] == 1
+    finally:
+        broken.unlink()
+    until(api, "gitless", phase("Ready", deploy_id))
+    writes = [write for write in platform.git.state()["writes"] if write[0] == "apps/acme/gitless/dev"]
+    assert [write[1] for write in writes] == ["gitless-1", "gitless-2"]
+
+
+@pytest.mark.requirement("O2", "O4")
+def test_a_namespace_of_somebody_else_is_refused_and_left_alone(api: ApiServer, operator: Running) -> None:
+    metadata = {"name": "acme-taken-dev", "labels": {"team": "others"}}
+    api.request("POST", "/api/v1/namespaces", {"metadata": metadata})
+    found = until(api, "taken", phase("Failed", deploy(api, "taken")))
+    assert found["failure"]["reason"] == "NamespaceTaken"
+    assert found["failure"]["message"] == (
+        "acme/taken/dev needs the namespace acme-taken-dev, which was not made by kilter"
+    )
+    left = api.request("GET", "/api/v1/namespaces/acme-taken-dev")
+    assert left["metadata"]["labels"] == {"team": "others", "kubernetes.io/metadata.name": "acme-taken-dev"}
+    api.request("DELETE", kinds.APP.path("kilter-apps", "acme-taken-dev"))
+    gone(api, "taken")
+    assert "deletionTimestamp" not in api.request("GET", "/api/v1/namespaces/acme-taken-dev")["metadata"]
+
+
+@pytest.mark.requirement("O4", "O8")
+def test_what_others_change_of_the_namespace_comes_back_and_is_said(api: ApiServer, operator: Running) -> None:
+    until(api, "walled", phase("Ready", deploy(api, "walled")))
+    space = "/api/v1/namespaces/acme-walled-dev"
+    enforce = "pod-security.kubernetes.io/enforce"
+    changed = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "acme-walled-dev"}}
+    changed["metadata"]["labels"] = {enforce: "privileged"}  # type: ignore[index]
+    api.apply(space, changed, "kubectl-label")
+    policy = kinds.NETWORK_POLICY.path("acme-walled-dev", "deny.kilter.dev")
+    api.request("DELETE", policy)
+    limit = time.monotonic() + SOON
+    while api.request("GET", space)["metadata"]["labels"][enforce] != "restricted" or not there(api, policy):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    found = until(api, "walled", lambda each: each.get("warnings"))
+    assert "kubectl-label" in found["warnings"][0]
+    assert found["phase"] == "Ready"
+
+
+def test_what_this_release_cannot_do_is_refused_before_anything_is_made(api: ApiServer, operator: Running) -> None:
+    found = until(api, "eager", phase("Failed", deploy(api, "eager", migration={"run": True}, seeds={"run": True})))
+    assert found["failure"]["phase"] == "Preflight"
+    assert found["failure"]["reason"] == "NotYet"
+    assert "`migration`, `seeds`" in found["failure"]["message"]
+    assert not there(api, "/api/v1/namespaces/acme-eager-dev")
+
+
+@pytest.mark.requirement("DP-50", "DP-51")
+def test_an_internal_app_is_ready_without_a_route(api: ApiServer, operator: Running) -> None:
+    found = until(api, "inner", phase("Ready", deploy(api, "inner", public=False)))
+    assert "url" not in found
+    assert found["internalUrl"] == "http://inner.acme-inner-dev.svc:8080"
+
+
+@pytest.mark.requirement("DP-Q25", "F37")
+def test_a_deleted_environment_leaves_nothing_and_touches_no_other(
+    api: ApiServer, platform: Pretend, operator: Running
+) -> None:
+    until(api, "kept", phase("Ready", deploy(api, "kept")))
+    until(api, "leaving", phase("Ready", deploy(api, "leaving")))
+    api.request("DELETE", kinds.APP.path("kilter-apps", "acme-leaving-dev"))
+    gone(api, "leaving")
+    assert not there(api, "/api/v1/namespaces/acme-leaving-dev")
+    assert not there(api, kinds.KUSTOMIZATION.path("flux-system", "acme-leaving-dev"))
+    assert not there(api, kinds.SERVICE_ACCOUNT.path("flux-system", "acme-leaving-dev"))
+    assert "apps/acme/leaving/dev" not in platform.git.state()["tree"]
+    assert status(api, "kept")["phase"] == "Ready"
+    assert there(api, "/api/v1/namespaces/acme-kept-dev")
+    until(api, "leaving", phase("Ready", deploy(api, "leaving")))
+
+
+@pytest.mark.requirement("O3")
+def test_a_poison_object_fails_alone(api: ApiServer, operator: Running) -> None:
+    """An object from the time of an older CRD: the server keeps it, and this operator cannot read it."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kilterapps.kilter.dev"
+    crd = api.request("GET", path)
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    loose = {"versions": [crd["spec"]["versions"][0] | {"schema": {"openAPIV3Schema": schema}}]}
+    api.request("PATCH", path, {"spec": loose}, "merge-patch+json")
+    try:
+        thing = {"apiVersion": kinds.APP.api_version, "kind": "KilterApp", "spec": {"sequence": "many"}}
+        thing["metadata"] = {"name": "acme-poison-dev", "namespace": "kilter-apps"}
+        api.retried("POST", kinds.APP.path("kilter-apps"), thing, passing=[422])
+        found = until(api, "poison", lambda each: each.get("phase") == "Failed")
+        assert found["failure"]["reason"] == "Unreadable"
+        until(api, "healthy", phase("Ready", deploy(api, "healthy")))
+        api.request("DELETE", kinds.APP.path("kilter-apps", "acme-poison-dev"))
+        gone(api, "poison")
+    finally:
+        api.request("PATCH", path, {"spec": {"versions": crd["spec"]["versions"]}}, "merge-patch+json")

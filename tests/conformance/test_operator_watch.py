@@ -143,7 +143,7 @@ def test_a_connection_that_falls_silent_is_dropped_and_everything_is_listed_anew
 ) -> None:
     async def main() -> None:
         with SilentProxy(api.port) as proxy:
-            async with watching(api, space, url=f"https://127.0.0.1:{proxy.port}", silence=2.0) as watched:
+            async with watching(api, space, url=proxy.url, silence=2.0) as watched:
                 proxy.silent.set()
                 put(api, space, "unheard", a="1")
                 await asyncio.sleep(1.0)
@@ -159,7 +159,7 @@ def test_a_connection_that_falls_silent_is_dropped_and_everything_is_listed_anew
 def test_a_broken_connection_is_made_again_and_nothing_is_missed(api: ApiServer, kube: Kube, space: str) -> None:
     async def main() -> None:
         with SilentProxy(api.port) as proxy:
-            async with watching(api, space, url=f"https://127.0.0.1:{proxy.port}") as watched:
+            async with watching(api, space, url=proxy.url) as watched:
                 for number in range(3):
                     proxy.drop()
                     put(api, space, f"c{number}", a="1")

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import httpx2
 
+from kilter.api import kilterapp
+from kilter.api.kilterapp import KilterApp
 from kilter.errors import Busy, KilterError
 from kilter.operator import kinds, lease
 from kilter.operator.gateway import Prober
@@ -139,17 +141,17 @@ class Operator:
         for watch in watches:
             await watch.synced.wait()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._open(world))
+            group.create_task(self._open(world, loop))
             group.create_task(self._resync(loop))
             group.create_task(loop.run())
 
-    async def _open(self, world: World) -> None:
+    async def _open(self, world: World, loop: Loop) -> None:
         """Open the repository; until that is done everything but a commit goes on."""
         closed = world.publications.writer
         while True:
             try:
                 fence = world.leadership.fence()
-                world.publications.writer = await asyncio.to_thread(self.seams.open_writer, fence)
+                world.publications.open(await asyncio.to_thread(self.seams.open_writer, fence))
             except KilterError as error:
                 if isinstance(error, Busy) and not isinstance(error, Lapsed):
                     raise Deposed(error.what, why=error.why) from None
@@ -158,7 +160,14 @@ class Operator:
                     closed.why = f"the flux repository could not be opened: {error.what}"
                 await asyncio.sleep(REOPEN)
             else:
+                loop.add_all(self._unsettled())
                 return
+
+    def _unsettled(self) -> Iterable[str]:
+        """Yield what may have waited for the repository."""
+        for app in self.stores.apps.within(kilterapp.NAMESPACE):
+            if not (isinstance(app, KilterApp) and app.status.phase == "Ready"):
+                yield app.metadata.name
 
     async def _resync(self, loop: Loop) -> None:
         """Look at everything, at the start and from time to time: what no event told of is found all the same."""

@@ -86,6 +86,12 @@ class Publications:
             held = self._held.get(key)
         return held[1] if held is not None and held[0] == generation else NONE
 
+    def open(self, writer: Writer) -> None:
+        """Go on with a writer; what came before it was there is due at once."""
+        with self._lock:
+            self.writer = writer
+            self._held = {key: held for key, held in self._held.items() if held[1].state != "unpublished"}
+
     def submit(self, effect: Submit) -> None:
         """Hand a change in; raises Busy when another leader writes."""
         try:

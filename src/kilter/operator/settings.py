@@ -219,14 +219,14 @@ def _registry(reader: "_Reader") -> Registry:
 
 
 def _pull_config(reader: "_Reader") -> str:
-    text = reader.content("KILTER_PULL_CONFIG_FILE")
+    found = reader.content("KILTER_PULL_CONFIG_FILE")
     try:
-        good = not text or isinstance(json.loads(text), dict)
-    except ValueError:
-        good = False
-    if not good:
-        reader.faults.append("KILTER_PULL_CONFIG_FILE: it is no configuration of Docker's (JSON)")
-    return text if good else ""
+        fits = not found or isinstance(json.loads(found)["auths"], dict)
+    except (ValueError, KeyError, TypeError):
+        fits = False
+    if not fits:
+        reader.faults.append('KILTER_PULL_CONFIG_FILE must hold logins as Docker writes them: {"auths": {…}}')
+    return found
 
 
 class _Reader:

@@ -149,7 +149,7 @@ def _failure(target: Target, walk: Walk) -> Failure | None:
 
 
 def _standing(target: Target, stopped: Walked) -> Failure | None:
-    """Return the failure that stands until the deploy comes further; a container that starts anew has mended nothing."""
+    """Return the failure that stands until the deploy comes further; a container that starts anew mended nothing."""
     status = target.app.status
     if status.phase != "Failed" or status.failure is None or target.settled:
         return None

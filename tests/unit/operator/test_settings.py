@@ -66,7 +66,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
 @pytest.mark.requirement("SC-8")
 def test_no_secret_is_shown_when_settings_are_printed(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(LOGIN)
-    (tmp_path / "pull").write_text('{"auths": {"canary": {}}}')
+    (tmp_path / "pull").write_text('{"auths": {"a": {"auth": "canary"}}}')
     given = {"KILTER_DATABASE_URL_FILE": "url", "KILTER_PULL_CONFIG_FILE": "pull"}
     files = {name: str(tmp_path / file) for name, file in given.items()}
     found = from_environment(files | {"KILTER_DATABASE_HOST": "db", "KILTER_DATABASE_NAMESPACE": "dbs"})
@@ -92,6 +92,16 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="settings") as missing:
         from_environment({"KILTER_PULL_CONFIG_FILE": str(tmp_path / "none")})
     assert "none cannot be read: No such file" in missing.value.details[0]
+
+
+@pytest.mark.parametrize("text", ["canary", "[]", "{}", '{"auths": []}'])
+def test_logins_that_are_none_are_refused_at_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pull").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        from_environment({"KILTER_PULL_CONFIG_FILE": str(tmp_path / "pull")})
+    [said] = caught.value.details
+    assert "as Docker writes them" in said
+    assert "canary" not in said
 
 
 def test_an_operator_that_does_not_know_its_repository_does_not_start() -> None:
