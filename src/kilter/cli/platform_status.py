@@ -11,8 +11,9 @@ from kilter.cli.options import json_output, of_cluster
 @json_output
 @click.pass_obj
 def command(app: App, context: str, local: bool, as_json: bool) -> int:
-    """Show what is installed, and whether all of it runs; exit code 5 when something does not."""
+    """Show what is installed, and whether all of it runs; exit code 10 when something does not."""
     from kilter.cli.views import columns
+    from kilter.errors import NotReady
     from kilter.platform.status import existing, status
 
     with existing(app.machine, context, is_local=local) as target:
@@ -24,4 +25,4 @@ def command(app: App, context: str, local: bool, as_json: bool) -> int:
         rows += [(part.name, f"{part.ready}/{part.wanted}", part.image) for part in found.parts]
         head = f"{found.release} on {found.cluster} is {found.state} (revision {found.revision})"
         app.console.result("\n".join([head, f"server  {found.server}", *columns(rows)]))
-    return 0 if found.ready else 5
+    return 0 if found.ready else NotReady.exit_code

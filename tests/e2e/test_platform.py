@@ -1,0 +1,235 @@
+"""A platform from nothing to nothing, on a real cluster: installed, deployed to, broken, mended, emptied, removed.
+
+The tests run in this order, as an administrator and a developer who has a URL, a token and Docker.
+"""
+
+import json
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.trial import IMAGE, SYSTEM, Client, Trial, eventually, trial
+
+pytestmark = pytest.mark.cluster
+SHOP, SPACE = ("--project", "acme/shop", "--env", "prod"), "acme-shop-prod"
+HOST, DEV_HOST = "shop.localhost", "shop-dev.localhost"
+GREETING = "Welcome to the shop"
+BROKEN = """\nCMD ["python", "-c", "raise SystemExit('no such setting: PAYMENT_KEY')"]\n"""
+SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    with trial(tmp_path_factory.mktemp("platform")) as made:
+        yield made
+
+
+def replace(here: Trial, old: str, new: str) -> None:
+    file = here.developer.directory / "shop/greeting.py"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def release_at(here: Trial, host: str = HOST) -> str:
+    return here.ask(host)[1]
+
+
+@pytest.mark.requirement("DP-1")
+def test_one_command_makes_a_platform_and_tells_the_first_token_once(here: Trial) -> None:
+    installed = here.admin.run("platform", "install", "--local", "--image", IMAGE, "--timeout", "6m")
+    here.server = re.findall(r"answers at (\S+)", installed.out)[0]
+    here.token = re.findall(r"token +(kilter_\S+)", installed.out)[0]
+    found = here.admin.json("platform", "status", "--local")
+    assert (found["ready"], found["server"], found["revision"]) == (True, here.server, 1)
+    assert {part["name"] for part in found["parts"]} >= {"kilter-server", "kilter-operator", "kilter-git", "traefik"}
+
+
+def test_installing_again_changes_nothing_and_tells_no_token(here: Trial) -> None:
+    def pods() -> set[str]:
+        return {pod["metadata"]["uid"] for pod in here.objects("pods") if pod["metadata"]["namespace"] == SYSTEM}
+
+    before = pods()
+    again = here.admin.run("platform", "install", "--local", "--image", IMAGE)
+    assert "kilter_" not in again.out + again.err
+    assert pods() == before
+
+
+def test_every_program_runs_without_root_on_a_file_system_that_it_cannot_write(here: Trial) -> None:
+    for pod in (pod for pod in here.objects("pods") if pod["metadata"]["namespace"] == SYSTEM):
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True, pod["metadata"]["name"]
+        for container in pod["spec"]["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, pod["metadata"]["name"]
+
+
+@pytest.mark.requirement("DP-Q8")
+def test_a_developer_gets_in_with_a_token_of_the_administrators(here: Trial) -> None:
+    create = ("platform", "token", "create", "--local", "--actor", "mia", "--role", "maintainer", "--project", "acme/*")
+    token = here.admin.run(*create).out.strip()
+    here.developer.run("login", "--server", here.server, "--token", "-", stdin=token + "\n")
+    assert here.developer.json("whoami")["actor"] == "mia"
+    assert here.developer.run("login", "--server", here.server, "--token", "-", stdin="kilter_x\n", code=7)
+
+
+@pytest.mark.requirement("DP-8", "DP-9", "DP-10", "DP-21", "DP-57")
+def test_a_deploy_ends_when_the_new_release_answers_at_its_address(here: Trial) -> None:
+    result = here.developer.run("deploy", *SHOP, "--timeout", "4m")
+    assert result.out.strip() == f"http://{HOST}:{here.port}"
+    assert "answers there (200 OK)" in result.err
+    status, release, body = here.ask(HOST)
+    assert (status, GREETING in body) == (200, True)
+    assert release == here.developer.json("releases", *SHOP)["deploys"][0]["deploy_id"]
+
+
+def test_the_app_has_its_database_its_services_and_its_worker(here: Trial) -> None:
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", here.port, timeout=10)
+    headers = {"Host": f"{HOST}:{here.port}", "Content-Type": "application/json"}
+    connection.request("POST", "/orders", json.dumps({"item": "green tea", "quantity": 2}), headers)
+    placed = json.loads(connection.getresponse().read())
+    assert eventually(lambda: json.loads(here.ask(HOST, f"/orders/{placed['id']}")[2])["status"] == "handled")
+    assert "acme__shop__prod" in here.sql("SELECT datname FROM pg_database")
+
+
+@pytest.mark.requirement("SC-8", "DP-18")
+def test_nothing_secret_is_in_the_repository_and_everything_else_that_runs_is(here: Trial) -> None:
+    tree = here.git("ls-tree", "-r", "--name-only", "main")
+    assert f"clusters/default/envs/{SPACE}.yaml" in tree
+    assert not [name for name in tree if "secret" in name.lower()]
+    text = "\n".join(here.git("log", "--all", "-p"))
+    secrets = [each for each in here.objects("secrets") if each["metadata"]["namespace"] in (SPACE, SYSTEM)]
+    import base64
+
+    for secret in secrets:
+        for key, value in (secret.get("data") or {}).items():
+            word = base64.b64decode(value).decode(errors="replace").strip()
+            if len(word) >= 16 and key not in ("host", "url"):
+                assert word not in text, f"{secret['metadata']['name']}/{key}"
+
+
+def test_the_portal_shows_the_project_as_a_tile(here: Trial) -> None:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    assert chromium, "there is no chromium on PATH"
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(here.server)
+        page.get_by_label("Token").fill(here.token)
+        page.keyboard.press("Enter")
+        page.get_by_text("acme/shop").first.wait_for(timeout=15000)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "platform-tiles.png", full_page=True)
+        browser.close()
+
+
+@pytest.mark.requirement("DP-Q51")
+def test_a_change_goes_live_without_a_failed_request(here: Trial) -> None:
+    replace(here, GREETING, "The shop is open")
+    with Client(here, HOST) as client:
+        here.developer.run("deploy", *SHOP, "--timeout", "4m")
+        assert eventually(lambda: "The shop is open" in here.ask(HOST)[2])
+        time.sleep(3)
+    assert set(client.answers) == {"200"}
+    assert len(client.bodies) == 2
+    assert client.answers.total() > 100
+
+
+@pytest.mark.requirement("DP-Q45", "F31")
+def test_a_broken_release_fails_with_its_own_words_while_the_old_one_serves_on(here: Trial) -> None:
+    dockerfile = here.developer.directory / "Dockerfile"
+    whole = dockerfile.read_text()
+    dockerfile.write_text(whole + BROKEN)
+    with Client(here, HOST) as client:
+        failed = here.developer.run("deploy", *SHOP, "--timeout", "4m", code=10)
+    dockerfile.write_text(whole)
+    assert "ends again and again" in failed.err
+    assert "no such setting: PAYMENT_KEY" in failed.err
+    assert failed.seconds < 60
+    assert set(client.answers) == {"200"}
+    newest = here.developer.json("releases", *SHOP)["deploys"][0]
+    assert newest["state"] == "failed"
+    assert "ends again and again" in json.dumps(newest["failure"])
+    (tile,) = here.developer.json("apps")["projects"]
+    assert eventually(lambda: here.developer.json("apps")["projects"][0]["envs"][0]["phase"] == "Failed"), tile
+
+
+@pytest.mark.requirement("F23", "F26", "DP-Q41")
+def test_an_accepted_deploy_survives_its_client_its_server_and_its_operator(here: Trial) -> None:
+    replace(here, "The shop is open", "Survived")
+    client = here.developer.start("deploy", *SHOP, "--timeout", "4m")
+    assert client.stderr is not None
+    for line in client.stderr:
+        if "accepted as" in line:
+            break
+    client.send_signal(signal.SIGINT)
+    assert client.wait(30) == 130
+    here.kubectl(
+        "delete", "pods", "--namespace", SYSTEM, "--now", "--selector",
+        "app.kubernetes.io/name in (kilter-server, kilter-operator)",
+    )  # fmt: skip
+    assert eventually(lambda: "Survived" in here.ask(HOST)[2], 120)
+    assert eventually(lambda: here.developer.run("apps", code=None).code == 0, 60)
+    assert eventually(lambda: here.developer.json("releases", *SHOP)["deploys"][0]["state"] == "done", 60)
+
+
+@pytest.mark.requirement("DP-16", "DP-19")
+def test_the_app_runs_on_and_flux_keeps_applying_without_operator_and_server(here: Trial) -> None:
+    for name in ("kilter-operator", "kilter-server"):
+        here.kubectl("scale", "--namespace", SYSTEM, f"deployment/{name}", "--replicas=0")
+    here.kubectl("delete", "service", "shop", "--namespace", SPACE)
+    poke = f"reconcile.fluxcd.io/requestedAt={time.time()}"
+    here.kubectl("annotate", "kustomization", SPACE, "--namespace", SYSTEM, "--overwrite", poke)
+    try:
+        assert eventually(lambda: here.ask(HOST)[0] == 200, 60)
+    finally:
+        for name in ("kilter-operator", "kilter-server"):
+            here.kubectl("scale", "--namespace", SYSTEM, f"deployment/{name}", "--replicas=1")
+    assert eventually(lambda: here.developer.run("apps", code=None).code == 0, 60)
+
+
+@pytest.mark.requirement("DP-24", "DP-33")
+def test_a_second_environment_has_everything_of_its_own(here: Trial) -> None:
+    here.developer.run("deploy", "--project", "acme/shop", "--env", "dev", "--timeout", "4m")
+    assert here.ask(DEV_HOST)[0] == 200
+    assert release_at(here, DEV_HOST) != release_at(here)
+    assert json.loads(here.ask(DEV_HOST, "/orders")[2]) == []
+
+
+@pytest.mark.requirement("DP-Q25", "F37")
+def test_a_deleted_environment_leaves_nothing_and_its_neighbour_alone(here: Trial) -> None:
+    with Client(here, HOST) as client:
+        here.developer.run("env", "delete", "dev", "--project", "acme/shop", "--yes", "--timeout", "3m")
+    assert set(client.answers) == {"200"}
+    assert residue(here, "dev") == []
+    assert here.ask(DEV_HOST)[0] == 404
+
+
+def residue(here: Trial, env: str) -> list[str]:
+    """Return everything on the platform that still bears the environment's name."""
+    space = f"acme-shop-{env}"
+    kinds = ("namespaces", "kustomizations", "serviceaccounts", "kilterapps", "httproutes", "persistentvolumes")
+    found = [
+        f"{kind}/{each['metadata']['name']}"
+        for kind in kinds
+        for each in here.objects(kind)
+        if space in (each["metadata"]["name"], each["metadata"].get("namespace"))
+        or each.get("spec", {}).get("claimRef", {}).get("namespace") == space
+    ]
+    names = here.sql("SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles")
+    found += [name for name in names if name.startswith(f"acme__shop__{env}")]
+    found += [path for path in here.git("ls-tree", "-r", "--name-only", "main") if space in path or f"/{env}/" in path]
+    return found
+
+
+def test_the_trial_platform_goes_as_a_whole(here: Trial) -> None:
+    asked = here.admin.run("platform", "uninstall", "--local", code=2)
+    assert "acme/shop/prod" in asked.err
+    here.admin.run("platform", "uninstall", "--local", "--yes")
+    here.admin.run("platform", "status", "--local", code=5)
