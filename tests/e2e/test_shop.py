@@ -1,6 +1,7 @@
 """The whole life of a project, on a real cluster, through the installed kilter. The tests run in this order."""
 
 import hashlib
+import http.client
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import yaml
 from harness.cli import ROOT, Kilter, docker
 from harness.expect import Expectations
 
+from kilter.clusters.ports import has_ipv6
 from kilter.dev.documents import DOCUMENTS
 
 pytestmark = pytest.mark.cluster
@@ -255,6 +257,18 @@ def test_ports_are_bound_on_the_loopback_alone(shop: Kilter) -> None:
     published = docker("port", NODE).splitlines()
     assert published
     assert all(line.split(" -> ")[1].startswith(("127.0.0.1:", "[::1]:")) for line in published)
+
+
+@pytest.mark.requirement("NS-Q17")
+def test_the_app_answers_at_every_address_of_localhost(shop: Kilter) -> None:
+    """Browsers take `localhost` for `::1` where there is IPv6, and do not ask again elsewhere after a reset."""
+    port = int(app_address(shop).rpartition(":")[2])
+    addresses = ["127.0.0.1", *(["::1"] if has_ipv6() else [])]
+    for address in addresses:
+        connection = http.client.HTTPConnection(address, port, timeout=10)
+        connection.request("GET", "/greeting")
+        assert connection.getresponse().status == 200, address
+        connection.close()
 
 
 @pytest.mark.requirement("LC-11", "LC-Q9", "LC-Q10", "LC-15", "C17")

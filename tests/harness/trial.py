@@ -57,11 +57,13 @@ class Trial:
         inside = ("git", "--git-dir", "/data/flux.git", *arguments)
         return self.kubectl("exec", "--namespace", SYSTEM, "deployment/kilter-git", "--", *inside).splitlines()
 
-    def ask(self, host: str, path: str = "/") -> tuple[int, str, str]:
-        """Send one request to the Gateway; returns status, release and body."""
+    def ask(self, host: str, path: str = "/", order: object = None) -> tuple[int, str, str]:
+        """Send one request to the Gateway, with a JSON document if there is one; returns status, release and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET", path, headers={"Host": f"{host}:{self.port}"})
+            headers = {"Host": f"{host}:{self.port}", "Content-Type": "application/json"}
+            body = None if order is None else json.dumps(order)
+            connection.request("GET" if body is None else "POST", path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.getheader("kilter-release") or "", answer.read().decode()
         finally:

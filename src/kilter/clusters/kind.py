@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from kilter.clusters import kubeconfig, node
+from kilter.clusters import kubeconfig, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State
@@ -176,7 +176,8 @@ class KindProvider:
         return node.own(self.find(project))
 
     def _prepare(self, project: str, image: str) -> None:
-        """Make the mounted folders (the engine would make them as root) and set the mark."""
+        """Make the network, and the mounted folders (the engine would make them as root), and set the mark."""
+        network.ensure(self.runner)
         self.paths.volumes(project).mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self.paths.identity(project) / "project", f"{project}\n")
         write_whole(self._image_file(project), f"{image}\n")

@@ -1,7 +1,7 @@
 """The machine's image registry and its pull-through caches, shared by all projects.
 
 They hold content by digest only, so removing them changes no project (NS-Q4). Nodes reach them by name over Docker's
-network `kind`; the host reaches the registry alone, on the loopback.
+network `kilter`; the host reaches the registry alone, on the loopback.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kilter.clusters import network
 from kilter.errors import Busy, KilterError, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
@@ -17,9 +18,9 @@ from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.state.records import REGISTRY_PORT
 from kilter.tools import docker
+from kilter.tools.kind import NETWORK
 
 IMAGE = "docker.io/library/registry:3"
-NETWORK = "kind"
 REGISTRY = "kilter-registry"
 HOST_ADDRESS = f"localhost:{REGISTRY_PORT}"  # how the host names images that it pushes
 NODE_ADDRESS = f"{REGISTRY}:5000"  # how nodes reach the same registry
@@ -77,11 +78,10 @@ def cache_name(host: str) -> str:
 
 
 def ensure(runner: Runner, env: Mapping[str, str], progress: Progress) -> None:
-    """Make the registry and the caches run and, where Docker's network `kind` exists, reachable in it.
+    """Make the registry and the caches run, in the network of the clusters.
 
-    One question when all is well. Safe to call from several processes at once. The network is made by kind with the
-    first cluster; call again (or `join`) after that. Raises Busy when a container of that name is not kilter's; a cache
-    that cannot run is a warning, because nodes then ask the upstream itself.
+    One question when all is well. Safe to call from several processes at once. Raises Busy when a container of that
+    name is not kilter's; a cache that cannot run is a warning, because nodes then ask the upstream itself.
     """
     present = _present(runner)
     for service in services(env):
@@ -91,15 +91,6 @@ def ensure(runner: Runner, env: Mapping[str, str], progress: Progress) -> None:
             if service.role == "registry":
                 raise
             progress.warn(f"the image cache {service.name} does not run: {error.what}")
-
-
-def join(runner: Runner, env: Mapping[str, str]) -> None:
-    """Join the registry and the caches to Docker's network `kind`; those that are in it already are fine."""
-    present = _present(runner)
-    for service in services(env):
-        row = present.get(service.name)
-        if row is not None and NETWORK not in _networks(row):
-            _connect(runner, service.name)
 
 
 def write_hosts(paths: Paths, texts: Mapping[str, str]) -> None:
@@ -185,10 +176,11 @@ def _is_name_conflict(error: KilterError) -> bool:
     return any("is already in use by container" in line for line in error.details)
 
 
-def _connect(runner: Runner, name: str) -> bool:
-    """Join one container to the network; False while the network does not exist yet."""
-    answer = runner.run(docker.connect(NETWORK, name))
-    return answer.code == 0 or "already exists" in answer.stderr
+def _connect(runner: Runner, name: str) -> None:
+    """Join one container to the network, which is made for the first of them. Raises MachineLacks."""
+    if runner.run(docker.connect(NETWORK, name)).code != 0:
+        network.ensure(runner)
+        runner.run(docker.connect(NETWORK, name))  # one that is in it already is fine
 
 
 def _networks(row: Mapping[str, Any]) -> Sequence[str]:

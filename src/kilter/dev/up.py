@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kilter.clusters import engine, ports, registry
+from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
@@ -102,7 +102,6 @@ class Up:
         with warming:
             self.bring_up(provider, cluster, workspace, files["kind.yaml"])
         shared.result()
-        registry.join(self.machine.runner, self.machine.environment)
         self.make_volume_folders(workspace, files)
         commands = self.kubectl(workspace, tools["kubectl"].result())
         if cluster.exists:

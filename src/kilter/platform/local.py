@@ -54,7 +54,6 @@ def ensure(machine: Machine) -> LocalCluster:
             ports.check([allocation.base])
         with machine.progress.step("start the cluster kilter-platform"):
             provider.start(LOCAL, START_LIMIT)
-    registry.join(machine.runner, machine.environment)
     provider.wait_until_ready(LOCAL, START_LIMIT)
     return LocalCluster(provider.kubeconfig(LOCAL), allocation.base)
 

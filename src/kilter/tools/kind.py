@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kilter.proc import Command
 
+NETWORK = "kilter"  # Docker's network of the nodes
 CREATION_LIMIT = 600.0  # seconds; the pull of a node image over a slow line is part of it
 
 
@@ -47,6 +48,6 @@ def _environment(kubeconfig: Path | None) -> dict[str, str | None]:
     return {
         "KUBECONFIG": str(kubeconfig) if kubeconfig else "/dev/null",
         "KIND_EXPERIMENTAL_PROVIDER": "docker",
-        "KIND_EXPERIMENTAL_DOCKER_NETWORK": None,
+        "KIND_EXPERIMENTAL_DOCKER_NETWORK": NETWORK,
         "KIND_CLUSTER_NAME": None,
     }

@@ -68,12 +68,16 @@ def node(paths: Paths) -> Callable[..., str]:
     return described
 
 
+MAKE_NETWORK = docker.create_network("kilter", {"kilter.dev/role": "network"}).argv
+
+
 def create_command(paths: Paths) -> tuple[str, ...]:
     scratch = paths.project_data("shop") / "kubeconfig.kind"
     return kind.create("/bin/kind", "kilter-shop", config=CONFIG, kubeconfig=scratch, image=IMAGE).argv
 
 
 def provider(runner: FakeRunner, paths: Paths) -> KindProvider:
+    runner.answers = {MAKE_NETWORK: "id", **runner.answers}
     return KindProvider(runner, paths, lambda: Path("/bin/kind"))
 
 
@@ -231,7 +235,7 @@ def test_an_interrupted_creation_is_undone(paths: Paths, node: Callable[..., str
     class Interrupted(FakeRunner):
         def run(self, command: Command) -> Outcome:
             outcome = super().run(command)
-            if "create" in command.argv:
+            if command.argv == create_command(paths):
                 raise KeyboardInterrupt
             return outcome
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeRunner
 
-from kilter.clusters import registry
+from kilter.clusters import network, registry
 from kilter.errors import Busy, MachineLacks
 from kilter.proc import Outcome
 from kilter.progress import Recorder
@@ -15,7 +15,8 @@ LIST = docker.list_containers(name="^/?(kilter-registry|kilter-cache-.*)$").argv
 REGISTRY, CACHE = registry.services({})
 REMOVE = {one.name: docker.remove(one.name).argv for one in (REGISTRY, CACHE)}
 START = {one.name: docker.start(one.name).argv for one in (REGISTRY, CACHE)}
-CONNECT = {one.name: docker.connect("kind", one.name).argv for one in (REGISTRY, CACHE)}
+MAKE_NETWORK = docker.create_network("kilter", {"kilter.dev/role": "network"}).argv
+CONNECT = {one.name: docker.connect("kilter", one.name).argv for one in (REGISTRY, CACHE)}
 
 
 def run(service: registry.Service) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def run(service: registry.Service) -> tuple[str, ...]:
 def row(service: registry.Service, **changes: str) -> str:
     labels = ",".join(f"{key}={value}" for key, value in service.labels.items())
     return json.dumps(
-        {"Names": service.name, "State": "running", "Networks": "bridge,kind", "Labels": labels, **changes}
+        {"Names": service.name, "State": "running", "Networks": "bridge,kilter", "Labels": labels, **changes}
     )
 
 
@@ -49,12 +50,20 @@ def test_when_all_is_well_one_question_is_enough() -> None:
 
 
 @pytest.mark.requirement("NS-21", "NS-Q4")
-def test_what_is_missing_is_made_on_the_loopback_and_joined_where_the_network_exists() -> None:
-    no_network = Outcome(1, "", "Error response from daemon: network kind not found")
+def test_what_is_missing_is_made_on_the_loopback_and_joined_to_a_network_that_is_made_at_need() -> None:
+    no_network = Outcome(1, "", "Error response from daemon: network kilter not found")
     runner = FakeRunner(
-        {LIST: "", run(REGISTRY): "id", run(CACHE): "id", CONNECT[REGISTRY.name]: no_network, CONNECT[CACHE.name]: ""}
+        {
+            LIST: "",
+            run(REGISTRY): "id",
+            run(CACHE): "id",
+            CONNECT[REGISTRY.name]: [no_network, ""],
+            MAKE_NETWORK: "id",
+            CONNECT[CACHE.name]: "",
+        }
     )
     assert ensure(runner) == []
+    assert [command.argv for command in runner.commands].count(MAKE_NETWORK) == 1
     assert "127.0.0.1:32760:5000" in run(REGISTRY)
     assert "--publish" not in run(CACHE)
     assert "REGISTRY_PROXY_REMOTEURL=https://registry-1.docker.io" in run(CACHE)
@@ -101,7 +110,12 @@ def test_a_foreign_container_of_that_name_is_not_touched() -> None:
 def test_losing_the_race_for_a_name_is_success() -> None:
     conflict = 'Conflict. The container name "/kilter-registry" is already in use by container "abc".'
     runner = FakeRunner(
-        {LIST: row(CACHE), run(REGISTRY): Outcome(125, "", conflict), CONNECT[REGISTRY.name]: Outcome(1, "", "exists")}
+        {
+            LIST: row(CACHE),
+            run(REGISTRY): Outcome(125, "", conflict),
+            CONNECT[REGISTRY.name]: Outcome(1, "", "exists"),
+            MAKE_NETWORK: Outcome(1, "", "already exists"),
+        }
     )
     assert ensure(runner) == []
 
@@ -122,10 +136,16 @@ def test_a_cache_that_cannot_run_is_a_warning() -> None:
     assert line.startswith("warn: the image cache kilter-cache-docker.io does not run")
 
 
-def test_joining_leaves_alone_what_has_joined() -> None:
-    runner = FakeRunner({LIST: f"{row(REGISTRY, Networks='bridge')}\n{row(CACHE)}", CONNECT[REGISTRY.name]: ""})
-    registry.join(runner, {})
-    assert [command.argv for command in runner.commands[1:]] == [CONNECT[REGISTRY.name]]
+def test_a_network_that_somebody_else_has_made_meanwhile_will_do_and_one_that_cannot_be_made_is_an_error() -> None:
+    network.ensure(FakeRunner({MAKE_NETWORK: Outcome(1, "", "network with name kilter already exists")}))
+    with pytest.raises(MachineLacks, match="cannot make the network kilter") as caught:
+        network.ensure(FakeRunner({MAKE_NETWORK: Outcome(1, "", "all predefined address pools are fully subnetted")}))
+    assert "fully subnetted" in caught.value.why
+
+
+@pytest.mark.requirement("NS-Q17")
+def test_the_network_has_no_ipv6_by_which_docker_would_lead_past_the_ports() -> None:
+    assert not [word for word in MAKE_NETWORK if "v6" in word]
 
 
 def test_a_mirror_stands_in_for_docker_hub_and_changes_the_configuration() -> None:
