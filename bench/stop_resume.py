@@ -1,7 +1,7 @@
 """Stopping a project and resuming it, compared with stopping and starting a bare cluster's container."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.measure import Goal, Row, Sample
 from bench.run import Run
@@ -16,11 +16,12 @@ def measure(run: Run) -> Sequence[Row]:
     shop, bare = run.shop, run.bare
     shop.ensure_up()
     seconds: dict[str, list[float]] = {part: [] for part in PARTS}
+    acts: Sequence[Callable[[], float]] = (shop.stop, bare.start, bare.stop, lambda: shop.up()[0])
     try:
         bare.create()
         bare.stop()
         for _ in run.rounds(ROUNDS):
-            for part, act in zip(PARTS, (shop.stop, bare.start, bare.stop, lambda: shop.up()[0]), strict=True):
+            for part, act in zip(PARTS, acts, strict=True):
                 if part.endswith("stop"):
                     time.sleep(SETTLING)
                 seconds[part].append(act())

@@ -195,7 +195,7 @@ def render(spec: Spec, observed: Observed) -> Rendered:
         "metadata": {"name": spec.app, "namespace": observed.namespace, "labels": labels},
         "spec": {"selector": select, "ports": [{"port": spec.port}]},
     }
-    things = [deployment, service]
+    things: list[Thing] = [deployment, service]
     if spec.public:
         things.append(
             {
