@@ -466,3 +466,28 @@ def test_over_ssh_the_named_key_and_hosts_are_used_and_nothing_of_the_user(
     assert {"BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "/dev/null"} < set(words)
     assert f"UserKnownHostsFile={tmp_path}/hosts" in words
     assert "git@example.org" in words
+
+
+@pytest.mark.requirement("DP-19", "F33")
+def test_a_leader_knows_what_is_part_of_what_also_of_commits_before_its_time_and_by_others(
+    repository: Repository, writer: Open
+) -> None:
+    first = writer()
+    for text in ("a: 0\n", "a: 1\n"):
+        first.submit(change(text=text))
+        first.flush()
+    _, earlier, claimed = repository.commits()
+    first.close()
+    second = writer(Fence(2, "operator-b"))
+    assert second.contains(repository.commits()[0], earlier)
+    others = [repository.by_hand({"notes.md": text}) for text in ("one\n", "two\n")]
+    second.submit(change(text="a: 2\n"))
+    second.flush()
+    own = repository.commits()[0]
+    assert second.contains(own, own)
+    assert [second.contains(own, commit) for commit in (earlier, *others)] == [True, True, True]
+    assert [second.contains(commit, own) for commit in others] == [False, False]
+    assert second.contains(others[0], earlier)
+    assert not second.contains(earlier, own)
+    with pytest.raises(Unpublished, match="nobody here knows"):
+        second.contains(earlier, claimed)
