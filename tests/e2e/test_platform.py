@@ -9,10 +9,12 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from harness.trial import IMAGE, SYSTEM, Client, Trial, eventually, trial
+from playwright.sync_api import Page, sync_playwright
 
 pytestmark = pytest.mark.cluster
 SHOP, SPACE = ("--project", "acme/shop", "--env", "prod"), "acme-shop-prod"
@@ -107,9 +109,9 @@ def test_nothing_secret_is_in_the_repository_and_everything_else_that_runs_is(he
                 assert word not in text, f"{secret['metadata']['name']}/{key}"
 
 
-def test_the_portal_shows_the_project_as_a_tile(here: Trial) -> None:
-    from playwright.sync_api import sync_playwright
-
+@contextmanager
+def portal(here: Trial) -> Iterator[Page]:
+    """Give the portal in Debian's browser, signed in as the administrator."""
     chromium = shutil.which("chromium")
     assert chromium, "there is no chromium on PATH"
     with sync_playwright() as play:
@@ -120,8 +122,14 @@ def test_the_portal_shows_the_project_as_a_tile(here: Trial) -> None:
         page.keyboard.press("Enter")
         page.get_by_text("acme/shop").first.wait_for(timeout=15000)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / "platform-tiles.png", full_page=True)
+        yield page
         browser.close()
+
+
+def test_the_portal_shows_the_project_as_a_tile(here: Trial) -> None:
+    with portal(here) as page:
+        page.get_by_text(f"{HOST}:{here.port}").first.wait_for(timeout=15000)
+        page.screenshot(path=SCREENSHOTS / "platform-tiles.png", full_page=True)
 
 
 @pytest.mark.requirement("DP-Q51")
@@ -153,6 +161,12 @@ def test_a_broken_release_fails_with_its_own_words_while_the_old_one_serves_on(h
     assert "ends again and again" in json.dumps(newest["failure"])
     (tile,) = here.developer.json("apps")["projects"]
     assert eventually(lambda: here.developer.json("apps")["projects"][0]["envs"][0]["phase"] == "Failed"), tile
+    told = here.developer.run("status", *SHOP, code=10)
+    assert "ends again and again" in told.out
+    with portal(here) as page:
+        page.get_by_text("prod").first.click()
+        page.get_by_text("ends again and again").first.wait_for(timeout=15000)
+        page.screenshot(path=SCREENSHOTS / "platform-failed.png", full_page=True)
 
 
 @pytest.mark.requirement("F23", "F26", "DP-Q41")

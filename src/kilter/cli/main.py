@@ -25,7 +25,9 @@ VERBS = {
     "down": Verb("kilter.cli.down", "End the dev loop (Tilt); the cluster and its services run on."),
     "stop": Verb("kilter.cli.stop", "Stop the cluster and free its memory; all data is kept."),
     "destroy": Verb("kilter.cli.destroy", "Delete the cluster and all its data."),
-    "status": Verb("kilter.cli.status", "Show the project's services, apps and pods."),
+    "status": Verb(
+        "kilter.cli.status", "Show the project's services, apps and pods, or how an environment of the platform stands."
+    ),
     "logs": Verb("kilter.cli.logs", "Show the logs of services and apps."),
     "restart": Verb("kilter.cli.restart", "Replace the pods of services or apps; volumes are kept."),
     "ps": Verb("kilter.cli.ps", "List the kilter projects that run on this machine."),

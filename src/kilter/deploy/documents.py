@@ -6,6 +6,7 @@ import msgspec
 
 from kilter.api.access import Scope
 from kilter.api.deploys import Deploy
+from kilter.api.environments import Environment
 from kilter.api.projects import Tile
 from kilter.api.words import Role
 
@@ -34,6 +35,13 @@ class AppsDocument(Document, frozen=True, kw_only=True):
     projects: tuple[Tile, ...]
 
 
+class EnvironmentDocument(Document, frozen=True, kw_only=True):
+    """What `kilter status --env NAME --json` prints."""
+
+    schema: Literal["kilter.environment/v1"] = "kilter.environment/v1"
+    environment: Environment
+
+
 class ReleasesDocument(Document, frozen=True, kw_only=True):
     """What `kilter releases --json` prints, newest first."""
 
@@ -55,6 +63,7 @@ class WhoamiDocument(Document, frozen=True, kw_only=True):
 DOCUMENTS: dict[str, type[Document]] = {
     "apps": AppsDocument,
     "deploy": DeployedDocument,
+    "environment": EnvironmentDocument,
     "releases": ReleasesDocument,
     "whoami": WhoamiDocument,
 }
