@@ -1,6 +1,8 @@
 """The token server with the registry that trusts it (registry:3) and the client that is sent to it (docker)."""
 
+import asyncio
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -18,8 +20,15 @@ from harness.server import PATIENCE, RunningServer, free_port
 
 from kilter.clusters.registry import IMAGE
 from kilter.proc import SubprocessRunner
+from kilter.render.names import Slot
+from kilter.server import clock
+from kilter.server.store import deploys, environments, progress
+from kilter.server.store.deploys import Order
+from kilter.server.store.engine import Tx
+from kilter.server.store.sqlite import SqliteEngine
 
 pytestmark = pytest.mark.cluster
+MANIFEST, INDEX = "application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.index.v1+json"
 
 
 def docker(*words: str, config: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -80,6 +89,7 @@ def platform(runner: SubprocessRunner, tmp_path_factory: pytest.TempPathFactory)
             "REGISTRY_AUTH_TOKEN_SERVICE": f"127.0.0.1:{port}",
             "REGISTRY_AUTH_TOKEN_ISSUER": server.url,
             "REGISTRY_AUTH_TOKEN_JWKS": "/jwks.json",
+            "REGISTRY_STORAGE_DELETE_ENABLED": "true",
         }
         variables = [word for key, value in options.items() for word in ("-e", f"{key}={value}")]
         made = docker("create", "--name", name, "-p", f"127.0.0.1:{port}:5000", *variables, IMAGE)
@@ -139,3 +149,106 @@ def test_a_credential_ends_with_the_token_behind_it(platform: Platform) -> None:
     with platform.server.client(token) as client:
         assert client.delete("/v1/whoami").status_code == 204
     assert not platform.push("acme/shop", password)
+
+
+class Leaving:
+    """A project whose images lie in the registry by their digests alone."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform, self.server = platform, platform.server
+        self.host, _, scope = platform.server.registry.partition("/")
+        self.repository = f"{scope}/acme/leaving"
+        self.login = platform.token("deployer")
+
+    def ask(self, method: str, what: str, **more: Any) -> httpx2.Response:
+        """Ask the registry as a deployer."""
+        query = {"service": self.host, "scope": f"repository:{self.repository}:pull,push"}
+        found = httpx2.get(f"{self.server.url}/v1/registry/token", params=query, auth=("kilter", self.login))
+        accept = {"Authorization": f"Bearer {found.json()['token']}", "Accept": f"{MANIFEST}, {INDEX}"}
+        headers = accept | more.pop("headers", {})
+        return httpx2.request(method, f"http://{self.host}/v2/{self.repository}/{what}", headers=headers, **more)
+
+    def push(self, content: str, tag: str) -> str:
+        """Build and push an image; returns its digest."""
+        folder = self.platform.folder / secrets.token_hex(4)
+        folder.mkdir()
+        (folder / "file").write_text(content)
+        (folder / "Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
+        name = f"{self.host}/{self.repository}:{tag}"
+        try:
+            assert docker("build", "-q", "-t", name, str(folder)).returncode == 0
+            pushed = docker("push", name, config=self.platform.config(self.login))
+            assert pushed.returncode == 0, pushed.stderr
+        finally:
+            docker("rmi", name)
+        return str(self.ask("HEAD", f"manifests/{tag}").headers["docker-content-digest"])
+
+    def listed(self, digest: str, tag: str) -> str:
+        """Put a list of one image in the place of its tag, as for several platforms; returns the list's digest."""
+        size = int(self.ask("HEAD", f"manifests/{digest}").headers["content-length"])
+        entry = {"mediaType": MANIFEST, "digest": digest, "size": size}
+        entry["platform"] = {"os": "linux", "architecture": "amd64"}
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
+        reply = self.ask("PUT", f"manifests/{tag}", content=body, headers={"Content-Type": INDEX})
+        assert reply.status_code == 201, reply.text
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    def deploy(self, env: str, digest: str) -> None:
+        body = {"image": f"{self.host}/{self.repository}@{digest}", "app": {"port": 8080}}
+        with self.server.client(self.login) as client:
+            reply = client.post(f"/v1/projects/acme/leaving/envs/{env}/deploys", json=body)
+            assert reply.status_code == 202, reply.text
+
+    def vanish(self, env: str) -> None:
+        """Have the environment deleted while the server is away: its cluster never answers."""
+
+        def work(tx: Tx) -> None:
+            slot, now = Slot("acme", "leaving", env), clock.now()
+            for record in deploys.page(tx, slot, below=None, limit=10):
+                deploys.end(tx, record.id, "done", now)
+            last = deploys.latest(tx, slot)
+            assert last is not None
+            order = Order(slot, "delete", "ephemeral", last.spec, token_id="-", domain="apps.example.com")
+            ending = deploys.accept(tx, order, now)
+            tx.execute("UPDATE deploys SET state = 'running', applied_at = ? WHERE id = ?", now, ending.id)
+            assert progress.gone(tx, environments.found(tx, slot).object_name, now) == [ending.id]
+
+        async def story() -> None:
+            engine = SqliteEngine(self.server.folder / "store.db")
+            await engine.open()
+            try:
+                await engine.run(work)
+            finally:
+                await engine.close()
+
+        self.server.end()
+        asyncio.run(story())
+        self.server.start()
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the registry has a manifest; a viewer asks, because who may push puts removing off."""
+        login = self.platform.config(self.platform.token("viewer"))
+        found = docker("pull", "-q", f"{self.host}/{self.repository}@{digest}", config=login)
+        docker("rmi", f"{self.host}/{self.repository}@{digest}")
+        assert found.returncode == 0 or "not found" in found.stderr or "manifest unknown" in found.stderr, found.stderr
+        return found.returncode == 0
+
+
+def test_a_deleted_environments_images_leave_the_registry_and_no_others(platform: Platform) -> None:
+    """DP-Q25: what an environment leaves; its server may restart meanwhile."""
+    leaving = Leaving(platform)
+    shared, kept, single = (leaving.push(content, content) for content in ("shared", "kept", "single"))
+    child = leaving.push("child", "several")
+    index = leaving.listed(child, "several")
+    for digest in (shared, single, index):
+        leaving.deploy("pr-5", digest)
+    for digest in (shared, kept):
+        leaving.deploy("dev", digest)
+    leaving.vanish("pr-5")
+    until = time.monotonic() + PATIENCE
+    while leaving.has(index):
+        assert time.monotonic() < until, platform.server.log
+        time.sleep(0.5)
+    assert [leaving.has(digest) for digest in (single, child, shared, kept)] == [False, False, True, True]
+    assert leaving.ask("GET", f"manifests/{single}").status_code == 404
+    assert '"images removed"' in platform.server.log

@@ -76,6 +76,7 @@ class RunningServer:
             "FIRST_TOKEN_FILE": str(self.folder / "token"),
             "KUBECONFIG": str(self.folder / "kubeconfig"),
             "REGISTRY": self.registry,
+            "REGISTRY_URL": f"http://{self.registry.partition('/')[0]}",
             "REGISTRY_KEY_FILE": str(self.folder / "keys/key.pem"),
         }
         environment = os.environ | {f"KILTER_SERVER_{name}": value for name, value in settings.items()}

@@ -23,6 +23,7 @@ from kilter.server import administration, clock, logs, settings
 from kilter.server.app import create_app
 from kilter.server.cluster import connect
 from kilter.server.distribution import DistributionRegistry
+from kilter.server.manifests import RegistryImages
 from kilter.server.refusals import Unavailable
 from kilter.server.settings import Settings
 from kilter.server.store import tokens
@@ -49,7 +50,10 @@ async def serve(found: Settings) -> None:
         registry = DistributionRegistry(found, keys.read(key)) if key and found.registry else None
         cluster = connect(found.kubeconfig)
         opened.push_async_callback(cluster.close)
-        app = create_app(found, store, cluster, registry)
+        images = RegistryImages(found.registry_url, registry) if registry and found.registry_url else None
+        if images is not None:
+            opened.push_async_callback(images.close)
+        app = create_app(found, store, cluster, registry, images=images)
         config = uvicorn.Config(
             app,
             host=found.host,

@@ -16,12 +16,13 @@ from kilter.server.dispatch import Dispatcher
 from kilter.server.endpoint import HEADERS, Endpoint, failed
 from kilter.server.follow import Follower
 from kilter.server.housekeeping import keep_house
+from kilter.server.leftovers import Remover
 from kilter.server.portal import door, static
 from kilter.server.portal.door import Door
 from kilter.server.portal.table import PAGES
 from kilter.server.refusals import Refused, not_found
 from kilter.server.routes.table import ROUTES
-from kilter.server.seams import Cluster, Registry
+from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
 from kilter.server.store.engine import Engine
 
@@ -32,9 +33,10 @@ def create_app(
     cluster: Cluster,
     registry: Registry | None = None,
     now: Callable[[], int] = clock.now,
+    images: Images | None = None,
 ) -> Starlette:
     """Return the application; what it is given is already open, and closed by who opened it."""
-    services = Services(settings, store, cluster, registry, now)
+    services = Services(settings, store, cluster, registry, now, images)
     app = Starlette(
         routes=[
             *(path_of(route.method, route.path, Endpoint(route, services)) for route in ROUTES),
@@ -75,8 +77,10 @@ async def unrouted(request: Request, _: Exception) -> Response:
 
 @asynccontextmanager
 async def background(services: Services) -> AsyncIterator[None]:
-    """Carry deploys to the cluster, follow what becomes of them, and forget what is old, as long as the server runs."""
-    works = (Dispatcher(services).run(), Follower(services).run(), keep_house(services))
+    """Carry deploys to the cluster, follow what becomes of them, remove what is left, as long as the server runs."""
+    works = [Dispatcher(services).run(), Follower(services).run(), keep_house(services)]
+    if services.images is not None:
+        works.append(Remover(services, services.images).run())
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from kilter.render.names import Slot
 from kilter.server.hub import Hub
-from kilter.server.seams import Cluster, Registry
+from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Engine
@@ -26,6 +26,7 @@ class Services:
     cluster: Cluster
     registry: Registry | None
     clock: Callable[[], int]
+    images: Images | None = None  # none: nothing is removed from the registry
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

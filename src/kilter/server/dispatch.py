@@ -5,7 +5,7 @@ import logging
 from kilter.api.kilterapp_status import Failure
 from kilter.server import clock
 from kilter.server.call import Services
-from kilter.server.hub import DISPATCH
+from kilter.server.hub import DISPATCH, IMAGES
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Conflict
 from kilter.server.store import environments, progress
@@ -68,4 +68,4 @@ class Dispatcher:
         if await services.cluster.read(found.object_name) is None:
             # Gone before it was recorded that this was wanted: the watch has told nobody.
             ended = await services.store.run(progress.gone, found.object_name, services.clock())
-            services.hub.tell([*ended, DISPATCH])
+            services.hub.tell([*ended, DISPATCH, IMAGES])

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from kilter.server.call import Services
-from kilter.server.hub import DISPATCH
+from kilter.server.hub import DISPATCH, IMAGES
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Change, Gone, Listed, Seen
 from kilter.server.store import progress
@@ -46,4 +46,4 @@ class Follower:
                     news += await services.store.run(progress.observe, app, domain, now)
                 news += await services.store.run(progress.missing, names, now)
         if news:
-            services.hub.tell([*news, DISPATCH])
+            services.hub.tell([*news, DISPATCH, IMAGES])

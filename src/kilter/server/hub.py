@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final, Self
 
 DISPATCH: Final = "dispatch"  # topic: a deploy may be ready for the cluster
+IMAGES: Final = "images"  # topic: an environment may be gone, its images still there
 
 
 class Hub:

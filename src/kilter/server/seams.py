@@ -114,3 +114,14 @@ class Registry(Protocol):
     def token(self, subject: str, access: tuple[Access, ...], now: datetime) -> tuple[str, int]:
         """Make the token that the registry asks for; returns it with its life in seconds."""
         ...
+
+
+class Images(Protocol):
+    """What lies in the platform's registry. Every method raises Unavailable."""
+
+    async def remove(self, repository: str, digest: str, kept: frozenset[str]) -> tuple[str, ...]:
+        """Remove a manifest, and of those that it lists the ones that nothing else does; returns what was there.
+
+        Others of the repository are kept, with what they list.
+        """
+        ...

@@ -27,6 +27,7 @@ class Settings:
     first_token_file: Path | None = None  # the installer's token, good as long as there is no other
     kubeconfig: Path | None = None  # by default the pod's own service account
     registry: str = ""  # <host>[/<scope>]
+    registry_url: str = ""  # where the server itself reaches it; without it nothing is removed there
     registry_service: str = ""  # as the registry names itself; by default its host
     registry_key_file: Path | None = None
     extra_registries: tuple[str, ...] = ()  # prefixes of images that need not lie in the platform's registry
@@ -64,6 +65,13 @@ def seconds(text: str) -> float:
     return duration(text)
 
 
+def web_address(text: str) -> str:
+    """Read the address of a service, without a final slash. Raises ValueError."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(f"{text!r} is no http:// or https:// address")
+    return text.rstrip("/")
+
+
 def truth(text: str) -> bool:
     """Read `true` or `false`. Raises ValueError."""
     if text not in ("true", "false"):
@@ -76,6 +84,7 @@ READERS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("store", "store_dsn_file", "first_token_file", "kubeconfig", "registry_key_file"), Path),
     **dict.fromkeys(("extra_registries", "services", "sops_recipients", "platforms"), words),
     **dict.fromkeys(("protected_envs", "ephemeral_envs", "replace_waiting_envs"), words),
+    "registry_url": web_address,
     "port": int,
     "public_port": int,
     "body_limit": int,

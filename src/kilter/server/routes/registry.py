@@ -14,9 +14,10 @@ from kilter.api.projects import RegistryToken
 from kilter.api.queries import RegistryTokenQuery
 from kilter.server import access, clock, guards
 from kilter.server.call import Answer, Call
+from kilter.server.leftovers import PUSHING
 from kilter.server.refusals import Refused, Unavailable
 from kilter.server.seams import Access, Registry
-from kilter.server.store import tokens
+from kilter.server.store import images, tokens
 from kilter.server.store.engine import Tx
 from kilter.server.store.tokens import Grant
 from kilter.words import APP_LIMIT, ORG_LIMIT, slug_fault
@@ -41,6 +42,9 @@ async def token(call: Call) -> Answer:
     subject, may = who
     wanted = asked(query.scope)
     allowed = tuple(Access(name, may(name, actions)) for name, actions in wanted)
+    for project in {project_of(registry, each.name) for each in allowed if "push" in each.actions}:
+        if project is not None:
+            await call.store.run(images.spare, project[0], project[1], call.now + PUSHING)
     now = clock.to_datetime(call.now)
     text, seconds = registry.token(subject, tuple(each for each in allowed if each.actions), now)
     return Answer(200, RegistryToken(token=text, access_token=text, expires_in=seconds, issued_at=now))

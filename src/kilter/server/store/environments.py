@@ -60,7 +60,8 @@ def ensure(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int) -> En
             env_class,
             now,
         )
-    changes = "env_class = ?, object_name = ?, host = ?, created_at = ?, deleted_at = NULL, status = NULL"
+    changes = "env_class = ?, object_name = ?, host = ?, created_at = ?, deleted_at = NULL, images_due_at = NULL"
+    changes += ", status = NULL"
     _update(tx, slot, changes, env_class, name, host, now)
     return found(tx, slot)
 
@@ -104,8 +105,9 @@ def record_status(tx: Tx, slot: Slot, status: Status, now: int) -> None:
 
 
 def mark_deleted(tx: Tx, slot: Slot, now: int) -> None:
-    """Give up the names; the number goes on where it was, should the environment come back."""
-    _update(tx, slot, "deleted_at = ?, object_name = NULL, host = NULL, status = NULL", now)
+    """Give up the names and the images; the number goes on where it was, should the environment come back."""
+    changes = "deleted_at = ?, images_due_at = ?, object_name = NULL, host = NULL, status = NULL"
+    _update(tx, slot, changes, now, now)
 
 
 def by_object(tx: Tx, name: str) -> Environment | None:

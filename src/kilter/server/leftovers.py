@@ -1,0 +1,64 @@
+"""Removes from the platform's registry the images that deleted environments leave there."""
+
+import logging
+
+from kilter.server import clock
+from kilter.server.call import Services
+from kilter.server.hub import IMAGES
+from kilter.server.refusals import Unavailable
+from kilter.server.seams import Images
+from kilter.server.store import images
+from kilter.server.store.images import Left
+
+log = logging.getLogger("kilter.server")
+EVERY = 60.0  # seconds between looks into the store where nobody tells: other replicas, what was postponed
+AGAIN = 60 * clock.SECOND  # until what the registry did not remove is tried again
+PUSHING = 600 * clock.SECOND  # from a token to push with until the deploy of what was pushed is accepted
+
+
+class Remover:
+    """The loop; every replica has one, and removing twice changes nothing."""
+
+    def __init__(self, services: Services, registry: Images) -> None:
+        self._services, self._registry = services, registry
+
+    async def run(self) -> None:
+        """Work until cancelled; whatever happens to one environment or to the store, go on."""
+        with self._services.hub.listen(IMAGES) as listener:
+            while True:
+                try:
+                    while await self.step():
+                        pass
+                except Unavailable as error:
+                    log.warning("cannot remove images", extra={"facts": {"error": str(error)}})
+                except Exception:
+                    log.exception("removing images failed")
+                await listener.wait(EVERY)
+
+    async def step(self) -> bool:
+        """Remove what one environment left; tells whether there was one."""
+        services = self._services
+        left = await services.store.run(images.due, services.settings.registry, services.clock())
+        if left is None:
+            return False
+        try:
+            await self._remove(left)
+        except Unavailable as error:
+            log.warning("images stay for now", extra={"facts": {"env": str(left.slot), "error": str(error)}})
+            await services.store.run(images.postpone, left.slot, services.clock() + AGAIN)
+        else:
+            await services.store.run(images.removed, left)
+        return True
+
+    async def _remove(self, left: Left) -> None:
+        for image in left.unused:
+            repository, _, digest = self._within(image)
+            needed = (self._within(each) for each in left.needed)
+            kept = frozenset(found for name, _, found in needed if name == repository)
+            gone = await self._registry.remove(repository, digest, kept)
+            if gone:
+                facts = {"env": str(left.slot), "repository": repository, "digests": list(gone)}
+                log.info("images removed", extra={"facts": facts})
+
+    def _within(self, image: str) -> tuple[str, str, str]:
+        return image.removeprefix(f"{self._services.settings.registry_host}/").partition("@")

@@ -1,0 +1,182 @@
+"""Removing images of deleted environments, by the API of a registry on a real socket."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from unit.server.conftest import Store
+from unit.server.orders import MINUTE, NOON, SHOP
+from unit.server.registry import FakeRegistry, serving
+from unit.server.test_registry import access_of, ask
+from unit.server.test_store_images import deleted, deployed
+from unit.server.web import KEY, SETTINGS, Web
+
+from kilter.render.names import Slot
+from kilter.server.app import create_app
+from kilter.server.distribution import DistributionRegistry
+from kilter.server.hub import IMAGES
+from kilter.server.leftovers import Remover
+from kilter.server.manifests import RegistryImages
+from kilter.server.refusals import Unavailable
+
+PR = Slot("acme", "shop", "pr-5")
+NAME = "acme/shop"
+A, B, C, D = (f"sha256:{letter * 64}" for letter in "abcd")
+
+
+def image(digest: str) -> str:
+    return f"registry.example.com/{NAME}@{digest}"
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def client(registry: FakeRegistry, runner: asyncio.Runner) -> Iterator[RegistryImages]:
+    found = RegistryImages(registry.url, DistributionRegistry(SETTINGS, KEY))
+    yield found
+    runner.run(found.close())
+
+
+@pytest.fixture
+def store(web: Web) -> Store:
+    return Store(web.store, web.runner)
+
+
+def step(web: Web, client: RegistryImages) -> bool:
+    return web.runner.run(Remover(web.services, client).step())
+
+
+def remove(web: Web, client: RegistryImages, digest: str, *kept: str) -> tuple[str, ...]:
+    return web.runner.run(client.remove(NAME, digest, frozenset(kept)))
+
+
+def facts(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [record.facts for record in caplog.records if hasattr(record, "facts")]
+
+
+def test_images_of_a_deleted_environment_go_and_those_of_others_stay(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "kilter.server")
+    for digest in (A, B, C, D):
+        registry.put(NAME, digest)
+    deployed(store, PR, image(A), image(B))
+    deployed(store, SHOP, image(B), image(C))
+    deleted(store, PR)
+    assert step(web, client)
+    assert set(registry.manifests[NAME]) == {B, C, D}  # D is nobody's deploy
+    assert facts(caplog) == [{"env": "acme/shop/pr-5", "repository": NAME, "digests": [A]}]
+    assert not step(web, client)
+
+
+def test_an_image_that_is_not_there_is_removed_already(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages, caplog: pytest.LogCaptureFixture
+) -> None:
+    deployed(store, PR, image(A))
+    deleted(store, PR)
+    assert step(web, client)
+    assert not step(web, client)
+    assert (len(registry.asked), facts(caplog)) == (1, [])
+
+
+@pytest.mark.parametrize("status", [401, 405, 500, 503])
+def test_what_the_registry_does_not_remove_is_tried_again(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages, status: int
+) -> None:
+    """Also by another process: what is to be done stands in the store."""
+    registry.put(NAME, A)
+    registry.status = status
+    deployed(store, PR, image(A))
+    deleted(store, PR)
+    assert step(web, client)
+    assert not step(web, client)
+    registry.status = 0
+    web.now = NOON + MINUTE
+    assert step(web, client)
+    assert registry.manifests[NAME] == {}
+
+
+def test_a_registry_that_is_away_is_unavailable(runner: asyncio.Runner) -> None:
+    async def story() -> None:
+        client = RegistryImages("http://127.0.0.1:1", DistributionRegistry(SETTINGS, KEY))
+        try:
+            await client.remove(NAME, A, frozenset())
+        finally:
+            await client.close()
+
+    with pytest.raises(Unavailable, match="ConnectError"):
+        runner.run(story())
+
+
+def test_a_list_goes_with_what_it_alone_lists(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
+    """An image for several platforms, or one with an attestation."""
+    for digest in (B, C):
+        registry.put(NAME, digest)
+    registry.put(NAME, A, B, C)
+    assert remove(web, client, A) == (B, C, A)
+
+
+def test_what_another_list_or_a_tag_leads_to_stays(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
+    e, f, g = (f"sha256:{letter * 64}" for letter in "ef0")
+    for digest in (B, C, D, e):
+        registry.put(NAME, digest)
+    registry.put(NAME, A, B, C, D, e, tag="a")
+    registry.put(NAME, f, B)
+    registry.put(NAME, g, C, tag="x")
+    registry.tags[NAME] |= {"b": D, "y": D, "z": D}
+    assert remove(web, client, A, f) == (e, A)
+    assert "GET /v2/acme/shop/tags/list?last=y" in registry.asked
+
+
+def test_a_list_that_was_removed_half_is_completed(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
+    registry.put(NAME, C)
+    registry.put(NAME, A, B, C)
+    assert remove(web, client, A) == (C, A)
+
+
+def test_an_answer_that_is_none_is_unavailable(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
+    registry.manifests[NAME] = {A: ["x"]}  # type: ignore[dict-item]
+    with pytest.raises(Unavailable, match="JSON"):
+        remove(web, client, A)
+
+
+def test_a_token_to_push_with_puts_removing_off(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
+) -> None:
+    """The same image may just be pushed for the next environment."""
+    registry.put(NAME, A)
+    deployed(store, PR, image(A))
+    deleted(store, PR)
+    token = web.token("deployer")
+    assert access_of(ask(web, token, "repository:acme/shop:pull,push")) == {NAME: ["pull", "push"]}
+    assert not step(web, client)
+    web.now = NOON + 9 * MINUTE
+    access_of(ask(web, token, "repository:acme/shop:pull"))
+    web.now = NOON + 10 * MINUTE
+    assert step(web, client)
+    assert registry.manifests[NAME] == {}
+
+
+def test_it_works_beside_the_server_and_is_woken(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
+) -> None:
+    registry.put(NAME, A)
+    deployed(store, PR, image(A))
+    app = create_app(SETTINGS, web.store, web.cluster, web.registry, lambda: NOON, client)
+
+    async def story() -> None:
+        async with app.router.lifespan_context(app), asyncio.timeout(10):
+            while app.state.services.hub.waiting() < 2:
+                await asyncio.sleep(0.01)
+            await web.store.run(lambda tx: tx.execute("UPDATE environments SET deleted_at = 1, images_due_at = 1"))
+            app.state.services.hub.tell([IMAGES])
+            while registry.manifests[NAME]:
+                await asyncio.sleep(0.01)
+
+    web.runner.run(story())

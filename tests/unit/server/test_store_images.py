@@ -1,0 +1,130 @@
+"""Which images of a deleted environment are to be removed. Each test runs on every database."""
+
+from typing import Any
+
+import pytest
+from unit.server.conftest import Store
+from unit.server.orders import MINUTE, NOON, SHOP, order, spec
+
+from kilter.render.names import Slot
+from kilter.server.store import deploys, environments, images, progress
+from kilter.server.store.images import Left
+
+REGISTRY = "registry.example.com/team"
+OWN = f"{REGISTRY}/acme/shop"
+PR = Slot("acme", "shop", "pr-5")
+
+
+def image(letter: str, repository: str = OWN) -> str:
+    return f"{repository}@sha256:{letter * 64}"
+
+
+def deployed(store: Store, slot: Slot, *found: str) -> None:
+    for each in found:
+        record = store(deploys.accept, order(slot, spec=spec(image=each)), NOON)
+        store(deploys.end, record.id, "done", NOON)
+
+
+def deleted(store: Store, slot: Slot, now: int = NOON) -> None:
+    """Delete an environment as the follower does."""
+    name = store(environments.find, slot).object_name
+    record = store(deploys.accept, order(slot, operation="delete"), now)
+    store(lambda tx: tx.execute("UPDATE deploys SET state = 'running', applied_at = 1 WHERE id = ?", record.id))
+    assert store(progress.gone, name, now) == [record.id]
+
+
+def due(store: Store, now: int = NOON) -> Any:
+    return store(images.due, REGISTRY, now)
+
+
+def test_an_environment_that_exists_leaves_nothing(store: Store) -> None:
+    deployed(store, SHOP, image("a"))
+    assert due(store) is None
+
+
+def test_all_images_of_a_deleted_environment_are_left_but_those_that_others_have_had(store: Store) -> None:
+    """Each of a living environment's deploys may be rolled back to."""
+    deployed(store, PR, image("a"), image("b"), image("c", f"{OWN}/web"))
+    deployed(store, SHOP, image("b"), image("d"))
+    deleted(store, PR)
+    assert due(store) == Left(PR, NOON, (image("c", f"{OWN}/web"), image("a")), frozenset({image("b"), image("d")}))
+    deleted(store, SHOP)
+    left = due(store)
+    store(images.removed, left)
+    assert (left.slot, left.unused) == (SHOP, (image("b"), image("d")))
+    assert due(store).slot == PR
+
+
+def test_what_lies_elsewhere_is_not_ours_to_remove(store: Store) -> None:
+    others = ("docker.io/acme/shop", "registry.example.com/acme/shop", f"{OWN}ping", f"{REGISTRY}/acme/blog")
+    deployed(store, PR, *(image("a", other) for other in others))
+    deleted(store, PR)
+    assert due(store).unused == ()
+
+
+def test_what_another_project_runs_is_needed(store: Store) -> None:
+    """Where extra registries allow it."""
+    deployed(store, PR, image("a"), image("b"))
+    deployed(store, Slot("globex", "x", "dev"), image("a"))
+    deleted(store, PR)
+    assert due(store).unused == (image("b"),)
+
+
+def test_what_was_removed_is_not_due_again_until_the_environment_went_once_more(store: Store) -> None:
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    left = due(store)
+    store(images.removed, left)
+    assert due(store) is None
+    deployed(store, PR, image("b"))
+    assert due(store, NOON + MINUTE) is None
+    deleted(store, PR, NOON + MINUTE)
+    store(images.removed, left)  # by one that was slow
+    assert due(store, NOON + MINUTE).unused == (image("a"), image("b"))
+
+
+def test_an_environment_that_came_back_keeps_its_images(store: Store) -> None:
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    deployed(store, PR, image("a"))
+    assert due(store) is None
+
+
+def test_what_failed_is_due_later_and_others_are_not_kept_waiting(store: Store) -> None:
+    for slot in (PR, SHOP):
+        deployed(store, slot, image("a"))
+        deleted(store, slot)
+    first = due(store)
+    store(images.postpone, first.slot, NOON + MINUTE)
+    assert due(store).slot != first.slot
+    store(images.removed, due(store))
+    assert due(store) is None
+    assert due(store, NOON + MINUTE).slot == first.slot
+
+
+@pytest.mark.parametrize(("app", "is_spared"), [("shop", True), ("blog", False)])
+def test_while_somebody_pushes_nothing_of_the_project_is_removed(store: Store, app: str, is_spared: bool) -> None:
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    store(images.spare, "acme", app, NOON + MINUTE)
+    assert (due(store) is None) is is_spared
+    store(images.postpone, PR, NOON + 1)
+    assert (due(store, NOON + MINUTE - 1) is None) is is_spared
+    assert due(store, NOON + MINUTE) is not None
+
+
+def test_environments_that_were_deleted_before_are_not_forgotten(store: Store) -> None:
+    """The column is younger than the first stores."""
+    from importlib import resources
+
+    from kilter.server.store.migrate import statements
+
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    deployed(store, SHOP, image("b"))
+    text = (resources.files("kilter.server.store") / "schema/0003-images.sql").read_text("utf-8")
+    store(lambda tx: tx.execute("ALTER TABLE environments DROP COLUMN images_due_at"))
+    store(lambda tx: [tx.execute(each) for each in statements(text)])
+    assert due(store).slot == PR
+    store(images.removed, due(store))
+    assert due(store) is None
