@@ -38,6 +38,7 @@ class RunningServer:
 
     folder: Path
     registry: str = "registry.example.com"
+    dsn: str = ""  # of a PostgreSQL in place of the file
     port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: tokens.mint().text)
     process: "subprocess.Popen[bytes] | None" = None
@@ -67,6 +68,11 @@ class RunningServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self.launch()
+        self.await_answer()
+
+    def launch(self) -> None:
+        """Start it."""
         settings = {
             "CLUSTER_DOMAIN": "apps.example.com",
             "PUBLIC_URL": self.url,
@@ -79,9 +85,16 @@ class RunningServer:
             "REGISTRY_URL": f"http://{self.registry.partition('/')[0]}",
             "REGISTRY_KEY_FILE": str(self.folder / "keys/key.pem"),
         }
+        if self.dsn:
+            (self.folder / "dsn").write_text(self.dsn)
+            settings["STORE_DSN_FILE"] = str(self.folder / "dsn")
         environment = os.environ | {f"KILTER_SERVER_{name}": value for name, value in settings.items()}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "kilter.server"], env=environment, stderr=log)
+
+    def await_answer(self) -> None:
+        """Wait until it answers."""
+        assert self.process is not None
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self.process.poll() is None:
             try:

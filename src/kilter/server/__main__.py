@@ -8,7 +8,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -24,6 +23,7 @@ from kilter.server.app import create_app
 from kilter.server.cluster import connect
 from kilter.server.distribution import DistributionRegistry
 from kilter.server.manifests import RegistryImages
+from kilter.server.opening import ENDING, Patience, open_store
 from kilter.server.refusals import Unavailable
 from kilter.server.settings import Settings
 from kilter.server.store import tokens
@@ -35,7 +35,6 @@ from kilter.signing import keys
 
 log = logging.getLogger("kilter.server")
 FIRST_TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
-ENDING = (signal.SIGTERM, signal.SIGINT)
 SLOW_HEADERS = 30  # seconds: keep-alive, and the grace at the end
 
 
@@ -44,7 +43,8 @@ async def serve(found: Settings) -> None:
     store = administration.engine(found)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(store.close)
-        await store.open()
+        if not await open_store(store, Patience()):
+            return
         await let_installer_in(store, found)
         key = found.secrets.get("registry_key_file")
         registry = DistributionRegistry(found, keys.read(key)) if key and found.registry else None
