@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope, TokenRequest
+from kilter.api.words import ROLES
 from kilter.errors import BadInput
 from kilter.server import clock, ids
 from kilter.server.settings import Settings
@@ -19,6 +21,8 @@ from kilter.server.store.tokens import Grant
 
 BY = "administrator of the cluster"
 DAY = 86400
+DAYS_LIMIT = 365
+OPTIONS: Final = {"$.actor": "--actor", "$.scopes[0].project": "--project"}  # what is said of a request, and its option
 
 
 def engine(found: Settings) -> PostgresEngine | SqliteEngine:
@@ -35,9 +39,9 @@ async def token(found: Settings, arguments: Sequence[str]) -> str:
     parser = argparse.ArgumentParser(prog="python -m kilter.server token", description="Make a token and print it.")
     parser.add_argument("--first", action="store_true", help="the first token, for everything, unless there is one")
     parser.add_argument("--actor", default="admin", help="whose it is (%(default)s)")
-    parser.add_argument("--role", default="admin", help="what it may do (%(default)s)")
+    parser.add_argument("--role", default="admin", choices=ROLES, help="what it may do (%(default)s)")
     parser.add_argument("--project", default="*/*", help="where (%(default)s)")
-    parser.add_argument("--days", type=int, default=90, help="how long it is good (%(default)s)")
+    parser.add_argument("--days", type=days, default=90, help="how long it is good (%(default)s)")
     options = parser.parse_args(list(arguments))
     wanted = {
         "actor": options.actor,
@@ -48,13 +52,22 @@ async def token(found: Settings, arguments: Sequence[str]) -> str:
     try:
         request = msgspec.convert(wanted, TokenRequest)
     except msgspec.ValidationError as error:
-        raise BadInput("no such token can be made", why=str(error)) from None
+        fault, _, path = str(error).partition(" - at ")
+        option = OPTIONS.get(path.strip("`"), path)
+        raise BadInput(f"no such token can be made: {option} does not fit", why=fault) from None
     store = engine(found)
     await store.open()
     try:
         return await store.run(_make, request, first=options.first)
     finally:
         await store.close()
+
+
+def days(text: str) -> int:
+    """Read how long a token is to be good. Raises ArgumentTypeError."""
+    if not text.isdecimal() or not 1 <= int(text) <= DAYS_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {DAYS_LIMIT}")
+    return int(text)
 
 
 def _make(tx: Tx, request: TokenRequest, *, first: bool) -> str:
