@@ -1,23 +1,33 @@
 """Runs the suites that `make check` does not, on the testbed or on the machine's Docker.
 
-Fuzz, git, browser, conformance and e2e; and golden once more, with the pinned helm beside the stored output of its
-charts.
+Fuzz, git, browser, conformance and e2e; and once more golden, with the pinned helm beside the stored output of its
+charts, and the server's unit tests, with PostgreSQL beside SQLite: that of KILTER_TEST_POSTGRES, or a container.
 
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly. So are the
 tests in a browser where there is no Chromium.
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv/bin/python")
 IN_TESTBED = (sys.executable, "testbed", "exec", "--")
 IN_BROWSER = "tests/browser"
-SUITES = ("tests/golden", "tests/fuzz", "tests/git", IN_BROWSER, "tests/conformance", "tests/e2e")
+SUITES = (
+    *("tests/golden", "tests/unit/server", "tests/fuzz", "tests/git"),
+    *(IN_BROWSER, "tests/conformance", "tests/e2e"),
+)
+POSTGRES = "KILTER_TEST_POSTGRES"
+POSTGRES_IMAGE = "postgres:17"
+PATIENCE = 120.0  # seconds until it answers
 
 
 def main() -> int:
@@ -45,7 +55,39 @@ def main() -> int:
     if len(suites) < len(SUITES):
         print(f"\n*** NOT RUN: {IN_BROWSER}\n*** because there is no `chromium` on PATH.", file=sys.stderr)
     pytest = [PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *suites]
-    return subprocess.run([*IN_TESTBED, *pytest, *sys.argv[1:]], cwd=ROOT, env=environment, check=False).returncode
+    with database() as url:
+        environment[POSTGRES] = url
+        return subprocess.run([*IN_TESTBED, *pytest, *sys.argv[1:]], cwd=ROOT, env=environment, check=False).returncode
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """Yield the address of a PostgreSQL: the one that is given, or a container that is removed afterwards."""
+    if given := os.environ.get(POSTGRES):
+        yield given
+        return
+    name, password = f"kilter-tests-postgres-{secrets.token_hex(4)}", secrets.token_hex(12)
+    published = ("--publish", "127.0.0.1::5432", "--env", f"POSTGRES_PASSWORD={password}")
+    try:
+        docker("run", "--detach", "--rm", "--name", name, *published, POSTGRES_IMAGE)
+        port = docker("port", name, "5432/tcp").split()[0].rpartition(":")[2]
+        until = time.monotonic() + PATIENCE
+        # Over TCP: while the image prepares its database, the server listens on the socket file alone.
+        while "accepting" not in docker("exec", name, "pg_isready", "--host", "127.0.0.1", ok=(0, 1, 2)):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{POSTGRES_IMAGE} does not answer")
+            time.sleep(0.2)
+        yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+    finally:
+        docker("rm", "--force", "--volumes", name, ok=(0, 1))
+
+
+def docker(*words: str, ok: tuple[int, ...] = (0,)) -> str:
+    """Run docker on the testbed's engine and return what it prints. Raises CalledProcessError."""
+    done = subprocess.run([*IN_TESTBED, "docker", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in ok:
+        done.check_returncode()
+    return done.stdout
 
 
 def pinned(tool: str) -> str:
