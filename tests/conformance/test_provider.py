@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conformance.conftest import cluster_config
+from harness.ports import free_port
 
 from kilter.clusters import kubeconfig
 from kilter.clusters.kind import KindProvider
@@ -19,7 +20,6 @@ from kilter.state.paths import Paths
 from kilter.tools import docker
 
 pytestmark = pytest.mark.cluster
-BASE = 32740  # the last block; the random names of these tests own nothing in the user's records
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +32,21 @@ def users_file() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def project(provider: KindProvider, paths: Paths, image: str, users_file: Path) -> Iterator[str]:
+def port() -> int:
+    """The port that the shared cluster maps; the random names of these tests own none in the user's records."""
+    return free_port()
+
+
+@pytest.fixture
+def other_port(port: int) -> int:
+    return free_port(port)
+
+
+@pytest.fixture(scope="module")
+def project(provider: KindProvider, paths: Paths, image: str, users_file: Path, port: int) -> Iterator[str]:
     name = f"conf-{secrets.token_hex(4)}"
     try:
-        provider.create(name, cluster_config(paths, name, BASE), image)
+        provider.create(name, cluster_config(paths, name, port), image)
         yield name
     finally:
         provider.runner.run(docker.remove(node_name(name), missing_ok=True))
@@ -50,11 +61,11 @@ def kubectl(provider: KindProvider, project: str, *arguments: str, stdin: str | 
 
 
 @pytest.mark.requirement("LC-2", "NS-2", "NS-3")
-def test_a_created_cluster_runs_and_is_found(provider: KindProvider, project: str, image: str) -> None:
+def test_a_created_cluster_runs_and_is_found(provider: KindProvider, project: str, image: str, port: int) -> None:
     found = provider.find(project)
     assert found.state is State.RUNNING
     assert found.image == image
-    assert BASE in found.ports
+    assert port in found.ports
     assert project in [one.project for one in provider.all()]
     assert not creation_mark(provider.paths, project).exists()
 
@@ -75,11 +86,11 @@ def test_the_kubeconfig_holds_one_context_and_is_made_again_when_missing(
 
 @pytest.mark.requirement("LC-Q7")
 def test_creating_twice_is_refused_and_leaves_the_first_alone(
-    provider: KindProvider, paths: Paths, project: str, image: str
+    provider: KindProvider, paths: Paths, project: str, image: str, port: int
 ) -> None:
     before = provider.find(project)
     with pytest.raises(Busy, match="has a cluster already"):
-        provider.create(project, cluster_config(paths, project, BASE), image)
+        provider.create(project, cluster_config(paths, project, port), image)
     assert provider.find(project) == before
 
 
@@ -110,9 +121,9 @@ def test_a_node_that_was_killed_starts_again(provider: KindProvider, project: st
 
 @pytest.mark.requirement("LC-11", "LC-Q7", "LC-Q10")
 def test_deleting_takes_the_data_and_twice_is_fine(
-    provider: KindProvider, paths: Paths, image: str, fresh_name: str
+    provider: KindProvider, paths: Paths, image: str, fresh_name: str, other_port: int
 ) -> None:
-    provider.create(fresh_name, cluster_config(paths, fresh_name, BASE + 1), image)
+    provider.create(fresh_name, cluster_config(paths, fresh_name, other_port), image)
     script = "cd /var/local-path-provisioner && mkdir pvc && touch pvc/row && chown -R 999 pvc && chmod 700 pvc"
     provider.runner.run(docker.execute(node_name(fresh_name), "sh", "-c", script))
     assert (paths.volumes(fresh_name) / "pvc" / "row").exists()
@@ -126,9 +137,9 @@ def test_deleting_takes_the_data_and_twice_is_fine(
 
 @pytest.mark.requirement("LC-Q21")
 def test_data_outlives_a_node_removed_outside_kilter_until_it_is_deleted(
-    provider: KindProvider, paths: Paths, image: str, fresh_name: str
+    provider: KindProvider, paths: Paths, image: str, fresh_name: str, other_port: int
 ) -> None:
-    provider.create(fresh_name, cluster_config(paths, fresh_name, BASE + 1), image)
+    provider.create(fresh_name, cluster_config(paths, fresh_name, other_port), image)
     provider.runner.run(docker.execute(node_name(fresh_name), "sh", "-c", "touch /var/local-path-provisioner/row"))
     provider.runner.run(docker.remove(node_name(fresh_name)))
     assert provider.find(fresh_name).state is State.ABSENT
@@ -139,7 +150,7 @@ def test_data_outlives_a_node_removed_outside_kilter_until_it_is_deleted(
 
 @pytest.mark.requirement("NS-Q3", "NS-Q2")
 def test_a_foreign_cluster_is_never_touched(
-    provider: KindProvider, paths: Paths, image: str, fresh_name: str, tmp_path: Path
+    provider: KindProvider, paths: Paths, image: str, fresh_name: str, tmp_path: Path, other_port: int
 ) -> None:
     other = Command(
         ("docker", "run", "--detach", "--name", node_name(fresh_name), "--entrypoint", "sleep", image, "600")
@@ -148,7 +159,7 @@ def test_a_foreign_cluster_is_never_touched(
     before = provider.find(fresh_name)
     assert before.state is State.FOREIGN
     for attempt in (
-        lambda: provider.create(fresh_name, cluster_config(paths, fresh_name, BASE + 1), image),
+        lambda: provider.create(fresh_name, cluster_config(paths, fresh_name, other_port), image),
         lambda: provider.start(fresh_name, 1),
         lambda: provider.stop(fresh_name, 1),
         lambda: provider.delete(fresh_name),
@@ -161,17 +172,17 @@ def test_a_foreign_cluster_is_never_touched(
 
 @pytest.mark.requirement("LC-Q22", "NS-Q16")
 def test_a_creation_that_fails_leaves_nothing_and_says_why(
-    provider: KindProvider, paths: Paths, project: str, image: str, fresh_name: str
+    provider: KindProvider, paths: Paths, project: str, image: str, fresh_name: str, port: int
 ) -> None:
     with pytest.raises(MachineLacks, match="holds one of the project's ports"):
-        provider.create(fresh_name, cluster_config(paths, fresh_name, BASE), image)
+        provider.create(fresh_name, cluster_config(paths, fresh_name, port), image)
     assert provider.find(fresh_name).state is State.ABSENT
     assert not creation_mark(paths, fresh_name).exists()
 
 
 @pytest.mark.requirement("LC-Q22")
 def test_a_creation_that_is_interrupted_leaves_nothing(
-    provider: KindProvider, paths: Paths, image: str, fresh_name: str
+    provider: KindProvider, paths: Paths, image: str, fresh_name: str, other_port: int
 ) -> None:
     class Interrupted(SubprocessRunner):
         def run(self, command: Command):  # type: ignore[no-untyped-def]
@@ -182,15 +193,15 @@ def test_a_creation_that_is_interrupted_leaves_nothing(
 
     cut_off = KindProvider(Interrupted(), paths, provider.binary)
     with pytest.raises(KeyboardInterrupt):
-        cut_off.create(fresh_name, cluster_config(paths, fresh_name, BASE + 1), image)
+        cut_off.create(fresh_name, cluster_config(paths, fresh_name, other_port), image)
     assert provider.find(fresh_name).state is State.ABSENT
 
 
 @pytest.mark.requirement("LC-Q22")
 def test_a_creation_that_was_killed_is_done_again(
-    provider: KindProvider, paths: Paths, image: str, fresh_name: str
+    provider: KindProvider, paths: Paths, image: str, fresh_name: str, other_port: int
 ) -> None:
-    config = cluster_config(paths, fresh_name, BASE + 1)
+    config = cluster_config(paths, fresh_name, other_port)
     provider.create(fresh_name, config, image)
     creation_mark(paths, fresh_name).touch()  # as if kilter had been killed before the end
     first = provider.find(fresh_name)
