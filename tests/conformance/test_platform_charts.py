@@ -1,5 +1,6 @@
 """The platform's charts on a real cluster: installed, used, upgraded, removed and installed again, in this order."""
 
+import base64
 import json
 import os
 import secrets
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from conformance.conftest import cluster_config
+from conformance.rights import DENIED, ENV, GIVEN, allowed
 from harness.gitserver import serving
-from harness.platform import MANIFESTS, PORT, SYSTEM, Platform, ask, eventually, git, registry_token
+from harness.platform import SYSTEM, Platform, eventually, git, load
+from harness.ports import free_port
 
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import node_name
@@ -23,7 +26,8 @@ from kilter.tools.provision import provide
 from kilter.tools.versions import HELM, KUBECTL
 
 pytestmark = pytest.mark.cluster
-APP = "shop-dev.apps.test"
+APP, SERVER, REGISTRY = "shop-dev.apps.test", "kilter.apps.test", "registry.apps.test"
+MARKER = "kilter-repository"  # the first thing that the operator commits
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +35,18 @@ def platform(
     provider: KindProvider, paths: Paths, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     """An empty cluster, and beside it a Git server that its pods reach by the address of Docker's network."""
-    runner, name = provider.runner, f"conf-{secrets.token_hex(4)}"
+    runner, name, port = provider.runner, f"conf-{secrets.token_hex(4)}", free_port()
     folder = tmp_path_factory.mktemp("git")
     git("init", "--quiet", "--bare", str(folder / "flux.git"))
     helm, kubectl = (provide(tool, runner, paths, os.environ, Recorder()) for tool in (HELM, KUBECTL))
     try:
-        provider.create(name, cluster_config(paths, name, PORT), image)
+        provider.create(name, cluster_config(paths, name, port), image)
+        load(node_name(name))
         route = runner.run(docker.execute(node_name(name), "ip", "route", "show", "default")).stdout
         host = route.split()[2]
-        with serving(folder, host) as port:
-            address = f"http://{host}:{port}"
-            yield Platform(runner, helm, kubectl, provider.kubeconfig(name), folder / "flux.git", address)
+        with serving(folder, host) as served:
+            address = f"http://{host}:{served}"
+            yield Platform(runner, helm, kubectl, provider.kubeconfig(name), port, folder / "flux.git", address)
     finally:
         runner.run(docker.remove(node_name(name), missing_ok=True))
         shutil.rmtree(paths.project_data(name), ignore_errors=True)
@@ -51,14 +56,11 @@ def test_both_charts_install_and_every_pod_gets_ready_under_the_strictest_standa
     platform.kubectl("create", "namespace", SYSTEM)
     platform.kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted")
     platform.install()
-    platform.kubectl(
-        "wait", "--namespace", SYSTEM, "--for=condition=Available", "deployment", "--all", "--timeout=230s"
-    )
-    platform.kubectl("rollout", "status", "--namespace", SYSTEM, "statefulset/kilter-postgres", "--timeout=230s")
+    platform.await_all()
     running = {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in platform.get("pods")["items"]}
     assert running == {
         "source-controller", "kustomize-controller", "notification-controller", "traefik", "metrics-server",
-        "kilter-registry", "kilter-postgres",
+        "kilter-registry", "kilter-postgres", "kilter-git", "kilter-server", "kilter-operator",
     }  # fmt: skip
 
 
@@ -79,29 +81,54 @@ def test_the_database_takes_the_password_of_its_secret_and_no_other(platform: Pl
         platform.sql("select 1", password="wrong")
 
 
+@pytest.mark.requirement("DP-Q72")
+def test_the_first_token_is_made_once_and_lets_in_at_the_servers_host(platform: Platform) -> None:
+    assert eventually(lambda: platform.ask(SERVER, "/healthz")[0], lambda status: status == 200)
+    assert platform.ask(SERVER, "/v1/whoami")[0] == 401
+    first = platform.in_server("token", "--first")
+    status, text, _ = platform.ask(SERVER, "/v1/whoami", {"Authorization": f"Bearer {first}"})
+    assert (status, json.loads(text)["role"]) == (200, "admin")
+    assert platform.in_server("token", "--first") == ""
+
+
 @pytest.mark.requirement("DP-Q6", "DP-12")
 def test_the_registry_sends_strangers_to_the_server_and_takes_what_the_server_signed(platform: Platform) -> None:
-    status, _, headers = eventually(lambda: ask("registry.apps.test", "/v2/"), lambda found: found[0] == 401)
-    assert headers["www-authenticate"] == (
-        'Bearer realm="http://kilter.apps.test/v1/registry/token",service="registry.apps.test"'
-    )
-    login = {"Authorization": f"Bearer {registry_token(platform.get('secret', 'kilter-registry-token')['data'])}"}
-    assert ask("registry.apps.test", "/v2/", login)[0] == 200
+    status, _, headers = eventually(lambda: platform.ask(REGISTRY, "/v2/"), lambda found: found[0] == 401)
+    realm = f"http://{SERVER}/v1/registry/token"
+    assert headers["www-authenticate"] == f'Bearer realm="{realm}",service="{REGISTRY}"'
+    word = platform.in_server("token", "--actor", "ada", "--role", "deployer", "--project", "acme/shop")
+    basic = {"Authorization": f"Basic {base64.b64encode(f'ada:{word}'.encode()).decode()}"}
+    wanted = f"?service={REGISTRY}&scope=repository:acme/shop:pull,push&scope=repository:other/shop:pull,push"
+    status, text, _ = platform.ask(SERVER, f"/v1/registry/token{wanted}", basic)
+    assert status == 200, text
+    login = {"Authorization": f"Bearer {json.loads(text)['token']}"}
+    assert platform.ask(REGISTRY, "/v2/", login)[0] == 200
     mine, foreign = ("/v2/acme/shop/blobs/uploads/", "/v2/other/shop/blobs/uploads/")
-    status, _, headers = ask("registry.apps.test", mine, login, method="POST")
+    status, _, headers = platform.ask(REGISTRY, mine, login, method="POST")
     assert (status, headers["location"].partition("?")[0].startswith(mine)) == (202, True)
-    assert ask("registry.apps.test", foreign, login, method="POST")[0] == 401
+    assert platform.ask(REGISTRY, foreign, login, method="POST")[0] == 401
+
+
+@pytest.mark.requirement("DP-12")
+def test_the_port_of_plain_http_does_not_answer_tls(platform: Platform) -> None:
+    """Docker tries TLS first, and stays with it where it is answered."""
+    for host in (REGISTRY, "localhost", None):
+        assert platform.tls(host).startswith("refused: "), host
+
+
+@pytest.mark.requirement("DP-Q16")
+def test_what_the_operator_writes_to_the_platforms_own_repository_is_applied(platform: Platform) -> None:
+    eventually(lambda: platform.condition(SYSTEM, "kilter").get("status"), lambda status: status == "True")
+    assert platform.get("configmap", MARKER)["metadata"]["name"] == MARKER
 
 
 @pytest.mark.requirement("DP-19", "DP-20", "DP-8")
 def test_what_is_pushed_is_applied_and_answers_at_its_host(platform: Platform) -> None:
     platform.push("one")
-    platform.kubectl(
-        "apply", "--filename", "-", stdin=(MANIFESTS / "flux.yaml").read_text().replace("ADDRESS", platform.address)
-    )
-    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "one\n"), within=180)
-    assert platform.condition(SYSTEM, "acme-shop-dev")["status"] == "True"
-    assert ask("other.apps.test")[0] == 404
+    platform.apply_flux()
+    eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "one\n"), within=180)
+    assert platform.condition(SYSTEM, ENV)["status"] == "True"
+    assert platform.ask("other.apps.test")[0] == 404
 
 
 @pytest.mark.requirement("DP-Q19")
@@ -109,27 +136,42 @@ def test_a_push_that_flux_is_told_of_is_applied_within_seconds(platform: Platfor
     platform.push("two")
     platform.reconcile()
     want = "echo two"
-    read = ("get", "deployment", "shop", "--namespace", "acme-shop-dev", "--output", "jsonpath={..command}")
+    read = ("get", "deployment", "shop", "--namespace", ENV, "--output", "jsonpath={..command}")
     eventually(lambda: platform.kubectl(*read), lambda text: want in text, within=30)
-    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "two\n"))
+    eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "two\n"))
 
 
 def test_a_kustomization_without_an_identity_or_with_a_foreign_source_gets_nowhere(platform: Platform) -> None:
     nobody = eventually(lambda: platform.condition(SYSTEM, "nobody"), lambda found: found.get("status") == "False")
     assert "forbidden" in nobody["message"]
-    stranger = eventually(
-        lambda: platform.condition("acme-shop-dev", "stranger"), lambda found: found.get("status") == "False"
-    )
+    stranger = eventually(lambda: platform.condition(ENV, "stranger"), lambda found: found.get("status") == "False")
     assert "cross-namespace references have been blocked" in stranger["message"]
+
+
+def test_each_program_may_do_what_it_is_for(platform: Platform) -> None:
+    assert allowed(platform, GIVEN) == GIVEN
+
+
+def test_no_program_may_do_more_than_it_is_for(platform: Platform) -> None:
+    assert allowed(platform, DENIED) == []
 
 
 def test_what_leaves_the_repository_leaves_the_cluster(platform: Platform) -> None:
     platform.push("")
     platform.reconcile()
-    eventually(lambda: ask(APP)[0], lambda status: status == 404)
+    eventually(lambda: platform.ask(APP)[0], lambda status: status == 404)
     platform.push("three")
     platform.reconcile()
-    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
+    eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "three\n"))
+
+
+def test_a_deleted_kustomization_takes_along_what_it_applied(platform: Platform) -> None:
+    platform.kubectl("delete", "kustomization", ENV, "--namespace", SYSTEM, "--timeout=60s")
+    left = platform.kubectl("get", "deployments,services,httproutes", "--namespace", ENV, "--output", "name")
+    assert left == ""
+    eventually(lambda: platform.ask(APP)[0], lambda status: status == 404)
+    platform.apply_flux()
+    eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "three\n"))
 
 
 @pytest.mark.requirement("DP-Q10")
@@ -141,12 +183,12 @@ def test_with_a_certificate_plain_requests_are_sent_to_https(platform: Platform,
     files = (f"--cert={pair[0]}", f"--key={pair[1]}")
     platform.kubectl("create", "secret", "tls", "wildcard", *files, "--namespace", SYSTEM)
     platform.install("--set", "gateway.tls.secretName=wildcard")
-    _, _, headers = eventually(lambda: ask(APP), lambda found: found[0] == 301)
+    _, _, headers = eventually(lambda: platform.ask(APP), lambda found: found[0] == 301)
     assert headers["location"] == f"https://{APP}/"
     eventually(platform.listeners, lambda found: found == {"http": "True", "https": "True"})
     platform.install()
-    platform.kubectl("rollout", "status", "--namespace", SYSTEM, "deployment/traefik", "--timeout=230s")
-    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
+    platform.await_all()
+    eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "three\n"))
 
 
 def test_an_upgrade_keeps_passwords_keys_data_and_pods(platform: Platform) -> None:
@@ -155,7 +197,7 @@ def test_an_upgrade_keeps_passwords_keys_data_and_pods(platform: Platform) -> No
     assert platform.secrets() == before
     assert platform.pods() == pods
     assert platform.sql("select x from kept") == "42"
-    assert ask(APP)[:2] == (200, "three\n")
+    assert platform.ask(APP)[:2] == (200, "three\n")
 
 
 def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_up(platform: Platform) -> None:
@@ -172,17 +214,17 @@ def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_
         == ""
     )
     assert platform.kubectl("get", "namespace", "kilter-apps", "--output", "name").strip() == "namespace/kilter-apps"
-    assert len(platform.get("pvc")["items"]) == 2
+    assert len(platform.get("pvc")["items"]) == 3
     assert platform.secrets() == before
-    assert "gitrepository" in platform.kubectl("get", "gitrepositories", "--namespace", SYSTEM, "--output", "name")
-    assert "deployment" in platform.kubectl(
-        "get", "deployment", "shop", "--namespace", "acme-shop-dev", "--output", "name"
-    )
+    assert [platform.is_ending(kind, "kilter") for kind in ("gitrepository", "kustomization")] == [False, False]
+    assert "deployment" in platform.kubectl("get", "deployment", "shop", "--namespace", ENV, "--output", "name")
     platform.install()
-    platform.kubectl("rollout", "status", "--namespace", SYSTEM, "statefulset/kilter-postgres", "--timeout=230s")
+    platform.await_all()
     assert platform.secrets() == before
     eventually(lambda: platform.sql("select x from kept"), lambda text: text == "42")
-    eventually(lambda: ask(APP)[:2], lambda found: found == (200, "three\n"))
+    eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "three\n"))
+    eventually(lambda: platform.condition(SYSTEM, "kilter").get("status"), lambda status: status == "True")
+    assert not platform.is_ending("configmap", MARKER)
 
 
 def test_a_database_whose_password_is_lost_is_not_given_a_new_one(platform: Platform) -> None:

@@ -1,12 +1,12 @@
 """The platform on a cluster, driven as its administrator would: helm, kubectl, git, and requests at the Gateway."""
 
 import base64
-import hashlib
 import http.client
 import json
 import os
+import socket
+import ssl
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,33 +20,38 @@ ROOT = Path(__file__).resolve().parents[2]
 CHARTS = ROOT / "src/kilter/charts"
 MANIFESTS = ROOT / "tests/conformance/platform"
 SYSTEM = "kilter-system"
-PORT = 32700
-SECRETS = ("kilter-postgres", "kilter-registry", "kilter-registry-token")
-VALUES = f"""
+SECRETS = ("kilter-git", "kilter-postgres", "kilter-registry", "kilter-registry-token")
+IMAGE = os.environ.get("KILTER_TEST_IMAGE", "kilter:dev")  # in the engine's own store
+VALUES = """
 clusterDomain: apps.test
-gateway: {{service: {{type: NodePort, nodePorts: {{http: {PORT}}}}}}}
+trial: true
+images: {{kilter: docker.io/library/{image}}}
+gateway: {{service: {{type: NodePort, nodePorts: {{http: {port}}}}}}}
 metricsServer: {{kubeletInsecureTLS: true}}
 registry: {{storage: {{size: 1Gi}}}}
 postgres: {{storage: {{size: 1Gi}}}}
+git: {{storage: {{size: 1Gi}}}}
 """
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A cluster with helm and kubectl for it, and a Git repository that its pods reach."""
+    """A cluster, helm and kubectl for it, a port that leads to its Gateway, and a Git repository for its pods."""
 
     runner: Runner
     helm_binary: Path
     kubectl_binary: Path
     kubeconfig: Path
+    port: int
     repository: Path
     address: str
 
     def helm(self, *arguments: str) -> str:
         argv = (str(self.helm_binary), *arguments, "--namespace", SYSTEM)
         env = {"KUBECONFIG": str(self.kubeconfig), "HELM_CACHE_HOME": str(self.repository.parent / "helm")}
-        return self.runner.run(Command(argv, env=env, stdin=VALUES, timeout=300)).stdout
+        values = VALUES.format(image=IMAGE, port=self.port)
+        return self.runner.run(Command(argv, env=env, stdin=values, timeout=300)).stdout
 
     def command(self, *arguments: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) -> Command:
         argv = (str(self.kubectl_binary), "--kubeconfig", str(self.kubeconfig), *arguments)
@@ -57,6 +62,10 @@ class Platform:
 
     def get(self, *what: str) -> Any:
         return json.loads(self.kubectl("get", *what, "--namespace", SYSTEM, "--output", "json"))
+
+    def is_ending(self, kind: str, name: str) -> bool:
+        """Tell whether an object that exists is being deleted."""
+        return "deletionTimestamp" in self.get(kind, name)["metadata"]
 
     def install(self, *settings: str) -> None:
         self.helm(
@@ -76,6 +85,18 @@ class Platform:
             *settings,
         )
 
+    def await_all(self) -> None:
+        """Wait until every program of the platform runs as it is described now."""
+        for workload in self.get("deployments,statefulsets")["items"]:
+            name = f"{workload['kind']}/{workload['metadata']['name']}"
+            self.kubectl("rollout", "status", "--namespace", SYSTEM, name, "--timeout=230s")
+
+    def apply_flux(self) -> None:
+        """Make the environment of the test's app, and Flux's objects for it."""
+        self.kubectl(
+            "apply", "--filename", "-", stdin=(MANIFESTS / "flux.yaml").read_text().replace("ADDRESS", self.address)
+        )
+
     def secrets(self) -> list[dict[str, str]]:
         return [self.get("secret", name)["data"] for name in SECRETS]
 
@@ -93,6 +114,36 @@ class Platform:
         dsn = login["dsn"].replace(login["password"], password or login["password"])
         inside = ("exec", "--namespace", SYSTEM, "kilter-postgres-0", "--")
         return self.kubectl(*inside, "psql", dsn, "-v", "ON_ERROR_STOP=1", "-Atc", statement).strip()
+
+    def ask(
+        self, host: str, path: str = "/", headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> tuple[int, str, dict[str, str]]:
+        """Ask the Gateway for a host: status, text, headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request(method, path, headers={"Host": host, **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
+
+    def tls(self, host: str | None) -> str:
+        """Try TLS on the Gateway's port with a name, or with none: its version, or why there is none."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", self.port), timeout=5) as plain,
+                context.wrap_socket(plain, server_hostname=host) as secured,
+            ):
+                return secured.version() or ""
+        except ssl.SSLError as error:
+            return f"refused: {error.reason}"
+
+    def in_server(self, *arguments: str) -> str:
+        """Run the server's program in its pod."""
+        inside = ("exec", "--namespace", SYSTEM, "deployment/kilter-server", "--", "python", "-m", "kilter.server")
+        return self.kubectl(*inside, *arguments).strip()
 
     def push(self, release: str) -> None:
         """Put one release of the app into the repository; an empty name takes the app out."""
@@ -133,42 +184,12 @@ def git(*arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], check=True, env=clean, capture_output=True, timeout=60)
 
 
-def ask(
-    host: str, path: str = "/", headers: Mapping[str, str] | None = None, method: str = "GET"
-) -> tuple[int, str, dict[str, str]]:
-    """Ask the Gateway for a host: status, text, headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)
-    try:
-        connection.request(method, path, headers={"Host": host, **(headers or {})})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}
-    finally:
-        connection.close()
-
-
-def registry_token(pair: Mapping[str, str]) -> str:
-    """What kilter-server hands out: signed with the Secret's key, and naming it by its thumbprint (RFC 7638)."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(base64.b64decode(pair["tls.key"]))
-        file.flush()
-        modulus = openssl("rsa", "-modulus", "-noout", "-in", file.name).decode().strip().removeprefix("Modulus=")
-        public = {"e": "AQAB", "kty": "RSA", "n": base64url(bytes.fromhex(modulus))}
-        thumbprint = hashlib.sha256(json.dumps(public, separators=(",", ":"), sort_keys=True).encode()).digest()
-        now = int(time.time())
-        head = {"typ": "JWT", "alg": "RS256", "kid": base64url(thumbprint)}
-        names = {"iss": "http://kilter.apps.test", "aud": "registry.apps.test", "sub": "ada"}
-        access = [{"type": "repository", "name": "acme/shop", "actions": ["pull", "push"]}]
-        body = {**names, "nbf": now - 5, "exp": now + 60, "access": access}
-        text = ".".join(base64url(json.dumps(part).encode()) for part in (head, body))
-        return f"{text}.{base64url(openssl('dgst', '-sha256', '-sign', file.name, stdin=text.encode()))}"
-
-
-def base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def openssl(*arguments: str, stdin: bytes = b"") -> bytes:
-    return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True).stdout
+def load(node: str) -> None:
+    """Give a cluster's node the image of kilter's own programs, from the engine's store."""
+    take = ["docker", "exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images", "import", "-"]
+    with subprocess.Popen(["docker", "save", IMAGE], stdout=subprocess.PIPE) as given:
+        subprocess.run(take, stdin=given.stdout, check=True, capture_output=True, timeout=300)
+    assert given.returncode == 0, f"no image {IMAGE}: `make platform-image` builds it"
 
 
 def eventually(what: Callable[[], Found], fits: Callable[[Found], bool], within: float = 120) -> Found:
