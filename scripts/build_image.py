@@ -25,7 +25,8 @@ def main(tag: str, *, push: bool) -> int:
     run(uv, "build", "--quiet", "--wheel", "--out-dir", str(CONTEXT))
     (CONTEXT / ".gitignore").unlink(missing_ok=True)
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    run(uv, "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", *extras,
+    # Without a header, in which the folder's name would keep one checkout from using the layers of another.
+    run(uv, "export", "--quiet", "--frozen", "--no-header", "--no-dev", "--no-emit-project", *extras,
         "--output-file", str(CONTEXT / "requirements.txt"))  # fmt: skip
     helm = provide(TOOLS["helm"], SubprocessRunner(), Paths.from_environment(os.environ), os.environ, Recorder())
     shutil.copy(helm, CONTEXT / "helm")

@@ -31,7 +31,7 @@ PATIENCE = 120.0  # seconds until it answers
 
 
 def main() -> int:
-    """Make the testbed, build the wheel, run the suites; returns the exit code."""
+    """Make the testbed, build the wheel and the platform's image, run the suites; returns the exit code."""
     required = os.environ.get("KILTER_REQUIRE_CLUSTER") == "1"
     made = subprocess.run(
         ["make", "--no-print-directory", "TESTBED_FOR=all", "testbed", "wheel"], cwd=ROOT, check=False
@@ -46,6 +46,10 @@ def main() -> int:
             file=sys.stderr,
         )
         return 0
+    built = subprocess.run(["make", "--no-print-directory", "platform-image"], cwd=ROOT, check=False)
+    if built.returncode != 0:
+        print("\nThe image of the platform's programs could not be built: failed.", file=sys.stderr)
+        return built.returncode
     environment = os.environ | {
         "KILTER_BINARY": str(ROOT / "build/kilter/bin/kilter"),
         "KILTER_REQUIRE_CLUSTER": "1",
