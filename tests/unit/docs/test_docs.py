@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
-COMMANDS_TO_COME = {"add", "remove", "eject", "db", "deploy", "catalog"}
+COMMANDS_TO_COME = {"add", "remove", "eject", "db", "catalog"}
 TITLES = {
     "Namespaces & isolation": "concepts/namespaces-and-isolation.md",
     "Ports": "concepts/ports.md",
@@ -40,9 +40,15 @@ def generator() -> ModuleType:
 
 
 @cache
-def command(name: str) -> click.Command:
-    found = kilter.get_command(click.Context(kilter), name)
-    assert found is not None
+def command(*names: str) -> click.Command:
+    """The command that those words lead to; what follows it are its arguments."""
+    found: click.Command = kilter
+    for name in names:
+        if not isinstance(found, click.Group):
+            break
+        inner = found.get_command(click.Context(found), name)
+        assert inner is not None, f"kilter has no command {' '.join(names)}"
+        found = inner
     return found
 
 
@@ -117,7 +123,8 @@ def test_commands_and_options_that_a_page_shows_exist(page: Path) -> None:
         if name in COMMANDS_TO_COME:
             continue
         assert name in VERBS, line
-        known = {option for parameter in command(name).params for option in parameter.opts} | {"--help"}
+        words = [name, *(word for word in rest if re.fullmatch("[a-z]+", word))]
+        known = {option for parameter in command(*words).params for option in parameter.opts} | {"--help"}
         own = rest[: rest.index("--")] if "--" in rest else rest
         assert {word.partition("=")[0] for word in own if word.startswith("--")} <= known, line
 
