@@ -75,7 +75,7 @@ def _apply(machine: Machine, target: Target, text: str) -> None:
     with machine.progress.step(f"install the platform on {target.name}") as step:
         run(target.kubectl.apply(dump(space, header="")))
         step.note("definitions")
-        run(target.helm.upgrade(CRDS, chart("kilter-platform-crds"), ""))
+        run(target.helm.upgrade(CRDS, chart("kilter-platform-crds"), values.definitions(text)))
         step.note("programs")
         run(target.helm.upgrade(PLATFORM, chart("kilter-platform"), text))
 

@@ -62,6 +62,17 @@ def server(text: str) -> str:
     return f"{scheme}://kilter.{found['clusterDomain']}{f':{port}' if port else ''}"
 
 
+def definitions(text: str) -> str:
+    """Return the values of the chart of definitions, from those of the platform.
+
+    A program that the platform leaves out is the cluster's own, and so are its definitions.
+    """
+    found = yaml.safe_load(text)
+    parts = {"flux": found.get("flux"), "gatewayApi": found.get("gateway")}
+    wanted = {name: not isinstance(part, dict) or part.get("enabled", True) for name, part in parts.items()}
+    return dump(wanted, header="")
+
+
 def _text(found: Mapping[str, Any], more: str) -> str:
     try:
         given = yaml.safe_load(more) if more.strip() else {}
