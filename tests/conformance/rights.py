@@ -43,6 +43,7 @@ DENIED = [
     *(f"kilter-operator {verb} clusterroles.{RBAC}" for verb in (*WRITING, "escalate", "bind")),
     f"kilter-operator bind clusterroles.{RBAC}=cluster-admin {ENV}",
     f"kilter-operator create clusterrolebindings.{RBAC}",
+    f"kilter-operator delete secrets {ENV}",
     "kilter-operator impersonate serviceaccounts",
     *(f"{controller} {verb} {kind} {place}"
       for controller in CONTROLLERS

@@ -21,11 +21,11 @@ CHARTS = ROOT / "src/kilter/charts"
 MANIFESTS = ROOT / "tests/conformance/platform"
 SYSTEM = "kilter-system"
 SECRETS = ("kilter-git", "kilter-postgres", "kilter-registry", "kilter-registry-token")
-IMAGE = os.environ.get("KILTER_TEST_IMAGE", "kilter:dev")  # in the engine's own store
+IMAGE = os.environ.get("KILTER_PLATFORM_IMAGE", "kilter:dev")  # in the engine's own store
 VALUES = """
 clusterDomain: apps.test
 trial: true
-images: {{kilter: docker.io/library/{image}}}
+images: {{kilter: "{image}"}}
 gateway: {{service: {{type: NodePort, nodePorts: {{http: {port}}}}}}}
 metricsServer: {{kubeletInsecureTLS: true}}
 registry: {{storage: {{size: 1Gi}}}}
@@ -50,7 +50,8 @@ class Platform:
     def helm(self, *arguments: str) -> str:
         argv = (str(self.helm_binary), *arguments, "--namespace", SYSTEM)
         env = {"KUBECONFIG": str(self.kubeconfig), "HELM_CACHE_HOME": str(self.repository.parent / "helm")}
-        values = VALUES.format(image=IMAGE, port=self.port)
+        image = IMAGE if "/" in IMAGE else f"docker.io/library/{IMAGE}"
+        values = VALUES.format(image=image, port=self.port)
         return self.runner.run(Command(argv, env=env, stdin=values, timeout=300)).stdout
 
     def command(self, *arguments: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) -> Command:
