@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conformance.conftest import cluster_config
 from conformance.rights import DENIED, ENV, GIVEN, allowed
+from harness.cli import Kilter
 from harness.gitserver import serving
 from harness.platform import SYSTEM, Platform, eventually, git, load
 from harness.ports import free_port
@@ -198,6 +199,27 @@ def test_an_upgrade_keeps_passwords_keys_data_and_pods(platform: Platform) -> No
     assert platform.pods() == pods
     assert platform.sql("select x from kept") == "42"
     assert platform.ask(APP)[:2] == (200, "three\n")
+
+
+@pytest.mark.requirement("DP-1")
+def test_the_command_finds_a_platform_by_its_context_and_updates_it(platform: Platform, tmp_path: Path) -> None:
+    home, values = tmp_path / "home", tmp_path / "values.yaml"
+    home.mkdir()
+    values.write_text(platform.values())
+    before = platform.secrets(), platform.pods()
+    admin = Kilter(tmp_path, home, extra={"KUBECONFIG": str(platform.kubeconfig)})
+    context = platform.kubectl("config", "current-context").strip()
+    installed = admin.run(
+        "platform", "install", "--context", context, "--cluster-domain", "apps.test", "--image", platform.image,
+        "--values", str(values),
+    )  # fmt: skip
+    assert installed.out.splitlines()[0] == "the platform answers at http://kilter.apps.test"
+    assert (platform.secrets(), platform.pods()) == before
+    assert admin.json("platform", "status", "--context", context)["ready"] is True
+    created = admin.run("platform", "token", "create", "--context", context, "--actor", "mia", "--role", "viewer")
+    assert created.out.startswith("kilter_")
+    missing = admin.run("platform", "status", "--context", "nowhere", code=6)
+    assert "nowhere" in missing.err
 
 
 def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_up(platform: Platform) -> None:

@@ -50,9 +50,16 @@ class Platform:
     def helm(self, *arguments: str) -> str:
         argv = (str(self.helm_binary), *arguments, "--namespace", SYSTEM)
         env = {"KUBECONFIG": str(self.kubeconfig), "HELM_CACHE_HOME": str(self.repository.parent / "helm")}
-        image = IMAGE if "/" in IMAGE else f"docker.io/library/{IMAGE}"
-        values = VALUES.format(image=image, port=self.port)
-        return self.runner.run(Command(argv, env=env, stdin=values, timeout=300)).stdout
+        return self.runner.run(Command(argv, env=env, stdin=self.values(), timeout=300)).stdout
+
+    @property
+    def image(self) -> str:
+        """The image of kilter's programs, as the node knows it."""
+        return IMAGE if "/" in IMAGE else f"docker.io/library/{IMAGE}"
+
+    def values(self) -> str:
+        """What the chart is installed with."""
+        return VALUES.format(image=self.image, port=self.port)
 
     def command(self, *arguments: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) -> Command:
         argv = (str(self.kubectl_binary), "--kubeconfig", str(self.kubeconfig), *arguments)

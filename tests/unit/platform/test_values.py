@@ -1,52 +1,60 @@
-"""The values of the platform's charts, from what an administrator said."""
+"""What the chart is told, from what the administrator said."""
 
+import json
+from pathlib import Path
+
+import jsonschema_rs
 import pytest
 import yaml
 
 from kilter.errors import BadInput
 from kilter.platform import values
-from kilter.platform.values import Wanted
+from kilter.platform.values import Wanted, merged
+from kilter.render.charts import chart
+
+WANTED = Wanted("apps.example.com", "registry.example.com/kilter:1")
 
 
-def of_cluster(more: str = "") -> str:
-    return values.of_cluster(Wanted("apps.example.com", "registry.example.com/kilter:1", more))
+def fits(text: str) -> bool:
+    folder: Path = chart("kilter-platform")
+    defaults = yaml.safe_load((folder / "values.yaml").read_text())
+    schema = jsonschema_rs.validator_for(json.loads((folder / "values.schema.json").read_text()))
+    return bool(schema.is_valid(merged(defaults, yaml.safe_load(text))))
 
 
-def test_further_values_win_key_by_key() -> None:
-    found = yaml.safe_load(values.of_trial(Wanted("localhost", "x/kilter:1", "postgres: {maxConnections: 50}"), 30000))
-    assert found["postgres"] == {"storage": {"size": "2Gi"}, "maxConnections": 50}
-    assert found["images"] == {"kilter": "x/kilter:1"}
+def test_both_kinds_of_values_fit_the_chart() -> None:
+    assert fits(values.of_cluster(WANTED))
+    assert fits(values.of_trial(Wanted("localhost", "localhost:32760/kilter/platform:abc"), 30800))
 
 
-def test_everything_of_a_trial_has_the_one_port() -> None:
-    text = values.of_trial(Wanted("localhost", "x/kilter:1"), 30020)
-    found = yaml.safe_load(text)
-    assert found["registry"]["host"] == "localhost:30020"
-    assert found["registry"]["token"]["realm"] == "http://localhost:30020/v1/registry/token"
-    assert found["gateway"]["service"]["nodePorts"] == {"http": 30020}
-    assert values.server(text) == "http://kilter.localhost:30020"
+def test_everything_of_a_trial_answers_on_one_port_of_localhost() -> None:
+    found = yaml.safe_load(values.of_trial(Wanted("localhost", "x/y:1"), 30800))
+    assert found["publicPort"] == found["gateway"]["service"]["nodePorts"]["http"] == 30800
+    assert found["registry"]["host"] == "localhost:30800"
+    assert found["registry"]["token"]["realm"] == "http://localhost:30800/v1/registry/token"
+    assert found["server"]["extraHosts"] == ["localhost"]
 
 
-def test_a_certificate_makes_the_address_secure() -> None:
-    assert values.server(of_cluster()) == "http://kilter.apps.example.com"
-    assert values.server(of_cluster("gateway: {tls: {secretName: wildcard}}")) == "https://kilter.apps.example.com"
+def test_what_the_administrator_writes_wins_and_leaves_the_rest() -> None:
+    more = "gateway: {service: {type: LoadBalancer}}\nserver: {replicas: 2}\n"
+    found = yaml.safe_load(values.of_trial(Wanted("localhost", "x/y:1", more), 30800))
+    assert found["gateway"]["service"] == {"type": "LoadBalancer", "nodePorts": {"http": 30800}}
+    assert found["server"] == {"extraHosts": ["localhost"], "replicas": 2}
+
+
+@pytest.mark.parametrize("more", ["- a list", "just text", "{", "a: [1"])
+def test_values_that_are_no_map_are_refused(more: str) -> None:
+    with pytest.raises(BadInput, match="the values are no"):
+        values.of_cluster(Wanted("apps.example.com", "x/y:1", more))
 
 
 @pytest.mark.parametrize(
-    ("more", "expected"),
+    ("more", "address"),
     [
-        ("", {"flux": True, "gatewayApi": True}),
-        ("flux: {ageSecret: keys}", {"flux": True, "gatewayApi": True}),
-        ("flux: {enabled: false}", {"flux": False, "gatewayApi": True}),
-        ("gateway: {enabled: false}", {"flux": True, "gatewayApi": False}),
-        ("gateway: mistaken", {"flux": True, "gatewayApi": True}),
+        ("", "http://kilter.apps.example.com"),
+        ("gateway: {tls: {secretName: wildcard}}", "https://kilter.apps.example.com"),
+        ("publicPort: 8443", "http://kilter.apps.example.com:8443"),
     ],
 )
-def test_definitions_are_left_out_with_the_program_that_they_are_for(more: str, expected: dict[str, bool]) -> None:
-    assert yaml.safe_load(values.definitions(of_cluster(more))) == expected
-
-
-@pytest.mark.parametrize("more", ["- a list", "a: [unclosed"])
-def test_values_that_are_no_map_are_refused(more: str) -> None:
-    with pytest.raises(BadInput):
-        of_cluster(more)
+def test_the_servers_address_is_the_one_that_the_chart_makes(more: str, address: str) -> None:
+    assert values.server(values.of_cluster(Wanted("apps.example.com", "x/y:1", more))) == address

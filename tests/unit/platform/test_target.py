@@ -1,0 +1,109 @@
+"""Which cluster is meant: never one by accident, never a project's own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.dev.machine import Machine
+from kilter.errors import BadInput, NotAllowed, NotFound, Unreachable
+from kilter.platform import install, parts, target
+from kilter.platform.install import Options
+from kilter.platform.target import Target, check_choice, of_context, view
+from kilter.proc import Outcome
+from kilter.progress import Recorder
+from kilter.state import records
+from kilter.state.paths import Paths
+from kilter.tools.helm import Helm
+from kilter.tools.kubectl import Kubectl
+
+CONFIG = {"clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.1:6443"}}]}
+BINARY = Path("/bin/kubectl")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    found = Machine(FakeRunner(), Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
+    monkeypatch.setattr(Machine, "tool", lambda _, name: Path(f"/bin/{name}"))
+    return found
+
+
+def told(machine: Machine, context: str, config: object) -> None:
+    assert isinstance(machine.runner, FakeRunner)
+    machine.runner.answers = {view(BINARY, context).argv: json.dumps(config)}
+
+
+@pytest.mark.parametrize(("context", "local"), [("", False), ("prod", True)])
+def test_one_cluster_is_named(context: str, local: bool) -> None:
+    with pytest.raises(BadInput):
+        check_choice(context, local=local)
+
+
+def test_a_projects_own_cluster_is_refused_by_its_context_and_by_its_address(machine: Machine, tmp_path: Path) -> None:
+    records.claim(machine.paths, "shop", tmp_path)
+    told(machine, "kind-kilter-shop", CONFIG)
+    with pytest.raises(NotAllowed, match="is the cluster of the project shop"), of_context(machine, "kind-kilter-shop"):
+        pass
+    file = machine.paths.kubeconfig("shop")
+    file.parent.mkdir(parents=True)
+    file.write_text("server: https://10.0.0.1:6443\n")
+    told(machine, "renamed", CONFIG)
+    with pytest.raises(NotAllowed, match="renamed is the cluster of the project shop"), of_context(machine, "renamed"):
+        pass
+
+
+def test_an_unknown_context_is_not_found(machine: Machine) -> None:
+    assert isinstance(machine.runner, FakeRunner)
+    machine.runner.answers = {view(BINARY, "x").argv: Outcome(1, "", "error: context x does not exist")}
+    with pytest.raises(NotFound), of_context(machine, "x"):
+        pass
+
+
+def test_a_cluster_that_does_not_answer_is_unreachable_and_no_copy_of_its_credentials_stays(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(FakeRunner):
+        def _answer(self, command: object) -> Outcome:
+            argv = command.argv  # type: ignore[attr-defined]
+            return Outcome(0, json.dumps(CONFIG)) if argv[1] == "config" else Outcome(1, "", "connection refused")
+
+    silent = Silent()
+    elsewhere = Machine(silent, machine.paths, {}, Recorder())
+    with pytest.raises(Unreachable, match="'prod' does not answer"), of_context(elsewhere, "prod"):
+        pass
+    place = Path(silent.commands[1].argv[silent.commands[1].argv.index("--kubeconfig") + 1])
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("options", [Options(local=True), Options(context="prod", image="x/y:1"), Options()])
+def test_what_is_missing_is_said_before_anything_is_done(machine: Machine, options: Options) -> None:
+    with pytest.raises(BadInput):
+        install.install(machine, options)
+    assert isinstance(machine.runner, FakeRunner)
+    assert machine.runner.commands == []
+
+
+def deployment(name: str, ready: int, *, updated: int = 1, seen: int = 2) -> dict[str, object]:
+    return {
+        "metadata": {"name": name, "generation": 2},
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "x/y:1"}]}}},
+        "status": {"readyReplicas": ready, "updatedReplicas": updated, "observedGeneration": seen},
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "up"),
+    [
+        (deployment("a", 1), True),
+        (deployment("a", 0), False),
+        (deployment("a", 1, updated=0), False),
+        (deployment("a", 1, seen=1), False),
+    ],
+)
+def test_a_program_is_up_when_its_newest_pods_are_ready(item: dict[str, object], up: bool) -> None:
+    kubectl = Kubectl(BINARY, Path("/k"), "c", target.NAMESPACE)
+    here = Target("cluster c", Helm("/bin/helm", Path("/k"), target.NAMESPACE, Path("/h")), kubectl, local=False)
+    asked = kubectl.get("deployments,statefulsets", selector=parts.OWN).argv
+    (part,) = parts.parts(FakeRunner({asked: json.dumps({"items": [item]})}), here)
+    assert part.is_up is up
