@@ -135,9 +135,10 @@ def project_file_page(schema: Mapping[str, Any]) -> str:
         "Keys that begin with `x-` at the top level are free, as a place for anchors."
     )
     unused = (
-        "What is marked ° is read and checked, so that a file may hold it already, and has no effect in this\n"
-        "release. Most of it is for the shared platform. Of the rest, `kilter up` **refuses** what it would otherwise\n"
-        "silently do in another way, unless the value is what happens anyway, and names what does no harm:"
+        "What is marked ° is read and checked, and has no effect on the local cluster. Most of it is for the shared\n"
+        "platform: [Deploy](../how-to/deploy.md) says what of that is not in this release. Of the rest, `kilter up`\n"
+        "**refuses** what it would otherwise silently do in another way, unless the value is what happens anyway, and\n"
+        "names what does no harm:"
     )
     words = {True: "refused", False: "named in a notice"}
     rows = [(f"`{key.path}`", words[key.refused], key.fact, _values(key.satisfied)) for key in UNUSED]
