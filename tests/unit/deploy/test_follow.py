@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from unit.deploy.server import serving
 
+from kilter.deploy import follow as following
 from kilter.deploy.client import Client
 from kilter.deploy.follow import Follower, answers
 from kilter.deploy.logins import Login
@@ -44,7 +45,8 @@ def test_phases_are_told_with_their_durations_until_the_end() -> None:
     assert told.index("✓ Publishing (") < told.index("✓ RollingOut (")
 
 
-def test_a_lost_stream_is_taken_up_where_it_ended() -> None:
+def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "RETRY", 0.05)
     with serving(**{PATH: [(200, stream(phase("Publishing"))), (503, {}), (200, stream(DONE))]}) as table:
         follow(table, Recorder())
     assert [headers.get("Last-Event-ID") for _, headers, _ in table.asked] == [None, "1", "1"]
@@ -80,7 +82,8 @@ def test_a_stream_that_only_says_that_it_lives_is_left_when_the_time_is_up() -> 
 
 
 @pytest.mark.requirement("DP-8", "DP-10")
-def test_only_an_answer_of_the_new_release_counts() -> None:
+def test_only_an_answer_of_the_new_release_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "RETRY", 0.05)
     old, new = ({"_headers": {"kilter-release": name}} for name in ("d-0", "d-1"))
     with serving(**{"GET__/": [(200, old), (200, new)]}) as table:
         assert answers(table.address, "d-1", time.monotonic() + 20).startswith("200")
