@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
-export PYTHONDONTWRITEBYTECODE := 1
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export UV_PYTHON_DOWNLOADS ?= never
 
 UV := $(shell command -v uv || echo build/uv/bin/uv)
