@@ -68,6 +68,8 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
         "secrets": config.secrets or over.secrets,
         "appSecrets": config.app_secrets or over.app_secrets,
         "allowFrom": config.allow_from,
+        "migration": config.migration,
+        "seed": over.seed if over.seed is not None else config.seed,
     }
     for key, value in asked.items():
         if value:

@@ -71,6 +71,9 @@ environments:
         ("secrets: {a: .env}\n", "secrets"),
         ("appSecrets: [a]\n", "appSecrets"),
         ("allowFrom: [acme/web]\n", "allowFrom"),
+        ("migration: {tool: sql}\n", "migration"),
+        ("seed: [seed.sql]\n", "seed"),
+        ("environments: {prod: {seed: [seed.sql]}}\n", "seed"),
         ("services: {redis: {image: 'mine:1'}}\n", "services.redis has an image"),
         ("processes: {w: {command: [x], image: 'mine:1'}}\n", "processes.w has an image"),
         (
