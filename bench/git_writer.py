@@ -5,20 +5,18 @@ work tree is what tools do that know of one app only; the other is this very wri
 gain of gathering shows by itself. Needs no container engine: `python -m bench.git_writer` measures this alone.
 """
 
-import json
 import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from bench.alone import alone
 from bench.measure import Goal, Row, Sample, interleave
 from bench.process import run as run_process
 from bench.run import Run
@@ -165,18 +163,7 @@ def measure(run: Run) -> Sequence[Row]:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure this alone, print the table and write the JSON; the only argument is a number of rounds."""
-    from bench.__main__ import RESULTS, Report  # imports this module for its own table
-
-    began, report, before = datetime.now(UTC), Report(), os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
-        report.rows += compare(Path(folder), int(arguments[0]) if arguments else None)
-    report.loads["git-writer"] = (before, os.getloadavg()[0])
-    print(report.text())
-    file = RESULTS / f"{began:%Y%m%dT%H%M%SZ}-git-writer.json"
-    file.parent.mkdir(exist_ok=True)
-
-    file.write_text(json.dumps(report.document("from the checkout", began), indent=2, ensure_ascii=False) + "\n")
-    return 0
+    return alone("git-writer", lambda folder: compare(folder, int(arguments[0]) if arguments else None))
 
 
 if __name__ == "__main__":

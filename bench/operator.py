@@ -5,7 +5,6 @@ the kubelet are played: what they would report is written by this benchmark. Nee
 `python -m bench.operator` measures this alone; a number behind it is that of the environments.
 """
 
-import json
 import os
 import secrets
 import subprocess
@@ -17,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench import engine
+from bench.alone import alone
 from bench.measure import Goal, Row, Sample
 from bench.process import Failed
 from bench.run import Run
@@ -276,17 +275,7 @@ def measure(run: Run) -> Sequence[Row]:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure this alone, print the table and write the JSON; the only argument is a number of environments."""
-    from bench.__main__ import RESULTS, Report  # imports this module for its own table
-
-    began, report, before = datetime.now(UTC), Report(), os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
-        report.rows += compare(Path(folder), int(arguments[0]) if arguments else APPS)
-    report.loads["operator"] = (before, os.getloadavg()[0])
-    print(report.text())
-    file = RESULTS / f"{began:%Y%m%dT%H%M%SZ}-operator.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(report.document("from the checkout", began), indent=2, ensure_ascii=False) + "\n")
-    return 0
+    return alone("operator", lambda folder: compare(folder, int(arguments[0]) if arguments else APPS))
 
 
 if __name__ == "__main__":

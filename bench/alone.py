@@ -1,0 +1,25 @@
+"""A benchmark that needs no shop, run by itself: its rows, its table, its JSON."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.measure import Row
+
+
+def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
+    """Measure in a folder that goes with it, print the table and write the JSON; returns the exit code."""
+    from bench.__main__ import RESULTS, Report  # imports every benchmark for its own table
+
+    began, report, before = datetime.now(UTC), Report(), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
+        report.rows += compare(Path(folder))
+    report.loads[name] = (before, os.getloadavg()[0])
+    print(report.text())
+    file = RESULTS / f"{began:%Y%m%dT%H%M%SZ}-{name}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(report.document("from the checkout", began), indent=2, ensure_ascii=False) + "\n")
+    return 0
