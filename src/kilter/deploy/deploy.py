@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 from urllib.parse import quote
 
 from kilter.api.deploys import Deploy, DeployAccepted, DeployRequest
@@ -19,6 +21,8 @@ from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
 from kilter.tools import docker
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ class Deployment:
         app = section.app_section(self.project, self.options.env)
         info = self.client.get("/v1/info", Info)
         source = image.source_of(self.runner, self.project.root)
-        reference = self.options.image or self._timed(seconds, "image", lambda: self._image(info, source))
-        accepted = self._submit(app, reference, source)
+        reference = self.options.image or self._image(info, source, seconds)
+        accepted = self._timed(seconds, "accept", lambda: self._submit(app, reference, source))
         self.progress.note(f"accepted as {accepted.deploy_id}, release {accepted.release}")
         answered, url = "", accepted.url or ""
         if self.options.wait:
@@ -84,7 +88,7 @@ class Deployment:
         self.client.get("/v1/info", Info)
         return app
 
-    def _image(self, info: Info, source: image.Source) -> str:
+    def _image(self, info: Info, source: image.Source, seconds: dict[str, float]) -> str:
         component = section.primary_of(self.project)
         if component.image:
             return self._given(component.image)
@@ -93,11 +97,13 @@ class Deployment:
         granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
         tag = f"{granted.repository}:{tag_of(self.options.env, source)}"
         with self.progress.step("build the image"):
-            image.build(self.runner, self.project, component, tag, self._platform(info))
+            platform = self._platform(info)
+            build = partial(image.build, self.runner, self.project, component, tag, platform)
+            self._timed(seconds, "build", build)
         # The build may have taken longer than the first credential lives.
         granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
         with self.progress.step(f"push to {granted.registry}") as step:
-            digest = image.push(self.runner, tag, granted, engine)
+            digest = self._timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
             step.done(digest[7:19])
         return f"{granted.repository}@{digest}"
 
@@ -130,7 +136,7 @@ class Deployment:
         with self.progress.step(f"roll out {self.name} to {self.options.env}"):
             return Follower(self.client, self.progress, accepted.deploy_id, limit).run().url or ""
 
-    def _timed(self, seconds: dict[str, float], part: str, work: Callable[[], str]) -> str:
+    def _timed(self, seconds: dict[str, float], part: str, work: Callable[[], T]) -> T:
         began = time.monotonic()
         try:
             return work()
