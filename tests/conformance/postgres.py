@@ -35,7 +35,7 @@ class Server:
     def scalar(self, text: str, *values: object) -> object:
         """Ask one question as the superuser."""
         with self.connect() as connection:
-            row = connection.execute(text, values).fetchone()  # type: ignore[arg-type]
+            row = connection.execute(text, values).fetchone()
             return row[0] if row else None
 
     @property

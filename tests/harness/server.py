@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class RunningServer:
     port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: tokens.mint().text)
     process: "subprocess.Popen[bytes] | None" = None
+    more: Mapping[str, str] = field(default_factory=dict)  # settings, without the prefix
 
     @property
     def url(self) -> str:
@@ -84,6 +86,7 @@ class RunningServer:
             "REGISTRY": self.registry,
             "REGISTRY_URL": f"http://{self.registry.partition('/')[0]}",
             "REGISTRY_KEY_FILE": str(self.folder / "keys/key.pem"),
+            **self.more,
         }
         if self.dsn:
             (self.folder / "dsn").write_text(self.dsn)
