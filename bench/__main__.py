@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import accept, cold_up, edit, git_writer, idle, noop_up, operator, start, stop_resume
+from bench import accept, cold_up, edit, git_writer, idle, noop_up, operator, redeploy, start, stop_resume
 from bench.bare import NODE as BARE_NODE
 from bench.bare import Bare
 from bench.measure import Row, document, table
@@ -32,6 +32,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "git-writer": git_writer.measure,
     "operator": operator.measure,
     "accept": accept.measure,
+    "redeploy": redeploy.measure,
 }
 RESULTS = ROOT / "bench" / "results"
 BASE = ROOT / "build" / "bench"
