@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from kilter.api.base import Document, EnvName, Request
+from kilter.api.base import Document, Request
 from kilter.api.words import Role
 
 # `*` stands for any run of characters, never for the slash.
@@ -108,7 +108,7 @@ class AuditEntry(Document, frozen=True, kw_only=True):
     token_id: str
     action: str
     project: str | None
-    env: EnvName | None
+    env: Annotated[str, Meta(max_length=64, description="As it was asked for: it may name none.")] | None
     deploy_id: str | None
     status: int
     code: str | None

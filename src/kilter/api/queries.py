@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from kilter.api.base import PROJECT_PATTERN, Document, Duration, Request
+from kilter.api.base import PROJECT_PATTERN, Document, Duration, Name, Request
 
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
@@ -20,7 +20,7 @@ class ProjectsQuery(Request, frozen=True, kw_only=True):
 class DeploysQuery(Request, frozen=True, kw_only=True):
     """GET …/deploys."""
 
-    cursor: Annotated[int, Meta(ge=1)] | None = None
+    cursor: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
     limit: Limit = 20
 
 
@@ -40,7 +40,7 @@ class LogsQuery(Request, frozen=True, kw_only=True):
     """GET …/logs."""
 
     kind: Annotated[str, Meta(pattern=r"^(app|migration|seed)(,(app|migration|seed))*\Z")] = "app"
-    process: Annotated[str, Meta(max_length=63, description="By default all.")] | None = None
+    process: Annotated[Name, Meta(description="By default all.")] | None = None
     since: Annotated[Duration, Meta(description="How far back: 10m.")] | None = None
     lines: Annotated[int, Meta(ge=1, le=10000, description="At most so many per pod.")] = 200
     follow: Annotated[bool, Meta(description="Stream what comes.")] = False

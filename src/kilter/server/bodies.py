@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -18,6 +19,8 @@ SECONDS: Final = 30.0  # for a whole body to arrive (S12)
 THREAD_FROM: Final = 64 * 1024  # bytes; larger bodies are parsed beside the event loop
 PLACE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what databases do not keep: NUL, halves of characters
+WHOLE: Final = 2**53  # up to here a number that is written as 1.0 is surely 1
 MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
@@ -59,9 +62,12 @@ async def read(request: Request, limit: int) -> bytes:
 
 
 def parsed(body: bytes) -> Any:
-    """Parse JSON in which no key stands twice and every number is one. Raises Refused."""
+    """Parse JSON in UTF-8 in which no key stands twice, every number is one and every text is. Raises Refused."""
     try:
-        return json.loads(body, object_pairs_hook=unique, parse_constant=no_number)
+        value = json.loads(body.decode(), object_pairs_hook=unique, parse_float=number, parse_constant=no_number)
+        if b"\\u" in body:
+            refuse_no_text(value)
+        return value
     except RecursionError:
         raise Refused("bad_request", "the body is nested too deeply") from None
     except ValueError as error:
@@ -76,6 +82,27 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return found
+
+
+def number(text: str) -> float:
+    """Read a number with a point or an exponent: 1.0 is the whole number 1, as in JSON Schema. Raises ValueError."""
+    found = float(text)
+    if math.isinf(found):
+        raise ValueError(f"{text[:32]} is too large")
+    return int(found) if found.is_integer() and abs(found) <= WHOLE else found
+
+
+def refuse_no_text(value: Any) -> None:
+    """Refuse texts that are none, in a value of any depth. Raises ValueError."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += [*each, *each.values()]
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str) and NO_TEXT.search(each):
+            raise ValueError("a text holds NUL or half a character")
 
 
 def no_number(word: str) -> NoReturn:

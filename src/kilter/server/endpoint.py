@@ -85,6 +85,7 @@ async def answered(
     began, request_id = time.monotonic(), ids.new("req")
     call = Call(services, request_id, services.clock(), request.path_params, request.headers)
     try:
+        guards.refuse_nul(request)
         response = await work(call)
     except Exception as error:  # noqa: BLE001 - the one place where a failure becomes an answer
         response = failure(error, request_id)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
 from kilter.api import tokens as token_format
 from kilter.api.tokens import PREFIX, Token
@@ -39,6 +40,12 @@ def refuse_token_in_url(query: QueryParams) -> None:
     """Refuse a token where logs and histories would keep it (S1)."""
     if any(value.startswith(PREFIX) for value in query.values()):
         raise Refused("token_in_url", "a token belongs into the header `Authorization`; revoke this one")
+
+
+def refuse_nul(request: Request) -> None:
+    """Refuse a character that databases do not keep, wherever it stands in the address (S20)."""
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise Refused("invalid", "NUL stands in the address")
 
 
 def bearer(headers: Mapping[str, str]) -> Token:

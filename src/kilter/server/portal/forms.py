@@ -30,6 +30,8 @@ async def read(request: Request, own: str, secret: str) -> dict[str, str]:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS))
     except ValueError as error:
         raise Refused("bad_request", "the form cannot be read") from error
+    if any("\x00" in text for text in fields.values()):
+        raise Refused("bad_request", "NUL stands in the form")
     word = fields.pop(WORD, "")
     if not secret or not hmac.compare_digest(word.encode(), cookies.form_word(secret).encode()):
         raise Refused("forbidden", OUTSIDE)
