@@ -10,13 +10,14 @@ from typing import Any, Self
 
 import httpx2
 import uvicorn
-from unit.server.web import DAY, DEPLOY, FakeCluster
+from unit.server.web import DAY, DEPLOY, KEY, FakeCluster
 
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
 from kilter.api.words import Role
 from kilter.server import clock
 from kilter.server.app import create_app
+from kilter.server.distribution import DistributionRegistry
 from kilter.server.seams import LogQuery
 from kilter.server.settings import Settings
 from kilter.server.store import sessions, tokens
@@ -43,12 +44,15 @@ class TalkativeCluster(FakeCluster):
 class Live:
     """A server at work."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, cluster: type[TalkativeCluster] = TalkativeCluster, **settings: Any) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
+        # asyncio does so only by itself where it has made the socket; without it every answer takes 40 ms.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         fixed = {"cluster_domain": "apps.example.com", "public_url": self.url, "registry": "registry.example.com"}
         self.settings = Settings(**(fixed | settings))
         self.store = SqliteEngine(folder / "store.db")
+        self.cluster_kind = cluster
         self.loop = asyncio.new_event_loop()
         self.started = threading.Event()
         self.thread = threading.Thread(target=self._serve, name="server")
@@ -75,8 +79,8 @@ class Live:
 
     async def _story(self) -> None:
         await self.store.open()
-        self.cluster = TalkativeCluster()
-        self.app = create_app(self.settings, self.store, self.cluster)
+        self.cluster = self.cluster_kind()
+        self.app = create_app(self.settings, self.store, self.cluster, DistributionRegistry(self.settings, KEY))
         config = uvicorn.Config(
             self.app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1, server_header=False
         )
