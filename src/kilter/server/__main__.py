@@ -24,6 +24,7 @@ from kilter.server.cluster import connect
 from kilter.server.distribution import DistributionRegistry
 from kilter.server.manifests import RegistryImages
 from kilter.server.opening import ENDING, Patience, open_store
+from kilter.server.protocol import Protocol
 from kilter.server.refusals import Unavailable
 from kilter.server.settings import Settings
 from kilter.server.store import tokens
@@ -35,7 +36,7 @@ from kilter.signing import keys
 
 log = logging.getLogger("kilter.server")
 FIRST_TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
-SLOW_HEADERS = 30  # seconds: keep-alive, and the grace at the end
+SECONDS = 30  # of keep-alive, and of grace at the end
 
 
 async def serve(found: Settings) -> None:
@@ -62,9 +63,10 @@ async def serve(found: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=SLOW_HEADERS,
-            timeout_graceful_shutdown=SLOW_HEADERS,
-            h11_max_incomplete_event_size=16384,
+            timeout_keep_alive=SECONDS,
+            timeout_graceful_shutdown=SECONDS,
+            http=Protocol,
+            ws="none",
         )
         await Server(config, app.state.services.stop).serve()
 

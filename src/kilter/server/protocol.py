@@ -1,0 +1,78 @@
+"""HTTP/1.1 as uvicorn speaks it, with the limits that it lacks: how long a request's head may be, and may take (S12).
+
+Uvicorn's own timer runs between requests alone: a connection that says nothing, a head that comes byte by byte, and a
+body that goes on after its answer would be kept for ever.
+"""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT: Final = 32 * 1024  # bytes of a request's line and headers
+HEAD_SECONDS: Final = 30.0  # for them to arrive, from the beginning of the connection or their first byte
+REFUSED: Final = "The head of the request is too large."
+
+
+class HeadTooLarge(Exception):
+    """Uvicorn answers 400 and closes the connection."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    _in_head = _in_body = False
+    _is_mixed = False  # whether the piece that just came holds more than one head's bytes
+    _size = 0  # of the head so far, but for a mixed piece that it began in
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._wait_no_longer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; while nothing is being answered, the next head has to be whole in time."""
+        answered = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
+        if self._deadline is None and answered:
+            self._wait()
+        self._is_mixed = self._in_body
+        super().data_received(data)
+        self._size = self._size + len(data) if self._in_head and not self._is_mixed else 0
+        if self._size > HEAD_LIMIT and not self.transport.is_closing():
+            self.send_400_response(REFUSED)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole. Raises HeadTooLarge."""
+        self._in_head, self._in_body = False, True
+        self._wait_no_longer()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
+            raise HeadTooLarge
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self._in_body, self._is_mixed = False, True
+        super().on_message_complete()
+
+    def _wait(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_late)
+
+    def _wait_no_longer(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        self.transport.close()
