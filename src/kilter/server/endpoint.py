@@ -46,7 +46,7 @@ class Endpoint:
         )
 
     async def _answered(self, request: Request, call: Call) -> Response:
-        guards.refuse_token_in_url(request.query_params)
+        guards.refuse_token_in_url(request)
         if self.route.auth != "token":
             return await self._carried_out(request, call)
         token = guards.bearer(request.headers)
@@ -93,7 +93,7 @@ async def answered(
     facts = {
         "request": request_id,
         "method": request.method,
-        "path": request.url.path,
+        "path": guards.loggable(request.url.path),
         "status": response.status_code,
         "ms": round((time.monotonic() - began) * 1000, 1),
     }

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from kilter.server.store.tokens import Grant
 from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT, slug_fault
 
 NAME_KEPT = 64  # characters, of whatever somebody asked for
+TOKEN = re.compile(re.escape(PREFIX) + "[^/]*")
 NEXT = "kilter login --server <url>"
 
 
@@ -36,9 +38,10 @@ class Entered(NamedTuple):
     audit_id: str | None
 
 
-def refuse_token_in_url(query: QueryParams) -> None:
-    """Refuse a token where logs and histories would keep it (S1)."""
-    if any(value.startswith(PREFIX) for value in query.values()):
+def refuse_token_in_url(request: Request) -> None:
+    """Refuse a token where logs and histories would keep it (S1), before the audit trail does."""
+    parts = (*request.scope["path"].split("/"), *request.query_params.values())
+    if any(part.startswith(PREFIX) for part in parts):
         raise Refused("token_in_url", "a token belongs into the header `Authorization`; revoke this one")
 
 
@@ -46,6 +49,11 @@ def refuse_nul(request: Request) -> None:
     """Refuse a character that databases do not keep, wherever it stands in the address (S20)."""
     if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise Refused("invalid", "NUL stands in the address")
+
+
+def loggable(path: str) -> str:
+    """Return a path as the log may have it: without a token that somebody put there."""
+    return TOKEN.sub(f"{PREFIX}…", path)
 
 
 def bearer(headers: Mapping[str, str]) -> Token:

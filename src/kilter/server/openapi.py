@@ -28,9 +28,9 @@ JSON, STREAM = "application/json", "text/event-stream"
 
 def errors_of(route: Route) -> list[str]:
     """Return the codes of every error that a route may answer."""
-    found = {"unknown_field", "invalid", "internal", *route.errors}
+    found = {"unknown_field", "invalid", "internal", "token_in_url", *route.errors}
     if route.auth != "none":
-        found |= {"not_logged_in", "token_in_url", "unavailable"}
+        found |= {"not_logged_in", "unavailable"}
     if route.auth == "token":
         found |= {"forbidden", "too_many"} | ({"not_found"} if "{" in route.path or route.action else set())
     if route.request is not None:

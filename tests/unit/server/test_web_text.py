@@ -77,3 +77,17 @@ def test_the_audit_trail_names_what_was_asked_for_though_it_can_be_no_environmen
     sent(shared_web, "POST", "/v1/projects/acme/shop/envs/0/deploys", str(DEPLOY).replace("'", '"').encode())
     entries = sent(shared_web, "GET", "/v1/audit?env=0").json["entries"]
     assert [(each["env"], each["status"]) for each in entries] == [("0", 422)]
+
+
+@pytest.mark.requirement("S1")
+@pytest.mark.parametrize("url", ["/v1/projects/{}/shop/envs/dev/deploys", "/v1/projects/acme/shop/envs/{}/deploys"])
+def test_a_token_in_the_path_is_kept_by_neither_the_log_nor_the_audit_trail(
+    shared_web: Web, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    token = shared_web.token(project="*/*")
+    with caplog.at_level("INFO", "kilter.server"):
+        reply = shared_web.post(url.format(token), token, DEPLOY)
+    assert (reply.status, reply.code) == (400, "token_in_url")
+    assert token not in reply.text + shared_web.get("/v1/audit", token).text
+    assert [record.facts["status"] for record in caplog.records if token not in str(record.facts)] == [400]  # type: ignore[attr-defined]
+    assert shared_web.get(f"/projects/acme/{token}").status == 400

@@ -57,7 +57,7 @@ class Door:
         return response
 
     async def _opened(self, request: Request, call: Call) -> Response:
-        guards.refuse_token_in_url(request.query_params)
+        guards.refuse_token_in_url(request)
         settings = call.settings
         secret = cookies.held(settings, request.cookies, cookies.SESSION)
         grant = await call.store.run(sessions.find, secret, call.now) if secret else None
