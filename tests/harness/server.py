@@ -93,7 +93,9 @@ class RunningServer:
             settings["STORE_DSN_FILE"] = str(self.folder / "dsn")
         environment = os.environ | {f"KILTER_SERVER_{name}": value for name, value in settings.items()}
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "kilter.server"], env=environment, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "kilter.server"], env=environment, stdout=log, stderr=log
+            )
 
     def await_answer(self) -> None:
         """Wait until it answers."""
