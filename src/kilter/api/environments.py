@@ -42,7 +42,8 @@ class Environment(Document, frozen=True, kw_only=True):
     url: str | None
     internal_url: str | None
     namespace: str | None
-    release: ReleaseInfo | None
+    release: Annotated[ReleaseInfo | None, Meta(description="The newest that was published, serving or not.")]
+    serving: Annotated[ReleaseInfo | None, Meta(description="The newest that became Ready; its pods serve.")]
     workloads: tuple[Workload, ...]
     failure: Failure | None
     warnings: tuple[str, ...]

@@ -99,8 +99,8 @@ def environment_view(found: "Environment", server: str) -> str:
     lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {server})"]
     lines += [f"  url       {found.url}"] if found.url else []
     lines += [f"  internal  {found.internal_url}"] if found.internal_url else []
-    if found.release:
-        lines.append(f"  release   {found.release.number} ({found.release.deploy_id}, {found.release.image[-12:]})")
+    for word, one in (("serves", found.serving), ("newest", None if found.release == found.serving else found.release)):
+        lines += [f"  {word}    release {one.number} ({one.deploy_id}, {one.image[-12:]})"] if one else []
     lines += [f"  {one.name}: {one.ready} of {one.desired} ready, {one.restarts} restarts" for one in found.workloads]
     lines += [f"  warning: {warning}" for warning in found.warnings]
     if found.failure:

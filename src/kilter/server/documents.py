@@ -52,6 +52,7 @@ def phase_of(record: Record) -> Phase:
 def environment(tx: Tx, found: Environment) -> EnvironmentDocument:
     """Return an environment as it was last seen, with who is at work on it."""
     status, slot = found.status, found.slot
+    serving = status.release if status.phase == "Ready" else status.last_good_release
     return EnvironmentDocument(
         org=slot.org,
         app=slot.app,
@@ -62,6 +63,7 @@ def environment(tx: Tx, found: Environment) -> EnvironmentDocument:
         internal_url=status.internal_url or None,
         namespace=status.namespace or None,
         release=release_info(status.release) if status.release else None,
+        serving=release_info(serving) if serving else None,
         workloads=status.workloads,
         failure=status.failure,
         warnings=status.warnings,

@@ -274,9 +274,21 @@ def test_an_environment_shows_what_was_last_seen_and_who_is_at_work(web: Web) ->
     found = msgspec.json.decode(web.get(DEV, web.token("viewer")).body, type=Environment)
     assert (found.phase, found.namespace, found.url, found.env_class) == ("RollingOut", NAME, "https://x", "ephemeral")
     assert found.release is not None
-    assert found.release.commit == "abc"
+    assert (found.release.commit, found.serving) == ("abc", None)
     assert found.lock is not None
     assert (found.lock.holder, found.lock.actor, found.lock.kind) == (waiting.deploy_id, "ann", "deploy")
+
+
+def test_what_serves_is_the_newest_release_that_became_ready(web: Web) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    good = Release(number=1, image=IMAGE, deploy_id=accepted.deploy_id)
+    report(web, "Ready", release=good, last_good_release=good)
+    token = web.token("viewer")
+    assert web.get(DEV, token).json["serving"] == web.get(DEV, token).json["release"]
+    report(web, "Failed", release=Release(number=2, image=IMAGE, deploy_id="dep-2"), last_good_release=good)
+    found = web.get(DEV, token).json
+    assert (found["release"]["number"], found["serving"]["number"]) == (2, 1)
 
 
 def test_a_project_is_one_tile_with_its_environments(web: Web) -> None:
