@@ -17,6 +17,7 @@ REFERENCE: Final = "#/components/schemas/{name}"
 ERROR: Final = {"$ref": REFERENCE.format(name=ErrorDocument.__name__)}
 TEXT: Final = {"type": "string"}
 KEY: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"}
+EVENT: Final = {"type": "string", "pattern": "^[0-9]+$", "maxLength": 15}
 IDENTIFIER: Final = {"type": "string", "pattern": "^[A-Za-z0-9-]+$", "maxLength": 64}
 PLACES: Final[dict[str, dict[str, Any]]] = {
     **{name: portable(msgspec.json.schema(kind)) for name, kind in (("org", Org), ("app", AppName), ("env", EnvName))},
@@ -114,7 +115,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
     if route.method == "POST" and route.auth == "token":
         found.append({"name": "Idempotency-Key", "in": "header", "schema": KEY})
     if route.stream == "always":
-        found.append({"name": "Last-Event-ID", "in": "header", "schema": {"type": "string", "pattern": "^[0-9]+$"}})
+        found.append({"name": "Last-Event-ID", "in": "header", "schema": EVENT})
     return found
 
 

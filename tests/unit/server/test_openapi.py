@@ -105,3 +105,19 @@ def alike(path: str, url: str) -> bool:
 def test_a_guarded_route_promises_the_answers_of_the_guards(route: Route) -> None:
     responses = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
     assert {"401", "403", "429", "503", "500", "422"} <= responses.keys()
+
+
+@pytest.mark.parametrize(("length", "status"), [(15, 200), (16, 422)])
+def test_the_number_of_an_event_is_as_long_as_it_may_be(shared_web: Web, length: int, status: int) -> None:
+    parameters = DOCUMENT["paths"]["/v1/deploys/{deploy_id}/events"]["get"]["parameters"]
+    schema = next(each["schema"] for each in parameters if each["name"] == "Last-Event-ID")
+    text, token = "9" * length, shared_web.token("admin")
+    assert jsonschema_rs.is_valid(schema, text) is (status == 200)
+    deploy_id = shared_web.post("/v1/projects/acme/event/envs/dev/deploys", token, deploy_of("event")).json["deploy_id"]
+    shared_web.post(f"/v1/deploys/{deploy_id}/cancel", token)
+    reply = shared_web.get(f"/v1/deploys/{deploy_id}/events", token, headers={"Last-Event-ID": text})
+    assert reply.status == status
+
+
+def deploy_of(app: str) -> dict[str, Any]:
+    return {**DEPLOY, "image": IMAGE.replace("acme/shop", f"acme/{app}")}
