@@ -41,6 +41,9 @@ class Secret(Value, frozen=True):
         return "Secret(***)"
 
 
+ANY_CODE = tuple(range(256))  # for a command whose failure is an answer
+
+
 class Command(Value, frozen=True):
     """What to run.
 

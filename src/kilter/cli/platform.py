@@ -4,12 +4,7 @@ from importlib import import_module
 
 import click
 
-VERBS = {
-    "install": "Install the platform on a cluster, or bring it up to date.",
-    "status": "Show what is installed, and whether all of it runs.",
-    "token": "Let somebody in: make a token.",
-    "uninstall": "Remove the platform from a cluster.",
-}
+VERBS = ("install", "status", "token", "uninstall")
 
 
 class PlatformGroup(click.Group):

@@ -10,7 +10,7 @@ from typing import Any
 
 from kilter.clusters import registry
 from kilter.clusters.node import node_name
-from kilter.proc import Command, Runner
+from kilter.proc import ANY_CODE, Command, Runner
 from kilter.tools import docker
 from kilter.values import Value
 
@@ -65,9 +65,9 @@ def complete(runner: Runner, project: str, images: Collection[str]) -> None:
 
 def behind(image: str) -> Cached | None:
     """Return where the caches serve an image; None for one of a registry that has no cache."""
-    host, slash, rest = image.partition("/")
-    if not slash or not set(host) & {".", ":"}:  # Docker's short form, which nodes read as Docker does
-        host, rest = "docker.io", image if slash else f"library/{image}"
+    if not is_qualified(image):  # Docker's short form, which nodes read as Docker does
+        image = f"docker.io/{image if '/' in image else f'library/{image}'}"
+    host, _, rest = image.partition("/")
     if host not in registry.UPSTREAMS:
         return None
     named, _, digest = rest.partition("@")
@@ -75,10 +75,16 @@ def behind(image: str) -> Cached | None:
     return Cached(f"http://{registry.cache_name(host)}:5000/v2/{name}", digest or tag or "latest")
 
 
+def is_qualified(image: str) -> bool:
+    """Tell whether a reference names its registry; the node's engine itself knows no default one."""
+    host, slash, _ = image.partition("/")
+    return bool(slash) and ("." in host or ":" in host)
+
+
 def get(runner: Runner, node: str, url: str) -> dict[str, Any]:
     """Return a manifest or an index; an empty one when the cache has none to give."""
     curl = ("curl", "--silent", "--fail", "--max-time", str(LIMIT), "--header", f"Accept: {', '.join(ACCEPTED)}")
-    told = runner.run(docker.execute(node, *curl, "--url", url, timeout=LIMIT + 10, ok=docker.ANY_CODE))
+    told = runner.run(docker.execute(node, *curl, "--url", url, timeout=LIMIT + 10, ok=ANY_CODE))
     try:
         answer = json.loads(told.stdout)
     except ValueError:
@@ -106,4 +112,4 @@ def look_at(node: str, urls: Sequence[str]) -> Command:
     argv = ["curl", "--silent", "--fail", "--max-time", str(LIMIT), "--range", "0-0"]
     for url in urls:
         argv += ["--output", "/dev/null", "--url", url]
-    return docker.execute(node, *argv, timeout=LIMIT * len(urls), ok=docker.ANY_CODE)
+    return docker.execute(node, *argv, timeout=LIMIT * len(urls), ok=ANY_CODE)

@@ -13,7 +13,7 @@ from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
-from kilter.proc import Command, Runner
+from kilter.proc import ANY_CODE, Command, Runner
 from kilter.state.files import write_whole
 from kilter.state.paths import IDENTITY_MOUNT, Paths
 from kilter.tools import docker, kind
@@ -139,7 +139,7 @@ class KindProvider:
         name, limit = node_name(project), time.monotonic() + timeout
         question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
         while True:
-            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=docker.ANY_CODE))
+            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=ANY_CODE))
             if answer.code == 0:
                 return
             if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from kilter.errors import BuildFailed, KilterError
 from kilter.proc import Command, Runner
 from kilter.project.load import Project
 from kilter.project.model import Component
+from kilter.state.files import write_whole
 from kilter.tools import images
 
 RELEASE_STAGE = "release"
@@ -77,8 +77,5 @@ def docker_config(credentials: PushCredentials) -> Iterator[Path]:
     word = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
     content: Mapping[str, object] = {"auths": {credentials.registry: {"auth": word}}}
     with tempfile.TemporaryDirectory(prefix="kilter-push-") as folder:
-        file = Path(folder) / "config.json"
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(content, stream)
+        write_whole(Path(folder) / "config.json", json.dumps(content))
         yield Path(folder)

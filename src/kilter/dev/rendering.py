@@ -14,7 +14,9 @@ from kilter.project.load import Project
 from kilter.render.changes import changes, unified
 from kilter.render.options import RenderOptions
 from kilter.render.tree import chart_jobs, render
+from kilter.state.ledger import Allocation
 from kilter.state.lock import project_lock
+from kilter.state.paths import Paths
 from kilter.words import nearest
 
 
@@ -49,15 +51,19 @@ def render_files(workspace: Workspace, helm: Path) -> dict[str, str]:
 
 def options_of(workspace: Workspace) -> RenderOptions:
     """Return the facts of this machine that rendering depends on."""
-    machine = workspace.machine
+    return machine_options(workspace.machine.paths, workspace.allocation, workspace.node_image)
+
+
+def machine_options(paths: Paths, allocation: Allocation, node_image: str) -> RenderOptions:
+    """Return the facts of this machine that a cluster's config depends on, for whoever owns the block of ports."""
     return RenderOptions(
-        base=workspace.allocation.base,
-        node_image=workspace.node_image,
+        base=allocation.base,
+        node_image=node_image,
         cgroup_v1=is_cgroup_v1(),
         ipv6=has_ipv6(),
-        data_dir=machine.paths.volumes(workspace.name),
-        identity_dir=machine.paths.identity(workspace.name),
-        certs_dir=machine.paths.certs_dir,
+        data_dir=paths.volumes(allocation.project),
+        identity_dir=paths.identity(allocation.project),
+        certs_dir=paths.certs_dir,
     )
 
 

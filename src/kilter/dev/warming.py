@@ -16,7 +16,7 @@ from kilter.clusters.node import node_name
 from kilter.dev import bases
 from kilter.dev.workspace import Workspace
 from kilter.errors import KilterError
-from kilter.proc import Command
+from kilter.proc import ANY_CODE, Command
 from kilter.render.cluster import CERTS_MOUNT
 from kilter.render.model import BuildPlan
 from kilter.tools import docker, images
@@ -37,7 +37,9 @@ class Warming:
     def begin(self, pool: Executor) -> None:
         """Start everything in the background."""
         pulls = {
-            image: pool.submit(self.pull, image) for image in service_images(self.workspace) if is_qualified(image)
+            image: pool.submit(self.pull, image)
+            for image in service_images(self.workspace)
+            if imagecache.is_qualified(image)
         }
         pool.submit(self.complete, pulls)
         for build in builds(self.workspace).values():
@@ -95,13 +97,7 @@ def builds(workspace: Workspace) -> Mapping[tuple[str, str, str], BuildPlan]:
     return {(build.context, build.dockerfile, build.target): build for build in reversed(found)}
 
 
-def is_qualified(image: str) -> bool:
-    """Tell whether a reference names its registry; the node's engine itself knows no default one."""
-    host, slash, _ = image.partition("/")
-    return bool(slash) and ("." in host or ":" in host)
-
-
 def pull_into(node: str, image: str) -> Command:
     """Build the command that pulls an image into a node, through the caches that the node knows."""
     pull = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", CERTS_MOUNT, image)
-    return docker.execute(node, *pull, timeout=PULL_LIMIT, ok=docker.ANY_CODE)
+    return docker.execute(node, *pull, timeout=PULL_LIMIT, ok=ANY_CODE)

@@ -47,14 +47,13 @@ def install(machine: Machine, options: Options) -> Installed:
             made = local.ensure(machine)
             target = of_local(machine, made.kubeconfig)
             wanted = Wanted(local.DOMAIN, local.published(machine, options.image), options.values)
-            text, server = values.of_trial(wanted, made.port), f"http://kilter.{local.DOMAIN}:{made.port}"
+            text = values.of_trial(wanted, made.port)
         else:
             target = opened.enter_context(of_context(machine, options.context))
             text = values.of_cluster(Wanted(options.domain, options.image, options.values))
-            server = values.server(text)
         _apply(machine, target, text)
         _await(machine, target, time.monotonic() + options.timeout)
-        return Installed(server, tokens.create_first(machine.runner, target))
+        return Installed(values.server(text), tokens.create_first(machine.runner, target))
 
 
 def _check(options: Options) -> None:

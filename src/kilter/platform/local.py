@@ -1,20 +1,18 @@
 """The trial platform's cluster on this machine: `kilter-platform`, made by kind, with one port for everything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kilter.clusters import engine, ports, registry
-from kilter.clusters.ports import has_ipv6
 from kilter.clusters.provider import State
 from kilter.dev import clusters
 from kilter.dev.machine import Machine
-from kilter.dev.rendering import is_cgroup_v1
+from kilter.dev.rendering import machine_options
 from kilter.dev.sharing import share_images
 from kilter.errors import NotFound
 from kilter.platform.target import LOCAL
 from kilter.render.cluster import kind_config
 from kilter.render.model import Plan
-from kilter.render.options import RenderOptions
 from kilter.state import records
 from kilter.state.ledger import Allocation
 from kilter.tools import images
@@ -69,17 +67,8 @@ def running(machine: Machine) -> LocalCluster:
 def config(machine: Machine, allocation: Allocation, image: str) -> str:
     """Return kind's config: one node, one port."""
     plan = Plan(project=LOCAL, root=machine.paths.project_data(LOCAL), services=(), apps=())
-    options = RenderOptions(
-        base=allocation.base,
-        mapped=(allocation.base,),
-        node_image=image,
-        cgroup_v1=is_cgroup_v1(),
-        ipv6=has_ipv6(),
-        data_dir=machine.paths.volumes(LOCAL),
-        identity_dir=machine.paths.identity(LOCAL),
-        certs_dir=machine.paths.certs_dir,
-    )
-    return kind_config(plan, options)
+    options = machine_options(machine.paths, allocation, image)
+    return kind_config(plan, replace(options, mapped=(allocation.base,)))
 
 
 def registries(machine: Machine, port: int) -> dict[str, tuple[str, str]]:

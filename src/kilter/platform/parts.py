@@ -1,8 +1,7 @@
 """The programs of a platform, as its cluster has them, and waiting until they all run."""
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,10 @@ from kilter.errors import NotReady
 from kilter.platform.target import Target
 from kilter.proc import Runner
 from kilter.progress import Step
+from kilter.tools.kubectl import parse_list
 
 OWN = "app.kubernetes.io/part-of=kilter"
+WORKLOADS = "deployments,statefulsets"
 PAUSE = 1.0
 STUCK = frozenset(
     {"CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
@@ -37,23 +38,22 @@ class Part:
 
 def parts(runner: Runner, target: Target) -> tuple[Part, ...]:
     """Return what is installed, by name; empty where nothing is."""
-    told = runner.run(target.kubectl.get("deployments,statefulsets", selector=OWN)).stdout
-    items = json.loads(told)["items"] if told.strip() else []
-    return tuple(sorted((_part(item) for item in items), key=lambda part: part.name))
+    return _parts(_items(runner, target, WORKLOADS))
 
 
 def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
-    """Wait until everything runs. Raises NotReady, at once for an image that cannot be pulled."""
+    """Wait until everything runs. Raises NotReady, a minute after a container began to be unable to start."""
     seen_stuck = 0.0
     while True:
-        found = parts(runner, target)
+        items = _items(runner, target, f"{WORKLOADS},pods")
+        found = _parts(item for item in items if item["kind"] != "Pod")
         missing = [part for part in found if not part.is_up]
         if found and not missing:
             return
         step.note(
             f"{len(found) - len(missing)} of {len(found)} run; waiting for {', '.join(p.name for p in missing[:3])}"
         )
-        stuck = tuple(_stuck(runner, target))
+        stuck = tuple(_stuck(item for item in items if item["kind"] == "Pod"))
         now = time.monotonic()
         seen_stuck = (seen_stuck or now) if stuck else 0.0
         if now > limit or (stuck and now - seen_stuck > PATIENCE):
@@ -63,6 +63,14 @@ def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
                 hint="`kilter platform status` looks again; the same command again goes on",
             )
         time.sleep(PAUSE)
+
+
+def _items(runner: Runner, target: Target, kinds: str) -> tuple[dict[str, Any], ...]:
+    return parse_list(runner.run(target.kubectl.get(kinds, selector=OWN)).stdout)
+
+
+def _parts(items: Iterable[dict[str, Any]]) -> tuple[Part, ...]:
+    return tuple(sorted((_part(item) for item in items), key=lambda part: part.name))
 
 
 def _part(item: dict[str, Any]) -> Part:
@@ -77,10 +85,9 @@ def _part(item: dict[str, Any]) -> Part:
     )
 
 
-def _stuck(runner: Runner, target: Target) -> Iterator[str]:
+def _stuck(pods: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each container that will not start by waiting."""
-    told = runner.run(target.kubectl.get("pods", selector=OWN)).stdout
-    for pod in json.loads(told)["items"] if told.strip() else []:
+    for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", []):
             waiting = container.get("state", {}).get("waiting", {})
             if waiting.get("reason") in STUCK:

@@ -11,6 +11,7 @@ from kilter.platform.documents import PartEntry, PlatformDocument
 from kilter.platform.parts import parts
 from kilter.platform.target import Target, check_choice, of_context, of_local
 from kilter.platform.values import PLATFORM
+from kilter.tools.kubectl import parse_list
 
 ROUTE = "kilter-server"
 
@@ -49,8 +50,7 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
 
 def _server(machine: Machine, target: Target) -> str:
     """Return the address that the server was told to be its own."""
-    told = machine.runner.run(target.kubectl.get("deployment", ROUTE)).stdout
-    if not told.strip():
-        return ""
-    (container,) = json.loads(told)["spec"]["template"]["spec"]["containers"]
-    return next((e["value"] for e in container["env"] if e["name"] == "KILTER_SERVER_PUBLIC_URL"), "")
+    found = parse_list(machine.runner.run(target.kubectl.get("deployment", ROUTE)).stdout)
+    containers = [container for item in found for container in item["spec"]["template"]["spec"]["containers"]]
+    told = {entry["name"]: entry.get("value", "") for container in containers for entry in container["env"]}
+    return str(told.get("KILTER_SERVER_PUBLIC_URL", ""))

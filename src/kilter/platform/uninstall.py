@@ -1,15 +1,12 @@
 """`kilter platform uninstall`: the programs go; what people made stays, unless the trial platform goes as a whole."""
 
-import json
-
 from kilter.dev import clusters
 from kilter.dev.machine import Machine
 from kilter.platform.target import LOCAL, Target
 from kilter.platform.values import CRDS, PLATFORM
 from kilter.state import records
 from kilter.state.lock import project_lock
-
-APPS = "kilter-apps"
+from kilter.tools.kubectl import parse_list
 
 
 def environments(machine: Machine, target: Target) -> list[str]:
@@ -17,8 +14,8 @@ def environments(machine: Machine, target: Target) -> list[str]:
     kinds = machine.runner.run(target.kubectl.get("customresourcedefinition", "kilterapps.kilter.dev")).stdout
     if not kinds.strip():
         return []
-    told = machine.runner.run(target.kubectl.get("kilterapps", "--all-namespaces")).stdout
-    specs = [item["spec"] for item in json.loads(told)["items"]] if told.strip() else []
+    found = parse_list(machine.runner.run(target.kubectl.get("kilterapps", "--all-namespaces")).stdout)
+    specs = [item["spec"] for item in found]
     return sorted(f"{spec['org']}/{spec['app']}/{spec['env']}" for spec in specs)
 
 

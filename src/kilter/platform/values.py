@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from kilter.errors import BadInput
+from kilter.render import names
+from kilter.render.services import merged
 from kilter.render.text import dump
 
 CRDS, PLATFORM = "kilter-crds", "kilter"  # the names of the two releases (decision 0011)
@@ -57,9 +59,8 @@ def server(text: str) -> str:
     """Return the address of the server, as the chart makes it of these values."""
     found = yaml.safe_load(text)
     tls = (found.get("gateway") or {}).get("tls") or {}
-    port = found.get("publicPort") or 0
     scheme = "https" if tls.get("secretName") else "http"
-    return f"{scheme}://kilter.{found['clusterDomain']}{f':{port}' if port else ''}"
+    return names.public_url(scheme, f"kilter.{found['clusterDomain']}", found.get("publicPort") or 0)
 
 
 def definitions(text: str) -> str:
@@ -81,12 +82,3 @@ def _text(found: Mapping[str, Any], more: str) -> str:
     if not isinstance(given, dict):
         raise BadInput("the values are no map", hint="see the chart's values.yaml")
     return dump(merged(found, given), header="")
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one map over another, as Helm does with several files of values."""
-    result = dict(below)
-    for key, value in above.items():
-        under = result.get(key)
-        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return result

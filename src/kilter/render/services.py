@@ -45,7 +45,7 @@ def service_plan(
         memory=memory,
         values={},
     )
-    planned.values.update(_merged(_house_values(project, planned, service), _own_values(name, service)))
+    planned.values.update(merged(_house_values(project, planned, service), _own_values(name, service)))
     return planned
 
 
@@ -133,10 +133,11 @@ def _own_values(name: str, service: Service) -> Mapping[str, object]:
     return values
 
 
-def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(under)
+def merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """Lay one map of values over another, as Helm does with several files of them."""
+    found = dict(under)
     for key, value in over.items():
-        below = merged.get(key)
+        below = found.get(key)
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
-    return merged
+        found[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return found

@@ -6,6 +6,7 @@ from kilter.api.kilterapp_status import Failure
 from kilter.server import clock
 from kilter.server.call import Services
 from kilter.server.hub import DISPATCH, IMAGES
+from kilter.server.loops import Words, work
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Conflict
 from kilter.server.store import environments, progress
@@ -24,16 +25,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until cancelled; whatever happens to one deploy or to the store, go on."""
-        with self._services.hub.listen(DISPATCH) as listener:
-            while True:
-                try:
-                    while await self.step():
-                        pass
-                except Unavailable as error:
-                    log.warning("cannot dispatch", extra={"facts": {"error": str(error)}})
-                except Exception:
-                    log.exception("dispatch failed")
-                await listener.wait(IDLE)
+        await work(self._services.hub, DISPATCH, IDLE, self.step, Words("cannot dispatch", "dispatch failed"))
 
     async def step(self) -> bool:
         """Carry one deploy over; tells whether there was one."""

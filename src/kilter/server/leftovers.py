@@ -5,6 +5,7 @@ import logging
 from kilter.server import clock
 from kilter.server.call import Services
 from kilter.server.hub import IMAGES
+from kilter.server.loops import Words, work
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Images
 from kilter.server.store import images
@@ -24,16 +25,9 @@ class Remover:
 
     async def run(self) -> None:
         """Work until cancelled; whatever happens to one environment or to the store, go on."""
-        with self._services.hub.listen(IMAGES) as listener:
-            while True:
-                try:
-                    while await self.step():
-                        pass
-                except Unavailable as error:
-                    log.warning("cannot remove images", extra={"facts": {"error": str(error)}})
-                except Exception:
-                    log.exception("removing images failed")
-                await listener.wait(EVERY)
+        await work(
+            self._services.hub, IMAGES, EVERY, self.step, Words("cannot remove images", "removing images failed")
+        )
 
     async def step(self) -> bool:
         """Remove what one environment left; tells whether there was one."""

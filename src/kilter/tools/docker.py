@@ -10,7 +10,6 @@ from kilter.values import Value
 from kilter.words import quantity
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
-ANY_CODE = tuple(range(256))  # for a command whose failure is an answer
 QUICK = 30.0  # seconds for questions that the engine answers from memory
 # By name, because for all of them (`json .`) the engine first measures the files of every container.
 LISTED = ("ID", "Names", "State", "Labels", "Mounts", "Networks")

@@ -5,7 +5,8 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import workspace
 
-from kilter.dev.warming import Warming, is_qualified, pull_into
+from kilter.clusters.imagecache import is_qualified
+from kilter.dev.warming import Warming, pull_into
 from kilter.proc import Command, Outcome
 
 NODE = "kilter-shop-control-plane"

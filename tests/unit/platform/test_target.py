@@ -103,7 +103,7 @@ def deployment(name: str, ready: int, *, updated: int = 1, seen: int = 2) -> dic
 )
 def test_a_program_is_up_when_its_newest_pods_are_ready(item: dict[str, object], up: bool) -> None:
     kubectl = Kubectl(BINARY, Path("/k"), "c", target.NAMESPACE)
-    here = Target("cluster c", Helm("/bin/helm", Path("/k"), target.NAMESPACE, Path("/h")), kubectl, local=False)
+    here = Target("cluster c", Helm("/bin/helm", Path("/k"), target.NAMESPACE, Path("/h")), kubectl)
     asked = kubectl.get("deployments,statefulsets", selector=parts.OWN).argv
-    (part,) = parts.parts(FakeRunner({asked: json.dumps({"items": [item]})}), here)
+    (part,) = parts.parts(FakeRunner({asked: json.dumps({"kind": "List", "items": [item]})}), here)
     assert part.is_up is up

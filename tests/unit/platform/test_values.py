@@ -9,8 +9,9 @@ import yaml
 
 from kilter.errors import BadInput
 from kilter.platform import values
-from kilter.platform.values import Wanted, merged
+from kilter.platform.values import Wanted
 from kilter.render.charts import chart
+from kilter.render.services import merged
 
 WANTED = Wanted("apps.example.com", "registry.example.com/kilter:1")
 
