@@ -24,7 +24,7 @@ def command() -> None:
     help="What it may do.",
 )
 @click.option("--project", default="*/*", show_default=True, metavar="ORG/APP", help="Where; `*` stands for any.")
-@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it is good.")
+@click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="How long it is good.")
 @click.pass_obj
 def create(app: App, /, context: str, local: bool, **wanted: Any) -> None:
     """Make a token and print it, once; needs the rights to run programs in the platform's cluster."""

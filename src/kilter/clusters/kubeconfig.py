@@ -1,5 +1,6 @@
 """The project's kubeconfig: exactly one context, readable by its owner alone, made again from the node at need."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,14 @@ def fits(file: Path, context: str, server: str) -> bool:
         return False
     wanted = (f"    server: {server}", f"current-context: {context}", f"- name: {context}")
     return all(line in lines for line in wanted) and sum(line.startswith("- name: ") for line in lines) == 3
+
+
+def leads_to(file: Path, servers: Collection[str]) -> bool:
+    """Tell whether the file is there and points at one of these addresses."""
+    if not file.is_file():
+        return False
+    lines = map(str.strip, file.read_text(encoding="utf-8").splitlines())
+    return any(line.removeprefix("server: ") in servers for line in lines if line.startswith("server: "))
 
 
 def server_of(node: Container) -> str:

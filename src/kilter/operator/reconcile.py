@@ -1,6 +1,7 @@
 """One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,7 +19,7 @@ from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
 from kilter.operator.perform import perform
 from kilter.operator.postgres import DatabaseUnavailable
-from kilter.operator.status import Walk, Walked, advanced, begun, leaving, report
+from kilter.operator.status import Walk, Walked, advanced, begun, leaving, news, report
 from kilter.operator.steps import admission, cleanup, database, flux, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
 from kilter.operator.views import Unreadable
@@ -26,6 +27,7 @@ from kilter.operator.world import LOG, World
 
 INVALID: Final = frozenset({400, 422})  # answers of the API server that a later try would only repeat
 REFUSED: Final = frozenset({403, 404})  # those that others can change: rights, a namespace that is on its way out
+TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused"})  # waits for an administrator rather than for a deploy
 FAILED_AGAIN: Final = 60.0  # seconds until another look at what failed, should no event come
 
 
@@ -191,7 +193,16 @@ def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
         if error.code == 422 and STATUS_RULE[1] in error.why:
             raise Deposed("a later leader writes status") from None
         raise
+    if told := news(app.status, status):
+        _log(app, told)
     return _taken(world, applied)
+
+
+def _log(app: KilterApp, told: Mapping[str, str]) -> None:
+    """Log how far a deploy is, once for each phase and each reason to wait."""
+    level = logging.WARNING if told["phase"] == "Failed" or told["reason"] in TROUBLES else logging.INFO
+    said = ": ".join(filter(None, (told["phase"], told["reason"], told["message"])))
+    LOG.log(level, said, extra=_about(app) | {"phase": told["phase"], "reason": told["reason"]})
 
 
 def _entering(world: World, target: Target, step: Step, walked: Sequence[Walked]) -> Status:

@@ -43,6 +43,21 @@ class Walk:
         return next((each for each in self.steps if not isinstance(each.verdict, Done)), None)
 
 
+def news(before: Status, after: Status) -> Mapping[str, str] | None:
+    """Return what the log says of a new status: phase, reason and message; None when only numbers in them changed."""
+    told, known = _told(after), _told(before)
+    same = before.deploy_id == after.deploy_id and all(told[each] == known[each] for each in ("phase", "reason"))
+    return None if same else told
+
+
+def _told(status: Status) -> Mapping[str, str]:
+    if status.failure is not None:
+        return {"phase": status.phase, "reason": status.failure.reason, "message": status.failure.message}
+    waiting = next((each for each in status.conditions if each.status != "True"), None)
+    reason, message = (waiting.reason, waiting.message) if waiting else ("", "")
+    return {"phase": status.phase, "reason": reason, "message": message}
+
+
 def begun(app: KilterApp, readiness_timeout: float, now: datetime) -> Status:
     """Return the status that a spec is handled from: as it was, or, for a new deploy, with its clock started anew."""
     status, spec = app.status, app.spec

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kilter.clusters import kubeconfig
 from kilter.clusters.node import context_name
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput, NotAllowed, NotFound, Unreachable
@@ -81,7 +82,7 @@ def _refuse_own(machine: Machine, context: str, text: str) -> None:
     for known in records.all(machine.paths):
         file = machine.paths.kubeconfig(known.project)
         own = context == context_name(known.project)
-        if own or (file.is_file() and any(server in file.read_text(encoding="utf-8") for server in servers)):
+        if own or kubeconfig.leads_to(file, servers):
             raise NotAllowed(
                 f"{context} is the cluster of the project {known.project}",
                 why="`kilter destroy` there would delete the platform and everything deployed on it",
@@ -89,5 +90,5 @@ def _refuse_own(machine: Machine, context: str, text: str) -> None:
             )
 
 
-def _servers(config: dict[str, Any]) -> list[str]:
-    return [str(entry["cluster"]["server"]) for entry in config.get("clusters") or []]
+def _servers(config: dict[str, Any]) -> set[str]:
+    return {str(entry["cluster"]["server"]) for entry in config.get("clusters") or []}

@@ -42,11 +42,12 @@ class Notes:
 
     deploy_id: str | None = None
     overrides: tuple[str, ...] = ()
+    is_closed: bool = False  # the row of the trail says already what became of the call
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `grant`, `slot`, `record`, `body` and `query` are there where the route says so."""
+    """One request. `grant`, `audit_id`, `slot`, `record`, `body` and `query` are there where the route says so."""
 
     services: Services
     request_id: str
@@ -55,6 +56,7 @@ class Call:
     headers: Mapping[str, str]
     notes: Notes = field(default_factory=Notes)
     grant: Grant | None = None
+    audit_id: str | None = None
     slot: Slot | None = None
     record: Record | None = None
     body: Any = None
@@ -75,6 +77,11 @@ class Call:
         """Return the grant of a route that demands a token."""
         assert self.grant is not None
         return self.grant
+
+    def audited(self) -> str:
+        """Return the row of the audit trail, of a route that changes something."""
+        assert self.audit_id is not None
+        return self.audit_id
 
     def at(self) -> Slot:
         """Return the environment of a route that has one in its path."""

@@ -115,7 +115,8 @@ async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Cal
         raise
     finally:
         outcome = Outcome(status, code or None, call.notes.deploy_id, call.notes.overrides)
-        await call.store.run(audit.finish, entered.audit_id, outcome)
+        if not call.notes.is_closed:
+            await call.store.run(audit.finish, entered.audit_id, outcome)
 
 
 def written(answer: Answer | Response) -> Response:

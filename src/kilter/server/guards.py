@@ -110,7 +110,7 @@ def admitted(call: Call, entered: Entered, route: Route) -> Call:
     grant = entered.grant
     if grant is None:
         raise unknown()
-    call = replace(call, grant=grant, record=entered.record)
+    call = replace(call, grant=grant, audit_id=entered.audit_id, record=entered.record)
     if route.subject == "deploy":
         if entered.record is None or not access.sees(grant, entered.record.slot.org, entered.record.slot.app):
             raise not_found()

@@ -112,7 +112,8 @@ async def followed(client: AsyncClient, query: LogQuery) -> AsyncIterator[str]:
             # No timeout may span a yield: it would cancel the reader at whatever it does meanwhile.
             while (left := look_again - time.monotonic()) > 0:
                 try:
-                    line = await asyncio.wait_for(pods.queue.get(), left)
+                    async with asyncio.timeout(left):
+                        line = await pods.queue.get()
                 except TimeoutError:
                     break
                 if pods.dropped:

@@ -7,7 +7,7 @@ import pytest
 from unit.operator.test_steps import target
 
 from kilter.api.kilterapp_status import Failure, Status
-from kilter.operator.status import Walk, Walked, advanced
+from kilter.operator.status import Walk, Walked, advanced, news
 from kilter.operator.steps.base import Done, Failed, Target, Wait
 
 CRASH = Failed("CrashLoop", "the container app ends again and again", "Pod shop-1")
@@ -45,3 +45,19 @@ def test_what_failed_goes_on_once_it_comes_further_and_is_ready_when_it_answers(
     crashed = walked(asked, Done("applied"), CRASH)
     ready = walked(after(asked, crashed), Done("applied"), Done("the release answers"))
     assert (ready.phase, ready.failure) == ("Ready", None)
+
+
+def test_a_deploy_is_news_for_the_log_once_for_each_phase_and_each_reason_to_wait() -> None:
+    asked = target()
+    away = walked(asked, Wait("DatabaseUnavailable", "the database server does not answer: refused", 10.0))
+    assert news(Status(), away) == {
+        "phase": "Reconciling",
+        "reason": "DatabaseUnavailable",
+        "message": "the database server does not answer: refused",
+    }
+    one, two = (walked(asked, Done("applied"), Wait("RollingOut", f"{count} of 3 pods", 5.0)) for count in (1, 2))
+    assert (news(away, one) or {})["message"] == "1 of 3 pods"
+    assert news(one, two) is None
+    assert (news(one, walked(asked, Done("applied"), CRASH)) or {})["reason"] == "CrashLoop"
+    again = msgspec.structs.replace(two, deploy_id="dep-next")
+    assert news(two, again) is not None

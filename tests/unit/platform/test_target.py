@@ -53,6 +53,19 @@ def test_a_projects_own_cluster_is_refused_by_its_context_and_by_its_address(mac
         pass
 
 
+def test_an_address_that_only_begins_like_that_of_a_project_is_another_cluster(
+    machine: Machine, tmp_path: Path
+) -> None:
+    assert isinstance(machine.runner, FakeRunner)
+    records.claim(machine.paths, "shop", tmp_path)
+    file = machine.paths.kubeconfig("shop")
+    file.parent.mkdir(parents=True)
+    file.write_text("    server: https://10.0.0.1:64430\n")
+    told(machine, "prod", CONFIG)
+    with pytest.raises(AssertionError, match="version"), of_context(machine, "prod"):
+        pass
+
+
 def test_an_unknown_context_is_not_found(machine: Machine) -> None:
     assert isinstance(machine.runner, FakeRunner)
     machine.runner.answers = {view(BINARY, "x").argv: Outcome(1, "", "error: context x does not exist")}

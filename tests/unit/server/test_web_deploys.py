@@ -18,6 +18,9 @@ from kilter.server.follow import Follower
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
 from kilter.server.seams import LogQuery
+from kilter.server.store import audit
+from kilter.server.store.engine import Tx
+from kilter.server.store.sqlite import SqliteTx
 
 DEV = "/v1/projects/acme/shop/envs/dev"
 NAME = "acme-shop-dev"
@@ -81,6 +84,45 @@ def test_an_accepted_deploy_has_number_release_address_and_place(web: Web) -> No
     assert (accepted.sequence, accepted.release, accepted.url) == (1, 1, "https://shop-dev.apps.example.com")
     assert accepted.queue.position == 0
     assert deploy(web).queue.holder is not None
+
+
+def test_a_deploy_is_accepted_in_two_transactions(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One lets the token in and opens the trail's row, one records the deploy and closes it: each waits for a disk."""
+    token = web.token("maintainer")
+    deploy(web, token)
+    statements = list[str]()
+    counted = SqliteTx.rows, SqliteTx.execute
+    monkeypatch.setattr(
+        SqliteTx, "rows", lambda tx, sql, *values: statements.append(sql) or counted[0](tx, sql, *values)
+    )
+    monkeypatch.setattr(
+        SqliteTx, "execute", lambda tx, sql, *values: statements.append(sql) or counted[1](tx, sql, *values)
+    )
+    run, transactions = web.store.run, list[object]()
+    monkeypatch.setattr(
+        web.store, "run", lambda work, *args, **more: transactions.append(work) or run(work, *args, **more)
+    )
+    deploy(web, token, app={"port": 9000})
+    assert (len(transactions), len(statements)) == (2, 11)
+
+
+def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DP-Q74: no change without its row."""
+    token, finish, told = web.token("maintainer"), audit.finish, list[int]()
+
+    def cut(tx: Tx, audit_id: str, outcome: audit.Outcome) -> None:
+        told.append(outcome.status)
+        if outcome.status == 202:
+            raise Unavailable("the database was restarted")
+        finish(tx, audit_id, outcome)
+
+    monkeypatch.setattr(audit, "finish", cut)
+    assert web.post(f"{DEV}/deploys", token, DEPLOY).status == 503
+    assert told == [202, 500]
+    assert web.get(f"{DEV}/deploys", token).status == 404
+    assert not dispatch(web)
 
 
 def test_the_cluster_gets_one_object_with_the_spec_of_the_request(web: Web) -> None:

@@ -9,16 +9,27 @@ from kilter.server import acceptance, access, documents
 from kilter.server.call import Answer, Call
 from kilter.server.hub import DISPATCH
 from kilter.server.refusals import not_found
-from kilter.server.store import deploys, environments
+from kilter.server.store import audit, deploys, environments
+from kilter.server.store.audit import Outcome
 from kilter.server.store.deploys import Order, Record
 from kilter.server.store.engine import Tx
+
+ACCEPTED = 202
 
 
 async def create(call: Call) -> Answer:
     """Accept a deploy: recorded and numbered, and carried out whether or not the client stays."""
+    accepted = await call.store.run(accept, call)
+    call.notes.deploy_id, call.notes.is_closed = accepted.deploy_id, True
+    call.services.hub.tell([DISPATCH])
+    return Answer(ACCEPTED, accepted)
+
+
+def accept(tx: Tx, call: Call) -> DeployAccepted:
+    """Check what is asked for, record it, and close the audit trail's row: together or, when it raises, nothing."""
     body, slot, settings = call.body, call.at(), call.settings
     assert isinstance(body, DeployRequest)
-    env_class = await admitted_class(call, slot, protected=body.protected)
+    env_class = admitted_class(tx, call, slot, protected=body.protected)
     acceptance.refuse_what_is_to_come(body)
     acceptance.check_image(settings, slot, body.image)
     acceptance.check_app(settings, body.app)
@@ -37,27 +48,21 @@ async def create(call: Call) -> Answer:
         replaces_waiting=any(access.matches(glob, slot.env) for glob in settings.replace_waiting_envs),
         idempotency=call.idempotency,
     )
-
-    def accept(tx: Tx) -> DeployAccepted:
-        record = deploys.accept(tx, order, call.now)
-        return DeployAccepted(
-            deploy_id=record.id,
-            sequence=record.sequence,
-            release=record.sequence,
-            url=record.url,
-            ready_timeout=timeout,
-            queue=deploys.queue(tx, record),
-        )
-
-    accepted = await call.store.run(accept)
-    call.notes.deploy_id = accepted.deploy_id
-    call.services.hub.tell([DISPATCH])
-    return Answer(202, accepted)
+    record = deploys.accept(tx, order, call.now)
+    audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, record.id, call.notes.overrides))
+    return DeployAccepted(
+        deploy_id=record.id,
+        sequence=record.sequence,
+        release=record.sequence,
+        url=record.url,
+        ready_timeout=timeout,
+        queue=deploys.queue(tx, record),
+    )
 
 
-async def admitted_class(call: Call, slot: Slot, *, protected: bool = False) -> EnvClass:
+def admitted_class(tx: Tx, call: Call, slot: Slot, *, protected: bool = False) -> EnvClass:
     """Return the environment's class, once it is sure that the token's role is enough for it (DP-Q28)."""
-    present = await call.store.run(environments.find, slot)
+    present = environments.find(tx, slot)
     env_class = access.class_of(call.settings, slot.env, protected=protected)
     env_class = access.stricter(env_class, present.env_class) if present else env_class
     access.require_role(call.granted(), access.role_for(env_class), f"{slot.env} is {env_class}")
@@ -93,16 +98,16 @@ async def one(call: Call) -> Answer:
 async def cancel(call: Call) -> Answer:
     """Take a waiting deploy out of the queue. Raises Refused: too_late."""
     record = recorded(call)
-    await admitted_class(call, record.slot)
     call.notes.deploy_id = record.id
 
     def take_out(tx: Tx) -> tuple[DeployDocument, list[str]]:
+        admitted_class(tx, call, record.slot)
         canceled = deploys.cancel(tx, record.id, call.granted().actor, call.now)
         return documents.deploy(tx, canceled), deploys.tell_waiters(tx, record.slot, call.now)
 
     document, waiting = await call.store.run(take_out)
     call.services.hub.tell([record.id, *waiting, DISPATCH])
-    return Answer(202, document)
+    return Answer(ACCEPTED, document)
 
 
 def recorded(call: Call) -> Record:

@@ -42,15 +42,15 @@ async def delete(call: Call) -> Answer:
     """Accept the end of an environment (DP-Q25). Raises Refused: wrong_confirmation, busy."""
     body, slot, grant = call.body, call.at(), call.granted()
     assert isinstance(body, DeleteRequest)
-    if await call.store.run(environments.find, slot) is None:
-        raise not_found()
-    env_class = await admitted_class(call, slot)
-    if env_class == "protected":
-        access.require_role(grant, "admin", f"{slot.env} is protected")
-    database = confirmed(body, slot, env_class)
-    call.notes.overrides = ("drop_database",) if database == "drop" else ()
 
     def accept(tx: Tx) -> DeleteAccepted:
+        if environments.find(tx, slot) is None:
+            raise not_found()
+        env_class = admitted_class(tx, call, slot)
+        if env_class == "protected":
+            access.require_role(grant, "admin", f"{slot.env} is protected")
+        database = confirmed(body, slot, env_class)
+        call.notes.overrides = ("drop_database",) if database == "drop" else ()
         last = deploys.latest(tx, slot)
         if last is None:
             raise not_found()

@@ -4,6 +4,7 @@ A deploy is *open* until its cluster writes are done (`written_at`); the next on
 (DP-62, DP-Q64). Roll-outs may overlap; the number decides which one wins (DP-Q66).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -74,7 +75,8 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     environments.hold(tx, order.slot)
     if order.idempotency and (done := of_request(tx, order.idempotency, now)):
         return done
-    refuse_collisions(tx, order)
+    ahead = open_in(tx, order.slot)
+    refuse_collisions(order, ahead)
     environment = environments.ensure(tx, order.slot, order.env_class, order.domain, now)
     deploy_id, sequence = ids.new("dep", now), environments.next_sequence(tx, order.slot)
     spec = msgspec.structs.replace(
@@ -84,9 +86,8 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     url = names.public_url(order.scheme, environment.host, order.port) if public else None
     if order.replaces_waiting and not order.migrates:
         supersede_waiting(tx, order.slot, deploy_id, now)
-    _insert(tx, order, spec, url, now)
-    record = found(tx, deploy_id)
-    place = queue(tx, record)
+    record = _insert(tx, order, spec, url, now)
+    place = queue(tx, record) if ahead else Queue(position=0, holder=None)
     if place.holder is not None:
         events.append(tx, deploy_id, QueuedEvent(at=clock.to_datetime(now), queue=place))
     return record
@@ -101,10 +102,15 @@ def of_request(tx: Tx, idempotency: str, now: int) -> Record | None:
     return record_of(row) if row else None
 
 
-def refuse_collisions(tx: Tx, order: Order) -> None:
+def open_in(tx: Tx, slot: Slot) -> list[Record]:
+    """Return an environment's open deploys, in their order."""
+    rows = tx.rows(f"SELECT * FROM deploys WHERE {OPEN} ORDER BY sequence", *environments.triple(slot))  # noqa: S608
+    return [record_of(row) for row in rows]
+
+
+def refuse_collisions(order: Order, ahead: Iterable[Record]) -> None:
     """Refuse what may not even wait: a second migration (DP-Q65), anything around a delete."""
-    for row in tx.rows(f"SELECT * FROM deploys WHERE {OPEN} ORDER BY sequence", *environments.triple(order.slot)):  # noqa: S608
-        holder = record_of(row)
+    for holder in ahead:
         details = msgspec.to_builtins(holder_of(holder)) | {"lock_id": holder.id}
         if order.operation == "delete" or holder.operation == "delete":
             message = f"{holder.operation} {holder.id} by {holder.actor} is at work on {order.slot}"
@@ -261,10 +267,11 @@ def take_up(tx: Tx, slot: Slot, spec: Spec, now: int) -> None:
     tx.execute("UPDATE deploys SET state = 'running', applied_at = ? WHERE id = ?", now, spec.deploy_id)
 
 
-def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> None:
-    tx.execute(
+def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> Record:
+    (row,) = tx.rows(
         "INSERT INTO deploys (id, org, app, env, operation, sequence, state, phase, actor, token_id, spec, url,"
-        " migrates, created_at, idempotency) VALUES (?, ?, ?, ?, ?, ?, 'queued', 'Pending', ?, ?, ?, ?, ?, ?, ?)",
+        " migrates, created_at, idempotency) VALUES (?, ?, ?, ?, ?, ?, 'queued', 'Pending', ?, ?, ?, ?, ?, ?, ?)"
+        " RETURNING *",
         spec.deploy_id,
         *environments.triple(order.slot),
         order.operation,
@@ -277,3 +284,4 @@ def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> None
         now,
         order.idempotency,
     )
+    return record_of(row)

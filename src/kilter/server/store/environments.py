@@ -46,8 +46,9 @@ def ensure(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int) -> En
     """Return the environment, made if need be; its class is only ever raised. Raises Refused: host_taken (DP-Q9)."""
     present = find(tx, slot)
     if present is not None:
-        if PROTECTIVE.index(env_class) > PROTECTIVE.index(present.env_class):
-            _update(tx, slot, "env_class = ?", env_class)
+        if PROTECTIVE.index(env_class) <= PROTECTIVE.index(present.env_class):
+            return present
+        _update(tx, slot, "env_class = ?", env_class)
         return found(tx, slot)
     tx.lock("names")
     host = free_host(tx, slot, domain)
@@ -95,8 +96,8 @@ def catch_up(tx: Tx, slot: Slot, sequence: int, name: str | None = None) -> None
 
 def next_sequence(tx: Tx, slot: Slot) -> int:
     """Give out the environment's next number; the caller holds the environment."""
-    _update(tx, slot, "sequence = sequence + 1")
-    return found(tx, slot).sequence
+    sql = "UPDATE environments SET sequence = sequence + 1 WHERE org = ? AND app = ? AND env = ? RETURNING sequence"
+    return int(tx.rows(sql, *triple(slot))[0]["sequence"])
 
 
 def record_status(tx: Tx, slot: Slot, status: Status, now: int) -> None:

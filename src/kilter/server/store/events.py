@@ -10,10 +10,11 @@ BATCH = 500
 
 def append(tx: Tx, deploy_id: str, event: Event) -> None:
     """Add an event; the caller holds the environment."""
-    last = tx.row("SELECT MAX(number) AS number FROM events WHERE deploy_id = ?", deploy_id)
-    number = ((last or {}).get("number") or 0) + 1
-    body = msgspec.json.encode(event).decode()
-    tx.execute("INSERT INTO events (deploy_id, number, body) VALUES (?, ?, ?)", deploy_id, number, body)
+    sql = (
+        "INSERT INTO events (deploy_id, number, body)"
+        " SELECT ?, COALESCE(MAX(number), 0) + 1, ? FROM events WHERE deploy_id = ?"
+    )
+    tx.execute(sql, deploy_id, msgspec.json.encode(event).decode(), deploy_id)
 
 
 def after(tx: Tx, deploy_id: str, number: int) -> list[tuple[int, Event]]:

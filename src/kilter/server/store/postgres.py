@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Concatenate, cast
 
@@ -75,29 +76,36 @@ class PostgresEngine:
 
     def _run(self, work: Callable[..., R], *args: object) -> R:
         try:
-            connection = self._connected()
-            with connection.transaction():
-                return work(PostgresTx(connection), *args)
+            with ExitStack() as begun:
+                return work(PostgresTx(self._begin(begun)), *args)
         except psycopg.OperationalError as error:
             self._forget()
             raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
 
-    def _connected(self) -> Connection:
-        """Return this thread's connection, a new one when the old one is gone."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
+    def _begin(self, begun: ExitStack) -> Connection:
+        """Begin a transaction on this thread's connection, on a new one when the old one turns out to be gone.
+
+        Nothing has been done by then, so that nothing is done twice.
+        """
+        kept: Connection | None = getattr(self._local, "connection", None)
+        if kept is not None:
             try:
-                connection.execute("SELECT 1")
+                begun.enter_context(kept.transaction())
             except psycopg.OperationalError:
                 self._forget()
-                connection = None
-        if connection is None:
-            connection = cast(
-                "Connection",
-                psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row, options=OPTIONS, connect_timeout=5),
-            )
-            self._local.connection = connection
-            self._open_connections.add(connection)
+            else:
+                return kept
+        connection = self._connect()
+        begun.enter_context(connection.transaction())
+        return connection
+
+    def _connect(self) -> Connection:
+        connection = cast(
+            "Connection",
+            psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row, options=OPTIONS, connect_timeout=5),
+        )
+        self._local.connection = connection
+        self._open_connections.add(connection)
         return connection
 
     def _forget(self) -> None:

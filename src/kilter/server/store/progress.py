@@ -16,7 +16,7 @@ from kilter.server.store.environments import Environment
 
 LEASE: Final = 30 * clock.SECOND  # for handing a deploy to the cluster; afterwards another replica does it
 READY = (
-    "SELECT id FROM deploys d WHERE d.written_at IS NULL AND ("
+    "SELECT id, org, app, env FROM deploys d WHERE d.written_at IS NULL AND ("
     " (d.state = 'running' AND d.applied_at IS NULL AND d.claimed_until < ?)"
     " OR (d.state = 'queued' AND NOT EXISTS (SELECT 1 FROM deploys o WHERE o.org = d.org AND o.app = d.app"
     " AND o.env = d.env AND o.written_at IS NULL AND o.sequence < d.sequence)))"
@@ -34,16 +34,14 @@ def claim(tx: Tx, now: int) -> Record | None:
     row = tx.row(READY, now)
     if row is None:
         return None
+    environments.hold(tx, Slot(row["org"], row["app"], row["env"]))
     record = deploys.found(tx, row["id"])
-    environments.hold(tx, record.slot)
-    record = deploys.found(tx, record.id)
     if record.state in ENDED:
         return None
     if record.state == "queued":
-        tx.execute("UPDATE deploys SET state = 'running' WHERE id = ?", record.id)
         enter(tx, record, first_phase(record), "", now)
-    postpone(tx, record.id, now + LEASE)
-    return deploys.found(tx, record.id)
+    sql = "UPDATE deploys SET state = 'running', claimed_until = ? WHERE id = ? RETURNING *"
+    return deploys.record_of(tx.rows(sql, now + LEASE, record.id)[0])
 
 
 def first_phase(record: Record) -> Phase:
