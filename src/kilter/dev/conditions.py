@@ -47,8 +47,14 @@ def _condition(target: Workload, workload: Mapping[str, Any] | None, pods: Seque
     settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
     if settled and updated and status.get("replicas", 0) == wanted:
-        return Condition(target.service, True, "is ready")
+        return _ended(target.service, own) or Condition(target.service, True, "is ready")
     return pod_condition(target.service, newest) if newest else Condition(target.service, False, "has no pod yet")
+
+
+def _ended(name: str, pods: Sequence[Mapping[str, Any]]) -> Condition | None:
+    """Tell of a pod that is on its way out: until it is gone, the node may still lead a request to it."""
+    leaving = next((pod["metadata"]["name"] for pod in pods if pod["metadata"].get("deletionTimestamp")), None)
+    return Condition(name, False, f"is ready, and its old pod {leaving} still ends", pod=leaving) if leaving else None
 
 
 def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

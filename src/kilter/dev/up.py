@@ -28,6 +28,8 @@ from kilter.render.tree import claimed
 from kilter.state.lock import project_lock
 from kilter.tools.kubectl import Kubectl
 
+IMAGES_LIMIT = 60.0  # seconds; afterwards the pods themselves wait for the images, and say so
+
 
 @dataclass(frozen=True)
 class UpOptions:
@@ -101,6 +103,7 @@ class Up:
             self.pool.submit(bases.bring, workspace, builds(workspace).values())
         with warming:
             self.bring_up(provider, cluster, workspace, files["kind.yaml"])
+        self.await_images(warming)
         shared.result()
         self.make_volume_folders(workspace, files)
         commands = self.kubectl(workspace, tools["kubectl"].result())
@@ -141,6 +144,12 @@ class Up:
         with self.machine.progress.step(f"create the cluster {workspace.plan.cluster}") as step:
             step.note(f"one container, from {image.partition('@')[0]}")
             provider.create(workspace.name, config, image)
+
+    def await_images(self, warming: Warming) -> None:
+        """Let a new node unpack what it was given before pods ask for it."""
+        if not all(pull.done() for pull in warming.pulls.values()):
+            with self.machine.progress.step("bring the services' images into the cluster"):
+                warming.await_services(min(IMAGES_LIMIT, self.left()))
 
     def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
         """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or TimedOut."""

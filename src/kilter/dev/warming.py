@@ -6,7 +6,7 @@ matter; Tilt finds those of the build in the build cache and in the registry, th
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -33,15 +33,16 @@ class Warming:
         self.workspace = workspace
         self.shared = shared
         self.over = threading.Event()
+        self.pulls: Mapping[str, Future[None]] = {}
 
     def begin(self, pool: Executor) -> None:
         """Start everything in the background."""
-        pulls = {
+        self.pulls = {
             image: pool.submit(self.pull, image)
             for image in service_images(self.workspace)
             if imagecache.is_qualified(image)
         }
-        pool.submit(self.complete, pulls)
+        pool.submit(self.complete)
         for build in builds(self.workspace).values():
             pool.submit(self.build, build)
 
@@ -61,10 +62,16 @@ class Warming:
             while self.workspace.machine.runner.run(command).code != 0 and not self.over.wait(RETRY):
                 pass
 
-    def complete(self, pulls: "Mapping[str, Future[None]]") -> None:
+    def await_services(self, seconds: float) -> None:
+        """Wait, at most so long, until the node has the services' images.
+
+        A node knows an image before it has unpacked it; pods that start then unpack it too, each for itself.
+        """
+        wait(self.pulls.values(), timeout=seconds)
+
+    def complete(self) -> None:
         """Let the image caches hold whole what was pulled; afterwards, because then they need to fetch little more."""
-        for pull in pulls.values():
-            pull.result()
+        wait(self.pulls.values())
         complete_caches(self.workspace)
 
     def build(self, build: BuildPlan) -> None:
@@ -77,6 +84,8 @@ class Warming:
             run(images.build(context, tag, dockerfile=dockerfile, target=build.target or None))
             self.shared.result()
             run(images.push(tag))
+            # Apps start after their services, and unpacking takes a core for seconds.
+            wait(self.pulls.values())
             self.pull(tag.replace(registry.HOST_ADDRESS, registry.NODE_ADDRESS, 1))
 
 

@@ -14,6 +14,8 @@ from kilter.render.model import HTTP, AppPlan, Plan, ServicePlan
 from kilter.render.ownership import PROJECT, Object, owned
 from kilter.render.services import requests, unexpanded
 from kilter.render.text import load_all
+from kilter.render.volumes import claiming
+from kilter.words import quantity
 
 RENDERED = "kilter.dev/rendered"  # on every workload: tells a waiting kilter that this very manifest was applied
 SERVICE, NAME = "kilter.dev/service", "app.kubernetes.io/name"
@@ -51,7 +53,7 @@ def namespace(plan: Plan) -> list[Object]:
 
 def from_chart(plan: Plan, service: str, text: str) -> list[Object]:
     """Return the objects of a rendered chart, workloads last and marked; raises as `chart_objects` does."""
-    objects = [marked(owned(plan, item)) for item in chart_objects(service, text, plan.namespace)]
+    objects = [marked(owned(plan, claiming(item))) for item in chart_objects(service, text, plan.namespace)]
     return sorted(objects, key=lambda item: (item["kind"] in WORKLOADS, item["kind"], item["metadata"]["name"]))
 
 
@@ -152,7 +154,7 @@ def _pod(plan: Plan, app: AppPlan, restart: str) -> Object:
         # A changed address or password takes effect by a new pod.
         digest = hashlib.sha256(json.dumps(app.injected, sort_keys=True).encode()).hexdigest()[:16]
         metadata["annotations"] = {"kilter.dev/environment": digest}
-    waits = [] if app.schedule else [_wait(plan, service) for service in plan.services if service.entry.wait]
+    waits = [] if app.schedule else [_wait(plan, service) for service in _awaited(plan)]
     spec = {
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
@@ -163,6 +165,15 @@ def _pod(plan: Plan, app: AppPlan, restart: str) -> Object:
         "containers": [_container(app)],
     }
     return {"metadata": metadata, "spec": spec}
+
+
+def _awaited(plan: Plan) -> list[ServicePlan]:
+    """Return the services that apps wait for, the smallest first.
+
+    The kubelet takes a second or two from one waiting container to the next; the small services are up sooner, so that
+    this passes while the large ones start.
+    """
+    return sorted((one for one in plan.services if one.entry.wait), key=lambda one: quantity(one.memory))
 
 
 def _wait(plan: Plan, service: ServicePlan) -> Object:

@@ -11,7 +11,21 @@ from kilter.render.cluster import VOLUMES_MOUNT
 from kilter.render.model import Plan
 from kilter.render.ownership import owned
 
-STORAGE_CLASS = "standard"  # the default class of kind's clusters, which claims without one are given
+# None, rather than the cluster's default: a class that waits for the first pod lets the scheduler and the controller
+# bind the same volume at the same time, and the one that loses tries again two seconds later.
+STORAGE_CLASS = ""
+
+
+def claiming(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a StatefulSet whose claims take the volumes of this module; what names a class of its own keeps it."""
+    spec = item.get("spec") or {}
+    if item["kind"] != "StatefulSet" or not spec.get("volumeClaimTemplates"):
+        return dict(item)
+    templates = [
+        {**template, "spec": {"storageClassName": STORAGE_CLASS, **template["spec"]}}
+        for template in spec["volumeClaimTemplates"]
+    ]
+    return {**item, "spec": {**spec, "volumeClaimTemplates": templates}}
 
 
 def volumes(plan: Plan, objects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -48,7 +62,7 @@ def _volume(plan: Plan, claim: str, wanted: Mapping[str, Any]) -> dict[str, Any]
             "local": {"path": f"{VOLUMES_MOUNT}/{claim}"},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [node]}]}},
             "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": wanted.get("storageClassName") or STORAGE_CLASS,
+            "storageClassName": wanted.get("storageClassName", STORAGE_CLASS),
         },
     }
     return owned(plan, made)

@@ -129,3 +129,12 @@ def test_only_the_newest_pod_counts() -> None:
     old = waiting("CrashLoopBackOff", restarts=9, ended={"exitCode": 1})
     new = pod(created="2026-01-02T00:00:00Z", state={"running": {}}, ready=False)
     assert judge(deployment(readyReplicas=0), old, new).failure == ""
+
+
+def test_a_workload_is_ready_when_its_old_pods_are_gone() -> None:
+    """A request that the node still leads to one of them would wait for minutes."""
+    old = pod(state={"running": {}}, ready=True)
+    old["metadata"] |= {"name": "web-0", "deletionTimestamp": "2026-01-01T00:01:00Z"}
+    judged = judge(deployment(), pod(state={"running": {}}, ready=True), old)
+    assert (judged.ready, judged.says, judged.pod) == (False, "is ready, and its old pod web-0 still ends", "web-0")
+    assert judge(deployment(), pod(state={"running": {}}, ready=True)).ready

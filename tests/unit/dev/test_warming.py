@@ -1,3 +1,4 @@
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,6 +58,51 @@ def test_an_image_of_the_project_is_built_pushed_and_pulled(tmp_path: Path) -> N
     with ThreadPoolExecutor() as pool:
         warming.begin(pool)
     assert [command.argv[1] for command in runner.commands] == ["build", "push", "exec"]
+
+
+def test_up_waits_for_the_images_of_services_because_pods_would_unpack_them_again(tmp_path: Path) -> None:
+    """A node knows an image before it is unpacked; each pod that starts meanwhile does that work once more."""
+    unpacked = threading.Event()
+
+    class Slow(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            if command.argv == REDIS:
+                unpacked.wait(5)
+            return super().run(command)
+
+    warming = Warming(workspace(tmp_path, Slow({REDIS: "", ARCHITECTURE: GONE})), done())
+    with ThreadPoolExecutor() as pool, warming:
+        warming.begin(pool)
+        warming.await_services(0.01)
+        assert not warming.pulls["docker.io/library/redis:8"].done()
+        unpacked.set()
+        warming.await_services(5)
+        assert warming.pulls["docker.io/library/redis:8"].done()
+
+
+def test_the_image_of_an_app_is_pulled_when_those_of_its_services_are_there(tmp_path: Path) -> None:
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
+    tag, slow = "localhost:32760/shop_shop:warm", threading.Event()
+    built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, "--", str(root))
+    pulled = pull_into(NODE, "kilter-registry:5000/shop_shop:warm").argv
+
+    class Slow(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            if command.argv == REDIS:
+                slow.wait(5)
+            outcome = super().run(command)
+            if command.argv[1] == "push":
+                slow.set()
+            return outcome
+
+    runner = Slow({built: "", ("docker", "push", tag): "", pulled: "", REDIS: "", ARCHITECTURE: GONE})
+    warming = Warming(workspace(tmp_path, runner, "services: [redis]\nport: 80\n"), done())
+    with ThreadPoolExecutor() as pool:
+        warming.begin(pool)
+    order = [command.argv for command in runner.commands]
+    assert order.index(("docker", "push", tag)) < order.index(REDIS) < order.index(pulled)
 
 
 def test_a_build_that_fails_is_left_to_tilt_to_tell(tmp_path: Path) -> None:

@@ -47,8 +47,17 @@ def test_a_volume_is_kept_when_its_claim_goes(files: dict[str, str]) -> None:
 
 def test_a_volume_has_the_size_and_the_class_that_its_claim_asks_for(files: dict[str, str]) -> None:
     data, log = (volumes(files)[name]["spec"] for name in ("data-postgres-0", "log-postgres-0"))
-    assert (data["capacity"], data["storageClassName"]) == ({"storage": "1Gi"}, "standard")
+    assert (data["capacity"], data["storageClassName"]) == ({"storage": "1Gi"}, "")
     assert (log["capacity"], log["storageClassName"]) == ({"storage": "2Gi"}, "slow")
+
+
+def test_a_claim_names_no_class_unless_its_chart_does(files: dict[str, str]) -> None:
+    """With the cluster's default class scheduler and controller bind it at once, and the loser waits two seconds."""
+    documents = yaml.safe_load_all(files["manifests/postgres.yaml"])
+    (workload,) = (item for item in documents if item["kind"] == "StatefulSet")
+    data, log = (template["spec"] for template in workload["spec"]["volumeClaimTemplates"])
+    assert (data["storageClassName"], log["storageClassName"]) == ("", "slow")
+    assert data["accessModes"] == ["ReadWriteOnce"]
 
 
 @pytest.mark.requirement("CT-Q17")
