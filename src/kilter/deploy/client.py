@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it alone costs more than all the rest of a start
 
 Answer = TypeVar("Answer")
 
+UNTRUSTED = "where an authority of your own signed it, name its file in SSL_CERT_FILE"
 CONNECT, ANSWER, SILENCE = 10.0, 30.0, 60.0  # seconds: to connect, to answer, between two lines of a stream
 ERRORS: Mapping[int, type[KilterError]] = {
     400: BadInput,
@@ -140,9 +141,9 @@ class Client:
             ) from None
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(
-            f"{self.login.server} does not answer", why=str(error) or type(error).__name__, hint="try again later"
-        )
+        why = str(error) or type(error).__name__
+        hint = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in why else "try again later"
+        return Unreachable(f"{self.login.server} does not answer", why=why, hint=hint)
 
     def _error(self, answer: "httpx2.Response") -> KilterError:
         try:
@@ -166,7 +167,9 @@ def http_client(address: str, **options: Any) -> "httpx2.Client":
 
     class Loopback(httpx2.HTTPTransport):
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-            request.url = request.url.copy_with(host="127.0.0.1")  # the header `Host` is set already
+            # The header `Host` is set already; TLS, too, goes by the name.
+            request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+            request.url = request.url.copy_with(host="127.0.0.1")
             return super().handle_request(request)
 
     host = urlsplit(address).hostname or ""

@@ -1,6 +1,7 @@
 """A kilter-server that answers from a table, over a real socket on the loopback."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ class Table:
 
 
 @contextmanager
-def serving(**answers: list[tuple[int, Any]]) -> Iterator[Table]:
+def serving(tls: ssl.SSLContext | None = None, /, **answers: list[tuple[int, Any]]) -> Iterator[Table]:
     """Serve until the block ends; keys are written with `__` for the blank: `GET__/v1/info`."""
     table = Table({key.replace("__", " ", 1): value for key, value in answers.items()})
 
@@ -48,9 +49,11 @@ def serving(**answers: list[tuple[int, Any]]) -> Iterator[Table]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    table.address = f"http://kilter.localhost:{server.server_port}"
+    table.address = f"http{'s' if tls else ''}://kilter.localhost:{server.server_port}"
     try:
         yield table
     finally:

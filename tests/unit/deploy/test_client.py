@@ -1,6 +1,9 @@
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
+from harness.certificates import certified
 from unit.deploy.server import serving
 
 from kilter.api.access import WhoAmI
@@ -52,6 +55,25 @@ def test_every_status_becomes_an_error_with_its_exit_code(status: int, kind: typ
 def test_what_is_no_kilter_server_is_said_to_be_none() -> None:
     with serving(**{"GET__/v1/whoami": [(200, "<html>")]}) as table, pytest.raises(Failed, match="does not understand"):
         ask(table.address)
+
+
+@pytest.mark.requirement("DP-Q10")
+def test_tls_below_localhost_goes_by_the_name_and_by_the_authority_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = certified(tmp_path, "kilter.localhost")
+    asked_for: list[str | None] = []
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.certificate, made.key)
+    tls.sni_callback = lambda _socket, name, _context: asked_for.append(name)
+    with serving(tls, **{"GET__/v1/whoami": [(200, ME)]}) as table:
+        with pytest.raises(Unreachable, match="does not answer") as caught:
+            ask(table.address)
+        assert "SSL_CERT_FILE" in caught.value.hint
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        assert ask(table.address).actor == "ada"
+    assert asked_for == ["kilter.localhost"] * 2
+    assert [headers["Authorization"] for _, headers, _ in table.asked] == ["Bearer kilter_x"]
 
 
 def test_a_server_that_is_not_there_is_unreachable() -> None:
