@@ -34,7 +34,8 @@ class Repository:
         Raises Busy when a later leader writes, or another process uses the clone's folder; any other KilterError when
         it may be tried again.
         """
-        remote = Remote(self.git.url, branch=self.git.branch, token=self.git.token)
+        git = self.git
+        remote = Remote(git.url, branch=git.branch, username=git.username, token=git.token)
         own = model.Fence(fence.number, fence.holder)
         writer = Writer(self.runner, remote, self.git.folder, own, self.flux)
         commit = writer.open()

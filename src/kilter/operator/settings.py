@@ -43,10 +43,13 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Git:
-    """The flux repository. `token` is a file; the clone lies below `folder`, which nobody else may use."""
+    """The flux repository. `token` is a file with what `username` gets in by; the clone lies below `folder`, which
+    nobody else may use.
+    """
 
     url: str = ""
     branch: str = "main"
+    username: str = "kilter"
     token: Path | None = None
     folder: Path = Path("/var/lib/kilter-operator/git")
 
@@ -184,6 +187,7 @@ def _git(reader: "_Reader") -> Git:
     return Git(
         url=reader.text("KILTER_GIT_URL", ""),
         branch=reader.text("KILTER_GIT_BRANCH", default.branch),
+        username=reader.content("KILTER_GIT_USERNAME_FILE") or default.username,
         token=reader.path("KILTER_GIT_TOKEN_FILE"),
         folder=reader.path("KILTER_GIT_FOLDER") or default.folder,
     )

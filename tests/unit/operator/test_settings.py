@@ -21,6 +21,7 @@ def test_without_variables_the_defaults_hold() -> None:
 def test_every_variable_is_read(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(LOGIN + "\n")
     (tmp_path / "pull").write_text('{"auths": {}}')
+    (tmp_path / "username").write_text("flux-bot\n")
     found = from_environment(
         {
             "KILTER_PUBLIC_PORT": "8443",
@@ -30,6 +31,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "KILTER_GATEWAY_PROXIES": "traefik",
             "KILTER_GIT_URL": "https://git.example.com/flux.git",
             "KILTER_GIT_BRANCH": "live",
+            "KILTER_GIT_USERNAME_FILE": str(tmp_path / "username"),
             "KILTER_GIT_TOKEN_FILE": "/run/token",
             "KILTER_GIT_FOLDER": "/scratch",
             "KILTER_HELM": "/opt/helm",
@@ -57,7 +59,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "traefik",
     )
     assert (git.url, git.branch) == ("https://git.example.com/flux.git", "live")
-    assert (git.token, git.folder) == (Path("/run/token"), Path("/scratch"))
+    assert (git.username, git.token, git.folder) == ("flux-bot", Path("/run/token"), Path("/scratch"))
     assert (database.url, database.host, database.port) == (LOGIN, "db", 5433)
     assert (database.namespace, database.cidr) == ("dbs", "10.0.0.7/32")
     assert found.pull_config == '{"auths": {}}'
