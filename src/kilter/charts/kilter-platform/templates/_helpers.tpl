@@ -30,13 +30,18 @@ capabilities:
 {{ if .Values.gateway.tls.secretName }}https{{ else }}http{{ end }}
 {{- end -}}
 
+{{- /* What follows the host in public addresses. */}}
+{{- define "public-port" -}}
+{{ with int .Values.publicPort }}:{{ . }}{{ end }}
+{{- end -}}
+
 {{- /* Where kilter-server answers, which is also the name that it signs with. */}}
 {{- define "server-address" -}}
-{{ include "scheme" . }}://kilter.{{ .Values.clusterDomain }}{{ with int .Values.publicPort }}:{{ . }}{{ end }}
+{{ include "scheme" . }}://kilter.{{ .Values.clusterDomain }}{{ include "public-port" . }}
 {{- end -}}
 
 {{- define "registry-host" -}}
-{{ .Values.registry.host | default (printf "registry.%s" .Values.clusterDomain) }}
+{{ .Values.registry.host | default (printf "registry.%s%s" .Values.clusterDomain (include "public-port" .)) }}
 {{- end -}}
 
 {{- define "registry-realm" -}}
