@@ -78,8 +78,11 @@ def fresh_name(runner: SubprocessRunner, paths: Paths) -> Iterator[str]:
     shutil.rmtree(paths.project_data(name), ignore_errors=True)
 
 
-def cluster_config(paths: Paths, project: str, base: int, *, identity: Path | None = None) -> str:
-    """The smallest config that a provider needs: the mark, the data folder, one mapped port, cgroup v1 allowed."""
+def cluster_config(paths: Paths, project: str, base: int, *more: int, identity: Path | None = None) -> str:
+    """The smallest config that a provider needs: the mark, the data folder, mapped ports, cgroup v1 allowed."""
+    ports = "\n".join(
+        f"  - {{containerPort: {port}, hostPort: {port}, listenAddress: 127.0.0.1}}" for port in (base, *more)
+    )
     return f"""
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -91,7 +94,7 @@ kubeadmConfigPatches:
 nodes:
 - role: control-plane
   extraPortMappings:
-  - {{containerPort: {base}, hostPort: {base}, listenAddress: 127.0.0.1}}
+{ports}
   extraMounts:
   - {{hostPath: "{identity or paths.identity(project)}", containerPath: /kilter, readOnly: true}}
   - {{hostPath: "{paths.volumes(project)}", containerPath: /var/local-path-provisioner}}

@@ -27,6 +27,7 @@ class Server:
 
     admin: str
     operator: str
+    host: str = ""  # where other containers of its network find it
 
     def connect(self, **changes: str) -> "psycopg.Connection[tuple[object, ...]]":
         """Connect as the superuser, or as somebody else."""
@@ -46,9 +47,13 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Yield a server with a role and a database for one operator; both are gone afterwards."""
-    with _running() as admin:
+def server(network: str = "") -> Iterator[Server]:
+    """Yield a server with a role and a database for one operator; both are gone afterwards.
+
+    With a network of Docker's it is a container of its own in there.
+    """
+    container = f"kilter-test-postgres-{secrets.token_hex(4)}"
+    with _running(container, network) as admin:
         role, password = f"op_{secrets.token_hex(4)}", secrets.token_hex(12)
         own = sql.Identifier(role)
         with psycopg.connect(admin, autocommit=True) as connection:
@@ -56,7 +61,8 @@ def server() -> Iterator[Server]:
             connection.execute(sql.SQL(make).format(own, sql.Literal(password)))
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(own, own))
         try:
-            yield Server(admin, make_conninfo(admin, user=role, password=password, dbname=role))
+            login = make_conninfo(admin, user=role, password=password, dbname=role)
+            yield Server(admin, login, container if network else "")
         finally:
             _clear(admin, role)
 
@@ -75,12 +81,13 @@ def _clear(admin: str, role: str) -> None:
 
 
 @contextmanager
-def _running() -> Iterator[str]:
-    if GIVEN:
+def _running(name: str, network: str) -> Iterator[str]:
+    if GIVEN and not network:
         yield GIVEN
         return
-    name, password = f"kilter-test-postgres-{secrets.token_hex(4)}", secrets.token_hex(12)
+    password = secrets.token_hex(12)
     docker = ["docker", "run", "--detach", "--rm", "--name", name, "--publish", "127.0.0.1::5432"]
+    docker += ["--network", network] if network else []
     try:
         subprocess.run([*docker, "--env", f"POSTGRES_PASSWORD={password}", IMAGE], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):

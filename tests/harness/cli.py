@@ -86,3 +86,11 @@ def docker(*arguments: str, code: int | None = 0) -> str:
     ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert code is None or ended.returncode == code, ended.stderr
     return ended.stdout
+
+
+def forget_images(repository: str) -> None:
+    """Take the names of a repository off Docker's images, tags and digests; what nothing else names goes."""
+    found = docker("image", "ls", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", repository)
+    for name, tag, digest in (line.split() for line in found.splitlines()):
+        for end in (f":{tag}", f"@{digest}"):
+            docker("image", "rm", f"{name}{end}", code=None)

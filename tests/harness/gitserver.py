@@ -1,5 +1,6 @@
 """A Git server for tests: the repositories of a folder over HTTP, by Git's own `git http-backend`."""
 
+import base64
 import os
 import subprocess
 import threading
@@ -13,6 +14,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request, one process of git http-backend, as the gateway interface CGI has it."""
 
     folder: Path
+    login: str
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -22,7 +24,11 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
 
     def answer(self, body: bytes) -> None:
-        """Run the backend and pass on what it printed."""
+        """Run the backend and pass on what it printed; only who logs in may push."""
+        given = self.headers.get("Authorization", "")
+        if self.login and given != f"Basic {base64.b64encode(self.login.encode()).decode()}":
+            self.reply(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+            return
         path, _, query = self.path.partition("?")
         variables = {
             "GIT_PROJECT_ROOT": str(self.folder),
@@ -34,11 +40,15 @@ class Handler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "PATH": os.environ["PATH"],
+            **({"REMOTE_USER": self.login.partition(":")[0]} if self.login else {}),
         }
         done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=variables, check=True)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        self.reply(int(headers.pop("Status", "200").split()[0]), headers, content)
+
+    def reply(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -48,9 +58,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, address: str) -> Iterator[int]:
-    """Serve the bare repositories of a folder on a free port of an address; yields the port."""
-    handler = type("FolderHandler", (Handler,), {"folder": folder})
+def serving(folder: Path, address: str, login: str = "") -> Iterator[int]:
+    """Serve the bare repositories of a folder on a free port of an address; yields the port.
+
+    A login, `user:password`, is asked of everybody.
+    """
+    handler = type("FolderHandler", (Handler,), {"folder": folder, "login": login})
     with ThreadingHTTPServer((address, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
