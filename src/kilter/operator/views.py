@@ -35,7 +35,8 @@ class Meta(View, frozen=True, kw_only=True):
     generation: int = 0
     labels: dict[str, str] | None = None
     creation_timestamp: str | None = None
-    deletion_timestamp: str | None = None
+    deletion_timestamp: str | None = None  # when it is to be gone: that many seconds after it was asked to end
+    deletion_grace_period_seconds: int = 0
 
     def label(self, key: str) -> str:
         """Return a label, empty when there is none."""

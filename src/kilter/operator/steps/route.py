@@ -6,6 +6,7 @@ that the Gateway follows the new route; that only pods of the release answer is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
@@ -15,6 +16,9 @@ from kilter.render import names
 SERVICE: Final = "kubernetes.io/service-name"  # label of an EndpointSlice
 BAD_GATEWAY: Final = frozenset({502, 503, 504})  # what a Gateway says when it has nobody to ask
 SOON: Final = 2.0  # seconds until the next try
+# Seconds from the end of an old pod to a Gateway that knows of it: half a one between two looks of the chart's Traefik,
+# a moment for the look, and one because all times are whole seconds.
+SETTLING: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,9 @@ def decide(target: Target, facts: Facts) -> Decision:
 
 def ready_to_ask(target: Target, facts: Facts) -> Failed | Wait | None:
     """Return what stands in the way of an answer, as far as objects say; None when it is worth asking."""
-    return (_accepted(target, facts.route) if target.app.spec.public else None) or _endpoints(target, facts)
+    public = target.app.spec.public
+    accepted = _accepted(target, facts.route) if public else None
+    return accepted or _endpoints(target, facts) or (_unsettled(target, facts) if public else None)
 
 
 def url(target: Target) -> str:
@@ -107,6 +113,25 @@ def _accepted(target: Target, route: HTTPRoute | None) -> Failed | Wait | None:
 
 def _is_stale(condition: Condition, route: HTTPRoute) -> bool:
     return condition.observed_generation is not None and condition.observed_generation < route.metadata.generation
+
+
+def _unsettled(target: Target, facts: Facts) -> Wait | None:
+    """Give the Gateway time to hear that the last pod of an earlier release is asked to end.
+
+    The header comes with the route, which the Gateway may follow before it has dropped the old endpoints.
+    """
+    if target.settled:
+        return None
+    release = target.app.spec.deploy_id
+    for pod in facts.pods.values():
+        until = pod.metadata.deletion_timestamp
+        if until is None or pod.metadata.label(names.RELEASE) == release:
+            continue
+        asked = datetime.fromisoformat(until) - timedelta(seconds=pod.metadata.deletion_grace_period_seconds)
+        left = SETTLING - (target.now - asked).total_seconds()
+        if left > 0:
+            return Wait("OldEndpoints", f"pod {pod.metadata.name} of an earlier release was just asked to end", left)
+    return None
 
 
 def _endpoints(target: Target, facts: Facts) -> Wait | None:
