@@ -79,7 +79,7 @@ class Bed:
         numbers = range(self.projects - CLIENTS, self.projects)
         asked = [self._deploy(number) for number in numbers]
         found = asyncio.run(together(self.server.port, asked, pattern.spread, 202))
-        self.await_count(CLIENTS, "state = 'running'")
+        self.await_count(CLIENTS, "state = 'running' AND applied_at IS NOT NULL")
         return found
 
     def healths(self, pattern: Pattern) -> list[float]:
