@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     home = options.home.resolve() if options.home else BASE / "home"
     shop = Shop(BASE, home, options.kilter.resolve())
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         kilter = run_process([shop.binary, "--version"], shop.environment).out.strip()
         _refuse_left_overs(shop)
@@ -164,7 +164,7 @@ def _tidy(run: Run, report: Report) -> None:
         shutil.rmtree(BASE)
 
 
-def _interrupt(*_: object) -> None:
+def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ from bench.measure import Row
 
 def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
     """Measure in a folder that goes with it, print the table and write the JSON; returns the exit code."""
-    from bench.__main__ import RESULTS, Report  # imports every benchmark for its own table
+    from bench.__main__ import RESULTS, Report, interrupt  # imports every benchmark for its own table
 
+    signal.signal(signal.SIGTERM, interrupt)  # what was started ends with this
     began, report, before = datetime.now(UTC), Report(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
         report.rows += compare(Path(folder))
