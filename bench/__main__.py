@@ -165,6 +165,7 @@ def _tidy(run: Run, report: Report) -> None:
 
 
 def interrupt(*_: object) -> None:
+    """End as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

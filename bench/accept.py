@@ -11,6 +11,7 @@ server's outer layers cost without any acceptance: it reads neither token nor st
 import asyncio
 import json
 import math
+import secrets
 import sys
 import tempfile
 import time
@@ -130,7 +131,9 @@ def request(method: str, path: str, token: str = "", body: Mapping[str, object] 
     content = b"" if body is None else json.dumps(body).encode()
     head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     head += [f"Authorization: Bearer {token}"] if token else []
-    head += ["Content-Type: application/json", f"Content-Length: {len(content)}"] if content else []
+    if content:
+        key = f"Idempotency-Key: {secrets.token_hex(16)}"  # as `kilter deploy` sends one with each request
+        head += ["Content-Type: application/json", f"Content-Length: {len(content)}", key]
     return "\r\n".join([*head, "", ""]).encode() + content
 
 

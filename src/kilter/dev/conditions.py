@@ -36,6 +36,22 @@ def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workloa
     return [_condition(target, workloads.get((target.kind, target.name)), pods) for target in targets]
 
 
+def leaving(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
+    """Return the pods of the targets that are on their way out: until they are gone, requests may be led to them."""
+    wanted = {target.service for target in targets}
+    ending = [item["metadata"] for item in documents if item["kind"] == "Pod" and _is_ending(item)]
+    owned = [(metadata.get("labels", {}).get(SERVICE), metadata["name"]) for metadata in ending]
+    return [
+        Condition(name, False, f"is ready, and its old pod {pod} still ends", pod=pod)
+        for name, pod in owned
+        if name in wanted
+    ]
+
+
+def _is_ending(pod: Mapping[str, Any]) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
 def _condition(target: Workload, workload: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> Condition:
     if workload is None:
         return Condition(target.service, False, "is not applied yet")
@@ -47,18 +63,12 @@ def _condition(target: Workload, workload: Mapping[str, Any] | None, pods: Seque
     settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
     if settled and updated and status.get("replicas", 0) == wanted:
-        return _ended(target.service, own) or Condition(target.service, True, "is ready")
+        return Condition(target.service, True, "is ready")
     return pod_condition(target.service, newest) if newest else Condition(target.service, False, "has no pod yet")
 
 
-def _ended(name: str, pods: Sequence[Mapping[str, Any]]) -> Condition | None:
-    """Tell of a pod that is on its way out: until it is gone, the node may still lead a request to it."""
-    leaving = next((pod["metadata"]["name"] for pod in pods if pod["metadata"].get("deletionTimestamp")), None)
-    return Condition(name, False, f"is ready, and its old pod {leaving} still ends", pod=leaving) if leaving else None
-
-
 def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    living = [pod for pod in pods if not _is_ending(pod)]
     return max(living, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
 
 

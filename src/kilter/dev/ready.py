@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kilter.dev.conditions import Condition, conditions
+from kilter.dev.conditions import Condition, conditions, leaving
 from kilter.dev.probes import Answer, probe
 from kilter.dev.workspace import Workspace
 from kilter.errors import KilterError, NotReady, TimedOut
@@ -67,9 +67,9 @@ class Wait:
             outcome = self.workspace.machine.runner.run(self.kubectl.get(WATCHED))
         except KilterError as error:
             return [Condition("the cluster", False, f"does not answer ({error.what})")]
-        judged = conditions(parse_list(outcome.stdout), self.targets)
-        pending = [condition for condition in judged if not condition.ready]
-        return pending or unanswered(self.workspace)
+        objects = parse_list(outcome.stdout)
+        pending = [condition for condition in conditions(objects, self.targets) if not condition.ready]
+        return pending or leaving(objects, self.targets) or unanswered(self.workspace)
 
     def failed(self, condition: Condition) -> NotReady:
         """Build the error of a workload that will not become ready, with its last log lines."""

@@ -147,9 +147,11 @@ class Up:
 
     def await_images(self, warming: Warming) -> None:
         """Let a new node unpack what it was given before pods ask for it."""
-        if not all(pull.done() for pull in warming.pulls.values()):
-            with self.machine.progress.step("bring the services' images into the cluster"):
-                warming.await_services(min(IMAGES_LIMIT, self.left()))
+        if warming.await_services(0):
+            return
+        with self.machine.progress.step("bring the services' images into the cluster") as step:
+            if not warming.await_services(min(IMAGES_LIMIT, self.left())):
+                step.done("goes on; the services start as their images come")
 
     def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
         """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or TimedOut."""

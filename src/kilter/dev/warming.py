@@ -23,6 +23,7 @@ from kilter.tools import docker, images
 
 RETRY = 0.5  # seconds between two attempts to pull into a node that is still starting
 PULL_LIMIT = 600.0
+PATIENCE = 120.0  # seconds that the image of an app waits for those of services
 
 
 class Warming:
@@ -43,6 +44,7 @@ class Warming:
             if imagecache.is_qualified(image)
         }
         pool.submit(self.complete)
+        # After the pulls, which the builds wait for: the pool takes up first what came first.
         for build in builds(self.workspace).values():
             pool.submit(self.build, build)
 
@@ -62,12 +64,12 @@ class Warming:
             while self.workspace.machine.runner.run(command).code != 0 and not self.over.wait(RETRY):
                 pass
 
-    def await_services(self, seconds: float) -> None:
-        """Wait, at most so long, until the node has the services' images.
+    def await_services(self, seconds: float) -> bool:
+        """Wait, at most so long, until the pulls of the services' images have ended; tells whether they have.
 
         A node knows an image before it has unpacked it; pods that start then unpack it too, each for itself.
         """
-        wait(self.pulls.values(), timeout=seconds)
+        return not wait(self.pulls.values(), timeout=seconds).not_done
 
     def complete(self) -> None:
         """Let the image caches hold whole what was pulled; afterwards, because then they need to fetch little more."""
@@ -85,7 +87,8 @@ class Warming:
             self.shared.result()
             run(images.push(tag))
             # Apps start after their services, and unpacking takes a core for seconds.
-            wait(self.pulls.values())
+            if wait(self.pulls.values(), timeout=PATIENCE).not_done:
+                return
             self.pull(tag.replace(registry.HOST_ADDRESS, registry.NODE_ADDRESS, 1))
 
 

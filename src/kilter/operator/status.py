@@ -53,7 +53,9 @@ def news(before: Status, after: Status) -> Mapping[str, str] | None:
 def _told(status: Status) -> Mapping[str, str]:
     if status.failure is not None:
         return {"phase": status.phase, "reason": status.failure.reason, "message": status.failure.message}
-    waiting = next((each for each in status.conditions if each.status != "True"), None)
+    # On the way out the others are as they were before it.
+    told = [each for each in status.conditions if status.phase != "Deleting" or each.type == "Ready"]
+    waiting = next((each for each in told if each.status != "True"), None)
     reason, message = (waiting.reason, waiting.message) if waiting else ("", "")
     return {"phase": status.phase, "reason": reason, "message": message}
 
@@ -105,7 +107,8 @@ def leaving(target: Target, verdict: Verdict, fence: int) -> Status:
     failure = None
     if isinstance(verdict, Failed):
         failure = Failure(phase="Deleting", reason=verdict.reason, message=message, object=verdict.object)
-    ready = _condition(target, "Ready", "False", "Deleting", message)
+    reason = "Deleting" if isinstance(verdict, Done) else verdict.reason
+    ready = _condition(target, "Ready", "False", reason, message)
     kept = tuple(each for each in status.conditions if each.type != "Ready")
     return msgspec.structs.replace(
         status,

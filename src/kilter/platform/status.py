@@ -52,5 +52,5 @@ def _server(machine: Machine, target: Target) -> str:
     """Return the address that the server was told to be its own."""
     found = parse_list(machine.runner.run(target.kubectl.get("deployment", ROUTE)).stdout)
     containers = [container for item in found for container in item["spec"]["template"]["spec"]["containers"]]
-    told = {entry["name"]: entry.get("value", "") for container in containers for entry in container["env"]}
+    told = {entry["name"]: entry.get("value", "") for container in containers for entry in container.get("env", ())}
     return str(told.get("KILTER_SERVER_PUBLIC_URL", ""))

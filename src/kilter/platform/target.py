@@ -61,12 +61,12 @@ def of_context(machine: Machine, context: str) -> Iterator[Target]:
         yield Target(f"context {context}", Helm(helm, file, NAMESPACE, Path(folder) / "helm"), own)
 
 
-def of_local(machine: Machine, kubeconfig: Path) -> Target:
+def of_local(machine: Machine, file: Path) -> Target:
     """Return the trial platform's cluster on this machine."""
     kubectl, helm = machine.tool("kubectl"), machine.tool("helm")
     scratch = machine.paths.project_cache(LOCAL) / "helm"
-    own = Kubectl(kubectl, kubeconfig, context_name(LOCAL), NAMESPACE)
-    return Target("cluster kilter-platform", Helm(helm, kubeconfig, NAMESPACE, scratch), own)
+    own = Kubectl(kubectl, file, context_name(LOCAL), NAMESPACE)
+    return Target("cluster kilter-platform", Helm(helm, file, NAMESPACE, scratch), own)
 
 
 def view(kubectl: Path, context: str) -> Command:

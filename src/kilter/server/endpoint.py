@@ -102,7 +102,10 @@ async def answered(
 
 
 async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Call], Awaitable[T]]) -> T:
-    """Let a call in and have it done; the audit row of one that changes something is closed with what became of it."""
+    """Let a call in and have it done; the audit row of one that changes something is closed with what became of it.
+
+    What is accepted to be carried out later closes its row together with its acceptance.
+    """
     if entered.audit_id is None:
         return await work(guards.admitted(call, entered, route))
     status, code = 500, "internal"

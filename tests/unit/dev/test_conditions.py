@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from kilter.dev.conditions import Condition, conditions
+from kilter.dev.conditions import Condition, conditions, leaving
 from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.tree import Workload
 
@@ -131,10 +131,13 @@ def test_only_the_newest_pod_counts() -> None:
     assert judge(deployment(readyReplicas=0), old, new).failure == ""
 
 
-def test_a_workload_is_ready_when_its_old_pods_are_gone() -> None:
+def test_pods_on_their_way_out_are_told_of_beside_a_workload_that_is_ready() -> None:
     """A request that the node still leads to one of them would wait for minutes."""
-    old = pod(state={"running": {}}, ready=True)
+    new, old, other = (pod(state={"running": {}}, ready=True) for _ in range(3))
     old["metadata"] |= {"name": "web-0", "deletionTimestamp": "2026-01-01T00:01:00Z"}
-    judged = judge(deployment(), pod(state={"running": {}}, ready=True), old)
-    assert (judged.ready, judged.says, judged.pod) == (False, "is ready, and its old pod web-0 still ends", "web-0")
-    assert judge(deployment(), pod(state={"running": {}}, ready=True)).ready
+    other["metadata"] |= {"labels": {SERVICE: "worker"}, "deletionTimestamp": "2026-01-01T00:01:00Z"}
+    objects = [deployment(), new, old, other]
+    assert judge(*objects).ready
+    [told] = leaving(objects, [WEB])
+    assert (told.ready, told.says, told.pod) == (False, "is ready, and its old pod web-0 still ends", "web-0")
+    assert leaving([deployment(), new], [WEB]) == []

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.dev.support import workspace
+from unit.dev.support import told, workspace
 
 from kilter.clusters.imagecache import is_qualified
+from kilter.dev.up import Up, UpOptions
 from kilter.dev.warming import Warming, pull_into
 from kilter.proc import Command, Outcome
 
@@ -73,11 +74,31 @@ def test_up_waits_for_the_images_of_services_because_pods_would_unpack_them_agai
     warming = Warming(workspace(tmp_path, Slow({REDIS: "", ARCHITECTURE: GONE})), done())
     with ThreadPoolExecutor() as pool, warming:
         warming.begin(pool)
-        warming.await_services(0.01)
-        assert not warming.pulls["docker.io/library/redis:8"].done()
+        assert not warming.await_services(0.01)
         unpacked.set()
-        warming.await_services(5)
-        assert warming.pulls["docker.io/library/redis:8"].done()
+        assert warming.await_services(5)
+
+
+def test_up_says_of_images_that_take_too_long_that_they_go_on(tmp_path: Path) -> None:
+    unpacked = threading.Event()
+
+    class Slow(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            if command.argv == REDIS:
+                unpacked.wait(5)
+            return super().run(command)
+
+    opened = workspace(tmp_path, Slow({REDIS: "", ARCHITECTURE: GONE}))
+    warming = Warming(opened, done())
+    with ThreadPoolExecutor() as pool, warming:
+        up = Up(opened.machine, opened.project, UpOptions(timeout=0.0), pool)  # a second is left in any case
+        up.await_images(warming)
+        assert told(opened.machine) == []
+        warming.begin(pool)
+        up.await_images(warming)
+        unpacked.set()
+    title = "bring the services' images into the cluster"
+    assert f"{title}: done: goes on; the services start as their images come" in told(opened.machine)
 
 
 def test_the_image_of_an_app_is_pulled_when_those_of_its_services_are_there(tmp_path: Path) -> None:

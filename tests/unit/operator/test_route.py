@@ -17,20 +17,20 @@ SERVICE = names.workload("shop")
 RELEASE = {names.RELEASE: "dep-1"}
 
 
-def pod(name: str, release: str, **metadata: Any) -> Pod:
+def pod(name: str, release: str, component: str = "web", **metadata: Any) -> Pod:
     return msgspec.convert(
         {
-            "metadata": {"name": name, "labels": {names.RELEASE: release}, **metadata},
+            "metadata": {"name": name, "labels": {names.RELEASE: release, route.COMPONENT: component}, **metadata},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         },
         Pod,
     )
 
 
-def ended(name: str, at: datetime) -> Pod:
+def ended(name: str, at: datetime, component: str = "web") -> Pod:
     """A pod of an earlier release that was asked to end at that time, as the API server tells it."""
     gone = (at + timedelta(seconds=GRACE)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return pod(name, "dep-0", deletionTimestamp=gone, deletionGracePeriodSeconds=GRACE)
+    return pod(name, "dep-0", component, deletionTimestamp=gone, deletionGracePeriodSeconds=GRACE)
 
 
 def facts(*pods: Pod, answer: str = "dep-1", behind: tuple[str, ...] = ("new",)) -> route.Facts:
@@ -76,3 +76,5 @@ def test_the_gateway_is_given_time_to_hear_that_an_old_pod_ends() -> None:
     assert isinstance(early, Wait)
     assert (early.reason, early.after) == ("OldEndpoints", 1.0)
     assert isinstance(verdict(asked, facts(new, ended("old", now - timedelta(seconds=2)))), Done)
+    worker = ended("worker", now, "process")
+    assert isinstance(verdict(asked, facts(new, worker)), Done), "nobody asks a process"

@@ -7,7 +7,7 @@ import pytest
 from unit.operator.test_steps import target
 
 from kilter.api.kilterapp_status import Failure, Status
-from kilter.operator.status import Walk, Walked, advanced, news
+from kilter.operator.status import Walk, Walked, advanced, leaving, news
 from kilter.operator.steps.base import Done, Failed, Target, Wait
 
 CRASH = Failed("CrashLoop", "the container app ends again and again", "Pod shop-1")
@@ -61,3 +61,16 @@ def test_a_deploy_is_news_for_the_log_once_for_each_phase_and_each_reason_to_wai
     assert (news(one, walked(asked, Done("applied"), CRASH)) or {})["reason"] == "CrashLoop"
     again = msgspec.structs.replace(two, deploy_id="dep-next")
     assert news(two, again) is not None
+
+
+def test_the_log_says_what_a_delete_waits_for_and_nothing_of_the_time_before_it() -> None:
+    asked = target()
+    crashed = after(asked, walked(asked, Done("applied"), CRASH))
+    pruned = leaving(crashed, Wait("Pruning", "Flux removes the release", 2.0), fence=1)
+    assert news(crashed.app.status, pruned) == {
+        "phase": "Deleting",
+        "reason": "Pruning",
+        "message": "Flux removes the release",
+    }
+    away = leaving(after(asked, pruned), Wait("DatabaseUnavailable", "refused", 10.0), fence=1)
+    assert (news(pruned, away) or {})["reason"] == "DatabaseUnavailable"

@@ -17,6 +17,7 @@ from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
+from kilter.server.routes.deploys import accept
 from kilter.server.seams import LogQuery
 from kilter.server.store import audit
 from kilter.server.store.engine import Tx
@@ -123,6 +124,29 @@ def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(
     assert told == [202, 500]
     assert web.get(f"{DEV}/deploys", token).status == 404
     assert not dispatch(web)
+
+
+def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DP-Q74, F28: the database commits, and the connection is cut before it says so."""
+    run, key = web.store.run, {"idempotency-key": "one"}
+
+    async def cut(work: Any, *args: Any, **more: Any) -> Any:
+        done = await run(work, *args, **more)
+        if work is accept:
+            raise Unavailable("the connection was cut")
+        return done
+
+    token = web.token("maintainer")
+    monkeypatch.setattr(web.store, "run", cut)
+    assert web.post(f"{DEV}/deploys", token, DEPLOY, headers=key).status == 503
+    monkeypatch.undo()
+    again = web.post(f"{DEV}/deploys", token, DEPLOY, headers=key)
+    deploy_id = again.json["deploy_id"]
+    assert [each["deploy_id"] for each in web.get(f"{DEV}/deploys", token).json["deploys"]] == [deploy_id]
+    entries = web.get("/v1/audit?action=deploy", web.token("admin", "*/*")).json["entries"]
+    assert [(each["status"], each["deploy_id"]) for each in entries] == [(202, deploy_id)] * 2
 
 
 def test_the_cluster_gets_one_object_with_the_spec_of_the_request(web: Web) -> None:

@@ -19,10 +19,10 @@ ACCEPTED = 202
 
 async def create(call: Call) -> Answer:
     """Accept a deploy: recorded and numbered, and carried out whether or not the client stays."""
-    accepted = await call.store.run(accept, call)
-    call.notes.deploy_id, call.notes.is_closed = accepted.deploy_id, True
+    document = await call.store.run(accept, call)
+    call.notes.deploy_id, call.notes.is_closed = document.deploy_id, True
     call.services.hub.tell([DISPATCH])
-    return Answer(ACCEPTED, accepted)
+    return Answer(ACCEPTED, document)
 
 
 def accept(tx: Tx, call: Call) -> DeployAccepted:
@@ -48,8 +48,7 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
         replaces_waiting=any(access.matches(glob, slot.env) for glob in settings.replace_waiting_envs),
         idempotency=call.idempotency,
     )
-    record = deploys.accept(tx, order, call.now)
-    audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, record.id, call.notes.overrides))
+    record = accepted(tx, call, order)
     return DeployAccepted(
         deploy_id=record.id,
         sequence=record.sequence,
@@ -60,8 +59,19 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
     )
 
 
+def accepted(tx: Tx, call: Call, order: Order) -> Record:
+    """Record what is asked for, and what became of the call. Raises Refused, as `deploys.accept` does."""
+    record = deploys.accept(tx, order, call.now)
+    audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, record.id, call.notes.overrides))
+    return record
+
+
 def admitted_class(tx: Tx, call: Call, slot: Slot, *, protected: bool = False) -> EnvClass:
-    """Return the environment's class, once it is sure that the token's role is enough for it (DP-Q28)."""
+    """Return the environment's class, once it is sure that the token's role is enough for it (DP-Q28).
+
+    The environment is held from then on, so that nobody protects it meanwhile.
+    """
+    environments.hold(tx, slot)
     present = environments.find(tx, slot)
     env_class = access.class_of(call.settings, slot.env, protected=protected)
     env_class = access.stricter(env_class, present.env_class) if present else env_class

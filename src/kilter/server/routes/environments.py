@@ -16,7 +16,7 @@ from kilter.server import access, documents
 from kilter.server.call import Answer, Call
 from kilter.server.hub import DISPATCH
 from kilter.server.refusals import Refused, not_found
-from kilter.server.routes.deploys import admitted_class
+from kilter.server.routes.deploys import ACCEPTED, accepted, admitted_class
 from kilter.server.routes.events import ASK_ALIVE, MEDIA_TYPE
 from kilter.server.seams import LogQuery
 from kilter.server.store import deploys, environments, tokens
@@ -44,6 +44,7 @@ async def delete(call: Call) -> Answer:
     assert isinstance(body, DeleteRequest)
 
     def accept(tx: Tx) -> DeleteAccepted:
+        environments.hold(tx, slot)
         if environments.find(tx, slot) is None:
             raise not_found()
         env_class = admitted_class(tx, call, slot)
@@ -56,14 +57,14 @@ async def delete(call: Call) -> Answer:
             raise not_found()
         spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
         order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
-        record = deploys.accept(tx, order, call.now)
+        record = accepted(tx, call, order)
         place = deploys.queue(tx, record)
         return DeleteAccepted(deploy_id=record.id, sequence=record.sequence, database=database, queue=place)
 
-    accepted = await call.store.run(accept)
-    call.notes.deploy_id = accepted.deploy_id
+    document = await call.store.run(accept)
+    call.notes.deploy_id, call.notes.is_closed = document.deploy_id, True
     call.services.hub.tell([DISPATCH])
-    return Answer(202, accepted)
+    return Answer(ACCEPTED, document)
 
 
 def confirmed(body: DeleteRequest, slot: Slot, env_class: EnvClass) -> DatabasePolicy:

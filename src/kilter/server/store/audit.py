@@ -55,9 +55,9 @@ def begin(tx: Tx, attempt: Attempt, now: int) -> str:
 
 
 def finish(tx: Tx, audit_id: str, outcome: Outcome) -> None:
-    """Record what became of it."""
+    """Record what became of it, once: whoever lost the answer to a commit must not write over what it said."""
     tx.execute(
-        "UPDATE audit SET status = ?, code = ?, deploy_id = ?, overrides = ? WHERE id = ?",
+        "UPDATE audit SET status = ?, code = ?, deploy_id = ?, overrides = ? WHERE id = ? AND status = 0",
         outcome.status,
         outcome.code,
         outcome.deploy_id,
