@@ -220,13 +220,8 @@ def bed(folder: Path) -> Iterator[Bed]:
             api.retried("GET", kinds.APP.path(NAMESPACE))
             (folder / "dsn").write_text(database.operator)
             settings = {"STORE_DSN_FILE": str(folder / "dsn"), "KUBECONFIG": str(api.kubeconfig())}
-            server = RunningServer(folder, REGISTRY, more=settings)
-            server.prepare()
-            server.start()
-            try:
+            with RunningServer(folder, REGISTRY, more=settings).running() as server:
                 yield Bed(api, server, database.operator)
-            finally:
-                server.end()
     except pytest.skip.Exception as error:
         raise Failed(str(error)) from error
 

@@ -2,7 +2,6 @@
 
 import resource
 import selectors
-import signal
 import socket
 import statistics
 import time
@@ -27,12 +26,8 @@ URL = "/v1/projects/acme/shop/envs/dev/deploys"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # many shells give 1,024; the server inherits ours
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, FILES)), hard))
-    found = RunningServer(tmp_path_factory.mktemp("server"))
-    found.prepare()
-    found.start()
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.end(signal.SIGKILL)
+    with RunningServer(tmp_path_factory.mktemp("server")).running() as found:
+        yield found
 
 
 def memory(server: RunningServer) -> int:

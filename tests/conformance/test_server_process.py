@@ -17,12 +17,8 @@ DEPLOY = {"image": "registry.example.com/acme/shop@sha256:" + "a" * 64, "app": {
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    found = RunningServer(tmp_path)
-    found.prepare()
-    found.start()
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.end(signal.SIGKILL)
+    with RunningServer(tmp_path).running() as found:
+        yield found
 
 
 def test_what_was_accepted_is_there_after_the_server_was_killed(server: RunningServer) -> None:

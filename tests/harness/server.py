@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import httpx2
 
@@ -72,6 +74,17 @@ class RunningServer:
         """Start it and wait until it answers."""
         self.launch()
         self.await_answer()
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Prepare and start it; what of it still runs at the end of the block is killed."""
+        self.prepare()
+        try:
+            self.start()
+            yield self
+        finally:
+            if self.process is not None and self.process.poll() is None:
+                self.end(signal.SIGKILL)
 
     def launch(self) -> None:
         """Start it."""

@@ -39,13 +39,12 @@ def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workloa
 def leaving(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
     """Return the pods of the targets that are on their way out: until they are gone, requests may be led to them."""
     wanted = {target.service for target in targets}
-    ending = [item["metadata"] for item in documents if item["kind"] == "Pod" and _is_ending(item)]
-    owned = [(metadata.get("labels", {}).get(SERVICE), metadata["name"]) for metadata in ending]
-    return [
-        Condition(name, False, f"is ready, and its old pod {pod} still ends", pod=pod)
-        for name, pod in owned
-        if name in wanted
-    ]
+    found = []
+    for metadata in (item["metadata"] for item in documents if item["kind"] == "Pod" and _is_ending(item)):
+        name, pod = metadata.get("labels", {}).get(SERVICE), metadata["name"]
+        if name in wanted:
+            found.append(Condition(name, False, f"is ready, and its old pod {pod} still ends", pod=pod))
+    return found
 
 
 def _is_ending(pod: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ matter; Tilt finds those of the build in the build cache and in the registry, th
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from types import TracebackType
@@ -34,15 +34,12 @@ class Warming:
         self.workspace = workspace
         self.shared = shared
         self.over = threading.Event()
-        self.pulls: Mapping[str, Future[None]] = {}
+        self.pulls: Sequence[Future[None]] = ()
 
     def begin(self, pool: Executor) -> None:
         """Start everything in the background."""
-        self.pulls = {
-            image: pool.submit(self.pull, image)
-            for image in service_images(self.workspace)
-            if imagecache.is_qualified(image)
-        }
+        qualified = filter(imagecache.is_qualified, service_images(self.workspace))
+        self.pulls = [pool.submit(self.pull, image) for image in qualified]
         pool.submit(self.complete)
         # After the pulls, which the builds wait for: the pool takes up first what came first.
         for build in builds(self.workspace).values():
@@ -69,11 +66,11 @@ class Warming:
 
         A node knows an image before it has unpacked it; pods that start then unpack it too, each for itself.
         """
-        return not wait(self.pulls.values(), timeout=seconds).not_done
+        return not wait(self.pulls, timeout=seconds).not_done
 
     def complete(self) -> None:
         """Let the image caches hold whole what was pulled; afterwards, because then they need to fetch little more."""
-        wait(self.pulls.values())
+        wait(self.pulls)
         complete_caches(self.workspace)
 
     def build(self, build: BuildPlan) -> None:
@@ -87,7 +84,7 @@ class Warming:
             self.shared.result()
             run(images.push(tag))
             # Apps start after their services, and unpacking takes a core for seconds.
-            if wait(self.pulls.values(), timeout=PATIENCE).not_done:
+            if not self.await_services(PATIENCE):
                 return
             self.pull(tag.replace(registry.HOST_ADDRESS, registry.NODE_ADDRESS, 1))
 

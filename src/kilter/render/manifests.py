@@ -11,6 +11,7 @@ import yaml
 from kilter.catalog.model import fill
 from kilter.errors import BadInput, Failed
 from kilter.render.model import HTTP, AppPlan, Plan, ServicePlan
+from kilter.render.names import COMPONENT
 from kilter.render.ownership import PROJECT, Object, owned
 from kilter.render.services import requests, unexpanded
 from kilter.render.text import load_all
@@ -130,7 +131,7 @@ def _object(plan: Plan, app: AppPlan, version: str, kind: str, name: str, **body
 
 
 def _labels(plan: Plan, app: AppPlan) -> dict[str, str]:
-    return {**selector(app.name), "app.kubernetes.io/component": app.component, PROJECT: plan.project}
+    return {**selector(app.name), COMPONENT: app.component, PROJECT: plan.project}
 
 
 def _secret(app: AppPlan) -> str:

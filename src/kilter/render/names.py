@@ -23,6 +23,7 @@ DIGITS = 8
 PROD = "prod"  # the environment that has the app's bare host
 APPS_NAMESPACE = "kilter-apps"  # the namespace of all KilterApps
 RELEASE = "kilter.dev/release"  # label of pods: the deploy that they belong to
+COMPONENT = "app.kubernetes.io/component"  # label of pods: `web` receives requests, `process` does not
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "kilter-operator"  # value of that label on what the operator itself makes; what Flux applies says `kilter`
 RELEASE_HEADER = "kilter-release"  # the same in every response of a route

@@ -1,6 +1,7 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FakeRunner
@@ -15,6 +16,19 @@ NODE = "kilter-shop-control-plane"
 REDIS = pull_into(NODE, "docker.io/library/redis:8").argv
 ARCHITECTURE = ("docker", "exec", NODE, "uname", "-m")
 GONE = Outcome(1, "", "no such container")
+
+
+class Slow(FakeRunner):
+    """A machine whose node has unpacked redis only when the test says so."""
+
+    def __init__(self, answers: Any) -> None:
+        super().__init__(answers)
+        self.unpacked = threading.Event()
+
+    def run(self, command: Command) -> Outcome:
+        if command.argv == REDIS:
+            self.unpacked.wait(5)
+        return super().run(command)
 
 
 def done() -> "Future[None]":
@@ -63,32 +77,18 @@ def test_an_image_of_the_project_is_built_pushed_and_pulled(tmp_path: Path) -> N
 
 def test_up_waits_for_the_images_of_services_because_pods_would_unpack_them_again(tmp_path: Path) -> None:
     """A node knows an image before it is unpacked; each pod that starts meanwhile does that work once more."""
-    unpacked = threading.Event()
-
-    class Slow(FakeRunner):
-        def run(self, command: Command) -> Outcome:
-            if command.argv == REDIS:
-                unpacked.wait(5)
-            return super().run(command)
-
-    warming = Warming(workspace(tmp_path, Slow({REDIS: "", ARCHITECTURE: GONE})), done())
+    runner = Slow({REDIS: "", ARCHITECTURE: GONE})
+    warming = Warming(workspace(tmp_path, runner), done())
     with ThreadPoolExecutor() as pool, warming:
         warming.begin(pool)
         assert not warming.await_services(0.01)
-        unpacked.set()
+        runner.unpacked.set()
         assert warming.await_services(5)
 
 
 def test_up_says_of_images_that_take_too_long_that_they_go_on(tmp_path: Path) -> None:
-    unpacked = threading.Event()
-
-    class Slow(FakeRunner):
-        def run(self, command: Command) -> Outcome:
-            if command.argv == REDIS:
-                unpacked.wait(5)
-            return super().run(command)
-
-    opened = workspace(tmp_path, Slow({REDIS: "", ARCHITECTURE: GONE}))
+    runner = Slow({REDIS: "", ARCHITECTURE: GONE})
+    opened = workspace(tmp_path, runner)
     warming = Warming(opened, done())
     with ThreadPoolExecutor() as pool, warming:
         up = Up(opened.machine, opened.project, UpOptions(timeout=0.0), pool)  # a second is left in any case
@@ -96,7 +96,7 @@ def test_up_says_of_images_that_take_too_long_that_they_go_on(tmp_path: Path) ->
         assert told(opened.machine) == []
         warming.begin(pool)
         up.await_images(warming)
-        unpacked.set()
+        runner.unpacked.set()
     title = "bring the services' images into the cluster"
     assert f"{title}: done: goes on; the services start as their images come" in told(opened.machine)
 
@@ -105,20 +105,18 @@ def test_the_image_of_an_app_is_pulled_when_those_of_its_services_are_there(tmp_
     root = tmp_path / "shop"
     root.mkdir()
     (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
-    tag, slow = "localhost:32760/shop_shop:warm", threading.Event()
+    tag = "localhost:32760/shop_shop:warm"
     built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, "--", str(root))
     pulled = pull_into(NODE, "kilter-registry:5000/shop_shop:warm").argv
 
-    class Slow(FakeRunner):
+    class SlowerThanPush(Slow):
         def run(self, command: Command) -> Outcome:
-            if command.argv == REDIS:
-                slow.wait(5)
             outcome = super().run(command)
             if command.argv[1] == "push":
-                slow.set()
+                self.unpacked.set()
             return outcome
 
-    runner = Slow({built: "", ("docker", "push", tag): "", pulled: "", REDIS: "", ARCHITECTURE: GONE})
+    runner = SlowerThanPush({built: "", ("docker", "push", tag): "", pulled: "", REDIS: "", ARCHITECTURE: GONE})
     warming = Warming(workspace(tmp_path, runner, "services: [redis]\nport: 80\n"), done())
     with ThreadPoolExecutor() as pool:
         warming.begin(pool)

@@ -20,7 +20,7 @@ RELEASE = {names.RELEASE: "dep-1"}
 def pod(name: str, release: str, component: str = "web", **metadata: Any) -> Pod:
     return msgspec.convert(
         {
-            "metadata": {"name": name, "labels": {names.RELEASE: release, route.COMPONENT: component}, **metadata},
+            "metadata": {"name": name, "labels": {names.RELEASE: release, names.COMPONENT: component}, **metadata},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         },
         Pod,

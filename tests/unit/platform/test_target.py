@@ -34,6 +34,13 @@ def told(machine: Machine, context: str, config: object) -> None:
     machine.runner.answers = {view(BINARY, context).argv: json.dumps(config)}
 
 
+def leads_to(machine: Machine, server: str) -> None:
+    """Write the kubeconfig of the project `shop`, as far as it is looked at here."""
+    file = machine.paths.kubeconfig("shop")
+    file.parent.mkdir(parents=True)
+    file.write_text(f"    server: {server}\n")
+
+
 @pytest.mark.parametrize(("context", "local"), [("", False), ("prod", True)])
 def test_one_cluster_is_named(context: str, local: bool) -> None:
     with pytest.raises(BadInput):
@@ -45,9 +52,7 @@ def test_a_projects_own_cluster_is_refused_by_its_context_and_by_its_address(mac
     told(machine, "kind-kilter-shop", CONFIG)
     with pytest.raises(NotAllowed, match="is the cluster of the project shop"), of_context(machine, "kind-kilter-shop"):
         pass
-    file = machine.paths.kubeconfig("shop")
-    file.parent.mkdir(parents=True)
-    file.write_text("server: https://10.0.0.1:6443\n")
+    leads_to(machine, "https://10.0.0.1:6443")
     told(machine, "renamed", CONFIG)
     with pytest.raises(NotAllowed, match="renamed is the cluster of the project shop"), of_context(machine, "renamed"):
         pass
@@ -58,9 +63,7 @@ def test_an_address_that_only_begins_like_that_of_a_project_is_another_cluster(
 ) -> None:
     assert isinstance(machine.runner, FakeRunner)
     records.claim(machine.paths, "shop", tmp_path)
-    file = machine.paths.kubeconfig("shop")
-    file.parent.mkdir(parents=True)
-    file.write_text("    server: https://10.0.0.1:64430\n")
+    leads_to(machine, "https://10.0.0.1:64430")
     told(machine, "prod", CONFIG)
     with pytest.raises(AssertionError, match="version"), of_context(machine, "prod"):
         pass

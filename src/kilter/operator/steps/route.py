@@ -14,7 +14,6 @@ from kilter.operator.views import Condition, EndpointSlice, HTTPRoute, Pod
 from kilter.render import names
 
 SERVICE: Final = "kubernetes.io/service-name"  # label of an EndpointSlice
-COMPONENT: Final = "app.kubernetes.io/component"  # label of a pod: `web` receives requests, `process` does not
 BAD_GATEWAY: Final = frozenset({502, 503, 504})  # what a Gateway says when it has nobody to ask
 SOON: Final = 2.0  # seconds until the next try
 # Seconds from the end of an old pod to a Gateway that knows of it: half a one between two looks of the chart's Traefik,
@@ -125,7 +124,7 @@ def _unsettled(target: Target, facts: Facts) -> Wait | None:
         return None
     release = target.app.spec.deploy_id
     for pod in facts.pods.values():
-        if pod.metadata.label(names.RELEASE) == release or pod.metadata.label(COMPONENT) != "web":
+        if pod.metadata.label(names.RELEASE) == release or pod.metadata.label(names.COMPONENT) != "web":
             continue
         until = pod.metadata.deletion_timestamp
         if until is None:

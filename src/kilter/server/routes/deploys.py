@@ -1,7 +1,10 @@
 """Deploys: accept, look, cancel."""
 
+from collections.abc import Callable
+
 from kilter.api.deploys import Deploy as DeployDocument
 from kilter.api.deploys import DeployAccepted, DeployList, DeployRequest
+from kilter.api.environments import DeleteAccepted
 from kilter.api.queries import DeploysQuery
 from kilter.api.words import EnvClass
 from kilter.render.names import Slot
@@ -19,8 +22,13 @@ ACCEPTED = 202
 
 async def create(call: Call) -> Answer:
     """Accept a deploy: recorded and numbered, and carried out whether or not the client stays."""
+    return await accepting(call, accept)
+
+
+async def accepting(call: Call, accept: Callable[[Tx, Call], DeployAccepted | DeleteAccepted]) -> Answer:
+    """Accept in one transaction, which closes the audit trail's row too, and have it carried out."""
     document = await call.store.run(accept, call)
-    call.notes.deploy_id, call.notes.is_closed = document.deploy_id, True
+    call.notes.is_closed = True
     call.services.hub.tell([DISPATCH])
     return Answer(ACCEPTED, document)
 

@@ -11,12 +11,11 @@ from kilter.api.environments import DeleteAccepted, DeleteRequest
 from kilter.api.environments import Environment as EnvironmentDocument
 from kilter.api.queries import LogsQuery
 from kilter.api.words import DatabasePolicy, EnvClass
-from kilter.render.names import Slot
+from kilter.render import names
 from kilter.server import access, documents
 from kilter.server.call import Answer, Call
-from kilter.server.hub import DISPATCH
 from kilter.server.refusals import Refused, not_found
-from kilter.server.routes.deploys import ACCEPTED, accepted, admitted_class
+from kilter.server.routes.deploys import accepted, accepting, admitted_class
 from kilter.server.routes.events import ASK_ALIVE, MEDIA_TYPE
 from kilter.server.seams import LogQuery
 from kilter.server.store import deploys, environments, tokens
@@ -40,34 +39,32 @@ async def one(call: Call) -> Answer:
 
 async def delete(call: Call) -> Answer:
     """Accept the end of an environment (DP-Q25). Raises Refused: wrong_confirmation, busy."""
+    return await accepting(call, accept_delete)
+
+
+def accept_delete(tx: Tx, call: Call) -> DeleteAccepted:
+    """Check what is asked for, and record it. Raises Refused."""
     body, slot, grant = call.body, call.at(), call.granted()
     assert isinstance(body, DeleteRequest)
-
-    def accept(tx: Tx) -> DeleteAccepted:
-        environments.hold(tx, slot)
-        if environments.find(tx, slot) is None:
-            raise not_found()
-        env_class = admitted_class(tx, call, slot)
-        if env_class == "protected":
-            access.require_role(grant, "admin", f"{slot.env} is protected")
-        database = confirmed(body, slot, env_class)
-        call.notes.overrides = ("drop_database",) if database == "drop" else ()
-        last = deploys.latest(tx, slot)
-        if last is None:
-            raise not_found()
-        spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
-        order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
-        record = accepted(tx, call, order)
-        place = deploys.queue(tx, record)
-        return DeleteAccepted(deploy_id=record.id, sequence=record.sequence, database=database, queue=place)
-
-    document = await call.store.run(accept)
-    call.notes.deploy_id, call.notes.is_closed = document.deploy_id, True
-    call.services.hub.tell([DISPATCH])
-    return Answer(ACCEPTED, document)
+    environments.hold(tx, slot)
+    if environments.find(tx, slot) is None:
+        raise not_found()
+    env_class = admitted_class(tx, call, slot)
+    if env_class == "protected":
+        access.require_role(grant, "admin", f"{slot.env} is protected")
+    database = confirmed(body, slot, env_class)
+    call.notes.overrides = ("drop_database",) if database == "drop" else ()
+    last = deploys.latest(tx, slot)
+    if last is None:
+        raise not_found()
+    spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
+    order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
+    record = accepted(tx, call, order)
+    place = deploys.queue(tx, record)
+    return DeleteAccepted(deploy_id=record.id, sequence=record.sequence, database=database, queue=place)
 
 
-def confirmed(body: DeleteRequest, slot: Slot, env_class: EnvClass) -> DatabasePolicy:
+def confirmed(body: DeleteRequest, slot: names.Slot, env_class: EnvClass) -> DatabasePolicy:
     """Return what becomes of the database, once the words are right. Raises Refused: wrong_confirmation."""
     if body.confirm != str(slot):
         raise Refused("wrong_confirmation", f"confirm must be {slot}, letter for letter", field="confirm")
@@ -96,11 +93,11 @@ async def logs(call: Call) -> Response:
     return Answer(200, text).response()
 
 
-def wanted(query: LogsQuery, namespace: str, slot: Slot) -> LogQuery:
+def wanted(query: LogsQuery, namespace: str, slot: names.Slot) -> LogQuery:
     """Return which pods and lines are meant: those of the app, or of one process. Raises Refused."""
     labels = {"kilter.dev/app": slot.app}
     if query.process == slot.app:
-        labels["app.kubernetes.io/component"] = "web"
+        labels[names.COMPONENT] = "web"
     elif query.process:
         labels["kilter.dev/process"] = query.process
     try:
