@@ -29,6 +29,7 @@ GIVEN = [
     "kustomize-controller list serviceaccounts",
     f"source-controller get secrets {SYSTEM}",
     "traefik list secrets",
+    f"kilter-registry-upkeep patch deployments.apps=kilter-registry {SYSTEM}",
     f"{ENV} create deployments.apps {ENV}",
     f"{ENV} create {ROUTES} {ENV}",
 ]
@@ -54,6 +55,10 @@ DENIED = [
     f"kilter-root create serviceaccounts {SYSTEM}",
     f"kilter-root create {KUSTOMIZATIONS} {ENV}",
     *(f"traefik {verb} secrets {SYSTEM}" for verb in WRITING),
+    *(f"kilter-registry-upkeep {verb} deployments.apps=kilter-server {SYSTEM}" for verb in ("get", "patch")),
+    *(f"kilter-registry-upkeep {verb} deployments.apps=kilter-registry {SYSTEM}" for verb in ("update", "delete")),
+    *(f"kilter-registry-upkeep get {kind} {SYSTEM}" for kind in ("secrets", "pods", "pods/log", "configmaps")),
+    f"kilter-registry-upkeep list deployments.apps {SYSTEM}",
     *(f"{ENV} {verb} {kind} {place}"
       for verb in ("get", *WRITING)
       for kind in ("deployments.apps", ROUTES, "secrets", "serviceaccounts")

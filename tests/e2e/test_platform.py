@@ -64,7 +64,7 @@ def test_installing_again_changes_nothing_and_tells_no_token(here: Trial) -> Non
 def test_every_program_runs_without_root_on_a_file_system_that_it_cannot_write(here: Trial) -> None:
     for pod in (pod for pod in here.objects("pods") if pod["metadata"]["namespace"] == SYSTEM):
         assert pod["spec"]["securityContext"]["runAsNonRoot"] is True, pod["metadata"]["name"]
-        for container in pod["spec"]["containers"]:
+        for container in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, pod["metadata"]["name"]
 
 

@@ -64,7 +64,8 @@ def test_the_definition_of_kilterapp_is_that_of_the_types() -> None:
 @pytest.mark.parametrize(
     "path",
     ["unknown", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
-     "registry.token.unknown", "postgres.resources.unknown", "registry.storage.unknown", "metricsServer.unknown"],
+     "registry.token.unknown", "registry.upkeep.unknown",
+     "postgres.resources.unknown", "registry.storage.unknown", "metricsServer.unknown"],
 )  # fmt: skip
 def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
     assert faults(changed(path, "x")) == ["/".join(path.split(".")[:-1])]
@@ -82,6 +83,9 @@ def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
         ("gateway.service.type", "Cluster"),
         ("gateway.service.nodePorts.http", 80),
         ("registry.token.realm", "kilter.example.com/token"),
+        ("registry.upkeep.schedule", "nightly"),
+        ("registry.upkeep.schedule", "17 3 * *"),
+        ("registry.upkeep.schedule", "TZ=Europe/Rome 17 3 * * *"),
         ("postgres.sharedBuffers", "128"),
         ("postgres.storage.size", "20 GB"),
         ("postgres.externalSecret", "Not_A_Name"),
@@ -99,6 +103,9 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
         ("images.traefik", f"docker.io/library/traefik:v3@sha256:{'0' * 64}"),
         ("gateway.service.nodePorts.http", 30080),
         ("registry.host", "images.example.com"),
+        ("registry.upkeep.schedule", ""),
+        ("registry.upkeep.schedule", "*/30 0-6 1,15 jan-jun MON-FRI"),
+        ("registry.upkeep.schedule", "@weekly"),
     ],
 )
 def test_a_value_that_works_is_accepted(path: str, value: object) -> None:
