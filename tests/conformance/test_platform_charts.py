@@ -157,6 +157,30 @@ def test_no_program_may_do_more_than_it_is_for(platform: Platform) -> None:
     assert allowed(platform, DENIED) == []
 
 
+def test_the_upkeep_of_the_registry_starts_it_anew_and_changes_nothing_else_of_it(platform: Platform) -> None:
+    """Or it could run any image as any account of the namespace."""
+    account = f"system:serviceaccount:{SYSTEM}:kilter-registry-upkeep"
+    patch = ("patch", "deployment", "kilter-registry", "--namespace", SYSTEM, "--as", account, "--patch")
+
+    def spec(**more: object) -> str:
+        return json.dumps({"spec": {"template": {"spec": more}}})
+
+    annotations = {"kubectl.kubernetes.io/restartedAt": "2026-05-01T03:17:05+00:00"}
+    platform.kubectl(
+        *patch, json.dumps({"spec": {"template": {"metadata": {"annotations": annotations}}}}), "--dry-run=server"
+    )
+    other = {"name": "registry", "image": "docker.io/library/registry:2"}
+    refused = (
+        spec(serviceAccountName="kilter-operator"),
+        spec(containers=[other]),
+        json.dumps({"spec": {"replicas": 0}}),
+    )
+    for change in refused:
+        with pytest.raises(KilterError) as raised:
+            platform.kubectl(*patch, change, "--dry-run=server")
+        assert "change nothing of it" in " ".join((raised.value.why, *raised.value.details))
+
+
 def test_what_leaves_the_repository_leaves_the_cluster(platform: Platform) -> None:
     platform.push("")
     platform.reconcile()
@@ -231,7 +255,10 @@ def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_
     assert left == ""
     assert (
         platform.kubectl(
-            "get", "clusterroles,clusterrolebindings,apiservices", "--selector", "app.kubernetes.io/part-of=kilter"
+            "get",
+            "clusterroles,clusterrolebindings,apiservices,validatingadmissionpolicies",
+            "--selector",
+            "app.kubernetes.io/part-of=kilter",
         )
         == ""
     )

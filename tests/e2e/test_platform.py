@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from harness import stored
+from harness.cli import Kilter
 from harness.trial import IMAGE, SYSTEM, Client, Trial, eventually, trial
 from playwright.sync_api import Page, sync_playwright
 
@@ -20,6 +22,12 @@ pytestmark = pytest.mark.cluster
 SHOP, SPACE = ("--project", "acme/shop", "--env", "prod"), "acme-shop-prod"
 HOST, DEV_HOST = "shop.localhost", "shop-dev.localhost"
 GREETING = "Welcome to the shop"
+GONE = ("--project", "acme/gone", "--env", "dev")
+GONE_DOCKERFILE = """FROM python:3.13-slim
+COPY kilter.yaml /page/kilter.yaml
+USER 10001:10001
+CMD ["python", "-m", "http.server", "8000", "--directory", "/page"]
+"""
 BROKEN = """\nCMD ["python", "-c", "raise SystemExit('no such setting: PAYMENT_KEY')"]\n"""
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 
@@ -207,6 +215,7 @@ def test_the_app_runs_on_and_flux_keeps_applying_without_operator_and_server(her
 
 @pytest.mark.requirement("DP-24", "DP-33")
 def test_a_second_environment_has_everything_of_its_own(here: Trial) -> None:
+    replace(here, "Survived", "Second")
     here.developer.run("deploy", "--project", "acme/shop", "--env", "dev", "--timeout", "4m")
     assert here.ask(DEV_HOST)[0] == 200
     assert release_at(here, DEV_HOST) != release_at(here)
@@ -220,6 +229,8 @@ def test_a_deleted_environment_leaves_nothing_and_its_neighbour_alone(here: Tria
     assert set(client.answers) == {"200"}
     assert residue(here, "dev") == []
     assert here.ask(DEV_HOST)[0] == 404
+    needed = stored.deployed(here, *SHOP)
+    assert eventually(lambda: stored.images(here, "acme/shop") <= needed, 30)
 
 
 def residue(here: Trial, env: str) -> list[str]:
@@ -237,6 +248,29 @@ def residue(here: Trial, env: str) -> list[str]:
     found += [name for name in names if name.startswith(f"acme__shop__{env}")]
     found += [path for path in here.git("ls-tree", "-r", "--name-only", "main") if space in path or f"/{env}/" in path]
     return found
+
+
+@pytest.mark.requirement("DP-Q25", "F37")
+def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_that(here: Trial) -> None:
+    folder = here.developer.home / "gone"
+    folder.mkdir()
+    (folder / "kilter.yaml").write_text("name: gone\nport: 8000\n")
+    (folder / "Dockerfile").write_text(GONE_DOCKERFILE)
+    Kilter(folder, here.developer.home, extra=here.developer.extra).run("deploy", *GONE, "--timeout", "4m")
+    (gone,), kept = stored.deployed(here, *GONE), stored.deployed(here, *SHOP)
+    parts, needed = stored.Puller(here, "acme/gone").parts(gone), stored.Puller(here, "acme/shop").parts(*kept)
+    own = parts - needed
+    assert {gone} < own < parts, "it has a layer of its own, and others that it shares"
+    assert parts <= stored.blobs(here)
+    with Client(here, HOST) as client:
+        here.developer.run("env", "delete", "dev", "--project", "acme/gone", "--yes", "--timeout", "3m")
+        assert eventually(lambda: not stored.images(here, "acme/gone"), 30)
+        here.kubectl("create", "job", "--namespace", SYSTEM, "--from=cronjob/kilter-registry-upkeep", "upkeep")
+        here.kubectl("wait", "--namespace", SYSTEM, "--for=condition=complete", "job/upkeep", "--timeout=120s")
+    assert set(client.answers) == {"200"}
+    assert stored.repositories(here) == {"acme/shop"}
+    assert not own & stored.blobs(here)
+    stored.Puller(here, "acme/shop").pull(*kept)
 
 
 def test_the_trial_platform_goes_as_a_whole(here: Trial) -> None:
