@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ GONE = ("--project", "acme/gone", "--env", "dev")
 GONE_DOCKERFILE = """FROM python:3.13-slim
 COPY kilter.yaml /page/kilter.yaml
 USER 10001:10001
+STOPSIGNAL SIGINT
 CMD ["python", "-m", "http.server", "8000", "--directory", "/page"]
 """
 BROKEN = """\nCMD ["python", "-c", "raise SystemExit('no such setting: PAYMENT_KEY')"]\n"""
@@ -222,20 +224,57 @@ def test_a_second_environment_has_everything_of_its_own(here: Trial) -> None:
     assert json.loads(here.ask(DEV_HOST, "/orders")[2]) == []
 
 
+@dataclass
+class Gone:
+    """A project whose only environment is to go, and the digests in the registry that are its alone."""
+
+    kilter: Kilter
+    own: set[str]
+
+
+@pytest.fixture(scope="module")
+def gone(here: Trial) -> Gone:
+    folder = here.developer.home / "gone"
+    folder.mkdir()
+    (folder / "kilter.yaml").write_text("name: gone\nport: 8000\n")
+    (folder / "Dockerfile").write_text(GONE_DOCKERFILE)
+    kilter = Kilter(folder, here.developer.home, extra=here.developer.extra)
+    kilter.run("deploy", *GONE, "--timeout", "4m")
+    parts = stored.Puller(here, "acme/gone").parts(*stored.deployed(here, *GONE))
+    own = parts - stored.Puller(here, "acme/shop").parts(*stored.deployed(here, *SHOP))
+    assert own < parts <= stored.blobs(here), "it has a layer of its own, and others that it shares"
+    return Gone(kilter, own)
+
+
 @pytest.mark.requirement("DP-Q25", "F37")
-def test_a_deleted_environment_leaves_nothing_and_its_neighbour_alone(here: Trial) -> None:
+def test_a_deleted_environment_leaves_nothing_and_its_neighbours_alone(here: Trial, gone: Gone) -> None:
     with Client(here, HOST) as client:
+        other = gone.kilter.start("env", "delete", "dev", "--project", "acme/gone", "--yes", "--timeout", "3m")
         here.developer.run("env", "delete", "dev", "--project", "acme/shop", "--yes", "--timeout", "3m")
+        said = other.communicate(timeout=180)
+    assert other.returncode == 0, said
     assert set(client.answers) == {"200"}
-    assert residue(here, "dev") == []
+    assert residue(here, "dev") == residue(here, "dev", app="gone") == []
     assert here.ask(DEV_HOST)[0] == 404
-    needed = stored.deployed(here, *SHOP)
-    assert eventually(lambda: stored.images(here, "acme/shop") <= needed, 30)
 
 
-def residue(here: Trial, env: str) -> list[str]:
+@pytest.mark.requirement("DP-Q25", "F37")
+def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_that(here: Trial, gone: Gone) -> None:
+    kept = stored.deployed(here, *SHOP)
+    assert eventually(lambda: stored.images(here, "acme/shop") | stored.images(here, "acme/gone") <= kept, 30)
+    assert gone.own & stored.blobs(here)
+    with Client(here, HOST) as client:
+        here.kubectl("create", "job", "--namespace", SYSTEM, "--from=cronjob/kilter-registry-upkeep", "upkeep")
+        here.kubectl("wait", "--namespace", SYSTEM, "--for=condition=complete", "job/upkeep", "--timeout=120s")
+    assert set(client.answers) == {"200"}
+    assert stored.repositories(here) == {"acme/shop"}
+    assert stored.blobs(here) == stored.Puller(here, "acme/shop").parts(*kept)
+    stored.Puller(here, "acme/shop").pull(*kept)
+
+
+def residue(here: Trial, env: str, app: str = "shop") -> list[str]:
     """Return everything on the platform that still bears the environment's name."""
-    space = f"acme-shop-{env}"
+    space = f"acme-{app}-{env}"
     kinds = ("namespaces", "kustomizations", "serviceaccounts", "kilterapps", "httproutes", "persistentvolumes")
     found = [
         f"{kind}/{each['metadata']['name']}"
@@ -245,32 +284,11 @@ def residue(here: Trial, env: str) -> list[str]:
         or each.get("spec", {}).get("claimRef", {}).get("namespace") == space
     ]
     names = here.sql("SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles")
-    found += [name for name in names if name.startswith(f"acme__shop__{env}")]
-    found += [path for path in here.git("ls-tree", "-r", "--name-only", "main") if space in path or f"/{env}/" in path]
+    found += [name for name in names if name.startswith(f"acme__{app}__{env}")]
+    found += [
+        path for path in here.git("ls-tree", "-r", "--name-only", "main") if space in path or f"/{app}/{env}/" in path
+    ]
     return found
-
-
-@pytest.mark.requirement("DP-Q25", "F37")
-def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_that(here: Trial) -> None:
-    folder = here.developer.home / "gone"
-    folder.mkdir()
-    (folder / "kilter.yaml").write_text("name: gone\nport: 8000\n")
-    (folder / "Dockerfile").write_text(GONE_DOCKERFILE)
-    Kilter(folder, here.developer.home, extra=here.developer.extra).run("deploy", *GONE, "--timeout", "4m")
-    (gone,), kept = stored.deployed(here, *GONE), stored.deployed(here, *SHOP)
-    parts, needed = stored.Puller(here, "acme/gone").parts(gone), stored.Puller(here, "acme/shop").parts(*kept)
-    own = parts - needed
-    assert {gone} < own < parts, "it has a layer of its own, and others that it shares"
-    assert parts <= stored.blobs(here)
-    with Client(here, HOST) as client:
-        here.developer.run("env", "delete", "dev", "--project", "acme/gone", "--yes", "--timeout", "3m")
-        assert eventually(lambda: not stored.images(here, "acme/gone"), 30)
-        here.kubectl("create", "job", "--namespace", SYSTEM, "--from=cronjob/kilter-registry-upkeep", "upkeep")
-        here.kubectl("wait", "--namespace", SYSTEM, "--for=condition=complete", "job/upkeep", "--timeout=120s")
-    assert set(client.answers) == {"200"}
-    assert stored.repositories(here) == {"acme/shop"}
-    assert not own & stored.blobs(here)
-    stored.Puller(here, "acme/shop").pull(*kept)
 
 
 def test_the_trial_platform_goes_as_a_whole(here: Trial) -> None:
