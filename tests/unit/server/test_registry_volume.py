@@ -168,7 +168,9 @@ def test_an_upload_that_was_given_up_holds_nothing_up_and_keeps_its_repository(v
     prune(volume.path)
     assert volume.tree("acme/shop/_uploads") == uploads
     assert not (volume.root / "acme/gone").exists()
-    assert not look(volume.path, NOW), "an upload that the registry forgets in a week must not have it collect nightly"
+    assert not look(volume.path, NOW), (
+        "an upload that the registry has not given up yet must not have it collect nightly"
+    )
 
 
 def test_nothing_is_collected_between_the_layers_of_a_push_and_its_manifest(volume: Volume) -> None:
