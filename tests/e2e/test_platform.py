@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from harness import stored
-from harness.cli import Kilter
+from harness.cli import Kilter, forget_images
 from harness.trial import IMAGE, SYSTEM, Client, Trial, eventually, trial
 from playwright.sync_api import Page, sync_playwright
 
@@ -233,7 +233,7 @@ class Gone:
 
 
 @pytest.fixture(scope="module")
-def gone(here: Trial) -> Gone:
+def gone(here: Trial) -> Iterator[Gone]:
     folder = here.developer.home / "gone"
     folder.mkdir()
     (folder / "kilter.yaml").write_text("name: gone\nport: 8000\n")
@@ -243,7 +243,8 @@ def gone(here: Trial) -> Gone:
     parts = stored.Puller(here, "acme/gone").parts(*stored.deployed(here, *GONE))
     own = parts - stored.Puller(here, "acme/shop").parts(*stored.deployed(here, *SHOP))
     assert own < parts <= stored.blobs(here), "it has a layer of its own, and others that it shares"
-    return Gone(kilter, own)
+    yield Gone(kilter, own)
+    forget_images(f"localhost:{here.port}/acme/gone")
 
 
 @pytest.mark.requirement("DP-Q25", "F37")
