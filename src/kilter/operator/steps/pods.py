@@ -12,6 +12,8 @@ HOPELESS: Final = re.compile(
     r"not found|manifest unknown|does not exist|denied|unauthorized|forbidden|no match for platform|invalid reference",
     re.IGNORECASE,
 )
+# A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them.
+ANONYMOUS: Final = "anonymous token"
 CANNOT_START: Final = {
     "CreateContainerConfigError": "cannot be configured",
     "CreateContainerError": "cannot be created",
@@ -32,11 +34,27 @@ def failure(pods: Iterable[Pod], deployments: Iterable[Deployment]) -> Failed | 
     return next((said for each in deployments if (said := _deployment(each))), None)
 
 
+def anonymous(pods: Iterable[Pod]) -> tuple[str, ...]:
+    """Say of which images the nodes have asked without the login that the pod has for them."""
+    return tuple(
+        f"the node asked for the image of {each.name} without the login of Pod {pod.metadata.name}"
+        for pod in pods
+        for each in pod.containers
+        if _asked_as_nobody(pod, each)
+    )
+
+
+def _asked_as_nobody(pod: Pod, container: Container) -> bool:
+    waiting = container.state.waiting
+    pulls = waiting is not None and waiting.reason in PULLING and ANONYMOUS in waiting.message
+    return pulls and bool(pod.spec.image_pull_secrets)
+
+
 def _container(pod: Pod, container: Container) -> Failed | None:
     waiting, named = container.state.waiting, f"Pod {pod.metadata.name}"
     if waiting is None:
         return None
-    if waiting.reason in PULLING and HOPELESS.search(waiting.message):
+    if waiting.reason in PULLING and HOPELESS.search(waiting.message) and not _asked_as_nobody(pod, container):
         said = f"the image of {container.name} cannot be pulled: {_short(waiting.message)}"
         return Failed("ImagePullFailed", said, named)
     if waiting.reason in CANNOT_START:

@@ -29,7 +29,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     if failed := pods.failure(current, own):
         return Decision(failed, report=report)
     pairs = zip(target.workloads(), wanted, strict=True)
-    waits = [said for name, each in pairs if (said := _missing(target, name, each))]
+    waits = [said for name, each in pairs if (said := _missing(target, name, each))] + [*pods.anonymous(current)]
     verdict: Verdict = Wait("RollingOut", "; ".join(waits)) if waits else Done("all pods of the release are ready")
     return Decision(verdict, report=report)
 
