@@ -1,10 +1,11 @@
 """How long a client waits until kilter-server has accepted a deploy, when a hundred ask for one.
 
-The server's own process with PostgreSQL in a container of its own and a real API server without nodes, to which each
-deploy is carried meanwhile; the operator is played between the rounds, so that none waits for the one before it.
-Clients, server, database, etcd and API server share this machine's cores. Each client has a connection already, asks
-for a project of its own, and asks once a round. `GET /healthz` in the same pattern is what the machine, HTTP and the
-server's outer layers cost without any acceptance: it reads neither token nor store.
+The server's own process with PostgreSQL in a container of its own, reached as a pod reaches it, without Docker's
+proxy, and a real API server without nodes, to which each deploy is carried meanwhile; the operator is played between
+the rounds, so that none waits for the one before it. Clients, server, database, etcd and API server share this
+machine's cores. Each client has a connection already, asks for a project of its own, and asks once a round. `GET
+/healthz` in the same pattern is what the machine, HTTP and the server's outer layers cost without any acceptance: it
+reads neither token nor store.
 `python -m bench.accept` measures this alone; a number behind it is that of the rounds.
 """
 
@@ -218,7 +219,7 @@ def bed(folder: Path) -> Iterator[Bed]:
             api.retried("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd())
             api.retried("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
             api.retried("GET", kinds.APP.path(NAMESPACE))
-            (folder / "dsn").write_text(database.operator)
+            (folder / "dsn").write_text(database.direct)
             settings = {"STORE_DSN_FILE": str(folder / "dsn"), "KUBECONFIG": str(api.kubeconfig())}
             with RunningServer(folder, REGISTRY, more=settings).running() as server:
                 yield Bed(api, server, database.operator)

@@ -45,7 +45,7 @@ def record(tx: Tx, past: Past, now: int) -> str:
         org=slot.org, app=slot.app, env=slot.env, actor=past.actor, image=image, source={"commit": past.commit}
     )
     env_class = access.class_of(Settings(cluster_domain=DOMAIN), slot.env)
-    found = deploys.accept(tx, order(slot, spec=wanted, env_class=env_class, domain=DOMAIN), at)
+    found = deploys.accept(tx, order(slot, spec=wanted, env_class=env_class, domain=DOMAIN), at).record
     progress.claim(tx, at)
     progress.applied(tx, found.id, at)
     for phase, seconds in WAY:

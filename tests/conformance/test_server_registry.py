@@ -209,7 +209,7 @@ class Leaving:
             last = deploys.latest(tx, slot)
             assert last is not None
             order = Order(slot, "delete", "ephemeral", last.spec, token_id="-", domain="apps.example.com")
-            ending = deploys.accept(tx, order, now)
+            ending = deploys.accept(tx, order, now).record
             tx.execute("UPDATE deploys SET state = 'running', applied_at = ? WHERE id = ?", now, ending.id)
             assert progress.gone(tx, environments.found(tx, slot).object_name, now) == [ending.id]
 

@@ -14,6 +14,7 @@ from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Engine
+from kilter.server.store.idempotency import Key
 from kilter.server.store.tokens import Grant
 
 
@@ -61,7 +62,7 @@ class Call:
     record: Record | None = None
     body: Any = None
     query: Any = None
-    idempotency: str | None = None
+    key: Key | None = None
 
     @property
     def settings(self) -> Settings:

@@ -64,15 +64,13 @@ class Endpoint:
             call = replace(call, body=bodies.converted(value, route.request))
         elif bodies.announced(request):
             raise Refused("invalid", "this call takes no body")
-        key = repeats.key_of(route, call)
-        if key is None:
-            return written(await route.handler(call))
-        call = replace(call, idempotency=f"{call.granted().token_id}:{key}")
+        key = repeats.key_of(route, call, request.url.path, body)
+        call = replace(call, key=key)
 
         async def work() -> Response:
             return written(await route.handler(call))
 
-        return await repeats.once(route, call, key, (request.url.path, body), work)
+        return await work() if key is None or route.atomic else await repeats.once(route, call, key, work)
 
 
 async def answered(

@@ -19,7 +19,8 @@ class Route:
     """One method of one path. Answers map a status to a type; None is an empty body, `str` is text.
 
     `role` is the least that is needed; a handler may need more (protected environments). `action` is the word of a
-    changing route in the audit trail. An answer with a `secret` is never kept. `stream` says for which answer there is
+    changing route in the audit trail. An answer with a `secret` is never kept. The handler of an `atomic` one keeps
+    the answer to an Idempotency-Key itself, together with the change. `stream` says for which answer there is
     a stream of events instead.
     """
 
@@ -36,4 +37,5 @@ class Route:
     errors: tuple[str, ...] = ()
     action: str = ""
     secret: bool = False
+    atomic: bool = False
     stream: Literal["", "always", "follow"] = ""

@@ -14,7 +14,7 @@ from kilter.server import clock
 from kilter.server.store import audit, devices, idempotency, sessions, tokens
 from kilter.server.store.audit import Attempt, Outcome
 from kilter.server.store.engine import Tx
-from kilter.server.store.idempotency import Answered
+from kilter.server.store.idempotency import Answered, Key
 from kilter.server.store.tokens import Grant
 
 DAY = 86400 * clock.SECOND
@@ -176,30 +176,40 @@ def test_the_trail_is_kept_a_year(store: Store) -> None:
     assert store(audit.prune, NOON + audit.KEPT + 1) == 1
 
 
+def key(fingerprint: str = "body", whose: str = "tok") -> Key:
+    return Key(whose, "k", fingerprint)
+
+
 def test_the_same_key_and_body_get_the_same_answer(store: Store) -> None:
     """S10."""
-    assert store(idempotency.begin, "tok", "k", "body", NOON) == "new"
-    assert store(idempotency.begin, "tok", "k", "body", NOON) == "running"
-    store(idempotency.finish, "tok", "k", Answered(202, "{}"))
-    assert store(idempotency.begin, "tok", "k", "body", NOON) == Answered(202, "{}")
-    assert store(idempotency.begin, "tok", "k", "other", NOON) == "other"
-    assert store(idempotency.begin, "tok2", "k", "other", NOON) == "new"
+    assert store(idempotency.begin, key(), NOON) == "new"
+    assert store(idempotency.begin, key(), NOON) == "running"
+    store(idempotency.finish, key(), Answered(202, "{}"))
+    assert store(idempotency.begin, key(), NOON) == Answered(202, "{}")
+    assert store(idempotency.begin, key("other"), NOON) == "other"
+    assert store(idempotency.begin, key("other", "tok2"), NOON) == "new"
 
 
 def test_a_key_is_free_again_after_a_failure_a_crash_or_a_day(store: Store) -> None:
-    store(idempotency.begin, "tok", "k", "body", NOON)
-    store(idempotency.finish, "tok", "k", None)
-    assert store(idempotency.begin, "tok", "k", "body", NOON) == "new"
-    assert store(idempotency.begin, "tok", "k", "body", NOON + idempotency.ABANDONED) == "new"
-    later = NOON + idempotency.ABANDONED + idempotency.KEPT
-    assert store(idempotency.begin, "tok", "k", "other", later) == "new"
+    store(idempotency.begin, key(), NOON)
+    store(idempotency.free, key())
+    assert store(idempotency.begin, key(), NOON) == "new"
+    crashed = NOON + idempotency.ABANDONED
+    assert store(idempotency.begin, key(), crashed - 1) == "running"
+    assert store(idempotency.begin, key("other"), crashed) == "other"
+    assert store(idempotency.begin, key(), crashed) == "new"
+    store(idempotency.finish, key(), Answered(202, "{}"))
+    later = crashed + idempotency.KEPT
+    assert store(idempotency.begin, key("other"), later - 1) == "other"
+    assert store(idempotency.begin, key("other"), later) == "new"
+    assert store(idempotency.begin, key("other"), later) == "running"
 
 
 def test_of_many_requests_with_one_key_one_is_carried_out(store: Store) -> None:
     """S10: at the same moment, on whatever replica."""
 
     async def all_at_once() -> list[Any]:
-        return await asyncio.gather(*(store.engine.run(idempotency.begin, "tok", "k", "body", NOON) for _ in range(16)))
+        return await asyncio.gather(*(store.engine.run(idempotency.begin, key(), NOON) for _ in range(16)))
 
     answers = store.runner.run(all_at_once())
     assert sorted(answers) == ["new"] + ["running"] * 15

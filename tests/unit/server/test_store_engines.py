@@ -46,7 +46,7 @@ def test_what_was_accepted_survives_the_process(tmp_path: Path) -> None:
         for _ in range(2):
             engine = SqliteEngine(tmp_path / "store.db")
             await engine.open()
-            record = await engine.run(deploys.accept, order(), NOON)
+            record = (await engine.run(deploys.accept, order(), NOON)).record
             await engine.close()
         return record.sequence
 

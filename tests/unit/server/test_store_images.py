@@ -21,14 +21,14 @@ def image(letter: str, repository: str = OWN) -> str:
 
 def deployed(store: Store, slot: Slot, *found: str) -> None:
     for each in found:
-        record = store(deploys.accept, order(slot, spec=spec(image=each)), NOON)
+        record = store(deploys.accept, order(slot, spec=spec(image=each)), NOON).record
         store(deploys.end, record.id, "done", NOON)
 
 
 def deleted(store: Store, slot: Slot, now: int = NOON) -> None:
     """Delete an environment as the follower does."""
     name = store(environments.find, slot).object_name
-    record = store(deploys.accept, order(slot, operation="delete"), now)
+    record = store(deploys.accept, order(slot, operation="delete"), now).record
     store(lambda tx: tx.execute("UPDATE deploys SET state = 'running', applied_at = 1 WHERE id = ?", record.id))
     assert store(progress.gone, name, now) == [record.id]
 

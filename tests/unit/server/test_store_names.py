@@ -38,7 +38,7 @@ def test_triples_with_the_same_plain_name_get_objects_of_different_names(store: 
 def test_protection_is_added_and_never_removed(store: Store) -> None:
     """DP-Q27."""
     for asked, found in (("standard", "standard"), ("protected", "protected"), ("ephemeral", "protected")):
-        record = store(deploys.accept, order(env_class=asked), NOON)
+        record = store(deploys.accept, order(env_class=asked), NOON).record
         assert record.spec.class_ == found
         assert store(environments.find, SHOP).env_class == found
 
@@ -52,7 +52,7 @@ def test_projects_are_listed_by_name(store: Store) -> None:
 
 def test_the_spec_gets_identity_number_and_address_from_the_server_alone(store: Store) -> None:
     """S6: whatever the client wrote."""
-    record = store(deploys.accept, order(Slot("globex", "blog", "prod")), NOON)
+    record = store(deploys.accept, order(Slot("globex", "blog", "prod")), NOON).record
     assert (record.spec.org, record.spec.app, record.spec.env) == ("globex", "blog", "prod")
     assert record.spec.deploy_id == record.id
     assert record.url == "https://blog.apps.example.com"

@@ -1,6 +1,10 @@
 """Deploys: accept, look, cancel."""
 
 from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+from starlette.responses import Response
 
 from kilter.api.deploys import Deploy as DeployDocument
 from kilter.api.deploys import DeployAccepted, DeployList, DeployRequest
@@ -8,7 +12,7 @@ from kilter.api.environments import DeleteAccepted
 from kilter.api.queries import DeploysQuery
 from kilter.api.words import EnvClass
 from kilter.render.names import Slot
-from kilter.server import acceptance, access, documents
+from kilter.server import acceptance, access, documents, repeats
 from kilter.server.call import Answer, Call
 from kilter.server.hub import DISPATCH
 from kilter.server.refusals import not_found
@@ -18,23 +22,41 @@ from kilter.server.store.deploys import Order, Record
 from kilter.server.store.engine import Tx
 
 ACCEPTED = 202
+Accept: TypeAlias = Callable[[Tx, Call], DeployAccepted | DeleteAccepted]
 
 
-async def create(call: Call) -> Answer:
+async def create(call: Call) -> Response:
     """Accept a deploy: recorded and numbered, and carried out whether or not the client stays."""
     return await accepting(call, accept)
 
 
-async def accepting(call: Call, accept: Callable[[Tx, Call], DeployAccepted | DeleteAccepted]) -> Answer:
-    """Accept in one transaction, which closes the audit trail's row too, and have it carried out."""
-    document = await call.store.run(accept, call)
+async def accepting(call: Call, accept: Accept) -> Response:
+    """Accept in one transaction, and have it carried out."""
+    response = await call.store.run(accept_once, call, accept)
     call.notes.is_closed = True
     call.services.hub.tell([DISPATCH])
-    return Answer(ACCEPTED, document)
+    return response
+
+
+def accept_once(tx: Tx, call: Call, accept: Accept) -> Response:
+    """Accept what has not been accepted before, keep the answer for its key, and close the audit trail's row.
+
+    All of it or, when it raises, nothing: a key never outlives its deploy, nor a deploy its key (S10, F28).
+    """
+    before = repeats.claim(tx, call.key, call.now) if call.key else None
+    if before is not None:
+        response, deploy_id = before, msgspec.json.decode(before.body)["deploy_id"]
+    else:
+        document = accept(tx, call)
+        response, deploy_id = Answer(ACCEPTED, document).response(), document.deploy_id
+        if call.key:
+            repeats.keep(tx, call.key, response)
+    audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, deploy_id, call.notes.overrides))
+    return response
 
 
 def accept(tx: Tx, call: Call) -> DeployAccepted:
-    """Check what is asked for, record it, and close the audit trail's row: together or, when it raises, nothing."""
+    """Check what is asked for, and record it. Raises Refused."""
     body, slot, settings = call.body, call.at(), call.settings
     assert isinstance(body, DeployRequest)
     env_class = admitted_class(tx, call, slot, protected=body.protected)
@@ -54,24 +76,16 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
         scheme=settings.scheme,
         port=settings.public_port,
         replaces_waiting=any(access.matches(glob, slot.env) for glob in settings.replace_waiting_envs),
-        idempotency=call.idempotency,
     )
-    record = accepted(tx, call, order)
+    record, place = deploys.accept(tx, order, call.now)
     return DeployAccepted(
         deploy_id=record.id,
         sequence=record.sequence,
         release=record.sequence,
         url=record.url,
         ready_timeout=timeout,
-        queue=deploys.queue(tx, record),
+        queue=place,
     )
-
-
-def accepted(tx: Tx, call: Call, order: Order) -> Record:
-    """Record what is asked for, and what became of the call. Raises Refused, as `deploys.accept` does."""
-    record = deploys.accept(tx, order, call.now)
-    audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, record.id, call.notes.overrides))
-    return record
 
 
 def admitted_class(tx: Tx, call: Call, slot: Slot, *, protected: bool = False) -> EnvClass:

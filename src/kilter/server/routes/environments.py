@@ -15,7 +15,7 @@ from kilter.render import names
 from kilter.server import access, documents
 from kilter.server.call import Answer, Call
 from kilter.server.refusals import Refused, not_found
-from kilter.server.routes.deploys import accepted, accepting, admitted_class
+from kilter.server.routes.deploys import accepting, admitted_class
 from kilter.server.routes.events import ASK_ALIVE, MEDIA_TYPE
 from kilter.server.seams import LogQuery
 from kilter.server.store import deploys, environments, tokens
@@ -37,7 +37,7 @@ async def one(call: Call) -> Answer:
     return Answer(200, document)
 
 
-async def delete(call: Call) -> Answer:
+async def delete(call: Call) -> Response:
     """Accept the end of an environment (DP-Q25). Raises Refused: wrong_confirmation, busy."""
     return await accepting(call, accept_delete)
 
@@ -59,8 +59,7 @@ def accept_delete(tx: Tx, call: Call) -> DeleteAccepted:
         raise not_found()
     spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
     order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
-    record = accepted(tx, call, order)
-    place = deploys.queue(tx, record)
+    record, place = deploys.accept(tx, order, call.now)
     return DeleteAccepted(deploy_id=record.id, sequence=record.sequence, database=database, queue=place)
 
 

@@ -150,6 +150,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         request=deploys.DeployRequest,
         errors=("busy", "host_taken", "not_yet", "registry_not_allowed"),
         action="deploy",
+        atomic=True,
     ),
     Route(
         "GET",

@@ -6,6 +6,7 @@ A deploy is *open* until its cluster writes are done (`written_at`); the next on
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +21,6 @@ from kilter.server import clock, ids
 from kilter.server.refusals import Refused
 from kilter.server.store import environments, events
 from kilter.server.store.engine import Row, Tx, Value
-from kilter.server.store.idempotency import KEPT
 
 PAGE_LIMIT = 100
 OPEN = "org = ? AND app = ? AND env = ? AND written_at IS NULL"
@@ -40,7 +40,6 @@ class Order:
     port: int = 0  # of public addresses; 0 is the scheme's own
     migrates: bool = False
     replaces_waiting: bool = False
-    idempotency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,19 @@ class Record:
     superseded_by: str | None
 
 
-def accept(tx: Tx, order: Order, now: int) -> Record:
-    """Record a deploy and give it its number.
+class Accepted(NamedTuple):
+    """A deploy and its place among those of its environment."""
+
+    record: Record
+    place: Queue
+
+
+def accept(tx: Tx, order: Order, now: int) -> Accepted:
+    """Record a deploy and give it its number and its place.
 
     Raises Refused: busy (a delete is at work, or a delete finds somebody at work), migration_in_progress, host_taken.
     """
     environments.hold(tx, order.slot)
-    if order.idempotency and (done := of_request(tx, order.idempotency, now)):
-        return done
     ahead = open_in(tx, order.slot)
     refuse_collisions(order, ahead)
     environment = environments.ensure(tx, order.slot, order.env_class, order.domain, now)
@@ -85,21 +89,12 @@ def accept(tx: Tx, order: Order, now: int) -> Record:
     public = spec.public and order.operation == "deploy"
     url = names.public_url(order.scheme, environment.host, order.port) if public else None
     if order.replaces_waiting and not order.migrates:
-        supersede_waiting(tx, order.slot, deploy_id, now)
+        ahead = supersede_waiting(tx, ahead, deploy_id, now)
     record = _insert(tx, order, spec, url, now)
-    place = queue(tx, record) if ahead else Queue(position=0, holder=None)
-    if place.holder is not None:
+    place = Queue(position=len(ahead), holder=holder_of(ahead[0]) if ahead else None)
+    if ahead:
         events.append(tx, deploy_id, QueuedEvent(at=clock.to_datetime(now), queue=place))
-    return record
-
-
-def of_request(tx: Tx, idempotency: str, now: int) -> Record | None:
-    """Return the deploy that a repeated request made before; a key counts for a day."""
-    tx.execute(
-        "UPDATE deploys SET idempotency = NULL WHERE idempotency = ? AND created_at <= ?", idempotency, now - KEPT
-    )
-    row = tx.row("SELECT * FROM deploys WHERE idempotency = ?", idempotency)
-    return record_of(row) if row else None
+    return Accepted(record, place)
 
 
 def open_in(tx: Tx, slot: Slot) -> list[Record]:
@@ -120,11 +115,15 @@ def refuse_collisions(order: Order, ahead: Iterable[Record]) -> None:
             raise Refused("migration_in_progress", message, details=details)
 
 
-def supersede_waiting(tx: Tx, slot: Slot, by: str, now: int) -> None:
-    """End the waiters that the new deploy replaces; one that carries a migration is never skipped (DP-Q67)."""
-    sql = f"SELECT * FROM deploys WHERE {OPEN} AND state = 'queued' AND migrates = 0"  # noqa: S608 - fixed texts
-    for row in tx.rows(sql, *environments.triple(slot)):
-        supersede(tx, record_of(row), by, now)
+def supersede_waiting(tx: Tx, ahead: list[Record], by: str, now: int) -> list[Record]:
+    """End the waiters that the new deploy replaces; returns who is left.
+
+    One that carries a migration is never skipped (DP-Q67).
+    """
+    replaced = [record for record in ahead if record.state == "queued" and not record.migrates]
+    for record in replaced:
+        supersede(tx, record, by, now)
+    return [record for record in ahead if record not in replaced]
 
 
 def tell_waiters(tx: Tx, slot: Slot, now: int) -> list[str]:
@@ -270,7 +269,7 @@ def take_up(tx: Tx, slot: Slot, spec: Spec, now: int) -> None:
 def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> Record:
     (row,) = tx.rows(
         "INSERT INTO deploys (id, org, app, env, operation, sequence, state, phase, actor, token_id, spec, url,"
-        " migrates, created_at, idempotency) VALUES (?, ?, ?, ?, ?, ?, 'queued', 'Pending', ?, ?, ?, ?, ?, ?, ?)"
+        " migrates, created_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', 'Pending', ?, ?, ?, ?, ?, ?)"
         " RETURNING *",
         spec.deploy_id,
         *environments.triple(order.slot),
@@ -282,6 +281,5 @@ def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> Reco
         url,
         int(order.migrates),
         now,
-        order.idempotency,
     )
     return record_of(row)

@@ -51,36 +51,32 @@ def ensure(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int) -> En
         _update(tx, slot, "env_class = ?", env_class)
         return found(tx, slot)
     tx.lock("names")
-    host = free_host(tx, slot, domain)
-    name = free_name(tx, slot)
-    old = tx.row("SELECT sequence FROM environments WHERE org = ? AND app = ? AND env = ?", *triple(slot))
-    if old is None:
-        tx.execute(
-            "INSERT INTO environments (org, app, env, env_class, sequence, created_at) VALUES (?, ?, ?, ?, 0, ?)",
-            *triple(slot),
-            env_class,
-            now,
-        )
-    changes = "env_class = ?, object_name = ?, host = ?, created_at = ?, deleted_at = NULL, images_due_at = NULL"
-    changes += ", status = NULL"
-    _update(tx, slot, changes, env_class, name, host, now)
-    return found(tx, slot)
+    host, name = free_names(tx, slot, domain)
+    (row,) = tx.rows(
+        "INSERT INTO environments (org, app, env, env_class, object_name, host, sequence, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT (org, app, env) DO UPDATE SET env_class = excluded.env_class,"
+        " object_name = excluded.object_name, host = excluded.host, created_at = excluded.created_at,"
+        " deleted_at = NULL, images_due_at = NULL, status = NULL RETURNING *",
+        *(*triple(slot), env_class, name, host, now),
+    )
+    return environment_of(row)
 
 
-def free_host(tx: Tx, slot: Slot, domain: str) -> str:
-    """Return the host that the slot is to have. Raises Refused where another project holds it."""
-    host = names.host(slot, domain)
-    if tx.row("SELECT org FROM environments WHERE host = ?", host) is not None:
+def free_names(tx: Tx, slot: Slot, domain: str) -> tuple[str, str]:
+    """Return the host, and the name of the KilterApp, that the slot is to have.
+
+    The name is the plain one unless it is too long or another triple has it (DP-Q33). Raises Refused where another
+    project holds the host.
+    """
+    host, wanted = names.host(slot, domain), names.object_names(slot)
+    marks = ", ".join("?" for _ in wanted)
+    sql = f"SELECT * FROM environments WHERE host = ? OR object_name IN ({marks})"  # noqa: S608 - fixed texts
+    holders = [environment_of(row) for row in tx.rows(sql, host, *wanted)]
+    if any(holder.host == host for holder in holders):
         proposed = f"{slot.org}-{slot.app}"
         message = f"the host {host} belongs to another project; deploy this one as {slot.org}/{proposed}"
         raise Refused("host_taken", message, details={"host": host, "proposed_app": proposed})
-    return host
-
-
-def free_name(tx: Tx, slot: Slot) -> str:
-    """Return the name of the KilterApp: the plain one unless it is too long or another triple has it (DP-Q33)."""
-    holders = {name: by_object(tx, name) for name in names.object_names(slot)}
-    return names.claimed(slot, {name: holder.slot for name, holder in holders.items() if holder})
+    return host, names.claimed(slot, {holder.object_name: holder.slot for holder in holders})
 
 
 def last_sequence(tx: Tx, slot: Slot) -> int:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from typing import Any, Concatenate, cast
 
 import psycopg
@@ -29,11 +29,11 @@ class PostgresTx:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._held = set[str]()
 
     def rows(self, sql: str, *values: Value) -> list[Row]:
         """Run a statement and return all its rows."""
-        cursor = self._connection.execute(spelled(sql), values)
-        return cursor.fetchall() if cursor.description else []
+        return self._connection.execute(spelled(sql), values).fetchall()
 
     def row(self, sql: str, *values: Value) -> Row | None:
         """Run a statement and return its first row."""
@@ -45,7 +45,9 @@ class PostgresTx:
 
     def lock(self, name: str) -> None:
         """Hold a name until the end of the transaction."""
-        self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+        if name not in self._held:
+            self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+            self._held.add(name)
 
 
 class PostgresEngine:
@@ -116,6 +118,7 @@ class PostgresEngine:
             self._local.connection = None
 
 
+@cache
 def spelled(sql: str) -> bytes:
-    """Write a statement as psycopg wants it; all statements are constants of this package."""
+    """Write a statement as psycopg wants it; all statements are constants of this package, so they are few."""
     return sql.replace("%", "%%").replace("?", "%s").encode()

@@ -58,7 +58,6 @@ CREATE TABLE deploys (
     finished_at BIGINT,
     failure TEXT,
     superseded_by TEXT,
-    idempotency TEXT UNIQUE, -- token and Idempotency-Key of the request
     UNIQUE (org, app, env, sequence)
 );
 
