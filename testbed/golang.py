@@ -76,6 +76,11 @@ def kubernetes(work: Work, target: Path) -> None:
     (target / "bin/server").rename(target / "bin/etcd")
 
 
+def policies(work: Work, target: Path) -> None:
+    """What enforces network policies on a node."""
+    build(work, MODULES / "policies", target, ".")
+
+
 def kind(work: Work, target: Path) -> None:
     """kind, unchanged."""
     build(work, MODULES / "kind", target, "sigs.k8s.io/kind")

@@ -56,6 +56,7 @@ def image(work: Work, target: Path) -> None:
     for name in ("containerd", "ctr", "containerd-shim-runc-v2"):
         copy_into(engine / name, tree / "usr/bin" / name, 0o755)
     copy_into(programs / "kubernetes", tree / "usr/bin/kubernetes", 0o755)
+    copy_into(home.artefact("policies") / "bin/policies", tree / "usr/local/bin/network-policies", 0o755)
     for name in ("kubeadm", "kubelet", "kubectl"):
         (tree / "usr/bin" / name).symlink_to("kubernetes")
     work.run("cp", "-rT", "--preserve=mode", RECIPES / "node/files", tree)
@@ -87,7 +88,8 @@ def settle(tree: Path) -> None:
         (units / unit).symlink_to("/dev/null")
     wanted = units / "multi-user.target.wants"
     wanted.mkdir(exist_ok=True)
-    (wanted / "kubelet.service").symlink_to("/etc/systemd/system/kubelet.service")
+    for unit in ("kubelet.service", "network-policies.service"):
+        (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
     (units / "default.target").unlink(missing_ok=True)
     (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
     (tree / "usr/local/bin/entrypoint").chmod(0o755)

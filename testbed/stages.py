@@ -42,6 +42,10 @@ STAGES = (
         "kubernetes", "Kubernetes, etcd and CoreDNS, compiled", golang.kubernetes,
         needs=("go",), recipe=("go/kubernetes",), pins=(pins.KUBERNETES,), usual=480, compiles=True,
     ),
+    Stage(
+        "policies", "network policies, compiled", golang.policies,
+        ("go",), ("go/policies",), (pins.KUBERNETES,), usual=10, compiles=True,
+    ),
     Stage("kind", "kind, compiled", golang.kind, ("go",), ("go/kind",), (pins.KIND,), 30, compiles=True),
     Stage(
         "registry", "registry, compiled", golang.registry,
@@ -60,7 +64,8 @@ STAGES = (
     Stage("helm-tool", "helm for the mirror", tools.helm, ("debian",), pins=(pins.HELM, pins.HELM_PACKAGE), usual=10),
     image("node", "node:22-slim", "image node:22-slim", 20, pin=f"{pins.NODE} {pins.NPM}"),
     Stage(
-        "node", f"image {pins.NODE_IMAGE}", node.image, needs=("running", "node-root", "kubernetes"), recipe=("node",),
+        "node", f"image {pins.NODE_IMAGE}", node.image, recipe=("node",),
+        needs=("running", "node-root", "kubernetes", "policies"),
         pins=(ADDRESS, *node.MASKED, pins.PAUSE_IMAGE, pins.ETCD_IMAGE, pins.COREDNS_IMAGE), usual=60,
     ),
     Stage("kubectl-tool", "kubectl for the mirror", tools.kubectl, ("kubernetes",), pins=(pins.KUBERNETES,), usual=2),

@@ -29,7 +29,7 @@ def test_every_recipe_exists(stage: Stage) -> None:
 
 def test_the_cluster_node_does_not_wait_for_tilt() -> None:
     order = [stage.name for stage in STAGES if stage.compiles]
-    assert order == ["kubernetes", "kind", "registry", "tilt", "platform"]
+    assert order == ["kubernetes", "policies", "kind", "registry", "tilt", "platform"]
 
 
 def test_the_demo_waits_for_nothing_of_the_platform() -> None:
@@ -51,6 +51,14 @@ def replacements(module: str) -> dict[str, str]:
     """What a build puts in place of modules."""
     text = (RECIPES / "go" / module / "go.mod").read_text()
     return dict(re.findall(r"^(?:\t|replace )(\S+) => (.+)$", text, re.MULTILINE))
+
+
+def test_what_enforces_policies_is_built_with_the_libraries_that_were_compiled_for_kubernetes() -> None:
+    ours, theirs = requirements("policies"), requirements("kubernetes")
+    assert "k8s.io/client-go" in ours
+    assert {name: theirs[name] for name in ours} == ours
+    told = replacements("kubernetes")
+    assert {name: told[name] for name in ours if name in told} == replacements("policies")
 
 
 def test_the_platform_is_built_with_the_libraries_that_were_compiled_for_kubernetes() -> None:
