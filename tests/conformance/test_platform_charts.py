@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from conformance.conftest import cluster_config
 from conformance.rights import DENIED, ENV, GIVEN, allowed
 from harness.cli import Kilter
 from harness.gitserver import serving
-from harness.platform import SYSTEM, Platform, eventually, git, load
+from harness.platform import CHARTS, SYSTEM, Platform, eventually, git, load
 from harness.ports import free_port
 
 from kilter.clusters.kind import KindProvider
@@ -244,6 +245,40 @@ def test_the_command_finds_a_platform_by_its_context_and_updates_it(platform: Pl
     assert created.out.startswith("kilter_")
     missing = admin.run("platform", "status", "--context", "nowhere", code=6)
     assert "nowhere" in missing.err
+
+
+def test_flux_of_the_clusters_own_reaches_the_platforms_repository_once_the_chart_is_told(platform: Platform) -> None:
+    """With Flux's own labels, from the namespace that its own manifests make."""
+    (image,) = (
+        each["image"] for each in platform.get("deployment", "kilter-git")["spec"]["template"]["spec"]["containers"]
+    )
+    pod = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: flux-system}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: source-controller, namespace: flux-system, labels: {{app: source-controller}}}}
+spec:
+  automountServiceAccountToken: false
+  containers: [{{name: manager, image: "{image}", imagePullPolicy: IfNotPresent, command: [sleep, "3600"]}}]
+"""
+    eventually(lambda: platform.kubectl("apply", "--filename", "-", stdin=pod), bool)
+    platform.kubectl(
+        "wait", "pod/source-controller", "--namespace=flux-system", "--for=condition=Ready", "--timeout=60s"
+    )
+    connect = f"import socket; socket.create_connection(('kilter-git.{SYSTEM}.svc', 80), timeout=2.5)"
+    inside = ("exec", "--namespace", "flux-system", "source-controller", "--", "python", "-c", connect)
+    with pytest.raises(KilterError) as refused:
+        platform.kubectl(*inside)
+    assert "timed out" in " ".join(refused.value.details)
+    chart = (str(CHARTS / "kilter-platform"), "--values", "-", "--show-only", "templates/git/git.yaml")
+    text = platform.helm("template", "kilter", *chart, "--set", "flux.enabled=false")
+    (policy,) = (each for each in yaml.safe_load_all(text) if each["kind"] == "NetworkPolicy")
+    platform.kubectl("apply", "--filename", "-", stdin=json.dumps(policy))
+    eventually(lambda: platform.kubectl(*inside), lambda said: said == "", within=20)
+    platform.kubectl("delete", "namespace", "flux-system", "--wait=false")
 
 
 def test_removing_leaves_data_secrets_and_definitions_and_installing_takes_them_up(platform: Platform) -> None:

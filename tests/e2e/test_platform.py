@@ -16,12 +16,17 @@ from pathlib import Path
 import pytest
 from harness import stored
 from harness.cli import Kilter, forget_images
+from harness.reach import one, opened, outside, ports, reached, service, stranger
 from harness.trial import IMAGE, SYSTEM, Client, Trial, eventually, trial
 from playwright.sync_api import Page, sync_playwright
+
+from kilter.clusters.node import node_name
+from kilter.platform.target import LOCAL
 
 pytestmark = pytest.mark.cluster
 SHOP, SPACE = ("--project", "acme/shop", "--env", "prod"), "acme-shop-prod"
 HOST, DEV_HOST = "shop.localhost", "shop-dev.localhost"
+DEV, DEV_SPACE = ("--project", "acme/shop", "--env", "dev"), "acme-shop-dev"
 GREETING = "Welcome to the shop"
 GONE = ("--project", "acme/gone", "--env", "dev")
 GONE_DOCKERFILE = """FROM python:3.13-slim
@@ -218,10 +223,57 @@ def test_the_app_runs_on_and_flux_keeps_applying_without_operator_and_server(her
 @pytest.mark.requirement("DP-24", "DP-33")
 def test_a_second_environment_has_everything_of_its_own(here: Trial) -> None:
     replace(here, "Survived", "Second")
-    here.developer.run("deploy", "--project", "acme/shop", "--env", "dev", "--timeout", "4m")
+    here.developer.run("deploy", *DEV, "--timeout", "4m")
     assert here.ask(DEV_HOST)[0] == 200
     assert release_at(here, DEV_HOST) != release_at(here)
     assert json.loads(here.ask(DEV_HOST, "/orders")[2]) == []
+
+
+@pytest.mark.requirement("PP-44", "PP-47", "PP-51", "PP-52", "PP-Q25")
+def test_an_app_reaches_what_is_its_own_and_the_internet_and_nothing_else(here: Trial) -> None:
+    beyond = outside(node_name(LOCAL))
+    own = ports(here, SPACE) | service("shop", SPACE, 8000) | service("redis", SPACE, 6379)
+    own |= service("kilter-postgres", SYSTEM, 5432) | service("kube-dns", "kube-system", 53)
+    own |= {"internet": beyond.pop("internet")}
+    others = ports(here, DEV_SPACE) | service("shop", DEV_SPACE, 8000) | service("redis", DEV_SPACE, 6379)
+    others |= ports(here, SYSTEM) | ports(here, "kube-system") | service("kubernetes", "default", 443) | beyond
+    own |= {name: others.pop(name) for name in (f"{SYSTEM}/kilter-postgres:5432", "kube-system/kube-dns:53")}
+    assert len(others) > 18
+    for pod in ("deployment/shop", "deployment/shop-worker"):
+        assert reached(here, SPACE, pod, own | others) == dict.fromkeys(own, "open") | dict.fromkeys(others, "dropped")
+    with opened(here, SPACE, DEV_SPACE, SYSTEM):
+        assert set(reached(here, SPACE, "deployment/shop", others).values()) == {"open"}
+
+
+@pytest.mark.requirement("PP-45", "PP-Q23", "DP-Q53")
+def test_nothing_but_the_gateway_reaches_an_app_and_no_stranger_the_platform(here: Trial) -> None:
+    stranger(here)
+    doors = {f"{SYSTEM}/traefik:80", f"{SYSTEM}/metrics-server:10250"}
+    places = ports(here, SYSTEM) | ports(here, SPACE) | service("shop", SPACE, 8000)
+    expected = {name: "open" if name in doors else "dropped" for name in places}
+    assert reached(here, "default", "pod/stranger", places) == expected
+    with opened(here, SPACE, SYSTEM):
+        assert set(reached(here, "default", "pod/stranger", places).values()) == {"open"}
+    assert one(here, DEV_SPACE, "deployment/shop", service("shop", SPACE, 8000)) == "dropped"
+    assert here.ask(HOST)[0] == 200
+
+
+@pytest.mark.requirement("DP-50", "DP-51", "DP-52", "DP-53", "DP-54", "DP-55", "DP-56", "DP-Q52")
+def test_an_internal_app_is_for_its_own_namespace_until_it_is_public_again(here: Trial) -> None:
+    here.ask(DEV_HOST, "/orders", {"item": "oolong", "quantity": 1})
+    file, place = here.developer.directory / "kilter.yaml", service("shop", DEV_SPACE, 8000)
+    gateways = (SYSTEM, "deployment/kilter-server")  # of the Gateway's namespace, and with a Python in it
+    assert one(here, *gateways, place) == "open"
+    whole = file.read_text()
+    file.write_text(whole + "\npublic: false\n")
+    here.developer.run("deploy", *DEV, "--timeout", "4m")
+    file.write_text(whole)
+    assert here.ask(DEV_HOST)[0] == 404
+    assert one(here, DEV_SPACE, "deployment/shop-worker", place) == "open"
+    refused = (gateways, ("default", "pod/stranger"), (SPACE, "deployment/shop"))
+    assert [one(here, *each, place) for each in refused] == ["dropped"] * 3
+    here.developer.run("deploy", *DEV, "--timeout", "4m")
+    assert [order["item"] for order in json.loads(here.ask(DEV_HOST, "/orders")[2])] == ["oolong"]
 
 
 @dataclass

@@ -36,11 +36,12 @@ class Trial:
         """The one port of everything."""
         return int(self.server.rpartition(":")[2])
 
-    def kubectl(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+    def kubectl(self, *arguments: str, ok: tuple[int, ...] = (0,), stdin: str | None = None) -> str:
         """Ask the cluster, as its administrator."""
         (binary,) = self.admin.home.glob(".cache/kilter/tools.d/kubectl/*/kubectl")
         file = self.admin.home / ".cache/kilter/platform/kubeconfig"
-        return self.runner.run(Command((str(binary), "--kubeconfig", str(file), *arguments), timeout=180, ok=ok)).stdout
+        argv = (str(binary), "--kubeconfig", str(file), *arguments)
+        return self.runner.run(Command(argv, stdin=stdin, timeout=180, ok=ok)).stdout
 
     def objects(self, kind: str, *more: str) -> list[Any]:
         """Return objects of all namespaces."""
