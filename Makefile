@@ -14,7 +14,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check lint unit-core unit-server fix unit cluster golden docs bench platform-image testbed testbed-platform testbed-down wheel clean environment
+.PHONY: help demo test check lint unit-local unit-shared fix unit cluster golden docs bench platform-image testbed testbed-platform testbed-down wheel clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ test: check ## run every test, real clusters and the pinned helm included
 	python3 scripts/run_tests.py
 
 check: environment ## format, lint, types, import contract, unit and golden tests, docs (seconds)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit-core unit-server lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit-local unit-shared lint
 
 lint: environment
 	$(RUN) ruff format --check --quiet
@@ -38,10 +38,11 @@ lint: environment
 	$(RUN) python docs/generate.py --check
 
 # Two halves that take about as long: one per core.
-unit-core: environment
-	$(RUN) python -m pytest -q -p no:cacheprovider tests/unit tests/golden --ignore=tests/unit/server
-unit-server: environment
-	$(RUN) python -m pytest -q -p no:cacheprovider tests/unit/server
+OTHERS := server deploy gitops operator render charts api project
+unit-local: environment
+	$(RUN) python -m pytest -q -p no:cacheprovider tests/unit $(OTHERS:%=--ignore=tests/unit/%)
+unit-shared: environment
+	$(RUN) python -m pytest -q -p no:cacheprovider $(OTHERS:%=tests/unit/%) tests/golden
 
 fix: environment ## repair what `make check` can repair: format, lint, generated docs, golden trees
 	$(RUN) ruff check --fix --quiet || true

@@ -11,6 +11,7 @@ import kilter
 ROOT = Path(kilter.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 TREES = {file: ast.parse(file.read_text()) for file in FILES}
+NODES = {file: list(ast.walk(tree)) for file, tree in TREES.items()}  # walked once for all tests
 EXCUSE = "# long:"  # on the line of a `def` or in a module's first ten lines: the reason in one line
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -21,8 +22,8 @@ def where(file: Path, node: ast.AST | None = None) -> str:
 
 
 def functions() -> Iterator[tuple[Path, Function]]:
-    for file, tree in TREES.items():
-        for node in ast.walk(tree):
+    for file, nodes in NODES.items():
+        for node in nodes:
             if isinstance(node, Function):
                 yield file, node
 
@@ -71,8 +72,8 @@ def test_no_function_takes_more_than_six_parameters() -> None:
 @pytest.mark.requirement("C1")
 def test_no_shell_ever_reads_a_command() -> None:
     shells = []
-    for file, tree in TREES.items():
-        for node in ast.walk(tree):
+    for file, nodes in NODES.items():
+        for node in nodes:
             if isinstance(node, ast.keyword) and node.arg == "shell":
                 shells.append(where(file, node.value))
             if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.system", "os.popen", "os.execvp"):
@@ -84,8 +85,8 @@ def test_no_shell_ever_reads_a_command() -> None:
 def test_processes_have_one_door() -> None:
     importing = {
         where(file)
-        for file, tree in TREES.items()
-        for node in ast.walk(tree)
+        for file, nodes in NODES.items()
+        for node in nodes
         if (isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names))
         or (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
     }
@@ -96,8 +97,8 @@ def test_processes_have_one_door() -> None:
 def test_secrets_are_revealed_at_that_door_alone() -> None:
     revealing = {
         where(file)
-        for file, tree in TREES.items()
-        for node in ast.walk(tree)
+        for file, nodes in NODES.items()
+        for node in nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reveal"
     }
     assert revealing == {"proc.py"}
@@ -106,8 +107,8 @@ def test_secrets_are_revealed_at_that_door_alone() -> None:
 def test_only_the_console_and_the_reporters_print() -> None:
     printing = {
         where(file)
-        for file, tree in TREES.items()
-        for node in ast.walk(tree)
+        for file, nodes in NODES.items()
+        for node in nodes
         if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.secho"))
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr"))
     }
