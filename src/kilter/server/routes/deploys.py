@@ -25,34 +25,35 @@ ACCEPTED = 202
 Accept: TypeAlias = Callable[[Tx, Call], DeployAccepted | DeleteAccepted]
 
 
-async def create(call: Call) -> Response:
+async def create(call: Call) -> Answer | Response:
     """Accept a deploy: recorded and numbered, and carried out whether or not the client stays."""
     return await accepting(call, accept)
 
 
-async def accepting(call: Call, accept: Accept) -> Response:
+async def accepting(call: Call, accept: Accept) -> Answer | Response:
     """Accept in one transaction, and have it carried out."""
-    response = await call.store.run(accept_once, call, accept)
+    answer = await call.store.run(accept_once, call, accept)
     call.notes.is_closed = True
     call.services.hub.tell([DISPATCH])
-    return response
+    return answer
 
 
-def accept_once(tx: Tx, call: Call, accept: Accept) -> Response:
+def accept_once(tx: Tx, call: Call, accept: Accept) -> Answer | Response:
     """Accept what has not been accepted before, keep the answer for its key, and close the audit trail's row.
 
     All of it or, when it raises, nothing: a key never outlives its deploy, nor a deploy its key (S10, F28).
     """
+    answer: Answer | Response
     before = repeats.claim(tx, call.key, call.now) if call.key else None
     if before is not None:
-        response, deploy_id = before, msgspec.json.decode(before.body)["deploy_id"]
+        answer, deploy_id = before, msgspec.json.decode(before.body)["deploy_id"]
     else:
         document = accept(tx, call)
-        response, deploy_id = Answer(ACCEPTED, document).response(), document.deploy_id
+        answer, deploy_id = Answer(ACCEPTED, document), document.deploy_id
         if call.key:
-            repeats.keep(tx, call.key, response)
+            repeats.keep(tx, call.key, answer.response())
     audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, deploy_id, call.notes.overrides))
-    return response
+    return answer
 
 
 def accept(tx: Tx, call: Call) -> DeployAccepted:

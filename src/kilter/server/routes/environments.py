@@ -37,7 +37,7 @@ async def one(call: Call) -> Answer:
     return Answer(200, document)
 
 
-async def delete(call: Call) -> Response:
+async def delete(call: Call) -> Answer | Response:
     """Accept the end of an environment (DP-Q25). Raises Refused: wrong_confirmation, busy."""
     return await accepting(call, accept_delete)
 

@@ -131,6 +131,16 @@ def test_pages_work_without_script(web: Web) -> None:
     assert browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"}).status == 409
 
 
+def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    web.run(store.cancel, web.run(store.latest, SHOP).id, "ann", web.now)
+    browser = signed_in(web, web.token("maintainer"))
+    reply = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"})
+    ending = web.run(store.latest, SHOP)
+    assert ending.operation == "delete"
+    assert (reply.status, reply.headers.get("location")) == (303, f"/deploys/{ending.id}")
+
+
 def test_the_stream_goes_on_from_what_the_page_shows(web: Web) -> None:
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     held = web.run(store.latest, SHOP)
