@@ -88,7 +88,8 @@ def _part(item: dict[str, Any]) -> Part:
 def _stuck(pods: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each container that will not start by waiting."""
     for pod in pods:
-        for container in pod.get("status", {}).get("containerStatuses", []):
+        status = pod.get("status", {})
+        for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
             waiting = container.get("state", {}).get("waiting", {})
             if waiting.get("reason") in STUCK:
                 said = " ".join(waiting.get("message", "").split())[:300]

@@ -8,15 +8,13 @@ from fakes import FakeRunner
 
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput, NotAllowed, NotFound, Unreachable
-from kilter.platform import install, parts, target
+from kilter.platform import install
 from kilter.platform.install import Options
-from kilter.platform.target import Target, check_choice, of_context, view
+from kilter.platform.target import check_choice, of_context, view
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.state import records
 from kilter.state.paths import Paths
-from kilter.tools.helm import Helm
-from kilter.tools.kubectl import Kubectl
 
 CONFIG = {"clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.1:6443"}}]}
 BINARY = Path("/bin/kubectl")
@@ -98,28 +96,3 @@ def test_what_is_missing_is_said_before_anything_is_done(machine: Machine, optio
         install.install(machine, options)
     assert isinstance(machine.runner, FakeRunner)
     assert machine.runner.commands == []
-
-
-def deployment(name: str, ready: int, *, updated: int = 1, seen: int = 2) -> dict[str, object]:
-    return {
-        "metadata": {"name": name, "generation": 2},
-        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "x/y:1"}]}}},
-        "status": {"readyReplicas": ready, "updatedReplicas": updated, "observedGeneration": seen},
-    }
-
-
-@pytest.mark.parametrize(
-    ("item", "up"),
-    [
-        (deployment("a", 1), True),
-        (deployment("a", 0), False),
-        (deployment("a", 1, updated=0), False),
-        (deployment("a", 1, seen=1), False),
-    ],
-)
-def test_a_program_is_up_when_its_newest_pods_are_ready(item: dict[str, object], up: bool) -> None:
-    kubectl = Kubectl(BINARY, Path("/k"), "c", target.NAMESPACE)
-    here = Target("cluster c", Helm("/bin/helm", Path("/k"), target.NAMESPACE, Path("/h")), kubectl)
-    asked = kubectl.get("deployments,statefulsets", selector=parts.OWN).argv
-    (part,) = parts.parts(FakeRunner({asked: json.dumps({"kind": "List", "items": [item]})}), here)
-    assert part.is_up is up
