@@ -51,6 +51,7 @@ def install(machine: Machine, options: Options) -> Installed:
         else:
             target = opened.enter_context(of_context(machine, options.context))
             text = values.of_cluster(Wanted(options.domain, options.image, options.values))
+        values.refuse_own_registry(text)
         _apply(machine, target, text)
         _await(machine, target, time.monotonic() + options.timeout)
         return Installed(values.server(text), tokens.create_first(machine.runner, target))

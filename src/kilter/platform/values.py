@@ -63,6 +63,20 @@ def server(text: str) -> str:
     return names.public_url(scheme, f"kilter.{found['clusterDomain']}", found.get("publicPort") or 0)
 
 
+def refuse_own_registry(text: str) -> None:
+    """Raise BadInput for an image of kilter's that lies where its pods cannot get it: in the registry that needs it."""
+    found = yaml.safe_load(text)
+    registry, image = found.get("registry") or {}, str((found.get("images") or {}).get("kilter"))
+    port = f":{found['publicPort']}" if found.get("publicPort") else ""
+    host = registry.get("host") or f"registry.{found['clusterDomain']}{port}"
+    if registry.get("enabled", True) and image.startswith(f"{host}/"):
+        raise BadInput(
+            f"{image} lies in the platform's own registry",
+            why="the registry starts with that image, and could not give it out before",
+            hint="push it to another registry, and name it by --image",
+        )
+
+
 def definitions(text: str) -> str:
     """Return the values of the chart of definitions, from those of the platform.
 

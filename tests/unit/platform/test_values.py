@@ -28,6 +28,34 @@ def test_both_kinds_of_values_fit_the_chart() -> None:
     assert fits(values.of_trial(Wanted("localhost", "localhost:32760/kilter/platform:abc"), 30800))
 
 
+@pytest.mark.parametrize(
+    ("image", "more"),
+    [
+        ("registry.apps.example.com/kilter:1", ""),
+        ("registry.apps.example.com:8443/kilter:1", "publicPort: 8443"),
+        ("images.example.com/kilter:1", "registry: {host: images.example.com}"),
+        ("registry.example.com/kilter:1", "images: {kilter: registry.apps.example.com/kilter@sha256:aa}"),
+    ],
+)
+def test_an_image_that_only_the_platforms_own_registry_has_is_refused(image: str, more: str) -> None:
+    """The registry starts with it, and would wait for itself."""
+    with pytest.raises(BadInput, match="own registry"):
+        values.refuse_own_registry(values.of_cluster(Wanted("apps.example.com", image, more)))
+
+
+@pytest.mark.parametrize(
+    ("image", "more"),
+    [
+        ("registry.example.com/kilter:1", ""),
+        ("registry.apps.example.com.example.net/kilter:1", ""),
+        ("registry.apps.example.com/kilter:1", "registry: {enabled: false}"),
+        ("registry.apps.example.com/kilter:1", "registry: {host: images.example.com}"),
+    ],
+)
+def test_an_image_from_elsewhere_is_taken(image: str, more: str) -> None:
+    values.refuse_own_registry(values.of_cluster(Wanted("apps.example.com", image, more)))
+
+
 def test_everything_of_a_trial_answers_on_one_port_of_localhost() -> None:
     found = yaml.safe_load(values.of_trial(Wanted("localhost", "x/y:1"), 30800))
     assert found["publicPort"] == found["gateway"]["service"]["nodePorts"]["http"] == 30800
