@@ -163,22 +163,25 @@ def test_the_upkeep_of_the_registry_starts_it_anew_and_changes_nothing_else_of_i
     account = f"system:serviceaccount:{SYSTEM}:kilter-registry-upkeep"
     patch = ("patch", "deployment", "kilter-registry", "--namespace", SYSTEM, "--as", account, "--patch")
 
-    def spec(**more: object) -> str:
-        return json.dumps({"spec": {"template": {"spec": more}}})
+    def template(**more: object) -> dict[str, object]:
+        return {"template": more}
 
-    annotations = {"kubectl.kubernetes.io/restartedAt": "2026-05-01T03:17:05+00:00"}
-    platform.kubectl(
-        *patch, json.dumps({"spec": {"template": {"metadata": {"annotations": annotations}}}}), "--dry-run=server"
-    )
+    restarted = {"kubectl.kubernetes.io/restartedAt": "2026-05-01T03:17:05+00:00"}
+    restart = json.dumps({"spec": template(metadata={"annotations": restarted})})
+    platform.kubectl(*patch, restart, "--dry-run=server")
     other = {"name": "registry", "image": "docker.io/library/registry:2"}
-    refused = (
-        spec(serviceAccountName="kilter-operator"),
-        spec(containers=[other]),
-        json.dumps({"spec": {"replicas": 0}}),
+    refused: tuple[dict[str, object], ...] = (
+        template(spec={"serviceAccountName": "kilter-operator"}),
+        template(spec={"containers": [other]}),
+        template(metadata={"labels": {"app": "source-controller"}}),
+        template(metadata={"annotations": restarted | {"sidecar.istio.io/inject": "true"}}),
+        template(metadata={"annotations": {"kilter.dev/config": "other"}}),
+        {"strategy": {"type": "RollingUpdate"}},
+        {"replicas": 0},
     )
     for change in refused:
         with pytest.raises(KilterError) as raised:
-            platform.kubectl(*patch, change, "--dry-run=server")
+            platform.kubectl(*patch, json.dumps({"spec": change}), "--dry-run=server")
         assert "change nothing of it" in " ".join((raised.value.why, *raised.value.details))
 
 
