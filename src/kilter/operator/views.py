@@ -69,22 +69,11 @@ class Container(View, frozen=True, kw_only=True):
     """The status of one container."""
 
     name: str
+    image: str = ""
     ready: bool = False
     restart_count: int = 0
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
-
-
-class Named(View, frozen=True, kw_only=True):
-    """The name of another object of the namespace."""
-
-    name: str = ""
-
-
-class PodSpec(View, frozen=True, kw_only=True):
-    """What is wanted of a pod."""
-
-    image_pull_secrets: tuple[Named, ...] | None = None
 
 
 class PodStatus(View, frozen=True, kw_only=True):
@@ -100,7 +89,6 @@ class Pod(View, frozen=True, kw_only=True):
     """A pod."""
 
     metadata: Meta
-    spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
     @property

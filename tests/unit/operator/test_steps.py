@@ -70,6 +70,15 @@ def test_the_login_for_images_is_a_secret_of_the_namespace_and_made_anew_when_it
     assert applied(target(), None) == []
 
 
+def test_the_registries_with_a_login_are_known_by_their_hosts() -> None:
+    given = ("https://index.docker.io/v1/", "ghcr.io/acme", "*.azurecr.io", "localhost:5000")
+    config = json.dumps({"auths": {name: {"auth": "canary"} for name in given}})
+    own = Registry(place="registry.example.com/apps", issuer="https://kilter.example.com", key="pem")
+    found = namespace.registries(Settings(pull_config=config, registry=own))
+    assert found == {"docker.io", "ghcr.io", "*.azurecr.io", "localhost:5000", "registry.example.com"}
+    assert namespace.registries(Settings(registry=replace(own, key=""))) == frozenset()
+
+
 @pytest.mark.requirement("DP-Q6")
 @pytest.mark.parametrize("make", [generate, rsa_pem], ids=["ec", "rsa"])
 def test_an_environment_pulls_with_a_login_of_its_own_for_its_apps_images_alone(make: Callable[[], str]) -> None:

@@ -14,7 +14,9 @@ from kilter.operator import kinds
 from kilter.operator.covers import covers
 from kilter.operator.effects import Apply
 from kilter.operator.kinds import Kind, Object
+from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, identity, is_own
+from kilter.operator.steps.pods import HUB
 from kilter.render import names
 from kilter.signing import keys, pulls
 
@@ -121,6 +123,14 @@ def logins(target: Target) -> bytes:
         own = {settings.registry.host: {"auth": base64.b64encode(f"kilter:{word}".encode()).decode()}}
         given = {**given, "auths": {**given.get("auths", {}), **own}}
     return json.dumps(given, sort_keys=True).encode()
+
+
+def registries(settings: Settings) -> frozenset[str]:
+    """Return the hosts of the registries that there is a login for; Docker's way of writing them knows `*`."""
+    given = json.loads(settings.pull_config)["auths"] if settings.pull_config else {}
+    own = (settings.registry.host,) if settings.registry.key else ()
+    hosts = (each.partition("://")[2] or each for each in (*given, *own))
+    return frozenset(host.partition("/")[0].replace("index.docker.io", HUB) for host in hosts)
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,8 @@
 """Why a release's pods will not start: the signals that end a wait at once (DP-Q45). Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
 from typing import Final
 
 from kilter.operator.steps.base import Failed, Log
@@ -12,8 +13,10 @@ HOPELESS: Final = re.compile(
     r"not found|manifest unknown|does not exist|denied|unauthorized|forbidden|no match for platform|invalid reference",
     re.IGNORECASE,
 )
-# A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them.
+# A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them, where they have a
+# login for that registry.
 ANONYMOUS: Final = "anonymous token"
+HUB: Final = "docker.io"  # the registry of images whose name begins with none
 CANNOT_START: Final = {
     "CreateContainerConfigError": "cannot be configured",
     "CreateContainerError": "cannot be created",
@@ -25,36 +28,40 @@ PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
 TEXT: Final = 400  # characters of what Kubernetes says
 
 
-def failure(pods: Iterable[Pod], deployments: Iterable[Deployment]) -> Failed | None:
-    """Return the first signal that waiting will not help, or None."""
+def failure(pods: Iterable[Pod], deployments: Iterable[Deployment], logins: Collection[str]) -> Failed | None:
+    """Return the first signal that waiting will not help, or None; `logins` are registries that pods have one for."""
     for pod in sorted(pods, key=lambda each: each.metadata.name):
-        found = _unschedulable(pod) or next((said for each in pod.containers if (said := _container(pod, each))), None)
+        signals = (_container(pod, each, logins) for each in pod.containers)
+        found = _unschedulable(pod) or next(filter(None, signals), None)
         if found is not None:
             return found
     return next((said for each in deployments if (said := _deployment(each))), None)
 
 
-def anonymous(pods: Iterable[Pod]) -> tuple[str, ...]:
-    """Say of which images the nodes have asked without the login that the pod has for them."""
+def anonymous(pods: Iterable[Pod], logins: Collection[str]) -> tuple[str, ...]:
+    """Say for which images the nodes have asked without the login that the pod has for them."""
     return tuple(
         f"the node asked for the image of {each.name} without the login of Pod {pod.metadata.name}"
         for pod in pods
         for each in pod.containers
-        if _asked_as_nobody(pod, each)
+        if _asked_as_nobody(each, logins)
     )
 
 
-def _asked_as_nobody(pod: Pod, container: Container) -> bool:
+def _asked_as_nobody(container: Container, logins: Collection[str]) -> bool:
     waiting = container.state.waiting
-    pulls = waiting is not None and waiting.reason in PULLING and ANONYMOUS in waiting.message
-    return pulls and bool(pod.spec.image_pull_secrets)
+    if waiting is None or waiting.reason not in PULLING or ANONYMOUS not in waiting.message:
+        return False
+    first, slash, _ = container.image.partition("/")
+    host = first if slash and (first == "localhost" or "." in first or ":" in first) else HUB
+    return any(fnmatchcase(host, each) for each in logins)
 
 
-def _container(pod: Pod, container: Container) -> Failed | None:
+def _container(pod: Pod, container: Container, logins: Collection[str]) -> Failed | None:
     waiting, named = container.state.waiting, f"Pod {pod.metadata.name}"
     if waiting is None:
         return None
-    if waiting.reason in PULLING and HOPELESS.search(waiting.message) and not _asked_as_nobody(pod, container):
+    if waiting.reason in PULLING and HOPELESS.search(waiting.message) and not _asked_as_nobody(container, logins):
         said = f"the image of {container.name} cannot be pulled: {_short(waiting.message)}"
         return Failed("ImagePullFailed", said, named)
     if waiting.reason in CANNOT_START:

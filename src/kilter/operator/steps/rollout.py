@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kilter.api.kilterapp_status import Workload
 from kilter.operator.steps import pods
 from kilter.operator.steps.base import Decision, Done, Target, Verdict, Wait
+from kilter.operator.steps.namespace import registries
 from kilter.operator.views import Deployment, Pod
 from kilter.render.names import RELEASE
 
@@ -26,10 +27,12 @@ def decide(target: Target, facts: Facts) -> Decision:
     wanted = [found.get(name) for name in target.workloads()]
     report = {"workloads": tuple(_report(each, facts.pods, deploy) for each in wanted if each is not None)}
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
-    if failed := pods.failure(current, own):
+    logins = registries(target.settings)
+    if failed := pods.failure(current, own, logins):
         return Decision(failed, report=report)
     pairs = zip(target.workloads(), wanted, strict=True)
-    waits = [said for name, each in pairs if (said := _missing(target, name, each))] + [*pods.anonymous(current)]
+    waits = [said for name, each in pairs if (said := _missing(target, name, each))]
+    waits += pods.anonymous(current, logins)
     verdict: Verdict = Wait("RollingOut", "; ".join(waits)) if waits else Done("all pods of the release are ready")
     return Decision(verdict, report=report)
 
