@@ -111,8 +111,9 @@ async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Cal
         answer = await work(guards.admitted(call, entered, route))
         status, code = answer.status_code if isinstance(answer, Response) else answer.status, ""
         return answer
-    except Refused as refused:
-        status, code = refused.status, refused.code
+    except Exception as error:
+        told = refusal(error)
+        status, code = told.status, told.code
         raise
     finally:
         outcome = Outcome(status, code or None, call.notes.deploy_id, call.notes.overrides)
@@ -129,7 +130,7 @@ def failed(error: Exception, request_id: str, route: Route | None = None) -> Res
     """Return what is told of a failure: all of a refusal, of a fault of ours only the request's id (S22)."""
     if isinstance(error, ClientDisconnect):
         return Response(status_code=CLIENT_LEFT)
-    told = refusal(error, request_id)
+    told = reported(error, request_id)
     headers = headers_of(told)
     if told.status == 401:
         realm = "Basic" if route is not None and route.auth == "basic" else "Bearer"
@@ -138,16 +139,24 @@ def failed(error: Exception, request_id: str, route: Route | None = None) -> Res
     return Response(content, told.status, headers, "application/json")
 
 
-def refusal(error: Exception, request_id: str) -> Refused:
-    """Return a failure as a refusal; what is not for the client goes into the log."""
+def reported(error: Exception, request_id: str) -> Refused:
+    """Return a failure as a refusal, and write into the log what is not for the client."""
+    told = refusal(error)
+    if told.code == "unavailable" and told is not error:
+        log.warning("unavailable", extra={"facts": {"request": request_id, "error": str(error)}})
+    if told.code == "internal" and told is not error:
+        log.error("failed", exc_info=error, extra={"facts": {"request": request_id}})
+    return told
+
+
+def refusal(error: Exception) -> Refused:
+    """Return a failure as a refusal."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, KilterError):
         return Refused("invalid", f"{error.what}: {error.why}" if error.why else error.what)
     if isinstance(error, Unavailable):
-        log.warning("unavailable", extra={"facts": {"request": request_id, "error": str(error)}})
         return Refused("unavailable", "the platform cannot answer right now; try again")
-    log.error("failed", exc_info=error, extra={"facts": {"request": request_id}})
     return Refused("internal", "the server failed; its log has more under this request id")
 
 

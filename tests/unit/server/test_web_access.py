@@ -9,7 +9,10 @@ from unit.server.orders import MINUTE, NOON
 from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web
 
 from kilter.api import tokens as token_format
+from kilter.errors import BadInput
 from kilter.server import access
+from kilter.server.refusals import Unavailable
+from kilter.server.store import deploys
 
 PROD = "/v1/projects/acme/shop/envs/prod/deploys"
 DEV = "/v1/projects/acme/shop/envs/dev/deploys"
@@ -160,6 +163,28 @@ def test_a_refused_request_frees_its_key(web: Web) -> None:
     token, key = web.token("deployer"), {"idempotency-key": "k1"}
     assert web.post(DEV, token, {**DEPLOY, "bootstrap": True}, headers=key).status == 422
     assert web.post(DEV, token, DEPLOY, headers=key).status == 202
+
+
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        (Unavailable("the database waits for a lock"), (503, "unavailable")),
+        (BadInput("acme/shop/dev has no name left in the cluster"), (422, "invalid")),
+        (RuntimeError("unforeseen"), (500, "internal")),
+    ],
+)
+def test_the_trail_says_of_a_failure_what_the_client_was_told(
+    web: Web, monkeypatch: pytest.MonkeyPatch, failure: Exception, answer: tuple[int, str]
+) -> None:
+    """DP-Q74."""
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(deploys, "accept", fail)
+    reply = web.post(DEV, web.token("deployer"), DEPLOY)
+    [entry] = web.get("/v1/audit?action=deploy", web.token("admin")).json["entries"]
+    assert (reply.status, reply.code) == (entry["status"], entry["code"]) == answer
 
 
 def test_an_answer_with_a_secret_is_not_kept_for_repetition(web: Web) -> None:

@@ -124,7 +124,7 @@ def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(
 
     monkeypatch.setattr(audit, "finish", cut)
     assert web.post(f"{DEV}/deploys", token, DEPLOY).status == 503
-    assert told == [202, 500]
+    assert told == [202, 503]
     assert web.get(f"{DEV}/deploys", token).status == 404
     assert not dispatch(web)
 

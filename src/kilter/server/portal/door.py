@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from kilter.server import guards
 from kilter.server.call import Call, Services
-from kilter.server.endpoint import CLIENT_LEFT, answered, headers_of, refusal
+from kilter.server.endpoint import CLIENT_LEFT, answered, headers_of, reported
 from kilter.server.portal import cookies, forms, look
 from kilter.server.portal.visit import Visit
 from kilter.server.refusals import Refused
@@ -79,7 +79,7 @@ def failed(request: Request, error: Exception, request_id: str) -> Response:
     """
     if isinstance(error, ClientDisconnect):
         return Response(status_code=CLIENT_LEFT)
-    refused = refusal(error, request_id)
+    refused = reported(error, request_id)
     headers = headers_of(refused)
     if request.headers.get("accept") == "text/event-stream":
         return Response(status_code=refused.status, headers=headers)
