@@ -1,6 +1,8 @@
 """The databases themselves: transactions, versions of the schema, what happens when one is away."""
 
 import asyncio
+import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
@@ -35,6 +37,18 @@ def test_a_store_of_a_newer_server_is_refused(store: Store) -> None:
     store(lambda tx: tx.execute("INSERT INTO kilter_schema (version, applied_at) VALUES (9999, 0)"))
     with pytest.raises(SchemaTooNew, match="9999"):
         store(migrate)
+
+
+APPLIED = {1: "964d523cfb21c599", 2: "d64e8c68dfd9fb57", 3: "05a0b5aafe7d9fc2"}  # a new version adds its own
+
+
+def test_what_a_version_of_the_schema_does_never_changes() -> None:
+    """F39: stores of one version are all alike, so that the server before this one can go on with them."""
+    found = {
+        version: hashlib.sha256(json.dumps(statements(text)).encode()).hexdigest()[:16]
+        for version, text in files().items()
+    }
+    assert found == APPLIED
 
 
 def test_comments_of_a_schema_file_are_no_statements() -> None:

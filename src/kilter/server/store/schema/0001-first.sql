@@ -58,6 +58,7 @@ CREATE TABLE deploys (
     finished_at BIGINT,
     failure TEXT,
     superseded_by TEXT,
+    idempotency TEXT UNIQUE, -- of no use any more; servers before this one write it
     UNIQUE (org, app, env, sequence)
 );
 
