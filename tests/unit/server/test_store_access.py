@@ -2,16 +2,20 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+from starlette.responses import Response
 from unit.server.conftest import Store
-from unit.server.orders import MINUTE, NOON
+from unit.server.orders import MINUTE, NOON, SHOP, order
 
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
+from kilter.api.deploys import DeployAccepted
 from kilter.api.tokens import Token
 from kilter.server import clock
-from kilter.server.store import audit, devices, idempotency, sessions, tokens
+from kilter.server.call import Call, Services
+from kilter.server.routes.deploys import accept_once
+from kilter.server.store import audit, deploys, devices, idempotency, sessions, tokens
 from kilter.server.store.audit import Attempt, Outcome
 from kilter.server.store.engine import Tx
 from kilter.server.store.idempotency import Answered, Key
@@ -213,6 +217,29 @@ def test_of_many_requests_with_one_key_one_is_carried_out(store: Store) -> None:
 
     answers = store.runner.run(all_at_once())
     assert sorted(answers) == ["new"] + ["running"] * 15
+
+
+def test_of_many_repeats_of_one_deploy_one_is_accepted_and_all_get_its_answer(store: Store) -> None:
+    """S10, F28: at the same moment, on whatever replica; those who come second wait for the first."""
+
+    def accept(tx: Tx, _: Call) -> DeployAccepted:
+        record, place = deploys.accept(tx, order(), NOON)
+        number = record.sequence
+        return DeployAccepted(deploy_id=record.id, sequence=number, release=number, url=None, queue=place)
+
+    def asked() -> Call:
+        audit_id = store(audit.begin, Attempt("ann", "tok", "deploy", "req-1"), NOON)
+        return Call(cast("Services", None), "req-1", NOON, {}, {}, audit_id=audit_id, key=key())
+
+    async def all_at_once(calls: list[Call]) -> list[Any]:
+        return await asyncio.gather(*(store.engine.run(accept_once, call, accept) for call in calls))
+
+    answers = store.runner.run(all_at_once([asked() for _ in range(16)]))
+    first, *repeated = sorted(answers, key=lambda answer: isinstance(answer, Response))
+    assert {each.body for each in repeated} == {first.response().body}
+    (record,) = store(deploys.page, SHOP, below=None, limit=100)
+    trail = store(audit.page, filters={}, before=None, limit=100)
+    assert [(each.status, each.deploy_id) for each in trail] == [(202, record.id)] * 16
 
 
 def test_a_session_is_good_as_long_as_it_and_its_token_are(store: Store) -> None:
