@@ -5,20 +5,16 @@ The tests run in this order, as an administrator and a developer who has a URL, 
 
 import json
 import re
-import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from harness import stored
-from harness.cli import Kilter, forget_images
+from harness.leaver import Leaver, leaver, residue
+from harness.portal import SCREENSHOTS, portal
 from harness.reach import one, opened, outside, ports, reached, service, stranger
 from harness.trial import IMAGE, SYSTEM, Client, Trial, eventually, trial
-from playwright.sync_api import Page, sync_playwright
 
 from kilter.clusters.node import node_name
 from kilter.platform.target import LOCAL
@@ -28,15 +24,7 @@ SHOP, SPACE = ("--project", "acme/shop", "--env", "prod"), "acme-shop-prod"
 HOST, DEV_HOST = "shop.localhost", "shop-dev.localhost"
 DEV, DEV_SPACE = ("--project", "acme/shop", "--env", "dev"), "acme-shop-dev"
 GREETING = "Welcome to the shop"
-GONE = ("--project", "acme/gone", "--env", "dev")
-GONE_DOCKERFILE = """FROM python:3.13-slim
-COPY kilter.yaml /page/kilter.yaml
-USER 10001:10001
-STOPSIGNAL SIGINT
-CMD ["python", "-m", "http.server", "8000", "--directory", "/page"]
-"""
 BROKEN = """\nCMD ["python", "-c", "raise SystemExit('no such setting: PAYMENT_KEY')"]\n"""
-SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 
 
 @pytest.fixture(scope="module")
@@ -122,23 +110,6 @@ def test_nothing_secret_is_in_the_repository_and_everything_else_that_runs_is(he
             word = base64.b64decode(value).decode(errors="replace").strip()
             if len(word) >= 16 and key not in ("host", "url"):
                 assert word not in text, f"{secret['metadata']['name']}/{key}"
-
-
-@contextmanager
-def portal(here: Trial) -> Iterator[Page]:
-    """Give the portal in Debian's browser, signed in as the administrator."""
-    chromium = shutil.which("chromium")
-    assert chromium, "there is no chromium on PATH"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.goto(here.server)
-        page.get_by_label("Your token").fill(here.token)
-        page.keyboard.press("Enter")
-        page.get_by_text("acme/shop").first.wait_for(timeout=15000)
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        yield page
-        browser.close()
 
 
 def test_the_portal_shows_the_project_as_a_tile(here: Trial) -> None:
@@ -276,31 +247,14 @@ def test_an_internal_app_is_for_its_own_namespace_until_it_is_public_again(here:
     assert [order["item"] for order in json.loads(here.ask(DEV_HOST, "/orders")[2])] == ["oolong"]
 
 
-@dataclass
-class Gone:
-    """A project whose only environment is to go, and the digests in the registry that are its alone."""
-
-    kilter: Kilter
-    own: set[str]
-
-
 @pytest.fixture(scope="module")
-def gone(here: Trial) -> Iterator[Gone]:
-    folder = here.developer.home / "gone"
-    folder.mkdir()
-    (folder / "kilter.yaml").write_text("name: gone\nport: 8000\n")
-    (folder / "Dockerfile").write_text(GONE_DOCKERFILE)
-    kilter = Kilter(folder, here.developer.home, extra=here.developer.extra)
-    kilter.run("deploy", *GONE, "--timeout", "4m")
-    parts = stored.Puller(here, "acme/gone").parts(*stored.deployed(here, *GONE))
-    own = parts - stored.Puller(here, "acme/shop").parts(*stored.deployed(here, *SHOP))
-    assert own < parts <= stored.blobs(here), "it has a layer of its own, and others that it shares"
-    yield Gone(kilter, own)
-    forget_images(f"localhost:{here.port}/acme/gone")
+def gone(here: Trial) -> Iterator[Leaver]:
+    with leaver(here, *SHOP) as found:
+        yield found
 
 
 @pytest.mark.requirement("DP-Q25", "F37")
-def test_a_deleted_environment_leaves_nothing_and_its_neighbours_alone(here: Trial, gone: Gone) -> None:
+def test_a_deleted_environment_leaves_nothing_and_its_neighbours_alone(here: Trial, gone: Leaver) -> None:
     with Client(here, HOST) as client:
         other = gone.kilter.start("env", "delete", "dev", "--project", "acme/gone", "--yes", "--timeout", "3m")
         here.developer.run("env", "delete", "dev", "--project", "acme/shop", "--yes", "--timeout", "3m")
@@ -312,7 +266,7 @@ def test_a_deleted_environment_leaves_nothing_and_its_neighbours_alone(here: Tri
 
 
 @pytest.mark.requirement("DP-Q25", "F37")
-def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_that(here: Trial, gone: Gone) -> None:
+def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_that(here: Trial, gone: Leaver) -> None:
     kept = stored.deployed(here, *SHOP)
     assert eventually(lambda: stored.images(here, "acme/shop") | stored.images(here, "acme/gone") <= kept, 30)
     assert gone.own & stored.blobs(here)
@@ -323,25 +277,6 @@ def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_tha
     assert stored.repositories(here) == {"acme/shop"}
     assert stored.blobs(here) == stored.Puller(here, "acme/shop").parts(*kept)
     stored.Puller(here, "acme/shop").pull(*kept)
-
-
-def residue(here: Trial, env: str, app: str = "shop") -> list[str]:
-    """Return everything on the platform that still bears the environment's name."""
-    space = f"acme-{app}-{env}"
-    kinds = ("namespaces", "kustomizations", "serviceaccounts", "kilterapps", "httproutes", "persistentvolumes")
-    found = [
-        f"{kind}/{each['metadata']['name']}"
-        for kind in kinds
-        for each in here.objects(kind)
-        if space in (each["metadata"]["name"], each["metadata"].get("namespace"))
-        or each.get("spec", {}).get("claimRef", {}).get("namespace") == space
-    ]
-    names = here.sql("SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles")
-    found += [name for name in names if name.startswith(f"acme__{app}__{env}")]
-    found += [
-        path for path in here.git("ls-tree", "-r", "--name-only", "main") if space in path or f"/{app}/{env}/" in path
-    ]
-    return found
 
 
 def test_the_trial_platform_goes_as_a_whole(here: Trial) -> None:

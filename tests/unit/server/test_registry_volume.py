@@ -1,6 +1,6 @@
 """Tidying the registry's volume: when it is time, what goes, and that nothing else does.
 
-The folders are those that registry:3 makes; tests/conformance/test_server_registry.py does the same with a real one.
+The folders are those that registry:3 makes; tests/conformance/test_registry_volume.py does the same with a real one.
 """
 
 import os
