@@ -3,9 +3,11 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.server.volume import Volume
 from unit.server.web import Web
 
 from kilter.server.store.engine import Engine
@@ -83,3 +85,8 @@ def shared_web(runner: asyncio.Runner) -> Iterator[Web]:
     found = Web(runner)
     yield found
     found.close()
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume")
