@@ -108,10 +108,10 @@ def stranger(here: Trial) -> None:
 @contextmanager
 def opened(here: Trial, *namespaces: str) -> Iterator[None]:
     """Let everything in and out of some namespaces: policies add up, so what is left shut is not shut by a policy."""
-    for namespace in namespaces:
-        here.kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=OPEN)
     try:
+        for namespace in namespaces:
+            here.kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=OPEN)
         yield
     finally:
         for namespace in namespaces:
-            here.kubectl("delete", "networkpolicy", "open-for-a-test", "--namespace", namespace)
+            here.kubectl("delete", "networkpolicy", "open-for-a-test", "--namespace", namespace, "--ignore-not-found")
