@@ -3,6 +3,9 @@
 Fuzz, git, browser, conformance and e2e; and once more golden, with the pinned helm beside the stored output of its
 charts, and the server's unit tests, with PostgreSQL beside SQLite: that of KILTER_TEST_POSTGRES, or a container.
 
+What shares the machine's container engine runs in one lane, one test after the other, and everything else beside it in
+another: clusters wait more than they work. The second lane's output comes when the first has ended.
+
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly. So are the
 tests in a browser where there is no Chromium.
 """
@@ -13,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +31,8 @@ SUITES = (
 POSTGRES = "KILTER_TEST_POSTGRES"
 POSTGRES_IMAGE = "postgres:17"
 PATIENCE = 120.0  # seconds until it answers
+BESIDE = ROOT / "build/test-others.log"
+NOTHING_CHOSEN = 5  # pytest's exit code where the arguments choose no test of a lane
 
 
 def main() -> int:
@@ -58,10 +63,26 @@ def main() -> int:
     suites = [suite for suite in SUITES if required or suite != IN_BROWSER or shutil.which("chromium")]
     if len(suites) < len(SUITES):
         print(f"\n*** NOT RUN: {IN_BROWSER}\n*** because there is no `chromium` on PATH.", file=sys.stderr)
-    pytest = [PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *suites]
     with database() as url:
-        environment[POSTGRES] = url
-        return subprocess.run([*IN_TESTBED, *pytest, *sys.argv[1:]], cwd=ROOT, env=environment, check=False).returncode
+        return in_two_lanes([*suites, *sys.argv[1:]], environment | {POSTGRES: url})
+
+
+def in_two_lanes(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the cluster tests and, beside them and giving way to them, the others; returns pytest's exit code."""
+    lane = [*IN_TESTBED, PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *arguments, "-m"]
+    beside = ["nice", "-n", "5", *lane, "not cluster or island"]
+    with BESIDE.open("w+") as log:
+        others = subprocess.Popen(beside, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            shared = subprocess.run([*lane, "cluster and not island"], cwd=ROOT, env=environment, check=False)
+            print("\n=== The tests that ran meanwhile:", flush=True)
+            codes = {shared.returncode, others.wait()}
+        finally:
+            others.terminate()
+            others.wait()
+            log.seek(0)
+            shutil.copyfileobj(log, sys.stdout)
+    return max(codes - {NOTHING_CHOSEN}, default=NOTHING_CHOSEN)
 
 
 @contextmanager

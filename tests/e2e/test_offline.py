@@ -8,7 +8,7 @@ from harness.cli import Kilter
 from harness.island import BRIDGE, PORT, Island, missing
 from harness.project import declare, small
 
-pytestmark = [pytest.mark.cluster, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.cluster, pytest.mark.island, pytest.mark.skipif(bool(missing()), reason=missing())]
 UPSTREAM = f"{BRIDGE}:{PORT}"
 NOWHERE = {
     "KILTER_TOOLS_MIRROR": "/nonexistent",
