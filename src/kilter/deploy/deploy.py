@@ -122,6 +122,12 @@ class Deployment:
 
     def _platform(self, info: Info) -> str:
         wanted = self.options.platform or (info.platforms[0] if len(info.platforms) == 1 else "")
+        if not wanted and len(info.platforms) > 1:
+            raise BadInput(
+                f"the platform has nodes for {', '.join(info.platforms)}",
+                why="one image runs on one of them",
+                hint=f"say which one, for example `--platform {info.platforms[0]}`",
+            )
         if wanted and info.platforms and wanted not in info.platforms:
             raise BadInput(f"the platform has no nodes for {wanted}", hint=f"it has {', '.join(info.platforms)}")
         return wanted

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput
-from kilter.platform import local, parts, tokens, values
+from kilter.platform import local, nodes, parts, tokens, values
 from kilter.platform.target import LOCAL, NAMESPACE, Target, check_choice, of_context, of_local
 from kilter.platform.values import CRDS, PLATFORM, Wanted
 from kilter.render.charts import chart
@@ -46,11 +46,12 @@ def install(machine: Machine, options: Options) -> Installed:
             opened.enter_context(project_lock(machine.paths, LOCAL, "platform install"))
             made = local.ensure(machine)
             target = of_local(machine, made.kubeconfig)
-            wanted = Wanted(local.DOMAIN, local.published(machine, options.image), options.values)
-            text = values.of_trial(wanted, made.port)
+            image, platforms = local.published(machine, options.image), nodes.platforms(machine.runner, target)
+            text = values.of_trial(Wanted(local.DOMAIN, image, options.values, platforms), made.port)
         else:
             target = opened.enter_context(of_context(machine, options.context))
-            text = values.of_cluster(Wanted(options.domain, options.image, options.values))
+            platforms = nodes.platforms(machine.runner, target)
+            text = values.of_cluster(Wanted(options.domain, options.image, options.values, platforms))
         values.refuse_own_registry(text)
         _apply(machine, target, text)
         _await(machine, target, time.monotonic() + options.timeout)

@@ -17,16 +17,26 @@ LOCAL_STORAGE = "2Gi"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be installed: `domain` of the apps, kilter's own `image`, and further values as YAML, which win."""
+    """What is to be installed: `domain` of the apps, kilter's own `image`, and further values as YAML, which win.
+
+    `platforms` are what the cluster's nodes run, e.g. `linux/arm64`; empty leaves it to the chart.
+    """
 
     domain: str
     image: str
     more: str = ""
+    platforms: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> dict[str, Any]:
+        """The values of the server that follow from it."""
+        return {"platforms": list(self.platforms)} if self.platforms else {}
 
 
 def of_cluster(wanted: Wanted) -> str:
     """Return the values for a cluster of somebody's. Raises BadInput for further values that are no map."""
-    return _text({"clusterDomain": wanted.domain, "images": {"kilter": wanted.image}}, wanted.more)
+    found = {"clusterDomain": wanted.domain, "images": {"kilter": wanted.image}, "server": wanted.server}
+    return _text(found, wanted.more)
 
 
 def of_trial(wanted: Wanted, port: int) -> str:
@@ -50,7 +60,7 @@ def of_trial(wanted: Wanted, port: int) -> str:
         },
         "postgres": {"storage": {"size": LOCAL_STORAGE}},
         "git": {"storage": {"size": LOCAL_STORAGE}},
-        "server": {"extraHosts": [wanted.domain]},
+        "server": {"extraHosts": [wanted.domain], **wanted.server},
     }
     return _text(found, wanted.more)
 
