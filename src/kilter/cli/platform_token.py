@@ -24,6 +24,9 @@ def command() -> None:
     help="What it may do.",
 )
 @click.option("--project", default="*/*", show_default=True, metavar="ORG/APP", help="Where; `*` stands for any.")
+@click.option(
+    "--env", default="*", show_default=True, metavar="ENV", help="In which environments; `preview-*` is a pattern."
+)
 @click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="How long it is good.")
 @click.pass_obj
 def create(app: App, /, context: str, local: bool, **wanted: Any) -> None:
@@ -32,7 +35,10 @@ def create(app: App, /, context: str, local: bool, **wanted: Any) -> None:
     from kilter.platform.status import existing
 
     with existing(app.machine, context, is_local=local) as target:
-        made = tokens.create(app.machine.runner, target, **wanted)
-    whose = f"{wanted['actor']} ({wanted['role']}, {wanted['project']})"
-    app.console.progress.note(f"a token of {whose} for {wanted['days']} days; it is shown once")
+        asked = tokens.Wanted(**wanted)
+        made = tokens.create(app.machine.runner, target, asked)
+    where = asked.project if asked.env == "*" else f"{asked.project} in {asked.env}"
+    app.console.progress.note(
+        f"a token of {asked.actor} ({asked.role}, {where}) for {asked.days} days; it is shown once"
+    )
     app.console.result(made)

@@ -3,6 +3,8 @@
 The token is printed by the server's own program in its pod, so that its text is nowhere but in that answer.
 """
 
+from dataclasses import dataclass
+
 from kilter.errors import Failed
 from kilter.platform.target import Target
 from kilter.proc import Runner
@@ -11,10 +13,21 @@ SERVER = "deployment/kilter-server"
 PROGRAM = ("python", "-m", "kilter.server", "token")
 
 
-def create(runner: Runner, target: Target, *, actor: str, role: str, project: str, days: int) -> str:
+@dataclass(frozen=True)
+class Wanted:
+    """Whose token it is, what it may do, and where: `project` and `env` may hold `*`."""
+
+    actor: str
+    role: str
+    project: str = "*/*"
+    env: str = "*"
+    days: int = 90
+
+
+def create(runner: Runner, target: Target, wanted: Wanted) -> str:
     """Make a token and return it. Raises Failed with the server's words."""
-    argv = (*PROGRAM, "--actor", actor, "--role", role, "--project", project, "--days", str(days))
-    return _run(runner, target, argv)
+    options = ("--actor", wanted.actor, "--role", wanted.role, "--project", wanted.project, "--env", wanted.env)
+    return _run(runner, target, (*PROGRAM, *options, "--days", str(wanted.days)))
 
 
 def create_first(runner: Runner, target: Target) -> str:

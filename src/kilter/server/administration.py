@@ -22,7 +22,7 @@ from kilter.server.store.tokens import Grant
 BY = "administrator of the cluster"
 DAY = 86400
 DAYS_LIMIT = 365
-OPTIONS: Final = {"$.actor": "--actor", "$.scopes[0].project": "--project"}  # what is said of a request, and its option
+OPTIONS: Final = {"$.actor": "--actor", "$.scopes[0].project": "--project", "$.scopes[0].env": "--env"}  # by field
 
 
 def engine(found: Settings) -> PostgresEngine | SqliteEngine:
@@ -41,12 +41,13 @@ async def token(found: Settings, arguments: Sequence[str]) -> str:
     parser.add_argument("--actor", default="admin", help="whose it is (%(default)s)")
     parser.add_argument("--role", default="admin", choices=ROLES, help="what it may do (%(default)s)")
     parser.add_argument("--project", default="*/*", help="where (%(default)s)")
+    parser.add_argument("--env", default="*", help="in which environments (%(default)s)")
     parser.add_argument("--days", type=days, default=90, help="how long it is good (%(default)s)")
     options = parser.parse_args(list(arguments))
     wanted = {
         "actor": options.actor,
         "role": options.role,
-        "scopes": [{"project": options.project}],
+        "scopes": [{"project": options.project, "env": options.env}],
         "expires_in": options.days * DAY,
     }
     try:

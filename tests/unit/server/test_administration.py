@@ -82,9 +82,9 @@ def test_a_token_is_an_admins_of_everything_for_ninety_days_unless_said_otherwis
 
 
 def test_a_token_has_what_was_asked_for(place: Place) -> None:
-    words = ("--actor", "ci", "--role", "deployer", "--project", "acme/*", "--days", "7")
+    words = ("--actor", "ci", "--role", "deployer", "--project", "acme/*", "--env", "preview-*", "--days", "7")
     grant = place.grant(place.make(*words))
-    assert (grant.actor, grant.role, grant.scopes) == ("ci", "deployer", (Scope(project="acme/*"),))
+    assert (grant.actor, grant.role, grant.scopes) == ("ci", "deployer", (Scope(project="acme/*", env="preview-*"),))
     assert grant.expires_at <= clock.now() + 7 * DAY
 
 
@@ -140,6 +140,7 @@ def test_the_program_prints_the_token_and_nothing_else(
         (["--days", "\u00b2"], "'\u00b2' is no number"),
         (["--project", "shop"], "--project does not fit"),
         (["--project", "acme/shop/dev"], "--project does not fit"),
+        (["--env", "Prod!"], "--env does not fit"),
         (["--actor", ""], "--actor does not fit"),
         (["--actor", "a\nb"], "--actor does not fit"),
         (["--actor"], "--actor: expected one argument"),
