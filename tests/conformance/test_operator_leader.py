@@ -76,6 +76,9 @@ def operator(platform: Pretend, folder: Path, name: str, url: str = "", *, lease
     process = Process(child, log)
     try:
         yield process
+    except BaseException as error:
+        error.add_note(f"the operator {name} said:\n{log.read_text()}")
+        raise
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGCONT)

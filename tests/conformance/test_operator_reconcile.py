@@ -19,7 +19,7 @@ from kilter.operator.steps import publish
 from kilter.operator.watch import Limits
 
 from .apiserver import ApiServer
-from .kilter_apps import SOON, conditions, deploy, gone, kilter_app, phase, status, there, until
+from .kilter_apps import SOON, Thing, conditions, deploy, gone, kilter_app, phase, status, there, until
 from .pretend import Pretend, render
 
 
@@ -126,6 +126,11 @@ def test_a_release_that_cannot_start_fails_at_once_and_the_one_before_serves_on(
     assert until(api, app, phase("Ready", deploy_id))["lastGoodRelease"]["number"] == 2
 
 
+def waits_for_flux(found: Thing) -> bool:
+    said = [each["message"] for each in found.get("conditions", ()) if each["type"] == "Reconciled"]
+    return found.get("phase") == "Reconciling" and said[0].startswith("waiting for Flux to apply ")
+
+
 @pytest.mark.requirement("F33")
 def test_without_flux_nothing_is_applied_past_it_and_the_wait_says_since_when(
     api: ApiServer, platform: Pretend, operator: Running
@@ -133,10 +138,9 @@ def test_without_flux_nothing_is_applied_past_it_and_the_wait_says_since_when(
     platform.flux_works = False
     try:
         deploy_id = deploy(api, "patient")
-        found = until(api, "patient", phase("Reconciling", deploy_id))
+        until(api, "patient", waits_for_flux)
         time.sleep(1.5)
-        reconciled = next(each for each in found["conditions"] if each["type"] == "Reconciled")
-        assert reconciled["message"].startswith("waiting for Flux to apply ")
+        assert waits_for_flux(status(api, "patient"))
         assert api.request("GET", kinds.DEPLOYMENT.path("acme-patient-dev"))["items"] == []
     finally:
         platform.flux_works = True
