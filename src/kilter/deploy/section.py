@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kilter.api.kilterapp_parts import AppSection, Patch, PatchTarget, Process, Resources, Service
+from kilter.api.kilterapp_parts import AppSection, Process, Resources, Service
 from kilter.errors import BadInput
 from kilter.project import model
 from kilter.project.load import Project
@@ -36,7 +36,6 @@ def app_section(project: Project, env: str) -> AppSection:
         services=tuple(_service(name, service) for name, service in project.config.services.items()),
         processes={name: _process(name, process, over) for name, process in project.config.processes.items()},
         profile=_plain(over.profile if over.profile is not None else project.config.profile),
-        patches=tuple(_patch(project, patch) for patch in (project.config.deploy or model.Deploy()).patches),
     )
 
 
@@ -70,6 +69,7 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
         "allowFrom": config.allow_from,
         "migration": config.migration,
         "seed": over.seed if over.seed is not None else config.seed,
+        "deploy.patches": config.deploy and config.deploy.patches,
     }
     for key, value in asked.items():
         if value:
@@ -137,17 +137,3 @@ def _plain(value: Any) -> dict[str, Any]:
         return {"base": value}
     found: dict[str, Any] = msgspec.to_builtins(value)
     return {key: each for key, each in found.items() if each is not None}
-
-
-def _patch(project: Project, written: Any) -> Patch:
-    if written.path:
-        place = project.inside(written.path)
-        try:
-            text = place.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"deploy.patches: {written.path} cannot be read", why=str(error)) from None
-    else:
-        text = written.patch or ""
-    target = written.target
-    fields: Iterable[str] = ("group", "version", "kind", "name")
-    return Patch(patch=text, target=PatchTarget(**{key: getattr(target, key) for key in fields}) if target else None)

@@ -25,6 +25,7 @@ def refuse_what_is_to_come(request: DeployRequest) -> None:
         ("prune_secrets", request.prune_secrets),
         ("app.appSecrets", bool(request.app.app_secrets)),
         ("app.allowFrom", bool(request.app.allow_from)),
+        ("app.patches", bool(request.app.patches)),
         ("migration", request.migration not in (None, MigrationRequest())),
         ("seeds", request.seeds not in (None, SeedsRequest())),
         ("bootstrap", request.bootstrap),

@@ -74,6 +74,8 @@ environments:
         ("migration: {tool: sql}\n", "migration"),
         ("seed: [seed.sql]\n", "seed"),
         ("environments: {prod: {seed: [seed.sql]}}\n", "seed"),
+        ("deploy: {patches: [{patch: 'kind: Service'}]}\n", "deploy.patches"),
+        ("deploy: {patches: [{path: not/there.yaml}]}\n", "deploy.patches"),
         ("services: {redis: {image: 'mine:1'}}\n", "services.redis has an image"),
         ("processes: {w: {command: [x], image: 'mine:1'}}\n", "processes.w has an image"),
         (

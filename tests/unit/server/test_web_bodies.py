@@ -253,6 +253,7 @@ def test_an_image_from_elsewhere_is_refused(shared_web: Web) -> None:
         ({"prune_secrets": True}, "prune_secrets"),
         ({"app": {"port": 1, "appSecrets": ["a"]}}, "app.appSecrets"),
         ({"app": {"port": 1, "allowFrom": ["acme/web"]}}, "app.allowFrom"),
+        ({"app": {"port": 1, "patches": [{"patch": "kind: Service"}]}}, "app.patches"),
         ({"migration": {"run": True}}, "migration"),
         ({"migration": {"skip_check": True}}, "migration"),
         ({"seeds": {"run": True}}, "seeds"),
