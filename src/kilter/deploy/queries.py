@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from kilter.api.deploys import Deploy, DeployList
 from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
 from kilter.api.projects import ProjectList, Tile
+from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
 
@@ -41,10 +42,15 @@ def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[
     yield from client.text(path, **query).splitlines()
 
 
-def delete(client: Client, name: ProjectName, env: str, *, keep_database: bool) -> DeleteAccepted:
-    """Ask for an environment to be deleted; the answer is followed like a deploy."""
+def delete(
+    client: Client, name: ProjectName, env: str, database: DatabasePolicy, *, confirm_database: bool
+) -> DeleteAccepted:
+    """Ask for an environment to be deleted; the answer is followed like a deploy.
+
+    `confirm_database` says that a person means the database of a protected environment, too.
+    """
     words = f"{name}/{env}"
-    body = DeleteRequest(confirm=words, database="keep" if keep_database else None)
+    body = DeleteRequest(confirm=words, database=database, confirm_database=words if confirm_database else None)
     accepted = client.delete(name.env_path(env), DeleteAccepted, body)
     assert accepted is not None
     return accepted

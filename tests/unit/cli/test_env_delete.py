@@ -1,0 +1,134 @@
+"""What `kilter env delete` asks, what it sends, and what it says of the database."""
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.deploy.server import Table, serving
+
+from kilter.cli.main import run
+from kilter.deploy import logins
+from kilter.deploy.logins import Login
+
+NAME = "acme/shop/main"
+PATH = "/v1/projects/acme/shop/envs/main"
+LINE = ["env", "delete", "main", "--project", "acme/shop"]
+DROPPED = "goes: its database, if it has one, with all data in it"
+KEPT = "stays: its database, if it has one; the next deploy to main takes it up again"
+ENVIRONMENT = {
+    "org": "acme",
+    "app": "shop",
+    "env": "main",
+    "phase": "Ready",
+    "url": "https://shop-main.apps.example.com",
+    "workloads": [],
+    "warnings": [],
+    **dict.fromkeys(("internal_url", "namespace", "release", "serving", "failure", "lock")),
+}
+END = 'id: 1\nevent: done\ndata: {"type": "done", "at": "2026-01-01T00:00:05Z", "release": null, "url": null}\n\n'
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+    """A platform that this machine is logged in to; it keeps databases unless it is told otherwise."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    with serving(**{"GET__/v1/deploys/d-1/events": [(200, END)]}) as found:
+        logins.add(logins.file_of({"XDG_CONFIG_HOME": str(tmp_path)}), Login(found.address, "kilter_x"))
+        yield found
+
+
+def has(table: Table, env_class: str, database: str) -> None:
+    """Give the platform an environment of that class, and its answer to a deletion."""
+    accepted = {"deploy_id": "d-1", "sequence": 2, "database": database, "queue": {"position": 0, "holder": None}}
+    table.answers[f"GET {PATH}"] = [(200, {**ENVIRONMENT, "env_class": env_class})]
+    table.answers[f"DELETE {PATH}"] = [(202, accepted)]
+
+
+def sent(table: Table) -> list[Any]:
+    return [body for request, _, body in table.asked if request.startswith("DELETE")]
+
+
+@pytest.mark.requirement("DP-Q25", "DP-Q28")
+@pytest.mark.parametrize(
+    ("env_class", "options", "database", "twice"),
+    [
+        ("ephemeral", [], "drop", False),
+        ("ephemeral", ["--keep-database"], "keep", False),
+        ("ephemeral", ["--drop-database"], "drop", False),
+        ("standard", [], "keep", False),
+        ("standard", ["--drop-database"], "drop", False),
+        ("protected", [], "keep", False),
+        ("protected", ["--keep-database"], "keep", False),
+        ("protected", ["--drop-database"], "drop", True),
+    ],
+)
+def test_the_database_goes_where_it_is_said_to_and_else_with_an_ephemeral_environment_alone(
+    env_class: str, options: list[str], database: str, twice: bool, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, env_class, database)
+    assert run([*LINE, "--yes", *options]) == 0
+    [body] = sent(table)
+    assert (body["confirm"], body["database"]) == (NAME, database)
+    assert body.get("confirm_database") == (NAME if twice else None)
+    assert capsys.readouterr().out == f"{NAME} is gone\n{DROPPED if database == 'drop' else KEPT}\n"
+
+
+def test_what_became_of_the_database_is_told_as_the_platform_tells_it(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, "standard", "keep")
+    assert run([*LINE, "--yes", "--drop-database"]) == 0
+    assert capsys.readouterr().out.endswith(f"{KEPT}\n")
+
+
+def test_keeping_and_dropping_at_once_is_refused_before_the_platform_is_asked(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*LINE, "--yes", "--keep-database", "--drop-database"]) == 2
+    assert "contradict" in capsys.readouterr().err
+    assert table.asked == []
+
+
+@pytest.mark.requirement("DP-Q25", "DP-Q28")
+@pytest.mark.parametrize(
+    ("env_class", "options", "typed", "code"),
+    [
+        ("standard", ["--drop-database"], [NAME], 0),
+        ("protected", [], [NAME], 0),
+        ("protected", ["--drop-database"], [NAME, NAME], 0),
+        ("protected", ["--drop-database"], [NAME, ""], 130),
+        ("protected", ["--drop-database"], ["", NAME], 130),
+        ("protected", ["--drop-database"], [NAME, "acme/shop"], 130),
+    ],
+)
+def test_the_name_is_asked_for_twice_before_a_protected_database_goes(
+    env_class: str, options: list[str], typed: list[str], code: int, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has(table, env_class, "drop" if options else "keep")
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in typed)))
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run([*LINE, *options]) == code
+    assert len(sent(table)) == (code == 0)
+    assert (DROPPED if options else KEPT) in screen.getvalue()
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(
+    table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, "protected", "drop")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{NAME}\n{NAME}\n"))
+    assert run([*LINE, "--drop-database"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert sent(table) == []
