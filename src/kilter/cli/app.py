@@ -43,10 +43,11 @@ class App:
         return load(find(self.directory), names())
 
     def project_to_end(self) -> "Project":
-        """Do as `project`, for verbs that only end things: a service that the catalog lacks does not keep them."""
-        from kilter.project.load import find, load
+        """Do as `project`, for verbs that only end things: no fault of the file keeps them where a record will do."""
+        from kilter.dev.ending import project_to_end
+        from kilter.project.load import find
 
-        return load(find(self.directory))
+        return project_to_end(self.machine, find(self.directory))
 
     def ask_for_name(self, name: str, losses: Sequence[str]) -> None:
         """Ask the user to type the project's name; raises BadInput without a terminal, Interrupted for another word."""

@@ -3,6 +3,7 @@
 import click
 
 from kilter.cli.app import App
+from kilter.errors import Failed
 
 
 @click.command("stop")
@@ -15,4 +16,11 @@ def command(app: App, everything: bool) -> None:
     """
     from kilter.dev.stop import stop, stop_all
 
-    app.console.result(stop_all(app.machine) if everything else stop(app.machine, app.project_to_end()))
+    if not everything:
+        app.console.result(stop(app.machine, app.project_to_end()))
+        return
+    found = stop_all(app.machine)
+    app.console.result(found.said)
+    if found.left:
+        count = len(found.left)
+        raise Failed(f"{count} project{'' if count == 1 else 's'} could not be stopped", details=found.left)

@@ -5,12 +5,15 @@ from pathlib import Path
 from kilter.clusters import engine
 from kilter.clusters.provider import State
 from kilter.dev import clusters, stopflag, tilt_process
+from kilter.dev.ending import recorded
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import quiesce
-from kilter.errors import KilterError
+from kilter.errors import BadInput, KilterError
 from kilter.project.load import FILE_NAME, Project, load
 from kilter.state import records
 from kilter.state.lock import project_lock
+from kilter.state.records import Allocation
+from kilter.values import Value
 
 GRACE = 20  # seconds for the node to end by itself; the databases have closed before
 
@@ -27,24 +30,44 @@ def stop(machine: Machine, project: Project) -> str:
     return said
 
 
-def stop_all(machine: Machine) -> str:
+class StoppedAll(Value, frozen=True):
+    """What came of stopping every project: what there is to say, and which ones run on, each with the reason."""
+
+    said: str
+    left: tuple[str, ...]
+
+
+def stop_all(machine: Machine) -> StoppedAll:
     """Stop every project of the machine; one that cannot be stopped does not keep the others from it."""
     engine.check(machine.runner, machine.environment)
-    lines = []
+    lines, left = [], []
     for cluster in clusters.provider(machine).all():
         record = records.read(machine.paths, cluster.project)
         if cluster.state is not State.RUNNING or record is None:
             continue
-        file = Path(record.directory) / FILE_NAME
         try:
-            lines.append(stop(machine, load(file)) if file.is_file() else _stop_orphan(machine, cluster.project))
+            lines.append(_stop_recorded(machine, record))
         except KilterError as error:
-            machine.progress.warn(f"{cluster.project} was not stopped: {error.what}")
-    return "\n".join(lines) or "no kilter project runs on this machine"
+            left.append(f"{cluster.project}: {error.what}")
+    said = lines if lines or left else ["no kilter project runs on this machine"]
+    return StoppedAll("\n".join(said), tuple(left))
+
+
+def _stop_recorded(machine: Machine, record: Allocation) -> str:
+    """Stop the project of a record, whatever has become of its directory and its file."""
+    file = Path(record.directory) / FILE_NAME
+    if not file.is_file():
+        return _stop_orphan(machine, record.project)
+    try:
+        project = load(file)
+    except BadInput as error:
+        project = recorded(machine, record.project, file, error)
+    # A file that names another project by now holds no flag of this one.
+    return stop(machine, project) if project.name == record.project else _stop_orphan(machine, record.project)
 
 
 def _stop_orphan(machine: Machine, name: str) -> str:
-    """Stop a project whose directory is gone."""
+    """Stop a project that has no file any more."""
     with project_lock(machine.paths, name, "stop"):
         return _stop_cluster(machine, name) or f"{name} was already stopped"
 

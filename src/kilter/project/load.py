@@ -14,8 +14,9 @@ from kilter.project.listing import schema_faults, without
 from kilter.project.model import Config, ProjectFile, spelled_out
 from kilter.project.project import Project
 from kilter.project.source import Source, decode, read
+from kilter.words import is_name
 
-__all__ = ["FILE_NAME", "Fault", "InvalidProject", "Project", "find", "load", "validate"]
+__all__ = ["FILE_NAME", "Fault", "InvalidProject", "Project", "find", "load", "validate", "written_name"]
 
 FILE_NAME = "kilter.yaml"
 SECTIONS = frozenset(ProjectFile.__struct_encode_fields__)
@@ -61,6 +62,16 @@ def validate(text: bytes, file_label: str, directory_name: str) -> Config:
 def project_name(config: Config, directory_name: str) -> str:
     """Return the project's name: the file's, else the directory's in lower case (NS-Q1)."""
     return config.name or directory_name.lower()
+
+
+def written_name(file: Path) -> str | None:
+    """Return the `name` of a file that may be faulty elsewhere; None where it says none that can be one."""
+    try:
+        root = read(decode(file.read_bytes(), file.name), file.name).root
+    except (OSError, InvalidProject):
+        return None
+    name = root.data().get("name") if root is not None and root.pairs is not None else None
+    return name if isinstance(name, str) and is_name(name) else None
 
 
 def _validated(text: bytes, label: str, directory_name: str, catalog: Collection[str] = ()) -> tuple[Source, Config]:

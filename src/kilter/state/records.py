@@ -19,8 +19,8 @@ from kilter.state.paths import Paths
 
 __all__ = [
     "BLOCKS", "BLOCK_SIZE", "FIRST_PORT", "LAST_PORT", "REGISTRY_PORT", "TILT", "Allocation",
-    "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "read", "reassign", "refuse_foreign",
-    "repair", "restore",
+    "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "of_directory", "read", "reassign",
+    "refuse_foreign", "repair", "restore",
 ]  # fmt: skip
 
 FIRST_PORT, LAST_PORT = 30000, 32767  # Kubernetes' NodePort range
@@ -142,6 +142,11 @@ def read(paths: Paths, name: str) -> Allocation | None:
 def all(paths: Paths) -> tuple[Allocation, ...]:  # noqa: A001 - read as `records.all`
     """Return the records of all projects, ordered by name. Takes no lock."""
     return tuple(record for _, record in sorted(ledger.load(paths.ports_file).items()))
+
+
+def of_directory(paths: Paths, directory: Path) -> tuple[Allocation, ...]:
+    """Return the records of a directory; several where its project was called something else before. Takes no lock."""
+    return tuple(record for record in all(paths) if _same(record.directory, directory))
 
 
 def forget(paths: Paths, name: str) -> None:

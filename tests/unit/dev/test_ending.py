@@ -1,0 +1,174 @@
+"""Verbs that only end things, where kilter.yaml does not say any more what the project is."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import machine, told
+
+from kilter.cli.app import App
+from kilter.cli.main import run
+from kilter.clusters.node import NODES, node_name
+from kilter.dev.machine import Machine
+from kilter.dev.quiesce import CTR
+from kilter.proc import Outcome
+from kilter.project.load import FILE_NAME
+from kilter.state import records
+from kilter.tools import docker, images
+
+ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
+ABSENT = {docker.inspect(node_name("shop")).argv: "[]", images.named("localhost:32760/shop_*").argv: ""}
+LISTED = docker.list_containers(name=NODES).argv
+BROKEN = ["services: [redis\n", "services: {redis: {port: many}}\n", "nmae: shop\n", "- redis\n", "", "\0"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine that knows the project `shop` of a directory with another name, and runs no cluster of it."""
+    found = machine(tmp_path, FakeRunner({**ENGINE, **ABSENT}))
+    records.claim(found.paths, "shop", directory(tmp_path))
+    monkeypatch.setattr(App, "machine", found)
+    return found
+
+
+def directory(folder: Path, name: str = "checkout") -> Path:
+    (folder / name).mkdir(exist_ok=True)
+    return folder / name
+
+
+def written(folder: Path, text: str) -> Path:
+    file = directory(folder) / FILE_NAME
+    file.write_text(text)
+    return file
+
+
+def run_clusters(here: Machine, *projects: str) -> None:
+    """Let the engine run a cluster of each project."""
+    rows, answers = [], dict(answering(here).answers)
+    for name in projects:
+        node, mount = node_name(name), str(here.paths.identity(name))
+        labels = {docker.KIND_LABEL: f"kilter-{name}"}
+        row = {"ID": node, "Names": node, "State": "running", "Mounts": mount}
+        rows.append(json.dumps(row | {"Labels": f"{docker.KIND_LABEL}=kilter-{name}"}))
+        container = {
+            "Id": node,
+            "Name": f"/{node}",
+            "Image": "sha256:1",
+            "Config": {"Image": "kindest/node:v1", "Labels": labels},
+            "State": {"Status": "running", "ExitCode": 0},
+            "Mounts": [{"Type": "bind", "Source": mount, "Destination": "/kilter"}],
+        }
+        chosen = f'labels."io.kubernetes.pod.namespace"=={name}-dev,labels."io.cri-containerd.kind"==container'
+        answers |= {
+            docker.inspect(node).argv: json.dumps([container]),
+            docker.execute(node, "systemctl", "stop", "kubelet").argv: "",
+            docker.execute(node, *CTR, "containers", "list", "--quiet", chosen).argv: "",
+            docker.execute(node, *CTR, "tasks", "list").argv: "",
+            docker.stop(node, 20).argv: "",
+        }
+    answering(here).answers = {**answers, LISTED: "\n".join(rows)}
+
+
+def answering(here: Machine) -> FakeRunner:
+    assert isinstance(here.runner, FakeRunner)
+    return here.runner
+
+
+def stopped(here: Machine) -> list[str]:
+    """Return the containers that were stopped."""
+    return [command.argv[-1] for command in answering(here).commands if command.argv[:2] == ("docker", "stop")]
+
+
+def warnings(here: Machine) -> list[str]:
+    return [line for line in told(here) if line.startswith("warn: ")]
+
+
+@pytest.mark.requirement("LC-Q15")
+@pytest.mark.parametrize("text", BROKEN)
+def test_stop_needs_no_valid_file_and_names_its_fault(text: str, here: Machine, tmp_path: Path) -> None:
+    file = written(tmp_path, text)
+    run_clusters(here, "shop")
+    assert run(["-C", str(file.parent), "stop"]) == 0
+    assert stopped(here) == [node_name("shop")]
+    assert f"warn: {FILE_NAME} has 1 fault, {FILE_NAME}:" in warnings(here)[0]
+    assert warnings(here)[0].endswith("the project is shop")
+
+
+@pytest.mark.requirement("LC-Q15", "LC-16")
+def test_the_flag_is_written_where_the_faulty_file_can_be_edited(here: Machine, tmp_path: Path) -> None:
+    file = written(tmp_path, "# mine\nservices: {redis: {port: many}}\n")
+    run_clusters(here, "shop")
+    assert run(["-C", str(file.parent), "stop"]) == 0
+    assert file.read_text() == "# mine\nservices: {redis: {port: many}}\ncluster:\n  stopped: true\n"
+
+
+@pytest.mark.requirement("LC-Q15")
+@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["stop"], "shop has no cluster"),
+        (["down"], "shop: the dev loop was already down"),
+        (["destroy", "--yes"], "shop was already destroyed"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_faulty_file_keeps_nothing_running(
+    line: list[str], said: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(written(tmp_path, text).parent), *line]) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.requirement("LC-Q15", "C4")
+@pytest.mark.parametrize("verb", ["stop", "down", "destroy"])
+def test_a_faulty_file_of_a_directory_that_ran_nothing_is_an_error(
+    verb: str, here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = directory(tmp_path, "other")
+    (other / FILE_NAME).write_text("services: [redis\n")
+    assert run(["-C", str(other), verb]) == 2
+    assert f"{FILE_NAME} has 1 fault" in capsys.readouterr().err
+    assert answering(here).commands == []
+
+
+@pytest.mark.requirement("LC-Q15", "C4")
+def test_of_several_projects_of_a_directory_the_one_that_the_file_still_names_ends(
+    here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records.claim(here.paths, "shop2", directory(tmp_path))
+    file = written(tmp_path, "name: shop\nservices: {redis: {port: many}}\n")
+    assert run(["-C", str(file.parent), "stop"]) == 0
+    assert "shop has no cluster" in capsys.readouterr().out
+    for text in ("name: shop3\nservices: {redis: {port: many}}\n", "services: [redis\n"):
+        assert run(["-C", str(written(tmp_path, text).parent), "destroy", "--yes"]) == 2
+
+
+@pytest.mark.requirement("LC-Q12", "LC-Q15")
+def test_stop_all_stops_the_projects_with_faulty_and_without_files_too(here: Machine, tmp_path: Path) -> None:
+    written(tmp_path, "services: [redis\n")
+    records.claim(here.paths, "gone", tmp_path / "gone")
+    records.claim(here.paths, "renamed", directory(tmp_path, "blog"))
+    (tmp_path / "blog" / FILE_NAME).write_text("name: blog\nservices: {redis: }\n")
+    run_clusters(here, "gone", "renamed", "shop")
+    assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name(name) for name in ("gone", "renamed", "shop")]
+    assert "stopped" not in (tmp_path / "blog" / FILE_NAME).read_text()
+
+
+@pytest.mark.requirement("LC-Q12")
+def test_stop_all_ends_with_1_and_names_what_runs_on(
+    here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, "name: shop\nservices: {redis: }\n")
+    records.claim(here.paths, "blog", tmp_path / "blog")
+    run_clusters(here, "blog", "shop")
+    runner = answering(here)
+    refused = {docker.stop(node_name("shop"), 20).argv: Outcome(1, "", "no")}
+    runner.answers = {**runner.answers, docker.inspect(node_name("blog")).argv: "[]", **refused}
+    assert run(["stop", "--all"]) == 1
+    said = capsys.readouterr()
+    assert "blog was already stopped" in said.out
+    assert "shop" not in said.out
+    assert said.err.startswith("error: 1 project could not be stopped\n  shop: ")
