@@ -196,4 +196,8 @@ def events(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
 
 
 def _details(details: Mapping[str, Any]) -> list[str]:
-    return [f"{name}: {value}" for name, value in details.items() if isinstance(value, str | int | float)]
+    """Return what a person can read of them: words, numbers, and lists of words."""
+    told = {
+        name: ", ".join(map(str, each)) or "none" if isinstance(each, list) else each for name, each in details.items()
+    }
+    return [f"{name}: {value}" for name, value in told.items() if isinstance(value, str | int | float)]

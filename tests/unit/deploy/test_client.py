@@ -52,6 +52,13 @@ def test_every_status_becomes_an_error_with_its_exit_code(status: int, kind: typ
     assert "field: app.port" in caught.value.details
 
 
+def test_what_an_error_lists_is_told_as_words() -> None:
+    error = {"code": "invalid", "message": "no", "details": {"known": ["shop", "worker"], "left": [], "deep": {"a": 1}}}
+    with serving(**{"GET__/v1/whoami": [(422, {"error": error})]}) as table, pytest.raises(BadInput) as caught:
+        ask(table.address)
+    assert caught.value.details == ("known: shop, worker", "left: none")
+
+
 def test_what_is_no_kilter_server_is_said_to_be_none() -> None:
     with serving(**{"GET__/v1/whoami": [(200, "<html>")]}) as table, pytest.raises(Failed, match="does not understand"):
         ask(table.address)

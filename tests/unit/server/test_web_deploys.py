@@ -25,6 +25,10 @@ from kilter.server.store.sqlite import SqliteTx
 
 DEV = "/v1/projects/acme/shop/envs/dev"
 NAME = "acme-shop-dev"
+WITH_WORKERS = {
+    **DEPLOY["app"],
+    "processes": {"worker": {"command": ["work"]}, "nightly": {"command": ["tidy"], "schedule": "0 3 * * *"}},
+}
 
 
 def deploy(web: Web, token: str = "", **changes: Any) -> DeployAccepted:
@@ -451,7 +455,7 @@ def test_a_host_of_somebody_else_is_told_with_a_proposal(web: Web) -> None:
 
 def test_lines_of_pods_are_read_from_the_environments_own_namespace(web: Web) -> None:
     """B5, O1: the namespace is the operator's word, the labels are the path's."""
-    deploy(web)
+    deploy(web, app=WITH_WORKERS)
     token = web.token("viewer")
     assert web.get(f"{DEV}/logs", token).text == ""
     dispatch(web)
@@ -462,6 +466,45 @@ def test_lines_of_pods_are_read_from_the_environments_own_namespace(web: Web) ->
     [query] = web.cluster.asked
     assert (query.namespace, query.lines, query.since, query.follow) == (NAME, 10, 300, False)
     assert dict(query.labels) == {"kilter.dev/app": "shop", "kilter.dev/process": "worker"}
+
+
+@pytest.mark.parametrize("more", ["", "&follow=true"])
+def test_lines_of_a_process_that_there_is_not_are_refused_with_those_that_there_are(web: Web, more: str) -> None:
+    """LC-Q32."""
+    deploy(web, app=WITH_WORKERS)
+    for ready in (False, True):
+        if ready:
+            dispatch(web)
+            report(web, "Ready", namespace=NAME)
+        reply = web.get(f"{DEV}/logs?process=workr{more}", web.token("viewer"))
+        assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "invalid", "process")
+        assert reply.json["error"]["message"] == "acme/shop/dev has no process 'workr'; did you mean 'worker'?"
+        assert reply.json["error"]["details"] == {"known": ["shop", "worker", "nightly"]}
+    assert web.cluster.asked == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "process"), [("worker", "worker"), ("shop-worker", "worker"), ("shop-nightly", "nightly")]
+)
+def test_a_process_may_be_asked_for_by_the_name_that_the_cluster_has_for_it(web: Web, asked: str, process: str) -> None:
+    """The portal offers the workloads that the operator names."""
+    deploy(web, app=WITH_WORKERS)
+    dispatch(web)
+    report(web, "Ready", namespace=NAME)
+    assert web.get(f"{DEV}/logs?process={asked}", web.token("viewer")).status == 200
+    assert dict(web.cluster.asked[0].labels)["kilter.dev/process"] == process
+
+
+def test_a_process_of_the_release_that_serves_is_known_while_a_deploy_without_it_waits(web: Web) -> None:
+    first = deploy(web, app=WITH_WORKERS)
+    dispatch(web)
+    report(web, "Ready", namespace=NAME, release=Release(number=1, image=IMAGE, deploy_id=first.deploy_id))
+    deploy(web)
+    token = web.token("viewer")
+    assert web.get(f"{DEV}/logs?process=worker", token).status == 200
+    assert web.get(f"{DEV}/logs?process=jobs", token).json["error"]["details"] == {
+        "known": ["shop", "worker", "nightly"]
+    }
 
 
 def test_lines_are_streamed_as_events_and_none_can_pretend_to_be_two(web: Web) -> None:

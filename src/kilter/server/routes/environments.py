@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -21,7 +21,7 @@ from kilter.server.seams import LogQuery
 from kilter.server.store import deploys, environments, tokens
 from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
-from kilter.words import duration
+from kilter.words import duration, nearest
 
 
 async def one(call: Call) -> Answer:
@@ -80,25 +80,58 @@ async def logs(call: Call) -> Response:
     assert isinstance(query, LogsQuery)
     if query.kind != "app":
         raise Refused("not_yet", "this platform runs no migrations and seeds yet; kind is app", field="kind")
-    found = await call.store.run(environments.find, slot)
-    if found is None:
-        raise not_found()
-    if not found.status.namespace:
+    namespace, labels = await call.store.run(pods_meant, slot, query.process)
+    if not namespace:
         return Answer(200, "").response()
-    lines = call.services.cluster.logs(wanted(query, found.status.namespace, slot))
+    lines = call.services.cluster.logs(wanted(query, namespace, labels))
     if query.follow:
         return StreamingResponse(followed(call, lines), headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
     text = "".join([f"{line}\n" async for line in lines])
     return Answer(200, text).response()
 
 
-def wanted(query: LogsQuery, namespace: str, slot: names.Slot) -> LogQuery:
-    """Return which pods and lines are meant: those of the app, or of one process. Raises Refused."""
+def pods_meant(tx: Tx, slot: names.Slot, process: str | None) -> tuple[str, dict[str, str]]:
+    """Return the namespace, empty before there is one, and the labels of the pods: the app's, or those of one process.
+
+    Raises Refused: not_found, invalid.
+    """
+    found = environments.find(tx, slot)
+    if found is None:
+        raise not_found()
     labels = {"kilter.dev/app": slot.app}
-    if query.process == slot.app:
+    if process == slot.app:
         labels[names.COMPONENT] = "web"
-    elif query.process:
-        labels["kilter.dev/process"] = query.process
+    elif process:
+        labels["kilter.dev/process"] = known_process(slot, process, processes(tx, found))
+    return found.status.namespace, labels
+
+
+def processes(tx: Tx, found: environments.Environment) -> dict[str, str]:
+    """Return the processes of an environment, each with the name of its workload.
+
+    They are those of the newest deploy and of the releases whose pods may still run while it is under way or failed.
+    """
+    releases = (found.status.release, found.status.last_good_release)
+    serving = [deploys.find(tx, release.deploy_id) for release in releases if release]
+    app, further = found.slot.app, dict[str, str]()
+    for record in (deploys.latest(tx, found.slot), *serving):
+        for name, process in record.spec.processes.items() if record else ():
+            further.setdefault(name, names.workload(app, name, scheduled=bool(process.schedule)))
+    return further
+
+
+def known_process(slot: names.Slot, asked: str, known: Mapping[str, str]) -> str:
+    """Return the process that is called so, by itself or as a workload of the cluster. Raises Refused (LC-Q32)."""
+    found = asked if asked in known else next((name for name, work in known.items() if work == asked), None)
+    if found is None:
+        near = nearest(asked, (slot.app, *known))
+        message = f"{slot} has no process {asked!r}" + (f"; did you mean {near!r}?" if near else "")
+        raise Refused("invalid", message, field="process", details={"known": [slot.app, *known]})
+    return found
+
+
+def wanted(query: LogsQuery, namespace: str, labels: Mapping[str, str]) -> LogQuery:
+    """Return which pods and lines are meant. Raises Refused."""
     try:
         since = int(duration(query.since)) if query.since else None
     except ValueError as error:

@@ -114,6 +114,19 @@ def test_files_of_others_are_as_they_were_published() -> None:
     assert {"htmx.LICENSE", "uPlot.LICENSE"} <= {file.name for file in folder.iterdir()}
 
 
+def test_lines_are_shown_of_the_workloads_that_the_page_offers_and_of_no_others(web: Web) -> None:
+    """LC-Q32."""
+    app = {**DEPLOY["app"], "processes": {"worker": {"command": ["work"]}}}
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), {**DEPLOY, "app": app})
+    browser = signed_in(web, web.token("viewer"))
+    for process in ("", "shop", "worker", "shop-worker"):
+        page = browser.get(f"/projects/acme/shop/envs/dev/logs?process={process}&since=&lines=200")
+        assert (page.status, "have printed nothing yet" in page.text) == (200, True)
+    refused = browser.get("/projects/acme/shop/envs/dev/logs?process=wrker")
+    assert refused.status == 422
+    assert "has no process &#39;wrker&#39;; did you mean &#39;worker&#39;?" in refused.text
+
+
 def test_pages_work_without_script(web: Web) -> None:
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     held = web.run(store.latest, SHOP)
