@@ -9,6 +9,8 @@ from kilter.cli.options import Duration
 from kilter.cli.remote import or_of_project
 from kilter.errors import BadInput
 
+MOST_LINES = 10_000  # of each pod, that the platform gives at once
+
 
 @click.command("logs")
 @click.argument("names", nargs=-1, metavar="[SERVICE]...")
@@ -42,6 +44,8 @@ def log_query(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:
     """Return the options as the platform's query takes them. Raises BadInput for what it cannot do."""
     if len(names) > 1 or given["previous"]:
         raise BadInput("with --env, name one process at most, and leave --previous out")
+    if given["tail"] is not None and not 1 <= given["tail"] <= MOST_LINES:
+        raise BadInput(f"with --env, --tail is 1 to {MOST_LINES}")
     query = {"follow": "true"} if given["follow"] else {}
     query |= {"process": names[0]} if names else {}
     query |= {"since": f"{given['since']:.0f}s"} if given["since"] else {}

@@ -9,7 +9,7 @@ from kilter.cli.remote import of_project
 
 @click.command("releases")
 @of_project
-@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many.")
 @json_output
 @click.pass_obj
 def command(app: App, project: str, env: str, limit: int, as_json: bool) -> None:
