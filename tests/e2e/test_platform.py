@@ -165,15 +165,21 @@ def test_an_accepted_deploy_survives_its_client_its_server_and_its_operator(here
         if "accepted as" in line:
             break
     client.send_signal(signal.SIGINT)
-    client.communicate(timeout=30)
+    told = client.communicate(timeout=30)[1]
     assert client.returncode == 130
+    assert "the deploy goes on" in told
+    (way_back,) = re.findall(r"next: `kilter (deploy --follow dep-\S+)` follows it again", told)
     here.kubectl(
         "delete", "pods", "--namespace", SYSTEM, "--now", "--selector",
         "app.kubernetes.io/name in (kilter-server, kilter-operator)",
     )  # fmt: skip
     assert eventually(lambda: "Survived" in here.ask(HOST)[2], 120)
     assert eventually(lambda: here.developer.run("apps", code=None).code == 0, 60)
-    assert eventually(lambda: here.developer.json("releases", *SHOP)["deploys"][0]["state"] == "done", 60)
+    followed = here.developer.run(*way_back.split(), "--timeout", "4m")
+    assert followed.out.strip() == f"http://{HOST}:{here.port}"
+    assert "answers there (200 OK)" in followed.err
+    newest = here.developer.json("releases", *SHOP)["deploys"][0]
+    assert (newest["state"], newest["deploy_id"]) == ("done", way_back.split()[-1])
 
 
 @pytest.mark.requirement("DP-16", "DP-19")

@@ -1,12 +1,19 @@
 """`kilter deploy`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kilter.cli.app import App
-from kilter.cli.options import Duration, json_output
+from kilter.cli.options import Duration, json_output, on_command_line
 from kilter.cli.remote import of_project
+from kilter.errors import BadInput
+
+if TYPE_CHECKING:
+    from kilter.deploy.deploy import Deployed
+
+WITH_FOLLOW = {"follow", "timeout", "json", "output"}
+TIMEOUT = "How long to wait; when given, also how long the release may take to become ready."
 
 
 @click.command("deploy")
@@ -14,8 +21,9 @@ from kilter.cli.remote import of_project
 @click.option("--registry", default="", envvar="KILTER_REGISTRY", metavar="HOST/SCOPE", help="Where the image goes.")
 @click.option("--image", default="", metavar="DIGEST", help="Deploy this image, `<repository>@sha256:…`; no build.")
 @click.option("--platform", default="", help="Architecture to build for, such as linux/amd64.")
-@click.option("--timeout", type=Duration(), default="15m", show_default=True, help="How long to wait, not to work.")
+@click.option("--timeout", type=Duration(), default="15m", show_default=True, help=TIMEOUT)
 @click.option("--no-wait", is_flag=True, help="Return as soon as the platform has accepted the deploy.")
+@click.option("--follow", default="", metavar="ID", help="Deploy nothing; follow a deploy that was accepted before.")
 @click.option("--dry-run", is_flag=True, help="Check, and print what would be submitted; nothing is built.")
 @click.option("-m", "--message", default="", help="A sentence for the list of releases.")
 @click.option("--yes", is_flag=True, help="Do not ask before the first deploy to a protected environment.")
@@ -23,9 +31,13 @@ from kilter.cli.remote import of_project
 @click.pass_obj
 def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) -> None:
     """Build this project, and run it on the platform, until it answers at its public address."""
-    from kilter.cli.remote import client, confirm_target, deployed_document, name_of
+    from kilter.cli.remote import client, confirm_target, name_of, show_deployed
     from kilter.deploy.deploy import Deployment, DeployOptions
 
+    typed = on_command_line()
+    if given["follow"]:
+        show_deployed(app, followed(app, given["follow"], given["timeout"], typed), as_json=as_json)
+        return
     here, name, loaded = client(), name_of(app, project), app.project()
     written = loaded.config.deploy.registry if loaded.config.deploy else None
     options = DeployOptions(
@@ -35,6 +47,7 @@ def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) ->
         message=given["message"],
         platform=given["platform"],
         timeout=given["timeout"],
+        ready_timeout=given["timeout"] if "timeout" in typed else 0.0,
         wait=not given["no_wait"],
     )
     work = Deployment(here, app.machine.runner, app.console.progress, loaded, name, options)
@@ -42,11 +55,15 @@ def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) ->
         app.console.document(work.plan())
         return
     confirm_target(app, here, name, env, yes=given["yes"])
-    result = work.run()
-    if as_json:
-        app.console.document(deployed_document(result))
-    elif result.answered:
-        app.console.result(f"{result.url}")
-        app.console.progress.note(f"release {result.release} answers there ({result.answered})")
-    else:
-        app.console.result(result.url or result.deploy_id)
+    show_deployed(app, work.run(), as_json=as_json)
+
+
+def followed(app: App, deploy_id: str, timeout: float, typed: set[str]) -> "Deployed":
+    """Follow what was accepted before. Raises BadInput for options that would be about another deploy."""
+    from kilter.cli.remote import client
+    from kilter.deploy.attach import attach
+
+    if others := sorted(typed - WITH_FOLLOW):
+        names = ", ".join(f"--{each.replace('_', '-')}" for each in others)
+        raise BadInput("--follow deploys nothing", hint=f"leave out --follow or {names}")
+    return attach(client(), app.console.progress, deploy_id, timeout)

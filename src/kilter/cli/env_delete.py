@@ -44,7 +44,7 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     of it. For dropping that of a protected environment the name is asked for a second time.
     """
     from kilter.cli.remote import client, name_of
-    from kilter.deploy.follow import Follower
+    from kilter.deploy.follow import Follower, detachable
     from kilter.deploy.queries import delete, environment
 
     here, name = client(), name_of(app, project)
@@ -59,7 +59,7 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
         if twice:
             app.ask_for_name(f"{name}/{env}", [f"{env} is protected: once more, for its database"])
     accepted = delete(here, name, env, chosen, confirm_database=twice)
-    with app.console.progress.step(f"delete {name}/{env}"):
+    with detachable(accepted.deploy_id, "deletion"), app.console.progress.step(f"delete {name}/{env}"):
         Follower(here, app.console.progress, accepted.deploy_id, time.monotonic() + timeout).run()
     app.console.result(f"{name}/{env} is gone\n{fate(accepted.database, env)}")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kilter.words import duration
 
@@ -52,3 +53,9 @@ def of_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
     named = click.option("--context", default="", metavar="NAME", help="A cluster of your kubeconfig, by its context.")
     trial = click.option("--local", is_flag=True, help="The trial platform on this machine.")
     return named(trial(command))
+
+
+def on_command_line() -> set[str]:
+    """Return the parameters of this run that were typed; the others have a default or come from the environment."""
+    context = click.get_current_context()
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from kilter.api.projects import Tile
     from kilter.deploy.client import Client
     from kilter.deploy.deploy import Deployed
-    from kilter.deploy.documents import DeployedDocument
     from kilter.deploy.names import ProjectName
 
 
@@ -72,13 +71,19 @@ def confirm_target(app: App, here: "Client", name: "ProjectName", env: str, *, y
         app.ask_for_name(str(name), [f"this is the first deploy of {name}; it goes to prod at {here.login.server}"])
 
 
-def deployed_document(result: "Deployed") -> "DeployedDocument":
-    """Return the JSON document of a deploy that was followed to its end."""
+def show_deployed(app: App, result: "Deployed", *, as_json: bool) -> None:
+    """Print what came of a deploy that was followed to its end."""
     from dataclasses import asdict
 
     from kilter.deploy.documents import DeployedDocument
 
-    return DeployedDocument(**asdict(result))
+    if as_json:
+        app.console.document(DeployedDocument(**asdict(result)))
+    elif result.answered:
+        app.console.result(result.url)
+        app.console.progress.note(f"release {result.release} answers there ({result.answered})")
+    else:
+        app.console.result(result.url or result.deploy_id)
 
 
 def apps_view(tiles: "Sequence[Tile]") -> str:

@@ -1,5 +1,6 @@
 """`kilter deploy`: from the working directory to a verified answer at the public host."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,20 +15,25 @@ from kilter.api.platform import Info
 from kilter.api.projects import PushCredentials, PushRequest
 from kilter.deploy import image, section
 from kilter.deploy.client import Client
-from kilter.deploy.follow import Follower, answers
+from kilter.deploy.follow import Follower, answers, detachable
 from kilter.deploy.names import ProjectName
-from kilter.errors import BadInput, MachineLacks
+from kilter.errors import BadInput, Interrupted, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
 from kilter.tools import docker
+from kilter.words import duration, human_duration
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """What the command line says. `image` is a reference by digest that is deployed without a build."""
+    """What the command line says. `image` is a reference by digest that is deployed without a build.
+
+    Seconds: `timeout` limits the wait; `ready_timeout` is the platform's limit until the release is ready, 0 for its
+    default.
+    """
 
     env: str = "prod"
     registry: str = ""
@@ -35,6 +41,7 @@ class DeployOptions:
     message: str = ""
     platform: str = ""
     timeout: float = 900.0
+    ready_timeout: float = 0.0
     wait: bool = True
 
 
@@ -73,13 +80,14 @@ class Deployment:
         info = self.client.get("/v1/info", Info)
         source = image.source_of(self.runner, self.project.root)
         reference = self.options.image or self._image(info, source, seconds)
-        accepted = self._timed(seconds, "accept", lambda: self._submit(app, reference, source))
-        self.progress.note(f"accepted as {accepted.deploy_id}, release {accepted.release}")
+        accepted = timed(seconds, "accept", lambda: self._submit(app, reference, source))
         answered, url = "", accepted.url or ""
-        if self.options.wait:
-            url = self._timed(seconds, "platform", lambda: self._follow(accepted, limit)) or url
-            if url and app.public:
-                answered = self._timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit))
+        with detachable(accepted.deploy_id):
+            self._tell(accepted)
+            if self.options.wait:
+                url = timed(seconds, "platform", lambda: self._follow(accepted, limit)) or url
+                if url and app.public:
+                    answered = timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit))
         return Deployed(accepted.deploy_id, accepted.sequence, accepted.release, url, reference, answered, seconds)
 
     def plan(self) -> AppSection:
@@ -99,11 +107,11 @@ class Deployment:
         with self.progress.step("build the image"):
             platform = self._platform(info)
             build = partial(image.build, self.runner, self.project, component, tag, platform)
-            self._timed(seconds, "build", build)
+            timed(seconds, "build", build)
         # The build may have taken longer than the first credential lives.
         granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
         with self.progress.step(f"push to {granted.registry}") as step:
-            digest = self._timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
+            digest = timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
             step.done(digest[7:19])
         return f"{granted.repository}@{digest}"
 
@@ -134,20 +142,40 @@ class Deployment:
 
     def _submit(self, app: AppSection, reference: str, source: image.Source) -> DeployAccepted:
         note = SourceNote(commit=source.commit, dirty=source.dirty, message=self.options.message)
-        body = DeployRequest(image=reference, app=app, source=note)
+        body = DeployRequest(image=reference, app=app, source=note, timeout=self._ready_timeout() or None)
         with self.progress.step(f"submit to {self.client.login.server}"):
-            return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
+            try:
+                return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    "interrupted while the deploy was submitted",
+                    why="the platform may have accepted it before",
+                    hint=f"`kilter releases` tells, for {self.name} and {self.options.env}",
+                ) from None
+
+    def _ready_timeout(self) -> str:
+        limit = self.options.ready_timeout
+        return f"{math.ceil(limit)}s" if limit else ""  # the platform takes whole seconds
+
+    def _tell(self, accepted: DeployAccepted) -> None:
+        self.progress.note(f"accepted as {accepted.deploy_id}, release {accepted.release}")
+        given, asked = accepted.ready_timeout, self._ready_timeout()
+        if given and asked and duration(given) < duration(asked):
+            most, more = human_duration(duration(given)), human_duration(duration(asked))
+            self.progress.warn(f"the platform gives a release {most} at most to become ready, not {more}")
 
     def _follow(self, accepted: DeployAccepted, limit: float) -> str:
         with self.progress.step(f"roll out {self.name} to {self.options.env}"):
             return Follower(self.client, self.progress, accepted.deploy_id, limit).run().url or ""
 
-    def _timed(self, seconds: dict[str, float], part: str, work: Callable[[], T]) -> T:
-        began = time.monotonic()
-        try:
-            return work()
-        finally:
-            seconds[part] = round(time.monotonic() - began, 3)
+
+def timed(seconds: dict[str, float], part: str, work: Callable[[], T]) -> T:
+    """Do a part of the work, and note how long it took, whether or not it succeeded."""
+    began = time.monotonic()
+    try:
+        return work()
+    finally:
+        seconds[part] = round(time.monotonic() - began, 3)
 
 
 def tag_of(env: str, source: image.Source) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
 from kilter.api.kilterapp_status import Failure
 from kilter.deploy.client import SILENCE, Client, events, http_client
-from kilter.errors import Busy, KilterError, NotReady, TimedOut, Unreachable
+from kilter.errors import Busy, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
 
@@ -88,8 +89,22 @@ class Follower:
         return TimedOut(
             f"the deploy {self.deploy_id} is not finished yet{where}, and the time is up",
             why="it was accepted and goes on without you",
-            hint="`kilter releases` tells how far it is",
+            hint=follow_again(self.deploy_id),
         )
+
+
+@contextmanager
+def detachable(deploy_id: str, work: str = "deploy") -> Iterator[None]:
+    """Let Ctrl-C end the watching alone, for what is accepted goes on: it is raised as Interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"detached from {deploy_id}; the {work} goes on", hint=follow_again(deploy_id)) from None
+
+
+def follow_again(deploy_id: str) -> str:
+    """Name the command that follows what was accepted."""
+    return f"`kilter deploy --follow {deploy_id}` follows it again"
 
 
 def failed(failure: Failure, deploy_id: str) -> NotReady:

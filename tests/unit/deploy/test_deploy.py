@@ -1,12 +1,16 @@
 from pathlib import Path
+from typing import Any
 
+import pytest
 from fakes import FakeRunner
 from unit.deploy.server import serving
 
+from kilter.deploy import deploy as deploying
 from kilter.deploy.client import Client
-from kilter.deploy.deploy import Deployment, DeployOptions
+from kilter.deploy.deploy import Deployed, Deployment, DeployOptions
 from kilter.deploy.logins import Login
 from kilter.deploy.names import ProjectName
+from kilter.errors import Interrupted
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import load
@@ -21,6 +25,22 @@ INFO = {
 }  # fmt: skip
 GRANTED = {"registry": "localhost:1", "repository": "localhost:1/acme/shop", "username": "kilter", "password": "p"}
 ACCEPTED = {"deploy_id": "d-1", "sequence": 1, "release": 1, "url": None, "queue": {"position": 0, "holder": None}}
+
+
+IMAGE = f"localhost:1/acme/shop@{DIGEST}"
+SUBMIT = "POST__/v1/projects/acme/shop/envs/dev/deploys"
+
+
+def submitted(folder: Path, table: Any, options: DeployOptions, progress: Recorder) -> tuple[Deployed, Any]:
+    """Deploy an image that is built already; return what came of it and the body that the server got."""
+    (folder / "kilter.yaml").write_text("name: shop\n")
+    (folder / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
+    project, name = load(folder / "kilter.yaml"), ProjectName("acme", "shop")
+    runner = FakeRunner({("git", "rev-parse", "HEAD"): Outcome(128, "")})
+    with serving(**{"GET__/v1/info": [(200, INFO)]}, **table) as served:
+        with Client(Login(served.address, "t")) as client:
+            result = Deployment(client, runner, progress, project, name, options).run()
+        return result, next(body for what, _, body in served.asked if what.startswith("POST"))
 
 
 def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> None:
@@ -45,3 +65,58 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
         deployed = Deployment(client, FakeRunner(answers), Recorder(), project, name, options).run()
     assert (deployed.deploy_id, deployed.image) == ("d-1", f"localhost:1/acme/shop@{DIGEST}")
     assert list(deployed.seconds) == ["build", "push", "accept"]
+
+
+@pytest.mark.requirement("DP-Q41")
+@pytest.mark.parametrize("moment", ["platform", "answer"])
+def test_ctrl_c_after_the_acceptance_detaches_and_names_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Deployment, "_follow", stop if moment == "platform" else lambda *_: "http://shop.localhost")
+    monkeypatch.setattr(deploying, "answers", stop)
+    with pytest.raises(Interrupted, match="detached from d-1; the deploy goes on") as caught:
+        submitted(tmp_path, {SUBMIT: [(202, ACCEPTED)]}, DeployOptions(env="dev", image=IMAGE), Recorder())
+    assert caught.value.hint == "`kilter deploy --follow d-1` follows it again"
+    assert caught.value.exit_code == 130
+
+
+def test_ctrl_c_before_the_acceptance_detaches_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Deployment, "_image", stop)
+    with pytest.raises(KeyboardInterrupt):
+        submitted(tmp_path, {SUBMIT: [(202, ACCEPTED)]}, DeployOptions(env="dev"), Recorder())
+
+
+def test_ctrl_c_while_the_deploy_is_sent_says_that_it_may_be_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "post", stop)
+    with pytest.raises(Interrupted, match="while the deploy was submitted") as caught:
+        submitted(tmp_path, {}, DeployOptions(env="dev", image=IMAGE), Recorder())
+    assert "acme/shop and dev" in caught.value.hint
+
+
+@pytest.mark.requirement("DP-Q39")
+def test_the_platform_is_told_of_a_limit_only_when_one_is_given(tmp_path: Path) -> None:
+    given = DeployOptions(env="dev", image=IMAGE, wait=False, ready_timeout=1800.2)
+    progress, table = Recorder(), {SUBMIT: [(202, {**ACCEPTED, "ready_timeout": "1801s"})]}
+    assert submitted(tmp_path, table, given, progress)[1]["timeout"] == "1801s"
+    assert not [line for line in progress.lines if line.startswith("warn")]
+    plain = DeployOptions(env="dev", image=IMAGE, wait=False)
+    assert submitted(tmp_path, {SUBMIT: [(202, ACCEPTED)]}, plain, Recorder())[1]["timeout"] is None
+
+
+@pytest.mark.requirement("DP-Q39")
+def test_a_limit_that_the_platform_capped_is_told(tmp_path: Path) -> None:
+    given = DeployOptions(env="dev", image=IMAGE, wait=False, ready_timeout=7200.0)
+    progress, table = Recorder(), {SUBMIT: [(202, {**ACCEPTED, "ready_timeout": "3600s"})]}
+    submitted(tmp_path, table, given, progress)
+    assert "warn: the platform gives a release 1h 00m at most to become ready, not 2h 00m" in progress.lines

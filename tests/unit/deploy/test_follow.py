@@ -73,6 +73,7 @@ def test_the_limit_ends_the_wait_and_says_how_to_go_on() -> None:
     with serving(**{PATH: [(200, stream(phase("RollingOut")))]}) as table, pytest.raises(TimedOut) as caught:
         follow(table, Recorder(), limit=0.0)
     assert "d-1" in caught.value.what
+    assert "`kilter deploy --follow d-1`" in caught.value.hint
 
 
 def test_a_stream_that_only_says_that_it_lives_is_left_when_the_time_is_up() -> None:

@@ -1,0 +1,46 @@
+"""Coming back to a deploy, or to the end of an environment, that the platform has accepted."""
+
+import time
+
+from kilter.api.deploys import Deploy
+from kilter.deploy.client import Client
+from kilter.deploy.deploy import Deployed, deploy_of, timed
+from kilter.deploy.follow import Follower, answers, detachable
+from kilter.deploy.names import ProjectName
+from kilter.deploy.queries import environment
+from kilter.errors import NotFound
+from kilter.progress import Progress
+
+
+def attach(client: Client, progress: Progress, deploy_id: str, timeout: float) -> Deployed:
+    """Follow a deploy to its end, as the command that began it does; `timeout` is seconds.
+
+    Raises NotFound for an id that the server does not know, and what following raises.
+    """
+    limit, seconds = time.monotonic() + timeout, dict[str, float]()
+    found = deploy_of(client, deploy_id)
+    answered, url = "", found.url or ""
+    with detachable(found.deploy_id, "deletion" if found.operation == "delete" else "deploy"):
+        # Its events may begin with a failure that it got over (DP-Q40).
+        if found.state != "done":
+            url = timed(seconds, "platform", lambda: _follow(client, progress, found, limit)) or url
+        if url and not _replaced(client, found):
+            answered = timed(seconds, "answer", lambda: answers(url, found.deploy_id, limit))
+    return Deployed(found.deploy_id, found.sequence, found.release or 0, url, found.image or "", answered, seconds)
+
+
+def _follow(client: Client, progress: Progress, found: Deploy, limit: float) -> str:
+    what = f"roll out {found.org}/{found.app} to {found.env}"
+    if found.operation == "delete":
+        what = f"delete {found.org}/{found.app}/{found.env}"
+    with progress.step(what):
+        return Follower(client, progress, found.deploy_id, limit).run().url or ""
+
+
+def _replaced(client: Client, found: Deploy) -> bool:
+    """Tell whether a later release serves by now, or none, so that this one can no longer answer."""
+    try:
+        serving = environment(client, ProjectName(found.org, found.app), found.env).serving
+    except NotFound:  # deleted since
+        return True
+    return serving is not None and serving.number > found.sequence
