@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from kilter.api.crd import crd_yaml
+from kilter.operator.settings import Settings as OperatorSettings
+from kilter.server import settings
+from kilter.words import duration
 
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the definitions are half a megabyte
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,6 +92,12 @@ def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
         ("postgres.sharedBuffers", "128"),
         ("postgres.storage.size", "20 GB"),
         ("postgres.externalSecret", "Not_A_Name"),
+        ("server.readyTimeoutMax", "1 hour"),
+        ("server.readyTimeoutMax", "0m"),
+        ("operator.readinessTimeout", ""),
+        ("server.protectedEnvs", []),
+        ("server.ephemeralEnvs", []),
+        ("server.minCli", "v1"),
     ],
 )
 def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: object) -> None:
@@ -106,10 +115,36 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
         ("registry.upkeep.schedule", ""),
         ("registry.upkeep.schedule", "*/30 0-6 1,15 jan-jun MON-FRI"),
         ("registry.upkeep.schedule", "@weekly"),
+        ("server.readyTimeoutMax", "1h30m"),
+        ("operator.readinessTimeout", "90s"),
+        ("server.protectedEnvs", ["prod", "live-*", "*"]),
+        ("server.replaceWaitingEnvs", ["pr-*"]),
+        ("server.minCli", "0.2.0"),
     ],
 )
 def test_a_value_that_works_is_accepted(path: str, value: object) -> None:
     assert faults(changed(path, value)) == []
+
+
+@pytest.mark.parametrize("path", ["server.protectedEnvs", "server.replaceWaitingEnvs"])
+def test_a_pattern_that_no_environment_can_have_is_refused(path: str) -> None:
+    assert faults(changed(path, ["Prod, dev"])) == [f"{path.replace('.', '/')}/0"]
+
+
+@pytest.mark.requirement("DP-39", "DP-Q39")
+def test_the_rules_of_environments_and_the_limits_are_by_default_those_of_the_programs() -> None:
+    server, operator = values()["server"], values()["operator"]
+    asked = {
+        "CLUSTER_DOMAIN": "apps.example.com",
+        "PROTECTED_ENVS": ",".join(server["protectedEnvs"]),
+        "EPHEMERAL_ENVS": ",".join(server["ephemeralEnvs"]),
+        "REPLACE_WAITING_ENVS": ",".join(server["replaceWaitingEnvs"]),
+        "READY_TIMEOUT_MAX": server["readyTimeoutMax"],
+        "MIN_CLI": server["minCli"],
+    }
+    given = {f"KILTER_SERVER_{name}": text for name, text in asked.items()}
+    assert settings.read(given) == settings.Settings(cluster_domain="apps.example.com")
+    assert duration(operator["readinessTimeout"]) == OperatorSettings.readiness_timeout
 
 
 def test_every_value_is_used_by_a_template() -> None:
