@@ -4,7 +4,7 @@ A deploy is *open* until its cluster writes are done (`written_at`); the next on
 (DP-62, DP-Q64). Roll-outs may overlap; the number decides which one wins (DP-Q66).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ def accept(tx: Tx, order: Order, now: int) -> Accepted:
     if order.replaces_waiting and not order.migrates:
         ahead = supersede_waiting(tx, ahead, deploy_id, now)
     record = _insert(tx, order, spec, url, now)
-    place = Queue(position=len(ahead), holder=holder_of(ahead[0]) if ahead else None)
+    place = behind(ahead)
     if ahead:
         events.append(tx, deploy_id, QueuedEvent(at=clock.to_datetime(now), queue=place))
     return Accepted(record, place)
@@ -184,11 +184,14 @@ def cancel(tx: Tx, deploy_id: str, actor: str, now: int) -> Record:
 
 def queue(tx: Tx, record: Record) -> Queue:
     """Return a deploy's place: how many of its environment come before it, and the first of those."""
-    sql = f"SELECT * FROM deploys WHERE {OPEN} AND sequence < ? ORDER BY sequence"  # noqa: S608 - fixed texts
-    rows = tx.rows(sql, *environments.triple(record.slot), record.sequence)
     if record.state != "queued":
-        return Queue(position=0, holder=None)
-    return Queue(position=len(rows), holder=holder_of(record_of(rows[0])) if rows else None)
+        return behind(())
+    return behind([each for each in open_in(tx, record.slot) if each.sequence < record.sequence])
+
+
+def behind(ahead: Sequence[Record]) -> Queue:
+    """Return the place behind these, which are in their order."""
+    return Queue(position=len(ahead), holder=holder_of(ahead[0]) if ahead else None)
 
 
 def holder_of(record: Record) -> Holder:
