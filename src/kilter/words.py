@@ -25,6 +25,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown word: the nearest known one, or nothing when none comes close."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
+
+
 def is_name(text: str, limit: int = PROJECT_NAME_LIMIT) -> bool:
     """Tell whether `text` may name a project, service, component or process (NS-Q1)."""
     return len(text) <= limit and _NAME.match(text) is not None

@@ -74,10 +74,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; an unknown one fails with the nearest known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from kilter.words import nearest  # start-up: needed only for a word that is wrong
+            from kilter.words import did_you_mean  # start-up: needed only for a word that is wrong
 
-            near = nearest(args[0], VERBS)
-            ctx.fail(f"no command {args[0]!r}" + (f"; did you mean {near!r}?" if near else "; see `kilter --help`"))
+            ctx.fail(f"no command {args[0]!r}" + (did_you_mean(args[0], VERBS) or "; see `kilter --help`"))
         return super().resolve_command(ctx, args)
 
 

@@ -17,7 +17,7 @@ from kilter.render.tree import chart_jobs, render
 from kilter.state.ledger import Allocation
 from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
-from kilter.words import nearest
+from kilter.words import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,8 @@ def chosen(things: Sequence[str], names: Collection[str]) -> list[str]:
     for thing in things:
         matching = [name for name in sorted(names) if name == thing or name.rpartition(".")[0] == thing]
         if not matching:
-            near = nearest(thing, names)
             raise BadInput(
-                f"there is no rendered {thing!r}" + (f"; did you mean {near!r}?" if near else ""),
+                f"there is no rendered {thing!r}{did_you_mean(thing, names)}",
                 hint=f"there are: {', '.join(sorted(names))}",
             )
         found += matching

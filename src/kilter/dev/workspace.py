@@ -14,7 +14,7 @@ from kilter.render.plan import needed_ports, pinned_ports, plan, workloads
 from kilter.state import records
 from kilter.state.records import Allocation
 from kilter.values import Credentials, Value
-from kilter.words import nearest
+from kilter.words import did_you_mean
 
 
 class Workspace(Value, frozen=True):
@@ -56,9 +56,8 @@ class Workspace(Value, frozen=True):
         known = workloads(self.project)
         for name in names:
             if name not in known:
-                near = nearest(name, known)
                 raise BadInput(
-                    f"{self.name} has no service {name!r}" + (f"; did you mean {near!r}?" if near else ""),
+                    f"{self.name} has no service {name!r}{did_you_mean(name, known)}",
                     hint=f"known: {', '.join(known) or 'none'}",
                 )
         return names or tuple(known)

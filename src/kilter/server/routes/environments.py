@@ -21,7 +21,7 @@ from kilter.server.seams import LogQuery
 from kilter.server.store import deploys, environments, tokens
 from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
-from kilter.words import duration, nearest
+from kilter.words import did_you_mean, duration
 
 
 async def one(call: Call) -> Answer:
@@ -124,9 +124,9 @@ def known_process(slot: names.Slot, asked: str, known: Mapping[str, str]) -> str
     """Return the process that is called so, by itself or as a workload of the cluster. Raises Refused (LC-Q32)."""
     found = asked if asked in known else next((name for name, work in known.items() if work == asked), None)
     if found is None:
-        near = nearest(asked, (slot.app, *known))
-        message = f"{slot} has no process {asked!r}" + (f"; did you mean {near!r}?" if near else "")
-        raise Refused("invalid", message, field="process", details={"known": [slot.app, *known]})
+        names_known = [slot.app, *known]
+        message = f"{slot} has no process {asked!r}{did_you_mean(asked, names_known)}"
+        raise Refused("invalid", message, field="process", details={"known": names_known})
     return found
 
 
