@@ -44,7 +44,7 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     of it. For dropping that of a protected environment the name is asked for a second time.
     """
     from kilter.cli.remote import client, name_of
-    from kilter.deploy.follow import Follower, detachable
+    from kilter.deploy.follow import detachable, follow
     from kilter.deploy.queries import delete, environment
 
     here, name = client(), name_of(app, project)
@@ -59,8 +59,9 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
         if twice:
             app.ask_for_name(f"{name}/{env}", [f"{env} is protected: once more, for its database"])
     accepted = delete(here, name, env, chosen, confirm_database=twice)
-    with detachable(accepted.deploy_id, "deletion"), app.console.progress.step(f"delete {name}/{env}"):
-        Follower(here, app.console.progress, accepted.deploy_id, time.monotonic() + timeout).run()
+    with detachable(accepted.deploy_id, "deletion"):
+        limit = time.monotonic() + timeout
+        follow(here, app.console.progress, f"delete {name}/{env}", accepted.deploy_id, limit)
     app.console.result(f"{name}/{env} is gone\n{fate(accepted.database, env)}")
 
 

@@ -5,7 +5,7 @@ import time
 from kilter.api.deploys import Deploy
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed, deploy_of, timed
-from kilter.deploy.follow import Follower, answers, detachable
+from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.deploy.queries import environment
 from kilter.errors import NotFound
@@ -33,8 +33,7 @@ def _follow(client: Client, progress: Progress, found: Deploy, limit: float) -> 
     what = f"roll out {found.org}/{found.app} to {found.env}"
     if found.operation == "delete":
         what = f"delete {found.org}/{found.app}/{found.env}"
-    with progress.step(what):
-        return Follower(client, progress, found.deploy_id, limit).run().url or ""
+    return follow(client, progress, what, found.deploy_id, limit)
 
 
 def _replaced(client: Client, found: Deploy) -> bool:

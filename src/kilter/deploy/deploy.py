@@ -15,7 +15,7 @@ from kilter.api.platform import Info
 from kilter.api.projects import PushCredentials, PushRequest
 from kilter.deploy import image, section
 from kilter.deploy.client import Client
-from kilter.deploy.follow import Follower, answers, detachable
+from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.errors import BadInput, Interrupted, MachineLacks
 from kilter.proc import Runner
@@ -165,8 +165,8 @@ class Deployment:
             self.progress.warn(f"the platform gives a release {most} at most to become ready, not {more}")
 
     def _follow(self, accepted: DeployAccepted, limit: float) -> str:
-        with self.progress.step(f"roll out {self.name} to {self.options.env}"):
-            return Follower(self.client, self.progress, accepted.deploy_id, limit).run().url or ""
+        what = f"roll out {self.name} to {self.options.env}"
+        return follow(self.client, self.progress, what, accepted.deploy_id, limit)
 
 
 def timed(seconds: dict[str, float], part: str, work: Callable[[], T]) -> T:

@@ -93,6 +93,15 @@ class Follower:
         )
 
 
+def follow(client: Client, progress: Progress, what: str, deploy_id: str, limit: float) -> str:
+    """Follow what was accepted, as one step called `what`; returns the public address, empty for none.
+
+    Raises as `Follower.run` does; `limit` is a moment of `time.monotonic`.
+    """
+    with progress.step(what):
+        return Follower(client, progress, deploy_id, limit).run().url or ""
+
+
 @contextmanager
 def detachable(deploy_id: str, work: str = "deploy") -> Iterator[None]:
     """Let Ctrl-C end the watching alone, for what is accepted goes on: it is raised as Interrupted."""

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 from unit.deploy.server import serving
 
-from kilter.deploy import attach as attaching
 from kilter.deploy.attach import attach
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed
@@ -95,11 +94,10 @@ def test_an_id_that_nobody_knows_is_not_waited_for() -> None:
 
 @pytest.mark.requirement("DP-Q41")
 def test_ctrl_c_while_following_again_detaches_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stopped(Follower):
-        def run(self) -> Any:
-            raise KeyboardInterrupt
+    def stop(_: Follower) -> Any:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(attaching, "Follower", Stopped)
+    monkeypatch.setattr(Follower, "run", stop)
     with pytest.raises(Interrupted, match="detached from d-1; the deploy goes on") as caught:
         followed(Recorder(), **{ONE: [(200, {**DEPLOY})]})
     assert "`kilter deploy --follow d-1`" in caught.value.hint
