@@ -28,7 +28,7 @@ class Server:
     admin: str
     operator: str
     host: str = ""  # where other containers of its network find it
-    direct: str = ""  # the operator's way to it without Docker's proxy, which costs as much as the database itself
+    container: str = ""  # none for one that was given
 
     def connect(self, **changes: str) -> "psycopg.Connection[tuple[object, ...]]":
         """Connect as the superuser, or as somebody else."""
@@ -39,6 +39,16 @@ class Server:
         with self.connect() as connection:
             row = connection.execute(text, values).fetchone()
             return row[0] if row else None
+
+    @property
+    def direct(self) -> str:
+        """The operator's way to it without Docker's proxy, which costs as much as the database itself."""
+        if not self.container:
+            return self.operator
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        command = ["docker", "inspect", "--format", form, self.container]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return make_conninfo(self.operator, host=told.strip(), port=5432)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -63,9 +73,7 @@ def server(network: str = "") -> Iterator[Server]:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(own, own))
         try:
             login = make_conninfo(admin, user=role, password=password, dbname=role)
-            own_address = "" if GIVEN and not network else _address(container)
-            direct = make_conninfo(login, host=own_address, port=5432) if own_address else login
-            yield Server(admin, login, container if network else "", direct)
+            yield Server(admin, login, container if network else "", "" if GIVEN and not network else container)
         finally:
             _clear(admin, role)
 
@@ -103,12 +111,6 @@ def _running(name: str, network: str) -> Iterator[str]:
         yield url
     finally:
         subprocess.run(["docker", "rm", "--force", "--volumes", name], check=False, capture_output=True)
-
-
-def _address(container: str) -> str:
-    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    command = ["docker", "inspect", "--format", form, container]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _await(url: str) -> None:

@@ -19,9 +19,9 @@ class Wanted:
 
     actor: str
     role: str
-    project: str = "*/*"
-    env: str = "*"
-    days: int = 90
+    project: str
+    env: str
+    days: int
 
 
 def create(runner: Runner, target: Target, wanted: Wanted) -> str:
