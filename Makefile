@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+unexport PYTHONDONTWRITEBYTECODE # what is compiled lies in build and is used again
 export UV_PYTHON_DOWNLOADS ?= never
 
 UV := $(shell command -v uv || echo build/uv/bin/uv)

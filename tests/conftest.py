@@ -1,20 +1,25 @@
 """What every suite shares: a stripped environment, and the rule for tests that need a container engine."""
 
+import itertools
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
+HOMES = itertools.count()
+
 
 @pytest.fixture(autouse=True)
-def stripped_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def stripped_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Keep the developer's own settings out of unit tests."""
     if request.node.get_closest_marker("cluster"):
         return
     for name in [name for name in os.environ if name.startswith(("KILTER_", "XDG_", "DOCKER_", "KUBE"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    # Of its own and not there yet: most tests write nothing, and thousands of folders take a second.
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp() / f"home-{next(HOMES)}"))
 
 
 def pytest_configure() -> None:

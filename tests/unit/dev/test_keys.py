@@ -107,7 +107,7 @@ def test_every_key_is_acted_on_or_for_the_platform_or_told_of() -> None:
 @pytest.mark.parametrize("path", EFFECTS)
 def test_a_key_that_is_acted_on_changes_what_is_rendered(path: str, tmp_path: Path) -> None:
     before, after = EFFECTS[path]
-    assert rendered(tmp_path, before) == rendered(tmp_path, before) != rendered(tmp_path, after)
+    assert rendered(tmp_path, before) != rendered(tmp_path, after)
 
 
 @pytest.mark.requirement("PP-2")
