@@ -163,6 +163,8 @@ def http_client(address: str, **options: Any) -> "httpx2.Client":
 
     RFC 6761 section 6.3 asks that of resolvers; glibc's does not do it, nor should a proxy be asked.
     """
+    import ssl
+
     import httpx2
 
     class Loopback(httpx2.HTTPTransport):
@@ -172,9 +174,13 @@ def http_client(address: str, **options: Any) -> "httpx2.Client":
             request.url = request.url.copy_with(host="127.0.0.1")
             return super().handle_request(request)
 
-    host = urlsplit(address).hostname or ""
-    if is_local(host) and host.endswith(".localhost"):
-        options |= {"transport": Loopback(), "trust_env": False}
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    if is_local(host):
+        # Without TLS nobody is to be trusted; reading in whom to trust would take 30 ms of a start.
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
+        kind = Loopback if host.endswith(".localhost") else httpx2.HTTPTransport
+        options |= {"transport": kind(verify=verify), "trust_env": False}
     return httpx2.Client(base_url=address, follow_redirects=False, **options)
 
 
