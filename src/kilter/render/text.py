@@ -17,12 +17,8 @@ _OTHER_BREAKS = frozenset("\x85\u2028\u2029")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
 
-class _Dumper(yaml.SafeDumper):
-    """Indents lists under their key and quotes whatever a parser could take for something else."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Indent lists like everything else."""
-        super().increase_indent(flow, False)
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Quotes whatever a parser could take for something else."""
 
     def ignore_aliases(self, data: object) -> bool:
         """Write shared values out: an alias saves nothing and reads badly."""
