@@ -1,8 +1,9 @@
-"""Names, durations, sizes: how people write them and how kilter writes them back."""
+"""Names, patterns, durations, sizes: how people write them and how kilter writes them back."""
 
 import math
 import re
 from collections.abc import Iterable
+from functools import cache
 
 NAME_RULE = "a-z, 0-9 and '-', beginning with a letter, ending with a letter or digit"
 PROJECT_NAME_LIMIT = 42  # so that `kilter-<project>-control-plane` stays within the 63 of a DNS label
@@ -58,6 +59,16 @@ def slug_fault(text: str, limit: int) -> str:
     if "--" in text:
         return f"character {text.index('--') + 2} is a second '-' in a row"
     return f"it has {len(text)} characters, and at most {limit} are allowed" if len(text) > limit else ""
+
+
+@cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile("".join(".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", glob)), re.DOTALL)
+
+
+def matches(glob: str, text: str) -> bool:
+    """Tell whether a pattern, in which `*` is any run of characters, is the whole text."""
+    return _pattern(glob).fullmatch(text) is not None
 
 
 def duration(text: str) -> float:

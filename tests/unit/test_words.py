@@ -5,6 +5,7 @@ from kilter.words import (
     human_duration,
     human_size,
     is_name,
+    matches,
     nearest,
     quantity,
     slug_fault,
@@ -91,3 +92,19 @@ def test_sizes_are_written_with_a_binary_unit(size: float, text: str) -> None:
 def test_the_nearest_word_is_found_or_none() -> None:
     assert nearest("lgos", ["logs", "up"]) == "logs"
     assert nearest("xyz", ["logs", "up"]) is None
+
+
+@pytest.mark.parametrize(
+    ("glob", "text", "matching"),
+    [
+        ("*", "anything", True),
+        ("pr-*", "pr-7", True),
+        ("pr-*", "pr", False),
+        ("a*b*c", "aXbYc", True),
+        ("prod", "prod2", False),
+        ("prod?", "prod2", False),
+        ("*-x", "x", False),
+    ],
+)
+def test_only_a_star_stands_for_other_characters(glob: str, text: str, matching: bool) -> None:
+    assert matches(glob, text) is matching

@@ -35,12 +35,18 @@ class SeedsRequest(Request, frozen=True, kw_only=True):
     reseed: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
 
 
-class DeployRequest(Request, frozen=True, kw_only=True):
-    """POST …/deploys. `app` is the section as it goes into the KilterApp, key for key."""
+class DeployRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
+    """POST …/deploys. `app` is the section as it goes into the KilterApp, key for key.
+
+    What is not asked for is not sent, so that a server which does not know a field yet takes the rest.
+    """
 
     image: Annotated[Image, Meta(description="`repository@sha256:…` in the project's own repository.")]
     app: AppSection
     source: Source = Source()
+    allow_dirty: Annotated[
+        bool, Meta(description="`--allow-dirty`: a protected environment takes an image of uncommitted changes.")
+    ] = False
     protected: Annotated[bool, Meta(description="kilter.yaml may add protection, never remove it.")] = False
     secrets: Annotated[
         SecretDocuments | UnsetType,

@@ -29,6 +29,7 @@ STATUS_OF: Final[dict[str, int]] = {
     "unknown_field": 422,
     "not_yet": 422,  # understood, and not available in this release of the server
     "registry_not_allowed": 422,
+    "uncommitted": 422,  # changes that are in no commit, for a protected environment
     "wrong_confirmation": 422,
     "idempotency_mismatch": 422,
     "frozen": 423,

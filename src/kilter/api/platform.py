@@ -1,5 +1,9 @@
 """HTTP v1: the platform itself."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from kilter.api.base import Document
 
 
@@ -20,5 +24,8 @@ class Info(Document, frozen=True, kw_only=True):
     default_registry: str
     sops_recipients: tuple[str, ...]
     platforms: tuple[str, ...]
+    protected_envs: Annotated[
+        tuple[str, ...], Meta(description="Patterns of the names of environments that are protected from the first.")
+    ] = ()
     network_policy_enforced: bool | None
     limits: Limits

@@ -25,6 +25,7 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @click.option("--no-wait", is_flag=True, help="Return as soon as the platform has accepted the deploy.")
 @click.option("--follow", default="", metavar="ID", help="Deploy nothing; follow a deploy that was accepted before.")
 @click.option("--dry-run", is_flag=True, help="Check, and print what would be submitted; nothing is built.")
+@click.option("--allow-dirty", is_flag=True, help="Let a protected environment have uncommitted changes.")
 @click.option("-m", "--message", default="", help="A sentence for the list of releases.")
 @click.option("--yes", is_flag=True, help="Do not ask before the first deploy to a protected environment.")
 @json_output
@@ -49,6 +50,7 @@ def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) ->
         timeout=given["timeout"],
         ready_timeout=given["timeout"] if "timeout" in typed else 0.0,
         wait=not given["no_wait"],
+        allow_dirty=given["allow_dirty"],
     )
     work = Deployment(here, app.machine.runner, app.console.progress, loaded, name, options)
     if given["dry_run"]:

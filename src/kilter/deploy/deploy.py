@@ -17,6 +17,7 @@ from kilter.deploy import image, section
 from kilter.deploy.client import Client
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
+from kilter.deploy.target import Target, check_tree, look
 from kilter.errors import BadInput, Interrupted, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
@@ -43,6 +44,7 @@ class DeployOptions:
     timeout: float = 900.0
     ready_timeout: float = 0.0
     wait: bool = True
+    allow_dirty: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ class Deployment:
         began, seconds = time.monotonic(), dict[str, float]()
         limit = began + self.options.timeout
         app = section.app_section(self.project, self.options.env)
-        info = self.client.get("/v1/info", Info)
-        source = image.source_of(self.runner, self.project.root)
-        reference = self.options.image or self._image(info, source, seconds)
+        source = image.source_of(self.runner, self.project)
+        target = self._checked(source)
+        reference = self.options.image or self._image(target.info, source, seconds)
         accepted = timed(seconds, "accept", lambda: self._submit(app, reference, source))
         answered, url = "", accepted.url or ""
         with detachable(accepted.deploy_id):
@@ -93,8 +95,14 @@ class Deployment:
     def plan(self) -> AppSection:
         """Return what would be submitted, after the checks that need no build (`--dry-run`)."""
         app = section.app_section(self.project, self.options.env)
-        self.client.get("/v1/info", Info)
+        self._checked(image.source_of(self.runner, self.project))
         return app
+
+    def _checked(self, source: image.Source) -> Target:
+        """Ask the platform about the environment, and refuse what it would refuse after the build."""
+        target = look(self.client, self.name, self.options.env)
+        check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
+        return target
 
     def _image(self, info: Info, source: image.Source, seconds: dict[str, float]) -> str:
         component = section.primary_of(self.project)
@@ -142,7 +150,13 @@ class Deployment:
 
     def _submit(self, app: AppSection, reference: str, source: image.Source) -> DeployAccepted:
         note = SourceNote(commit=source.commit, dirty=source.dirty, message=self.options.message)
-        body = DeployRequest(image=reference, app=app, source=note, timeout=self._ready_timeout() or None)
+        body = DeployRequest(
+            image=reference,
+            app=app,
+            source=note,
+            allow_dirty=self.options.allow_dirty,
+            timeout=self._ready_timeout() or None,
+        )
         with self.progress.step(f"submit to {self.client.login.server}"):
             try:
                 return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kilter.api.projects import PushCredentials
 from kilter.errors import BuildFailed, KilterError
-from kilter.proc import Command, Runner
+from kilter.proc import Command, Outcome, Runner
+from kilter.project import edit
 from kilter.project.load import Project
 from kilter.project.model import Component
 from kilter.state.files import write_whole
@@ -23,23 +24,48 @@ DIGEST = re.compile(r"digest: (sha256:[a-f0-9]{64})")
 
 @dataclass(frozen=True)
 class Source:
-    """The state of the working tree: short commit, empty outside of Git, and whether it differs from it."""
+    """The state of the working tree: its commit, empty outside of Git, and the files that differ from it."""
 
     commit: str
-    dirty: bool
+    changes: tuple[str, ...] = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.changes)
 
 
-def source_of(runner: Runner, root: Path) -> Source:
+def source_of(runner: Runner, project: Project) -> Source:
     """Look at the project's Git repository; a project outside of one has an empty commit."""
-    quiet = {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        head = runner.run(Command(("git", "rev-parse", "HEAD"), cwd=root, env=quiet, ok=(0, 128)))
+        head = _git(runner, project, "rev-parse", "HEAD", ok=(0, 128))
         if head.code:
-            return Source("", dirty=False)
-        changes = runner.run(Command(("git", "status", "--porcelain", "--", "."), cwd=root, env=quiet))
+            return Source("")
+        changes = _changes(runner, project, ".")
+        if any(path.endswith(project.file.name) for path in changes) and _only_stopped(runner, project):
+            own = _changes(runner, project, project.file.name)
+            changes = tuple(path for path in changes if path not in own)
     except KilterError:
-        return Source("", dirty=False)
-    return Source(head.stdout.strip(), dirty=bool(changes.stdout.strip()))
+        return Source("")
+    return Source(head.stdout.strip(), changes)
+
+
+def _git(runner: Runner, project: Project, *words: str, ok: tuple[int, ...] = (0,)) -> Outcome:
+    return runner.run(Command(("git", *words), cwd=project.root, env={"GIT_OPTIONAL_LOCKS": "0"}, ok=ok))
+
+
+def _changes(runner: Runner, project: Project, path: str) -> tuple[str, ...]:
+    """Return the files below a path that differ from the commit, or are in none."""
+    return tuple(line[3:] for line in _git(runner, project, "status", "--porcelain", "--", path).stdout.splitlines())
+
+
+def _only_stopped(runner: Runner, project: Project) -> bool:
+    """Tell whether kilter.yaml differs by `cluster.stopped` alone, which `kilter stop` and `up` write themselves."""
+    try:
+        committed = _git(runner, project, "show", f"HEAD:./{project.file.name}").stdout
+        return edit.clear_stopped(committed) == edit.clear_stopped(edit.text_of(project.file))
+    except KilterError:  # it is in no commit, or written in a way that cannot be compared
+        return False
 
 
 def build(runner: Runner, project: Project, component: Component, tag: str, platform: str) -> None:

@@ -35,6 +35,13 @@ def refuse_what_is_to_come(request: DeployRequest) -> None:
             raise Refused("not_yet", f"this platform does not do {field} yet; deploy without it", field=field)
 
 
+def refuse_uncommitted(env: str, *, allowed: bool) -> None:
+    """Refuse what no commit holds for a protected environment, unless somebody means it (DP-Q28)."""
+    if not allowed:
+        message = f"{env} is protected, and the image holds uncommitted changes; commit them, or allow it"
+        raise Refused("uncommitted", message, field="source.dirty", next="kilter deploy --allow-dirty")
+
+
 def check_image(settings: Settings, slot: Slot, image: str) -> None:
     """Refuse an image from elsewhere: a project's images lie in its own repository of the platform's registry."""
     repository = image.partition("@")[0]

@@ -1,8 +1,5 @@
 """Who may do what: roles in order, scopes as patterns, classes of environments. Pure."""
 
-import re
-from functools import cache
-
 from kilter.api.access import Scope
 from kilter.api.words import ROLES, EnvClass, Role
 from kilter.render.names import Slot
@@ -10,16 +7,7 @@ from kilter.server.refusals import Refused
 from kilter.server.settings import Settings
 from kilter.server.store.environments import PROTECTIVE
 from kilter.server.store.tokens import Grant
-
-
-@cache
-def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", glob)), re.DOTALL)
-
-
-def matches(glob: str, text: str) -> bool:
-    """Tell whether a pattern, in which `*` is any run of characters, is the whole text."""
-    return _pattern(glob).fullmatch(text) is not None
+from kilter.words import matches
 
 
 def covers_project(scope: Scope, org: str, app: str) -> bool:

@@ -65,7 +65,7 @@ def test_only_a_timeout_that_is_typed_goes_to_the_platform(table: Table, capsys:
     assert "the platform gives a release 1m 00s at most" in capsys.readouterr().err
     table.asked.clear()
     assert run(["deploy", *SLOT, "--image", IMAGE, "--no-wait"]) == 0
-    assert sent(table)["timeout"] is None
+    assert "timeout" not in sent(table)
 
 
 @pytest.mark.requirement("DP-Q41")

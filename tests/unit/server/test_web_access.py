@@ -10,7 +10,6 @@ from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web
 
 from kilter.api import tokens as token_format
 from kilter.errors import BadInput
-from kilter.server import access
 from kilter.server.refusals import Unavailable
 from kilter.server.store import deploys
 
@@ -202,9 +201,20 @@ def test_a_key_that_is_no_printable_text_is_refused(web: Web, key: str) -> None:
     assert web.post(DEV, web.token("deployer"), DEPLOY, headers={"idempotency-key": key}).status == 422
 
 
+@pytest.mark.requirement("DP-Q28")
+def test_a_protected_environment_takes_uncommitted_changes_only_where_they_are_meant(web: Web) -> None:
+    token, dirty = web.token("maintainer"), {**DEPLOY, "source": {"commit": "abc", "dirty": True}}
+    refused = web.post(PROD, token, dirty)
+    assert (refused.status, refused.code, refused.json["error"]["field"]) == (422, "uncommitted", "source.dirty")
+    assert refused.json["error"]["next"] == "kilter deploy --allow-dirty"
+    assert web.get(PROD, token).status == 404, "nothing was accepted"
+    assert web.post(PROD, token, {**dirty, "allow_dirty": True}).status == 202
+    assert web.post(DEV, token, dirty).status == 202
+
+
 def test_the_trail_names_actor_deploy_and_overrides(web: Web) -> None:
     """DP-Q74."""
-    body = {**DEPLOY, "source": {"commit": "abc", "dirty": True}}
+    body = {**DEPLOY, "source": {"commit": "abc", "dirty": True}, "allow_dirty": True}
     accepted = web.post(PROD, web.token("maintainer", actor="ann"), body).json
     [entry] = web.get(f"/v1/audit?deploy_id={accepted['deploy_id']}", web.token("admin")).json["entries"]
     assert (entry["actor"], entry["action"], entry["project"], entry["env"]) == ("ann", "deploy", "acme/shop", "prod")
@@ -240,19 +250,5 @@ def test_info_says_what_a_client_must_know(web: Web) -> None:
     info = web.get("/v1/info", web.token("viewer")).json
     assert info["cluster_domain"] == "apps.example.com"
     assert info["default_registry"] == "registry.example.com"
+    assert info["protected_envs"] == ["prod"]
     assert info["limits"] == {"body_bytes": 4194304, "ready_timeout_seconds": 3600}
-
-
-@pytest.mark.parametrize(
-    ("glob", "text", "matching"),
-    [
-        ("*", "anything", True),
-        ("pr-*", "pr-7", True),
-        ("pr-*", "pr", False),
-        ("a*b*c", "aXbYc", True),
-        ("prod", "prod2", False),
-        ("*-x", "x", False),
-    ],
-)
-def test_patterns(glob: str, text: str, matching: bool) -> None:
-    assert access.matches(glob, text) is matching

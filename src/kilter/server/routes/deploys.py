@@ -20,6 +20,7 @@ from kilter.server.store import audit, deploys, environments
 from kilter.server.store.audit import Outcome
 from kilter.server.store.deploys import Order, Record
 from kilter.server.store.engine import Tx
+from kilter.words import matches
 
 ACCEPTED = 202
 Accept: TypeAlias = Callable[[Tx, Call], DeployAccepted | DeleteAccepted]
@@ -66,6 +67,7 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
     acceptance.check_app(settings, body.app)
     timeout = acceptance.ready_timeout(settings, body.timeout)
     if env_class == "protected" and body.source.dirty:
+        acceptance.refuse_uncommitted(slot.env, allowed=body.allow_dirty)
         call.notes.overrides = ("dirty",)
     order = Order(
         slot=slot,
@@ -76,7 +78,7 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
         domain=settings.cluster_domain,
         scheme=settings.scheme,
         port=settings.public_port,
-        replaces_waiting=any(access.matches(glob, slot.env) for glob in settings.replace_waiting_envs),
+        replaces_waiting=any(matches(glob, slot.env) for glob in settings.replace_waiting_envs),
     )
     record, place = deploys.accept(tx, order, call.now)
     return DeployAccepted(

@@ -41,6 +41,7 @@ async def info(call: Call) -> Answer:
         default_registry=settings.registry,
         sops_recipients=settings.sops_recipients,
         platforms=settings.platforms,
+        protected_envs=settings.protected_envs,
         network_policy_enforced=settings.network_policy_enforced,
         limits=Limits(body_bytes=settings.body_limit, ready_timeout_seconds=int(settings.ready_timeout_max)),
     )

@@ -148,7 +148,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         role="deployer",
         subject="env",
         request=deploys.DeployRequest,
-        errors=("busy", "host_taken", "not_yet", "registry_not_allowed"),
+        errors=("busy", "host_taken", "not_yet", "registry_not_allowed", "uncommitted"),
         action="deploy",
         atomic=True,
     ),

@@ -1,0 +1,55 @@
+"""Where a deploy goes, as the platform tells it, and what is refused there before anything is built."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kilter.api.environments import Environment
+from kilter.api.platform import Info
+from kilter.deploy.client import Client
+from kilter.deploy.image import Source
+from kilter.deploy.names import ProjectName
+from kilter.deploy.queries import environment
+from kilter.errors import BadInput, NotFound
+from kilter.progress import Progress
+from kilter.words import matches
+
+SHOWN = 10  # uncommitted files that are named
+
+
+@dataclass(frozen=True)
+class Target:
+    """An environment; `present` is None for one that the deploy is to make."""
+
+    name: ProjectName
+    env: str
+    info: Info
+    present: Environment | None
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the server takes the environment for protected, or would when it makes it."""
+        by_rule = any(matches(glob, self.env) for glob in self.info.protected_envs)
+        return by_rule or (self.present is not None and self.present.env_class == "protected")
+
+
+def look(client: Client, name: ProjectName, env: str) -> Target:
+    """Ask the platform about itself and the environment. Raises what the client does."""
+    info, present = client.get("/v1/info", Info), None
+    with suppress(NotFound):
+        present = environment(client, name, env)
+    return Target(name, env, info, present)
+
+
+def check_tree(target: Target, source: Source, progress: Progress, *, allowed: bool) -> None:
+    """Warn of changes that no commit holds. Raises BadInput for a protected environment, unless allowed (DP-Q28)."""
+    if not source.dirty:
+        return
+    if target.is_protected and not allowed:
+        more = len(source.changes) - SHOWN
+        raise BadInput(
+            f"{target.env} is protected, and the working tree has uncommitted changes",
+            why="no commit would say what runs there",
+            details=[*source.changes[:SHOWN], *([f"and {more} more"] if more > 0 else [])],
+            hint="commit them, or add `--allow-dirty` if you mean it",
+        )
+    progress.warn(f"the release holds uncommitted changes ({len(source.changes)} on top of {source.commit[:12]})")

@@ -1,0 +1,130 @@
+"""What is refused, or told, before anything is built."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeRunner
+from unit.deploy.server import serving
+from unit.deploy.test_attach import ENVIRONMENT
+from unit.deploy.test_deploy import ACCEPTED, IMAGE, INFO
+
+from kilter.deploy.client import Client
+from kilter.deploy.deploy import Deployment, DeployOptions
+from kilter.deploy.image import source_of
+from kilter.deploy.logins import Login
+from kilter.deploy.names import ProjectName
+from kilter.errors import BadInput
+from kilter.proc import Outcome
+from kilter.progress import Recorder
+from kilter.project.load import Project, load
+
+COMMIT = "c0ffee" * 6 + "c0ff"
+HEAD, STATUS = ("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", "--")
+CHANGED = " M shop/greeting.py\n?? notes.txt\n"
+ENVS = "/v1/projects/acme/shop/envs"
+WARNING = f"warn: the release holds uncommitted changes (2 on top of {COMMIT[:12]})"
+
+
+def project(folder: Path, text: str = "name: shop\n") -> Project:
+    (folder / "kilter.yaml").write_text(text)
+    (folder / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
+    return load(folder / "kilter.yaml")
+
+
+class Platform:
+    """A platform whose environments have these classes, and what it was sent."""
+
+    def __init__(self, folder: Path, changes: str = "", info: Any = INFO, **classes: str) -> None:
+        self.project = project(folder)
+        self.runner = FakeRunner({HEAD: f"{COMMIT}\n", (*STATUS, "."): changes})
+        self.table: dict[str, Any] = {"GET__/v1/info": [(200, info)]}
+        for env in ("dev", "prod"):
+            self.table[f"POST__{ENVS}/{env}/deploys"] = [(202, ACCEPTED)]
+        for env, env_class in classes.items():
+            self.table[f"GET__{ENVS}/{env}"] = [(200, {**ENVIRONMENT, "env": env, "env_class": env_class})]
+        self.progress, self.sent = Recorder(), list[Any]()
+
+    def deploy(self, env: str, **options: Any) -> None:
+        with serving(**self.table) as served, Client(Login(served.address, "t")) as client:
+            given = DeployOptions(**{"env": env, "image": IMAGE, "wait": False, **options})
+            try:
+                name = ProjectName("acme", "shop")
+                Deployment(client, self.runner, self.progress, self.project, name, given).run()
+            finally:
+                self.sent = [body for what, _, body in served.asked if not what.startswith("GET")]
+
+
+@pytest.mark.requirement("DP-Q28")
+@pytest.mark.parametrize(
+    ("env", "platform"),
+    [
+        ("dev", {"dev": "protected"}),
+        ("prod", {"info": {**INFO, "protected_envs": ["prod"]}}),
+        ("prod", {"info": {**INFO, "protected_envs": ["pro*"]}, "prod": "standard"}),
+    ],
+)
+def test_a_protected_environment_is_refused_uncommitted_changes_before_the_build(
+    tmp_path: Path, env: str, platform: dict[str, Any]
+) -> None:
+    there = Platform(tmp_path, CHANGED, **platform)
+    with pytest.raises(BadInput, match=f"{env} is protected, and the working tree has uncommitted changes") as caught:
+        there.deploy(env, image="")
+    assert caught.value.details == ("shop/greeting.py", "notes.txt")
+    assert "`--allow-dirty`" in caught.value.hint
+    assert there.sent == []
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_uncommitted_changes_that_are_meant_are_told_and_allowed(tmp_path: Path) -> None:
+    there = Platform(tmp_path, CHANGED, prod="protected")
+    there.deploy("prod", allow_dirty=True)
+    assert WARNING in there.progress.lines
+    [body] = there.sent
+    assert (body["allow_dirty"], body["source"]["dirty"]) == (True, True)
+
+
+@pytest.mark.requirement("DP-Q28")
+@pytest.mark.parametrize("classes", [{"dev": "standard"}, {}])
+def test_elsewhere_uncommitted_changes_are_told_alone(tmp_path: Path, classes: dict[str, str]) -> None:
+    there = Platform(tmp_path, CHANGED, info={**INFO, "protected_envs": ["prod"]}, **classes)
+    there.deploy("dev")
+    assert WARNING in there.progress.lines
+    assert "allow_dirty" not in there.sent[0]
+
+
+def test_a_clean_tree_is_nothing_to_talk_about(tmp_path: Path) -> None:
+    there = Platform(tmp_path, prod="protected")
+    there.deploy("prod")
+    assert not [line for line in there.progress.lines if line.startswith("warn")]
+    assert there.sent[0]["source"] == {"commit": COMMIT}
+
+
+def test_of_many_uncommitted_files_some_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    there = Platform(tmp_path, "".join(f"?? file-{number:02}\n" for number in range(12)), prod="protected")
+    with pytest.raises(BadInput) as caught:
+        there.deploy("prod")
+    assert caught.value.details[-2:] == ("file-09", "and 2 more")
+
+
+@pytest.mark.requirement("LC-16", "DP-Q28")
+@pytest.mark.parametrize(
+    ("committed", "written", "changes"),
+    [
+        ("name: shop\n", "name: shop\ncluster:\n  stopped: true\n", ("a.py",)),
+        ("name: shop\ncluster:\n  stopped: true\n", "name: shop\n", ("a.py",)),
+        ("name: shop\n", "name: shop\npublic: false\ncluster:\n  stopped: true\n", ("kilter.yaml", "a.py")),
+        (Outcome(128, "", "fatal: path 'kilter.yaml' exists on disk, but not in 'HEAD'"), "name: shop\n", None),
+    ],
+)
+def test_the_note_of_kilter_stop_is_no_change(
+    tmp_path: Path, committed: str | Outcome, written: str, changes: tuple[str, ...] | None
+) -> None:
+    answers = {
+        HEAD: f"{COMMIT}\n",
+        (*STATUS, "."): " M kilter.yaml\n M a.py\n",
+        (*STATUS, "kilter.yaml"): " M kilter.yaml\n",
+        ("git", "show", "HEAD:./kilter.yaml"): committed,
+    }
+    found = source_of(FakeRunner(answers), project(tmp_path, written))
+    assert (found.commit, found.changes) == (COMMIT, changes or ("kilter.yaml", "a.py"))
