@@ -27,5 +27,8 @@ class Info(Document, frozen=True, kw_only=True):
     protected_envs: Annotated[
         tuple[str, ...], Meta(description="Patterns of the names of environments that are protected from the first.")
     ] = ()
+    services: Annotated[
+        tuple[str, ...] | None, Meta(description="Entries of the catalog that apps may have; null is not known.")
+    ] = None
     network_policy_enforced: bool | None
     limits: Limits

@@ -17,7 +17,7 @@ from kilter.deploy import image, section
 from kilter.deploy.client import Client
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
-from kilter.deploy.target import Target, check_tree, look
+from kilter.deploy.target import Target, check_services, check_tree, look
 from kilter.errors import BadInput, Interrupted, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
@@ -80,7 +80,7 @@ class Deployment:
         limit = began + self.options.timeout
         app = section.app_section(self.project, self.options.env)
         source = image.source_of(self.runner, self.project)
-        target = self._checked(source)
+        target = self._checked(app, source)
         reference = self.options.image or self._image(target.info, source, seconds)
         accepted = timed(seconds, "accept", lambda: self._submit(app, reference, source))
         answered, url = "", accepted.url or ""
@@ -95,12 +95,13 @@ class Deployment:
     def plan(self) -> AppSection:
         """Return what would be submitted, after the checks that need no build (`--dry-run`)."""
         app = section.app_section(self.project, self.options.env)
-        self._checked(image.source_of(self.runner, self.project))
+        self._checked(app, image.source_of(self.runner, self.project))
         return app
 
-    def _checked(self, source: image.Source) -> Target:
+    def _checked(self, app: AppSection, source: image.Source) -> Target:
         """Ask the platform about the environment, and refuse what it would refuse after the build."""
         target = look(self.client, self.name, self.options.env)
+        check_services(target, app)
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
         return target
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kilter.api.environments import Environment
+from kilter.api.kilterapp_parts import AppSection
 from kilter.api.platform import Info
 from kilter.deploy.client import Client
 from kilter.deploy.image import Source
@@ -20,6 +21,7 @@ SHOWN = 10  # uncommitted files that are named
 class Target:
     """An environment; `present` is None for one that the deploy is to make."""
 
+    server: str
     name: ProjectName
     env: str
     info: Info
@@ -37,7 +39,23 @@ def look(client: Client, name: ProjectName, env: str) -> Target:
     info, present = client.get("/v1/info", Info), None
     with suppress(NotFound):
         present = environment(client, name, env)
-    return Target(name, env, info, present)
+    return Target(client.login.server, name, env, info, present)
+
+
+def check_services(target: Target, app: AppSection) -> None:
+    """Raise BadInput with every service that the platform does not offer; it refuses them itself later (DP-Q20)."""
+    offered = target.info.services
+    missing = [
+        each for each in app.services if each.mode == "scoped" and offered is not None and each.kind not in offered
+    ]
+    if missing:
+        names = [each.name if each.name == each.kind else f"{each.name} ({each.kind})" for each in missing]
+        raise BadInput(
+            f"the platform at {target.server} does not offer {', '.join(names)}",
+            why=f"it offers {', '.join(offered or ()) or 'no service'}",
+            hint="take it out of `services:` and give the app the address of your own under `env:`, or ask its "
+            "administrator for it",
+        )
 
 
 def check_tree(target: Target, source: Source, progress: Progress, *, allowed: bool) -> None:

@@ -35,8 +35,10 @@ def project(folder: Path, text: str = "name: shop\n") -> Project:
 class Platform:
     """A platform whose environments have these classes, and what it was sent."""
 
-    def __init__(self, folder: Path, changes: str = "", info: Any = INFO, **classes: str) -> None:
-        self.project = project(folder)
+    def __init__(
+        self, folder: Path, changes: str = "", info: Any = INFO, text: str = "name: shop\n", **classes: str
+    ) -> None:
+        self.project = project(folder, text)
         self.runner = FakeRunner({HEAD: f"{COMMIT}\n", (*STATUS, "."): changes})
         self.table: dict[str, Any] = {"GET__/v1/info": [(200, info)]}
         for env in ("dev", "prod"):
@@ -105,6 +107,27 @@ def test_of_many_uncommitted_files_some_are_named_and_the_rest_counted(tmp_path:
     with pytest.raises(BadInput) as caught:
         there.deploy("prod")
     assert caught.value.details[-2:] == ("file-09", "and 2 more")
+
+
+SERVICES = "name: shop\nservices: {db: {type: postgres}, queue: {type: temporal}, redis: }\n"
+
+
+@pytest.mark.requirement("DP-Q20")
+def test_every_service_that_the_platform_does_not_offer_is_named_before_the_build(tmp_path: Path) -> None:
+    there = Platform(tmp_path, info={**INFO, "services": ["postgres"]}, text=SERVICES)
+    with pytest.raises(BadInput, match=r"does not offer queue \(temporal\), redis$") as caught:
+        there.deploy("dev", image="")
+    assert caught.value.why == "it offers postgres"
+    assert "take it out of `services:`" in caught.value.hint
+    assert there.sent == []
+
+
+@pytest.mark.requirement("DP-Q20")
+@pytest.mark.parametrize("told", [{"services": ["postgres", "redis", "temporal"]}, {}, {"services": None}])
+def test_services_that_are_offered_or_may_be_are_left_to_the_platform(tmp_path: Path, told: dict[str, Any]) -> None:
+    there = Platform(tmp_path, info={**INFO, **told}, text=SERVICES)
+    there.deploy("dev")
+    assert [each["kind"] for each in there.sent[0]["app"]["services"]] == ["postgres", "temporal", "redis"]
 
 
 @pytest.mark.requirement("LC-16", "DP-Q28")

@@ -251,4 +251,5 @@ def test_info_says_what_a_client_must_know(web: Web) -> None:
     assert info["cluster_domain"] == "apps.example.com"
     assert info["default_registry"] == "registry.example.com"
     assert info["protected_envs"] == ["prod"]
+    assert info["services"] == ["postgres"]
     assert info["limits"] == {"body_bytes": 4194304, "ready_timeout_seconds": 3600}

@@ -42,6 +42,7 @@ async def info(call: Call) -> Answer:
         sops_recipients=settings.sops_recipients,
         platforms=settings.platforms,
         protected_envs=settings.protected_envs,
+        services=settings.services,
         network_policy_enforced=settings.network_policy_enforced,
         limits=Limits(body_bytes=settings.body_limit, ready_timeout_seconds=int(settings.ready_timeout_max)),
     )
