@@ -243,7 +243,10 @@ def test_an_internal_app_is_for_its_own_namespace_until_it_is_public_again(here:
     assert one(here, *gateways, place) == "open"
     whole = file.read_text()
     file.write_text(whole + "\npublic: false\n")
-    here.developer.run("deploy", *DEV, "--timeout", "4m")
+    planned = here.developer.json("deploy", *DEV, "--dry-run")["changes"]
+    changed = {(each["kind"], each["name"]): each["change"] for each in planned if each["change"] != "kept"}
+    assert changed == {("route", DEV_HOST): "removed"}
+    assert f"this deploy removes the route {DEV_HOST}" in here.developer.run("deploy", *DEV, "--timeout", "4m").err
     file.write_text(whole)
     assert here.ask(DEV_HOST)[0] == 404
     assert one(here, DEV_SPACE, "deployment/shop-worker", place) == "open"

@@ -11,6 +11,14 @@ from kilter.api.kilterapp_status import Failure, Workload
 from kilter.api.words import DatabasePolicy, EnvClass, Phase
 
 
+class ReleasedApp(Document, frozen=True, kw_only=True):
+    """What a release is made of, by name."""
+
+    hosts: Annotated[tuple[str, ...], Meta(description="Public host names that lead to it.")]
+    processes: tuple[str, ...]
+    services: tuple[str, ...]
+
+
 class ReleaseInfo(Document, frozen=True, kw_only=True):
     """What serves."""
 
@@ -19,6 +27,7 @@ class ReleaseInfo(Document, frozen=True, kw_only=True):
     deploy_id: str
     commit: str
     at: datetime | None
+    app: Annotated[ReleasedApp | None, Meta(description="Null where it is no longer known.")] = None
 
 
 class LockInfo(Document, frozen=True, kw_only=True):

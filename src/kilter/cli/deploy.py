@@ -24,7 +24,7 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @click.option("--timeout", type=Duration(), default="15m", show_default=True, help=TIMEOUT)
 @click.option("--no-wait", is_flag=True, help="Return as soon as the platform has accepted the deploy.")
 @click.option("--follow", default="", metavar="ID", help="Deploy nothing; follow a deploy that was accepted before.")
-@click.option("--dry-run", is_flag=True, help="Check, and print what would be submitted; nothing is built.")
+@click.option("--dry-run", is_flag=True, help="Check, and print what would change; nothing is built.")
 @click.option("--allow-dirty", is_flag=True, help="Let a protected environment have uncommitted changes.")
 @click.option("-m", "--message", default="", help="A sentence for the list of releases.")
 @click.option("--yes", is_flag=True, help="Do not ask before the first deploy to a protected environment.")
@@ -32,7 +32,7 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @click.pass_obj
 def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) -> None:
     """Build this project, and run it on the platform, until it answers at its public address."""
-    from kilter.cli.remote import client, confirm_target, name_of, show_deployed
+    from kilter.cli.remote import client, confirm_target, name_of, show_deployed, show_plan
     from kilter.deploy.deploy import Deployment, DeployOptions
 
     typed = on_command_line()
@@ -54,7 +54,7 @@ def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) ->
     )
     work = Deployment(here, app.machine.runner, app.console.progress, loaded, name, options)
     if given["dry_run"]:
-        app.console.document(work.plan())
+        show_plan(app, work.plan(), as_json=as_json)
         return
     confirm_target(app, here, name, env, yes=given["yes"])
     show_deployed(app, work.run(), as_json=as_json)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kilter.api.projects import Tile
     from kilter.deploy.client import Client
     from kilter.deploy.deploy import Deployed
+    from kilter.deploy.documents import DeployPlanDocument
     from kilter.deploy.names import ProjectName
 
 
@@ -84,6 +85,33 @@ def show_deployed(app: App, result: "Deployed", *, as_json: bool) -> None:
         app.console.progress.note(f"release {result.release} answers there ({result.answered})")
     else:
         app.console.result(result.url or result.deploy_id)
+
+
+def show_plan(app: App, planned: "DeployPlanDocument", *, as_json: bool) -> None:
+    """Print what a deploy would change."""
+    if as_json:
+        app.console.document(planned)
+    else:
+        app.console.result(plan_view(planned))
+        app.console.progress.note("this is a plan; nothing was built or changed")
+
+
+def plan_view(planned: "DeployPlanDocument") -> str:
+    """Print where a deploy would go and with what, then one line per route, process and service."""
+    from kilter.cli.views import columns
+
+    known = f"release {planned.release} is the newest" if planned.release else "nothing was released there yet"
+    known = known if planned.exists else "an environment to be made"
+    tree = planned.commit[:12] + (" and uncommitted changes" if planned.dirty else "")
+    built = f"built from {tree}" if planned.commit else "built from a directory outside of Git"
+    lines = [
+        f"{planned.project} to {planned.env} at {planned.server}: {known}" + (", protected" * planned.protected),
+        f"  host   {planned.host}" + ("" if planned.app.public else " (internal: nothing leads there)"),
+        f"  image  {planned.image or built}",
+    ]
+    marks = {"added": "+", "removed": "-", "kept": "=", None: "?"}
+    rows = [(marks[one.change], one.kind, one.name, ", ".join(one.variables)) for one in planned.changes]
+    return "\n".join([*lines, *(f"  {row}" for row in columns(rows))])
 
 
 def apps_view(tiles: "Sequence[Tile]") -> str:

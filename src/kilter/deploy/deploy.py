@@ -15,8 +15,10 @@ from kilter.api.platform import Info
 from kilter.api.projects import PushCredentials, PushRequest
 from kilter.deploy import image, section
 from kilter.deploy.client import Client
+from kilter.deploy.documents import DeployPlanDocument
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
+from kilter.deploy.plan import plan, removals
 from kilter.deploy.target import Target, check_services, check_tree, look
 from kilter.errors import BadInput, Interrupted, MachineLacks
 from kilter.proc import Runner
@@ -78,10 +80,11 @@ class Deployment:
         """
         began, seconds = time.monotonic(), dict[str, float]()
         limit = began + self.options.timeout
-        app = section.app_section(self.project, self.options.env)
-        source = image.source_of(self.runner, self.project)
-        target = self._checked(app, source)
-        reference = self.options.image or self._image(target.info, source, seconds)
+        target, source, planned = self._planned()
+        for line in removals(planned):
+            self.progress.note(line)
+        app = planned.app
+        reference = planned.image or self._image(target.info, source, seconds)
         accepted = timed(seconds, "accept", lambda: self._submit(app, reference, source))
         answered, url = "", accepted.url or ""
         with detachable(accepted.deploy_id):
@@ -92,23 +95,21 @@ class Deployment:
                     answered = timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit))
         return Deployed(accepted.deploy_id, accepted.sequence, accepted.release, url, reference, answered, seconds)
 
-    def plan(self) -> AppSection:
-        """Return what would be submitted, after the checks that need no build (`--dry-run`)."""
-        app = section.app_section(self.project, self.options.env)
-        self._checked(app, image.source_of(self.runner, self.project))
-        return app
+    def plan(self) -> DeployPlanDocument:
+        """Return what would be changed, after the checks that need no build (`--dry-run`)."""
+        return self._planned()[2]
 
-    def _checked(self, app: AppSection, source: image.Source) -> Target:
+    def _planned(self) -> tuple[Target, image.Source, DeployPlanDocument]:
         """Ask the platform about the environment, and refuse what it would refuse after the build."""
+        app, given = section.app_section(self.project, self.options.env), self._given()
+        source = image.source_of(self.runner, self.project)
         target = look(self.client, self.name, self.options.env)
         check_services(target, app)
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
-        return target
+        return target, source, plan(target, app, source, given)
 
     def _image(self, info: Info, source: image.Source, seconds: dict[str, float]) -> str:
         component = section.primary_of(self.project)
-        if component.image:
-            return self._given(component.image)
         engine = self._engine()
         request = PushRequest(env=self.options.env, registry=self.options.registry or None)
         granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
@@ -124,10 +125,12 @@ class Deployment:
             step.done(digest[7:19])
         return f"{granted.repository}@{digest}"
 
-    def _given(self, reference: str) -> str:
-        if "@sha256:" not in reference:
+    def _given(self) -> str:
+        """Return the image that is built already, of the command line or of kilter.yaml; empty for none."""
+        reference = self.options.image or section.primary_of(self.project).image or ""
+        if reference and "@sha256:" not in reference:
             raise BadInput(f"{reference} names no digest", why="a tag may mean another image tomorrow",
-                           hint="write image: <repository>@sha256:…")  # fmt: skip
+                           hint="write it as <repository>@sha256:…")  # fmt: skip
         return reference
 
     def _engine(self) -> str:

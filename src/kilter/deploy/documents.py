@@ -7,6 +7,7 @@ import msgspec
 from kilter.api.access import Scope
 from kilter.api.deploys import Deploy
 from kilter.api.environments import Environment
+from kilter.api.kilterapp_parts import AppSection
 from kilter.api.projects import Tile
 from kilter.api.words import Role
 
@@ -26,6 +27,41 @@ class DeployedDocument(Document, frozen=True, kw_only=True):
     image: str
     answered: str
     seconds: dict[str, float]
+
+
+class Change(Document, frozen=True, kw_only=True):
+    """A part of the environment, and what the deploy makes of it; null where the platform does not say what runs.
+
+    `variables` are the names of those that a service gives to the app; a route's name is its host.
+    """
+
+    kind: Literal["route", "process", "service"]
+    name: str
+    change: Literal["added", "kept", "removed"] | None
+    variables: tuple[str, ...] = ()
+
+
+class DeployPlanDocument(Document, frozen=True, kw_only=True):
+    """What `kilter deploy --dry-run --json` prints: what the deploy would change, and the section it would submit.
+
+    `release` is the newest that was published, with which it is compared; null for none. An empty `image` would be
+    built, of `commit` (empty outside of Git) and what is not committed (`dirty`). The app has its `host` also while
+    nothing leads there.
+    """
+
+    schema: Literal["kilter.deploy-plan/v1"] = "kilter.deploy-plan/v1"
+    server: str
+    project: str
+    env: str
+    exists: bool
+    protected: bool
+    host: str
+    release: int | None
+    image: str
+    commit: str
+    dirty: bool
+    changes: tuple[Change, ...]
+    app: AppSection
 
 
 class AppsDocument(Document, frozen=True, kw_only=True):
@@ -63,6 +99,7 @@ class WhoamiDocument(Document, frozen=True, kw_only=True):
 DOCUMENTS: dict[str, type[Document]] = {
     "apps": AppsDocument,
     "deploy": DeployedDocument,
+    "deploy-plan": DeployPlanDocument,
     "environment": EnvironmentDocument,
     "releases": ReleasesDocument,
     "whoami": WhoamiDocument,

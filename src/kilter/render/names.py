@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kilter.api.kilterapp_parts import AppSection
 from kilter.errors import BadInput
 from kilter.project.faults import visible
 from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT, slug_fault
@@ -135,6 +136,12 @@ def host(slot: Slot, domain: str, process: str = "") -> str:
     if len(label) + 1 + len(domain) > HOST_LIMIT:
         raise BadInput(f"the host {label}.{domain} has more than {HOST_LIMIT} characters", hint="use a shorter domain")
     return f"{label}.{domain}"
+
+
+def hosts(slot: Slot, domain: str, app: AppSection) -> tuple[str, ...]:
+    """Return the public hosts of an app and of its processes, none for what has no route (DP-50, DP-61)."""
+    routed = [name for name, process in app.processes.items() if process.public and process.port]
+    return tuple(host(slot, domain, name) for name in ([""] if app.public else []) + routed)
 
 
 def public_url(scheme: str, host: str, port: int = 0) -> str:

@@ -63,9 +63,15 @@ def variables(service: ServicePlan, host: str, *, localhost: bool = False) -> di
         "database": credentials.database,
     }
     ports = {port.name: port.node_port if localhost else port.container for port in service.ports}
-    prefix = "" if service.name == service.entry.name else variable_name(service.name) + "_"
     primary = service.primary.name
-    return {prefix + key: fill(text, words, ports, primary) for key, text in service.entry.variables.items()}
+    values = (fill(text, words, ports, primary) for text in service.entry.variables.values())
+    return dict(zip(variable_names(service.name, service.entry), values, strict=True))
+
+
+def variable_names(service: str, entry: Entry) -> tuple[str, ...]:
+    """Return the names of the variables that a service of this name brings."""
+    prefix = "" if service == entry.name else variable_name(service) + "_"
+    return tuple(prefix + key for key in entry.variables)
 
 
 def variable_name(name: str) -> str:

@@ -2,10 +2,11 @@
 
 from kilter.api.deploys import Deploy
 from kilter.api.environments import Environment as EnvironmentDocument
-from kilter.api.environments import LockInfo, ReleaseInfo
+from kilter.api.environments import LockInfo, ReleasedApp, ReleaseInfo
 from kilter.api.kilterapp_status import Lock, Release
 from kilter.api.projects import EnvTile
 from kilter.api.words import ENDED, Phase
+from kilter.render import names
 from kilter.server import access, clock
 from kilter.server.store import deploys, environments, events
 from kilter.server.store.deploys import Record
@@ -49,8 +50,8 @@ def phase_of(record: Record) -> Phase:
     return "Ready" if record.state == "done" and record.operation == "deploy" else record.phase
 
 
-def environment(tx: Tx, found: Environment) -> EnvironmentDocument:
-    """Return an environment as it was last seen, with who is at work on it."""
+def environment(tx: Tx, found: Environment, domain: str) -> EnvironmentDocument:
+    """Return an environment as it was last seen, with who is at work on it; `domain` is the cluster's."""
     status, slot = found.status, found.slot
     serving = status.release if status.phase == "Ready" else status.last_good_release
     return EnvironmentDocument(
@@ -62,8 +63,8 @@ def environment(tx: Tx, found: Environment) -> EnvironmentDocument:
         url=status.url or None,
         internal_url=status.internal_url or None,
         namespace=status.namespace or None,
-        release=release_info(status.release) if status.release else None,
-        serving=release_info(serving) if serving else None,
+        release=release_info(tx, status.release, domain) if status.release else None,
+        serving=release_info(tx, serving, domain) if serving else None,
         workloads=status.workloads,
         failure=status.failure,
         warnings=status.warnings,
@@ -71,14 +72,25 @@ def environment(tx: Tx, found: Environment) -> EnvironmentDocument:
     )
 
 
-def release_info(release: Release) -> ReleaseInfo:
+def release_info(tx: Tx, release: Release, domain: str) -> ReleaseInfo:
     """Return what serves as a document."""
+    record = deploys.find(tx, release.deploy_id)
     return ReleaseInfo(
         number=release.number,
         image=release.image,
         deploy_id=release.deploy_id,
         commit=release.commit,
         at=release.at,
+        app=released_app(record, domain) if record else None,
+    )
+
+
+def released_app(record: Record, domain: str) -> ReleasedApp:
+    """Return what a deploy asked for, by name."""
+    return ReleasedApp(
+        hosts=names.hosts(record.slot, domain, record.spec),
+        processes=tuple(record.spec.processes),
+        services=tuple(each.name for each in record.spec.services),
     )
 
 

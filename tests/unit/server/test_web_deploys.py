@@ -352,6 +352,27 @@ def test_an_environment_shows_what_was_last_seen_and_who_is_at_work(web: Web) ->
     assert (found.lock.holder, found.lock.actor, found.lock.kind) == (waiting.deploy_id, "ann", "deploy")
 
 
+@pytest.mark.requirement("DP-Q52", "DP-Q61")
+def test_a_release_says_what_it_is_made_of(web: Web) -> None:
+    processes = {**WITH_WORKERS["processes"], "admin": {"command": ["admin"], "port": 9000, "public": True}}
+    services = [{"name": "db", "kind": "postgres"}]
+    first = deploy(web, app={**WITH_WORKERS, "processes": processes, "services": services})
+    dispatch(web)
+    good = Release(number=1, image=IMAGE, deploy_id=first.deploy_id)
+    report(web, "Ready", release=good, last_good_release=good)
+    deploy(web, app={"port": 80, "public": False})
+    parts = {
+        "hosts": ["shop-dev.apps.example.com", "shop-dev--admin.apps.example.com"],
+        "processes": ["worker", "nightly", "admin"],
+        "services": ["db"],
+    }
+    token = web.token("viewer")
+    assert web.get(DEV, token).json["release"]["app"] == parts, "what was accepted and is not published does not count"
+    report(web, "Failed", release=Release(number=9, image=IMAGE, deploy_id="dep-lost"), last_good_release=good)
+    found = web.get(DEV, token).json
+    assert (found["release"]["app"], found["serving"]["app"]) == (None, parts)
+
+
 def test_what_serves_is_the_newest_release_that_became_ready(web: Web) -> None:
     accepted = deploy(web)
     dispatch(web)

@@ -12,7 +12,7 @@ from kilter.errors import BadInput
 from kilter.render import names
 from kilter.render.model import PortPlan, ServicePlan
 from kilter.render.production.release import AppRelease, DatabaseServer, Platform, ServiceRelease
-from kilter.render.services import service_plan, variable_name, variables
+from kilter.render.services import service_plan, variable_names, variables
 from kilter.values import Credentials
 
 Object = dict[str, Any]
@@ -68,8 +68,7 @@ def _unbound(release: AppRelease, entries: Mapping[str, Entry]) -> Iterable[str]
     for service in release.services:
         entry = entries.get(service.kind)
         if service.mode == "external":
-            prefix = "" if service.name == service.kind else f"{variable_name(service.name)}_"
-            known = {prefix + key for key in entry.variables} if entry else set()
+            known = set(variable_names(service.name, entry)) if entry else set()
             if not release.app_secrets and not (known and known <= set(release.vars)):
                 yield f"{service.name}: external, but no Secret under `appSecrets` gives its variables"
         elif entry is None:

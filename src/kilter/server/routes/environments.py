@@ -29,7 +29,7 @@ async def one(call: Call) -> Answer:
 
     def look(tx: Tx) -> EnvironmentDocument | None:
         found = environments.find(tx, call.at())
-        return documents.environment(tx, found) if found else None
+        return documents.environment(tx, found, call.settings.cluster_domain) if found else None
 
     document = await call.store.run(look)
     if document is None:
