@@ -14,6 +14,7 @@ import msgspec
 
 from kilter.api.crd import crd
 from kilter.api.errors_v1 import STATUS_OF
+from kilter.api.schema import portable
 from kilter.catalog import load as catalog
 from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
@@ -255,7 +256,8 @@ def joined(path: str, key: str) -> str:
 def document_schema(name: str) -> dict[str, Any]:
     """Return the JSON schema of what `kilter <name> --json` prints."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"kilter {name} --json"}
-    return {**head, **msgspec.json.schema(DOCUMENTS[name])}
+    schema: dict[str, Any] = portable(msgspec.json.schema(DOCUMENTS[name]))
+    return {**head, **schema}
 
 
 def catalog_page() -> str:

@@ -1,12 +1,14 @@
 """The documentation holds what it promises: pages exist, links lead somewhere, and what it names is in the code."""
 
 import importlib.util
+import json
 import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import click
+import jsonschema_rs
 import pytest
 
 from kilter import errors
@@ -68,6 +70,11 @@ def headings(text: str) -> set[str]:
 
 def test_the_generated_pages_are_fresh() -> None:
     assert generator().stale() == [], "run `make docs`"
+
+
+@pytest.mark.parametrize("file", sorted((DOCS / "reference/json").glob("*.schema.json")), ids=lambda file: file.name)
+def test_the_schema_of_every_document_is_one_that_validators_take(file: Path) -> None:
+    jsonschema_rs.validator_for(json.loads(file.read_text()))
 
 
 def test_stale_missing_and_left_over_pages_are_named_and_mended(tmp_path: Path) -> None:
