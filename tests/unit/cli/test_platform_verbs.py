@@ -1,0 +1,355 @@
+"""The verbs of the platform as people type them: a server that answers from a table, and no process for real."""
+
+import io
+import json
+import sys
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from fakes import FakeRunner
+from unit.deploy.server import Table, serving
+from unit.deploy.test_attach import AT, ENVIRONMENT
+from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
+
+from kilter.cli.app import App
+from kilter.cli.main import run
+from kilter.deploy import logins
+from kilter.deploy.logins import Login
+from kilter.dev.machine import Machine
+from kilter.proc import Outcome
+from kilter.progress import Recorder
+from kilter.state.paths import Paths
+from kilter.tools import docker, images
+
+ENVS = "/v1/projects/acme/shop/envs"
+TAG = "localhost:1/acme/shop:dev-nogit"
+NOW = {"hosts": ["shop-dev.localhost"], "processes": ["cron"], "services": []}
+RELEASE = {"number": 7, "image": IMAGE, "deploy_id": "d-7", "commit": "c", "at": AT, "app": NOW}
+WHO = {"actor": "mia", "role": "deployer", "scopes": [], "token_id": "t", "expires_at": AT}
+DEVICE = {
+    "device_code": "d",
+    "user_code": "BLUE-FISH",
+    "verification_url": "https://kilter.example.com/device",
+    "expires_in": 60,
+    "interval": 0,
+}
+MINTED = {
+    "token": "kilter_minted",
+    "info": {**WHO, "id": "t", "created_at": AT, "created_by": "mia", "last_used_at": None},
+}
+PLATFORM: dict[str, list[tuple[int, Any]]] = {
+    "GET__/v1/info": [(200, INFO)],
+    "GET__/v1/whoami": [(200, WHO)],
+    "DELETE__/v1/whoami": [(204, "")],
+    "POST__/v1/device/codes": [(200, DEVICE)],
+    "POST__/v1/device/tokens": [(428, {"error": {"code": "pending", "message": "not yet"}}), (200, MINTED)],
+    "POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT})],
+    f"GET__{ENVS}/dev": [(200, {**ENVIRONMENT, "url": "https://shop-dev.example.com", "release": RELEASE})],
+    f"GET__{ENVS}/dev/logs": [(200, "shop-1 one\nshop-1 two\n")],
+    f"POST__{ENVS}/dev/deploys": [(202, ACCEPTED)],
+    f"POST__{ENVS}/prod/deploys": [(202, ACCEPTED)],
+}
+SCHEMA = Path(__file__).resolve().parents[3] / "docs/reference/json/deploy-plan.schema.json"
+SHOP = ("--project", "acme/shop")
+DEV = (*SHOP, "--env", "dev")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of logins; it does not exist yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("CI", "KILTER_SERVER", "KILTER_TOKEN", "KILTER_PROJECT", "KILTER_REGISTRY", "KILTER_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    return logins.file_of({"XDG_CONFIG_HOME": str(tmp_path / "config")})
+
+
+@pytest.fixture
+def table(tmp_path: Path, credentials: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+    """A platform that this machine is logged in to, and a project in the current directory."""
+    (tmp_path / "kilter.yaml").write_text(
+        "name: shop\nprocesses: {worker: {command: [work]}}\nservices: {postgres: }\n"
+    )
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
+    monkeypatch.chdir(tmp_path)
+    with serving(**{key: list(value) for key, value in PLATFORM.items()}) as served:
+        logins.add(credentials, Login(served.address, "kilter_x", "mia"))
+        yield served
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    """The processes of `App.machine`: a directory outside of Git, and an engine that builds and pushes one image."""
+    fake = FakeRunner(
+        {
+            ("git", "rev-parse", "HEAD"): Outcome(128, ""),
+            docker.info().argv: '{"ServerVersion": "29"}',
+            docker.endpoint().argv: "unix:///run/docker.sock\n",
+            images.build(tmp_path, TAG, dockerfile=tmp_path / "Dockerfile").argv: "",
+            images.push(TAG).argv: f"dev-nogit: digest: {DIGEST} size: 1\n",
+        }
+    )
+    machine = Machine(fake, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
+    monkeypatch.setattr(App, "machine", machine)
+    return fake
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str = "") -> Terminal:
+    """Let somebody sit there who types this; returns what they see. Within a test: pytest has streams per phase."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr(sys, "stderr", screen)
+    return screen
+
+
+def bodies(table: Table, end: str) -> list[Any]:
+    return [body for what, _, body in table.asked if what.startswith("POST") and what.endswith(end)]
+
+
+def asked(table: Table, start: str) -> list[str]:
+    return [what for what, _, _ in table.asked if what.startswith(start)]
+
+
+# login, logout
+
+
+@pytest.mark.requirement("DP-Q7")
+def test_a_machine_is_let_in_by_somebody_who_types_its_code_in_the_portal(
+    table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials.unlink()
+    assert run(["login", "--server", table.address, "--device"]) == 0
+    printed = capsys.readouterr()
+    assert "open https://kilter.example.com/device and type BLUE-FISH" in printed.err
+    assert printed.out == f"logged in to {table.address} as mia (deployer), until 2026-01-01\n"
+    assert len(bodies(table, "/v1/device/tokens")) == 2, "asked again while nobody had approved it"
+    kept = logins.read(credentials).known[table.address]
+    assert (kept.token, kept.actor, kept.minted) == ("kilter_minted", "mia", True)
+
+
+@pytest.mark.requirement("DP-Q7", "DP-Q8")
+def test_a_code_that_nobody_types_lets_nobody_in(
+    table: Table, credentials: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials.unlink()
+    table.answers["POST /v1/device/tokens"] = [(410, {"error": {"code": "expired", "message": "the code is over"}})]
+    assert run(["login", "--server", table.address, "--device"]) == 6
+    assert "the code is over" in capsys.readouterr().err
+    assert not credentials.exists()
+
+
+@pytest.mark.requirement("DP-5")
+def test_after_a_logout_a_deploy_is_refused_before_anything_is_built(
+    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["logout"]) == 0
+    assert capsys.readouterr().out == f"logged out of {table.address}\n"
+    assert run(["deploy", *DEV]) == 5
+    assert "you are not logged in" in capsys.readouterr().err
+    assert (table.asked, runner.commands) == ([], []), "a token that others gave is not revoked, and nothing is asked"
+    assert run(["logout"]) == 0
+    assert capsys.readouterr().out == "already logged out\n"
+
+
+@pytest.mark.requirement("DP-Q8")
+def test_a_logout_from_everywhere_revokes_what_was_minted_for_this_machine(
+    table: Table, credentials: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logins.add(credentials, Login(table.address, "kilter_minted", "mia", minted=True))
+    logins.add(credentials, Login("https://gone.localhost:1", "kilter_other", "mia", minted=True))
+    assert run(["logout", "--all"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"logged out of {table.address}, https://gone.localhost:1\n"
+    assert "https://gone.localhost:1: its token could not be revoked" in printed.err
+    [(_, headers, _)] = [each for each in table.asked if each[0] == "DELETE /v1/whoami"]
+    assert headers["Authorization"] == "Bearer kilter_minted"
+    assert logins.read(credentials).known == {}
+
+
+# open
+
+
+@pytest.mark.usefixtures("table")
+def test_open_prints_the_address_and_shows_it_to_who_sits_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = list[str]()
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    assert run(["open", *DEV]) == 0
+    assert capsys.readouterr().out == "https://shop-dev.example.com\n"
+    assert opened == [], "nobody sits there"
+    at_a_terminal(monkeypatch)
+    assert run(["open", *DEV]) == 0
+    assert opened == ["https://shop-dev.example.com"]
+
+
+@pytest.mark.requirement("DP-52")
+def test_open_says_of_an_internal_app_that_it_has_no_address(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.answers[f"GET {ENVS}/dev"] = [(200, {**ENVIRONMENT, "url": None})]
+    assert run(["open", *DEV]) == 6
+    assert "acme/shop dev has no public address" in capsys.readouterr().err
+
+
+# deploy
+
+
+PLAN = """acme/shop to dev at {server}: release 7 is the newest
+  host   shop-dev.localhost
+  image  built from a directory outside of Git
+  =  route    shop-dev.localhost
+  +  process  worker
+  -  process  cron
+  +  service  postgres            DATABASE_URL
+"""
+
+
+@pytest.mark.requirement("DP-Q52", "DP-Q61")
+def test_a_dry_run_prints_a_plan_and_changes_nothing(
+    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["deploy", *DEV, "--dry-run"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == PLAN.format(server=table.address)
+    assert "nothing was built or changed" in printed.err
+    assert run(["deploy", *DEV, "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    jsonschema_rs.validator_for(json.loads(SCHEMA.read_text())).validate(document)
+    assert (document["schema"], document["release"], document["app"]["port"]) == ("kilter.deploy-plan/v1", 7, 8000)
+    assert {"kind": "process", "name": "cron", "change": "removed", "variables": []} in document["changes"]
+    assert asked(table, "POST") == []
+    assert {command.argv[0] for command in runner.commands} == {"git"}
+
+
+@pytest.mark.usefixtures("runner")
+def test_a_dry_run_of_a_first_deploy_says_so_and_asks_nothing(
+    table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_a_terminal(monkeypatch)
+    table.answers["GET /v1/info"] = [(200, {**INFO, "protected_envs": ["prod"]})]
+    (Path.cwd() / "kilter.yaml").write_text("name: shop\npublic: false\n")
+    assert run(["deploy", *SHOP, "--dry-run", "--image", IMAGE]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"acme/shop to prod at {table.address}: an environment to be made, protected",
+        "  host   shop.localhost (internal: nothing leads there)",
+        f"  image  {IMAGE}",
+    ]
+
+
+def test_an_image_that_is_built_already_is_deployed_as_it_is(table: Table, runner: FakeRunner) -> None:
+    assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE]) == 0
+    assert [body["image"] for body in bodies(table, "/deploys")] == [IMAGE]
+    assert asked(table, "POST /v1/projects/acme/shop/push-credentials") == []
+    assert {command.argv[0] for command in runner.commands} == {"git"}
+
+
+@pytest.mark.requirement("DP-7", "DP-Q3")
+@pytest.mark.parametrize(
+    ("flags", "variable", "written", "registry"),
+    [
+        (["--registry", "flag.example/a"], "env.example/a", "file.example/a", "flag.example/a"),
+        ([], "env.example/a", "file.example/a", "env.example/a"),
+        ([], "", "file.example/a", "file.example/a"),
+        ([], "", "", None),
+    ],
+)
+@pytest.mark.usefixtures("runner")
+def test_the_registry_is_that_of_the_flag_the_variable_or_the_file_in_this_order(
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    variable: str,
+    written: str,
+    registry: str | None,
+) -> None:
+    monkeypatch.setenv("KILTER_REGISTRY", variable)
+    if written:
+        (Path.cwd() / "kilter.yaml").write_text(f"name: shop\ndeploy: {{registry: {written}}}\n")
+    assert run(["deploy", *DEV, "--no-wait", *flags]) == 0
+    asked_for = bodies(table, "/push-credentials")
+    assert [body.get("registry") for body in asked_for] == [registry] * 2
+    assert [body["image"] for body in bodies(table, "/deploys")] == [IMAGE], "as the platform names it"
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_uncommitted_changes_go_to_a_protected_environment_only_where_they_are_meant(
+    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.answers[f"GET {ENVS}/dev"] = [(200, {**ENVIRONMENT, "env_class": "protected"})]
+    runner.answers = {
+        ("git", "rev-parse", "HEAD"): "c0ffee\n",
+        ("git", "status", "--porcelain", "--", "."): "?? a.py\n",
+    }
+    assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE]) == 2
+    assert "  a.py\n" in capsys.readouterr().err
+    assert asked(table, "POST") == []
+    assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE, "--allow-dirty"]) == 0
+    assert [body["allow_dirty"] for body in bodies(table, "/deploys")] == [True]
+
+
+@pytest.mark.parametrize("flag", ["-m", "--message"])
+@pytest.mark.usefixtures("runner")
+def test_a_message_goes_with_the_release(table: Table, flag: str) -> None:
+    assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE, flag, "fewer clicks"]) == 0
+    assert [body["source"]["message"] for body in bodies(table, "/deploys")] == ["fewer clicks"]
+
+
+@pytest.mark.requirement("DP-Q2")
+@pytest.mark.parametrize(("typed", "code"), [("acme/shop\n", 0), ("shop\n", 130), ("y\n", 130), ("", 130)])
+@pytest.mark.usefixtures("runner")
+def test_the_first_deploy_to_production_that_nobody_named_is_asked_for(
+    table: Table, monkeypatch: pytest.MonkeyPatch, typed: str, code: int
+) -> None:
+    screen = at_a_terminal(monkeypatch, typed)
+    assert run(["deploy", *SHOP, "--no-wait", "--image", IMAGE]) == code
+    assert len(asked(table, f"POST {ENVS}/prod")) == (code == 0)
+    assert f"this is the first deploy of acme/shop; it goes to prod at {table.address}" in " ".join(
+        screen.getvalue().split()
+    )
+
+
+@pytest.mark.requirement("DP-Q2")
+@pytest.mark.usefixtures("runner")
+def test_where_nobody_can_be_asked_production_must_be_named(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["deploy", *SHOP, "--no-wait", "--image", IMAGE]
+    assert run(line) == 2
+    assert "`--env prod` or `--yes`" in capsys.readouterr().err
+    assert asked(table, "POST") == []
+    assert run([*line, "--yes"]) == 0
+    assert run([*line, "--env", "prod"]) == 0
+    table.answers[f"GET {ENVS}/prod"] = [(200, {**ENVIRONMENT, "env": "prod"})]
+    assert run(line) == 0, "it is not the first one"
+    assert len(asked(table, f"POST {ENVS}/prod")) == 3
+
+
+# logs
+
+
+def test_logs_of_an_environment_are_asked_for_as_typed(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["logs", "worker", *DEV, "--since", "10m", "--tail", "5"]) == 0
+    assert capsys.readouterr().out == "shop-1 one\nshop-1 two\n"
+    assert asked(table, "GET") == [f"GET {ENVS}/dev/logs?process=worker&since=600s&lines=5"]
+
+
+def test_logs_of_an_environment_are_followed_as_they_come(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.answers[f"GET {ENVS}/dev/logs"] = [
+        (200, "event: log\ndata: shop-1 one\n\n: still here\n\ndata: shop-1 two\n\n")
+    ]
+    assert run(["logs", *DEV, "--follow"]) == 0
+    assert capsys.readouterr().out == "shop-1 one\nshop-1 two\n"
+    assert asked(table, "GET") == [f"GET {ENVS}/dev/logs?follow=true"]
+
+
+@pytest.mark.parametrize("words", [["worker", "cron"], ["--previous"], ["--tail", "0"], ["--tail", "10001"]])
+def test_what_logs_of_an_environment_cannot_be_asked_for_is_refused_here(table: Table, words: list[str]) -> None:
+    assert run(["logs", *words, *DEV]) == 2
+    assert table.asked == []
