@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kilter.cli.app import App
+from kilter.cli.later import not_yet
 from kilter.cli.options import Duration, json_output, on_command_line
 from kilter.cli.remote import of_project
 from kilter.errors import BadInput
@@ -28,6 +29,8 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @click.option("--allow-dirty", is_flag=True, help="Let a protected environment have uncommitted changes.")
 @click.option("-m", "--message", default="", help="A sentence for the list of releases.")
 @click.option("--yes", is_flag=True, help="Do not ask before the first deploy to a protected environment.")
+@not_yet("--bootstrap", "--migration", "--plan-id=", "--skip-migration-check", "--allow-destructive")
+@not_yet("--seed", "--reseed=", "--keep-secrets", "--prune-secrets", "--allow-tracked-secrets")
 @json_output
 @click.pass_obj
 def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) -> None:

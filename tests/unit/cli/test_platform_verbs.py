@@ -303,6 +303,26 @@ def test_a_message_goes_with_the_release(table: Table, flag: str) -> None:
     assert [body["source"]["message"] for body in bodies(table, "/deploys")] == ["fewer clicks"]
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("--bootstrap", "--migration", "--plan-id=plan-1", "--skip-migration-check", "--allow-destructive"),
+        *("--seed", "--reseed=demo", "--keep-secrets", "--prune-secrets", "--allow-tracked-secrets"),
+    ],
+)
+def test_what_a_later_release_brings_is_refused_and_not_offered(
+    table: Table, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = option.partition("=")[0]
+    assert run(["deploy", *DEV, option]) == 2
+    told = capsys.readouterr().err
+    assert f"error: this release of kilter has no `{name}` yet" in told
+    assert f"next: leave `{name}` out for now" in told
+    assert table.asked == []
+    assert run(["deploy", "--help"]) == 0
+    assert name not in capsys.readouterr().out
+
+
 @pytest.mark.requirement("DP-Q2")
 @pytest.mark.parametrize(("typed", "code"), [("acme/shop\n", 0), ("shop\n", 130), ("y\n", 130), ("", 130)])
 @pytest.mark.usefixtures("runner")
