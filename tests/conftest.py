@@ -4,9 +4,13 @@ import itertools
 import os
 import signal
 
+import hypothesis
 import pytest
 
 HOMES = itertools.count()
+# How long one example takes says how loaded the machine is, and nothing else.
+hypothesis.settings.register_profile("kilter", deadline=None)
+hypothesis.settings.load_profile("kilter")
 
 
 @pytest.fixture(autouse=True)
