@@ -5,6 +5,7 @@ are below `localhost`, on mapped ports; the registry is `localhost` itself, whic
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ metricsServer: {{enabled: false}}
 postgres: {{externalSecret: platform-database, host: {database}, cidr: {subnet}}}
 git: {{url: "{git}/flux.git", secretName: flux-git}}
 """
+OTHER_GATEWAY = re.compile(r"^gateway:\n(?:  .*\n)+", re.MULTILINE)
+EXISTING = '{enabled: false, existing: {url: "https://traefik.edge.svc", namespace: edge, listener: https}}'
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,19 @@ class Elsewhere:
         ports = {"http": self.platform.port, "https": self.tls_port}
         return VALUES.format(**ports, git=self.platform.address, database=self.database.host, subnet=subnet)
 
+    def bring_certificate(self, namespace: str) -> None:
+        """Put the certificate where a Gateway looks for it."""
+        pair = (f"--cert={self.trusted.certificate}", f"--key={self.trusted.key}")
+        self.platform.kubectl("create", "--namespace", namespace, "secret", "tls", "wildcard", *pair)
+
     def bring_secrets(self) -> None:
         """Put the certificate and the two logins where the platform looks for them."""
         own = conninfo_to_dict(self.database.operator)
         dsn = f"postgresql://{own['user']}:{own['password']}@{self.database.host}:5432/{own['dbname']}"
         login = (f"--from-literal=username={BOT}", f"--from-literal=password={self.git_password}")
-        pair = (f"--cert={self.trusted.certificate}", f"--key={self.trusted.key}")
         self.platform.kubectl("create", "namespace", SYSTEM)
+        self.bring_certificate(SYSTEM)
         create = ("create", "--namespace", SYSTEM, "secret")
-        self.platform.kubectl(*create, "tls", "wildcard", *pair)
         self.platform.kubectl(*create, "generic", "platform-database", f"--from-literal=dsn={dsn}")
         self.platform.kubectl(*create, "generic", "flux-git", *login)
 
@@ -176,11 +183,12 @@ def test_the_port_of_public_addresses_is_in_the_registrys_name_too(here: Elsewhe
     assert f'hostnames: ["registry.{DOMAIN}"]' in text
 
 
-def rendered(here: Elsewhere, folder: Path, values: str) -> str:
-    """Render the chart, with no cluster asked."""
+def rendered(here: Elsewhere, folder: Path, values: str, *only: str) -> str:
+    """Render the chart, or some of its templates, with no cluster asked."""
     file = folder / "values.yaml"
     file.write_text(values)
-    fixed = ("--set", f"clusterDomain={DOMAIN},images.kilter={here.platform.image}", "--values", str(file))
+    fixed = ["--set", f"clusterDomain={DOMAIN},images.kilter={here.platform.image}", "--values", str(file)]
+    fixed += [f"--show-only=templates/{template}" for template in only]
     return here.platform.helm("template", "kilter", str(CHARTS / "kilter-platform"), *fixed)
 
 
@@ -271,6 +279,24 @@ def test_a_plain_request_is_sent_to_the_address_over_tls(here: Elsewhere) -> Non
 def test_a_second_deploy_finds_the_data_of_the_first(here: Elsewhere) -> None:
     file = here.developer.directory / "visits.py"
     file.write_text(file.read_text().replace('WORD = "visits"', 'WORD = "guests"'))
+    here.developer.run("deploy", *ENV, "--timeout", "4m")
+    assert here.ask(HOST) == "200 guests: 2"
+
+
+def test_a_gateway_of_the_clusters_own_takes_over_from_the_platforms(here: Elsewhere, tmp_path: Path) -> None:
+    """It is Traefik once more, with everything of its own in another namespace."""
+    edge = rendered(here, tmp_path, here.values(), *(f"gateway/{name}.yaml" for name in ("rbac", "traefik", "gateway")))
+    file = tmp_path / "platform.yaml"
+    file.write_text(OTHER_GATEWAY.sub(f"gateway: {EXISTING}\n", here.values()))
+    given = ("--context", here.context, "--cluster-domain", DOMAIN, "--image", here.platform.image)
+    installed = here.admin.run("platform", "install", *given, "--values", str(file), "--timeout", "4m")
+    assert installed.out.splitlines()[0] == f"the platform answers at https://kilter.{DOMAIN}:{here.tls_port}"
+    assert "traefik" not in {part["metadata"]["name"] for part in here.platform.get("deployments,gateways")["items"]}
+    here.platform.kubectl("create", "namespace", "edge")
+    here.bring_certificate("edge")
+    here.platform.kubectl("apply", "--filename", "-", stdin=edge.replace(SYSTEM, "edge"))
+    here.platform.kubectl("rollout", "status", "--namespace", "edge", "deployment/traefik", "--timeout=120s")
+    eventually(lambda: here.ask(f"kilter.{DOMAIN}", "/healthz"), lambda answer: answer.startswith("200 "))
     here.developer.run("deploy", *ENV, "--timeout", "4m")
     assert here.ask(HOST) == "200 guests: 2"
 

@@ -68,8 +68,12 @@ def of_trial(wanted: Wanted, port: int) -> str:
 def server(text: str) -> str:
     """Return the address of the server, as the chart makes it of these values."""
     found = yaml.safe_load(text)
-    tls = (found.get("gateway") or {}).get("tls") or {}
-    scheme = "https" if tls.get("secretName") else "http"
+    gateway = found.get("gateway") or {}
+    if gateway.get("enabled", True):
+        is_secure = bool((gateway.get("tls") or {}).get("secretName"))
+    else:
+        is_secure = str((gateway.get("existing") or {}).get("url")).startswith("https:")
+    scheme = "https" if is_secure else "http"
     return names.public_url(scheme, f"kilter.{found['clusterDomain']}", found.get("publicPort") or 0)
 
 

@@ -67,6 +67,7 @@ def test_the_definition_of_kilterapp_is_that_of_the_types() -> None:
 @pytest.mark.parametrize(
     "path",
     ["unknown", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
+     "gateway.existing.unknown",
      "registry.token.unknown", "registry.upkeep.unknown",
      "postgres.resources.unknown", "registry.storage.unknown", "metricsServer.unknown"],
 )  # fmt: skip
@@ -84,6 +85,9 @@ def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
         ("images.traefik", "docker.io/library/traefik:latest"),
         ("images.traefik", "registry.example:5000/traefik"),
         ("gateway.service.type", "Cluster"),
+        ("gateway.existing.url", "edge.gateways.svc"),
+        ("gateway.existing.url", "https://edge.gateways.svc/path"),
+        ("gateway.existing.name", ""),
         ("gateway.service.nodePorts.http", 80),
         ("registry.token.realm", "kilter.example.com/token"),
         ("registry.upkeep.schedule", "nightly"),
@@ -111,6 +115,7 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
         ("images.traefik", f"docker.io/library/traefik@sha256:{'0' * 64}"),
         ("images.traefik", f"docker.io/library/traefik:v3@sha256:{'0' * 64}"),
         ("gateway.service.nodePorts.http", 30080),
+        ("gateway.existing.url", "https://edge.gateways.svc:8443"),
         ("registry.host", "images.example.com"),
         ("registry.upkeep.schedule", ""),
         ("registry.upkeep.schedule", "*/30 0-6 1,15 jan-jun MON-FRI"),

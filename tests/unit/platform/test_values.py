@@ -83,6 +83,8 @@ def test_values_that_are_no_map_are_refused(more: str) -> None:
         ("", "http://kilter.apps.example.com"),
         ("gateway: {tls: {secretName: wildcard}}", "https://kilter.apps.example.com"),
         ("publicPort: 8443", "http://kilter.apps.example.com:8443"),
+        ("gateway: {enabled: false, existing: {url: 'https://edge.gateways.svc'}}", "https://kilter.apps.example.com"),
+        ("gateway: {enabled: false, existing: {url: 'http://edge.gateways.svc'}}", "http://kilter.apps.example.com"),
     ],
 )
 def test_the_servers_address_is_the_one_that_the_chart_makes(more: str, address: str) -> None:

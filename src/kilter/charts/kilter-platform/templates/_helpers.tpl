@@ -27,7 +27,11 @@ capabilities:
 {{- end -}}
 
 {{- define "scheme" -}}
-{{ if .Values.gateway.tls.secretName }}https{{ else }}http{{ end }}
+{{- if .Values.gateway.enabled -}}
+{{ ternary "https" "http" (ne .Values.gateway.tls.secretName "") }}
+{{- else -}}
+{{ ternary "https" "http" (hasPrefix "https:" .Values.gateway.existing.url) }}
+{{- end -}}
 {{- end -}}
 
 {{- /* What follows the host in public addresses. */}}
@@ -63,7 +67,50 @@ anew: such Secrets are then left out, so that applying the output of `helm templ
 
 {{- /* How the Gateway is reached from within the cluster, whatever DNS says. */}}
 {{- define "gateway-url" -}}
+{{- if .Values.gateway.enabled -}}
 {{ include "scheme" . }}://traefik.{{ .Release.Namespace }}.svc
+{{- else -}}
+{{ required "gateway.existing.url is needed beside gateway.enabled: false: where the operator reaches the Gateway" .Values.gateway.existing.url }}
+{{- end -}}
+{{- end -}}
+
+{{- define "gateway-name" -}}
+{{ ternary "kilter" .Values.gateway.existing.name .Values.gateway.enabled }}
+{{- end -}}
+
+{{- define "gateway-namespace" -}}
+{{ ternary "" .Values.gateway.existing.namespace .Values.gateway.enabled | default .Release.Namespace }}
+{{- end -}}
+
+{{- define "gateway-listener" -}}
+{{ ternary (include "scheme" .) .Values.gateway.existing.listener .Values.gateway.enabled }}
+{{- end -}}
+
+{{- /* The namespace of the pods that requests come from. */}}
+{{- define "gateway-proxies" -}}
+{{ ternary "" .Values.gateway.existing.proxies .Values.gateway.enabled | default (include "gateway-namespace" .) }}
+{{- end -}}
+
+{{- /* What a route of the platform's own is attached to. */}}
+{{- define "gateway-parent" -}}
+- name: {{ include "gateway-name" . }}
+  namespace: {{ include "gateway-namespace" . }}
+  {{- with include "gateway-listener" . }}
+  sectionName: {{ . }}
+  {{- end }}
+{{- end -}}
+
+{{- /* Those pods, as a network policy names them. */}}
+{{- define "gateway-peer" -}}
+{{- if .Values.gateway.enabled -}}
+- podSelector:
+    matchLabels:
+      app.kubernetes.io/name: traefik
+{{- else -}}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ include "gateway-proxies" . }}
+{{- end -}}
 {{- end -}}
 
 {{- /* The folder of the repository that is served here; also the end of its address. */}}
