@@ -78,6 +78,8 @@ def show_deployed(app: App, result: "Deployed", *, as_json: bool) -> None:
 
     from kilter.deploy.documents import DeployedDocument
 
+    if result.url.startswith("http://"):
+        app.console.progress.note("the platform has no certificate, so its addresses are plain http")
     if as_json:
         app.console.document(DeployedDocument(**asdict(result)))
     elif result.answered:

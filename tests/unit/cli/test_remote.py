@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import FakeRunner
 from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, told
-from unit.deploy.test_deploy import ACCEPTED, IMAGE, INFO, SUBMIT
+from unit.deploy.test_client import ME
+from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO, SUBMIT
+from unit.dev.support import machine
 
+from kilter.cli.app import App
+from kilter.cli.console import Console
 from kilter.cli.main import run
+from kilter.cli.remote import show_deployed
 from kilter.deploy import follow as following
+from kilter.deploy.deploy import Deployed
+from kilter.proc import Outcome
+from kilter.tools import docker, images
 
 PLATFORM: dict[str, list[tuple[int, Any]]] = {
     "GET__/v1/info": [(200, INFO)],
@@ -39,6 +48,53 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
 
 def sent(table: Table) -> dict[str, Any]:
     return next(body for what, _, body in table.asked if what.endswith("/deploys"))
+
+
+@pytest.mark.requirement("DP-3", "DP-4", "DP-22", "DP-Q2")
+def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says_yes(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("KILTER_SERVER")
+    monkeypatch.delenv("KILTER_TOKEN")
+    tag = f"{GRANTED['repository']}:prod-nogit"
+    build = images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile")
+    answers = {
+        docker.info().argv: '{"ServerVersion": "29"}',
+        docker.endpoint().argv: "unix:///run/docker.sock\n",
+        ("git", "rev-parse", "HEAD"): Outcome(128, ""),
+        build.argv: "",
+        images.push(tag).argv: f"digest: {DIGEST} size: 1\n",
+    }
+    runner = FakeRunner(answers)
+    monkeypatch.setattr(App, "machine", machine(tmp_path, runner))
+    project = "/v1/projects/acme/shop"
+    table.answers |= {
+        "GET /v1/whoami": [(200, ME)],
+        f"POST {project}/push-credentials": [(201, {**GRANTED, "expires_at": AT})],
+        f"POST {project}/envs/prod/deploys": [(202, ACCEPTED)],
+    }
+    assert run(["login", "--server", table.address, "--token", "kilter_x"]) == 0
+    deploy = ["deploy", "--project", "acme/shop", "--registry", "localhost:1/team"]
+    assert run(deploy) == 2
+    assert "this is the first deploy of acme/shop, and it would go to prod" in capsys.readouterr().err
+    assert runner.commands == []
+    assert run([*deploy, "--yes"]) == 0
+    assert sent(table)["image"] == f"{GRANTED['repository']}@{DIGEST}"
+    wanted = next(body for what, _, body in table.asked if what.endswith("/push-credentials"))
+    assert wanted == {"env": "prod", "registry": "localhost:1/team"}
+
+
+@pytest.mark.requirement("DP-Q10")
+@pytest.mark.parametrize(("scheme", "told"), [("http", True), ("https", False)])
+def test_an_address_without_encryption_is_said_to_be_one(
+    scheme: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{scheme}://shop.example.com"
+    deployed = Deployed("d-1", 1, 1, url, IMAGE, "200 OK", {})
+    show_deployed(App(Console(), Path()), deployed, as_json=False)
+    shown = capsys.readouterr()
+    assert shown.out == f"{url}\n"
+    assert ("so its addresses are plain http" in shown.err) is told
 
 
 @pytest.mark.requirement("DP-Q41")
