@@ -15,7 +15,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check lint unit-local unit-shared fix unit cluster golden docs bench platform-image testbed testbed-platform testbed-down wheel clean environment
+.PHONY: help demo test check lint unit-local unit-shared fix unit cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ golden: environment ## render the golden trees anew; read the diff before you co
 docs: environment ## write what follows from the code: the pages of docs/reference, the definition of KilterApp
 	$(RUN) python docs/generate.py
 	$(RUN) python scripts/write_crd.py
+
+pins: environment ## print the checksums of the tools as their publishers serve them, and compare the pins; needs the web
+	$(RUN) python scripts/pins.py
 
 bench: wheel testbed ## measure, print a table, write bench/results/*.json
 	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)

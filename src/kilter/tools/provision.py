@@ -122,7 +122,7 @@ def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, ste
     part = folder / f"{place.file_name}.part"
     try:
         download.fetch(place.source, place.url, part, step)
-        expected = tool.sha256.get(platform) or _published(place)
+        expected = tool.sha256.get(platform) or published(place)
     except (OSError, download.NoSuchFile) as error:
         raise _unavailable(tool, place, found, error) from error
     size = part.stat().st_size
@@ -135,8 +135,8 @@ def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, ste
     return folder / tool.name
 
 
-def _published(place: Origin) -> str:
-    """Return the checksum that the publisher serves beside the file."""
+def published(place: Origin) -> str:
+    """Return the checksum that the publisher serves beside the file; raises OSError, NoSuchFile, Failed."""
     found = download.checksum_in(download.read_text(place.source, place.checksums), place.file_name)
     if found is None:
         raise Failed(f"{place.checksums} says nothing of {place.file_name}", why="the download cannot be verified")

@@ -1,7 +1,8 @@
 """Which tools kilter brings, in which version, from where; and which versions found on PATH will do.
 
-A checksum stands here only when it came from the publisher's own record (decision 11); `make pins` fills them in. Until
-then a download is verified against the checksum file that the publisher serves beside it.
+A checksum stands here only when it came from the publisher's own record (decision 11): `make pins` prints what that
+says, and fails where a pin differs. What has none is verified against the checksum file that the publisher serves
+beside it.
 """
 
 import json
