@@ -41,7 +41,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `{name} {host} {port} {port:<port name>} {user} {password} {database}`; `memory` is the limit of the laptop
     profile, and `memory_shares` maps chart values to the share of that limit they are set to, in whole MiB.
     `probe` names how a client proves that the service answers; `wait` is a command of the service's own image, over
-    `{host}` and `{port}`, that ends with 0 once it does: apps run it before they start.
+    `{host}` and `{port}`, that ends within seconds, with 0 once it does: apps run it again and again before they start.
     `deploy` is left out where no shared cluster provides the service, so that a deploy must find it elsewhere.
     """
 

@@ -68,5 +68,5 @@ def test_the_pods_of_an_app_wait_for_every_declared_service(tmp_path: Path) -> N
     app = next(item for item in yaml.safe_load_all(found["manifests/shop.yaml"]) if item["kind"] == "Deployment")
     waits = {one["name"]: one["command"][2] for one in app["spec"]["template"]["spec"]["initContainers"]}
     assert "pg_isready --quiet --timeout=2 --host=db.shop-dev.svc --port=6000 >/dev/null" in waits["db"]
-    assert "redis-cli -h redis.shop-dev.svc -p 6379 ping" in waits["redis"]
+    assert "until timeout 3 redis-cli -h redis.shop-dev.svc -p 6379 ping >/dev/null" in waits["redis"]
     assert "initContainers" not in found["manifests/night.yaml"]
