@@ -49,7 +49,7 @@ class Command(Value, frozen=True):
 
     `env` is added to kilter's own environment (None removes a name, a Secret never prints); `timeout` is in seconds,
     None for no limit; `ok` lists the exit codes that are no failure; `error` is raised for the others; `hint` is its
-    next step.
+    next step. `trace` is a file that `run` lets name the process, so that `end_traced` ends it should kilter be killed.
     """
 
     argv: tuple[str, ...]
@@ -60,6 +60,7 @@ class Command(Value, frozen=True):
     ok: tuple[int, ...] = (0,)
     error: type[KilterError] = Failed
     hint: str = ""
+    trace: Path | None = None
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
@@ -129,6 +130,8 @@ class SubprocessRunner:
         child = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._running.add(child)
         try:
+            if command.trace:
+                command.trace.write_text(f"{child.pid} {start_time(child.pid) or ''}")
             out, err = child.communicate(_text_of(command.stdin), timeout=command.timeout)
         except subprocess.TimeoutExpired:
             end_group(child)
@@ -274,6 +277,15 @@ def end_started(started: Started, grace: float = GRACE) -> bool:
                 return True
             time.sleep(0.05)
     return True
+
+
+def end_traced(trace: Path) -> bool:
+    """End the process group that a killed kilter left running, by the `Command.trace` it left; False when none runs."""
+    try:
+        pid, _, began = trace.read_text().partition(" ")
+        return end_started(Started(int(pid), began))
+    except (OSError, ValueError):  # no creation, or killed before there was a process to name
+        return False
 
 
 def is_alive(started: Started) -> bool:

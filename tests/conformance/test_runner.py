@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from kilter import proc
 from kilter.errors import BadInput, Failed, Interrupted, KilterError, MachineLacks, TimedOut
-from kilter.proc import Command, Secret, SubprocessRunner, end_started, is_alive, start_time
+from kilter.proc import Command, Secret, SubprocessRunner, end_started, end_traced, is_alive, start_time
 
 # A child that ignores TERM and has a child of its own which does so too; both write their numbers into a file.
 STUBBORN = """
@@ -32,9 +32,13 @@ time.sleep(60)
 # Kilter itself, running a command until somebody presses Ctrl-C.
 WAITING = """
 import sys
+from pathlib import Path
+from kilter.__main__ import end_in_order
 from kilter.proc import Command, SubprocessRunner
+end_in_order()
 try:
-    SubprocessRunner().run(Command((sys.executable, "-c", sys.argv[1], sys.argv[2]), timeout=60))
+    command = Command((sys.executable, "-c", sys.argv[1], sys.argv[2]), timeout=60, trace=Path(sys.argv[2] + ".trace"))
+    SubprocessRunner().run(command)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -102,14 +106,43 @@ def test_a_command_that_takes_too_long_ends_with_all_that_it_started(tmp_path: P
     assert until(lambda: not any(map(runs, pids(2))))
 
 
-def test_ctrl_c_ends_the_whole_group(tmp_path: Path, pids: Pids) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WAITING, STUBBORN, str(tmp_path / "pids")], start_new_session=True
-    ) as kilter:
+def waiting(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a kilter that runs a stubborn command."""
+    return subprocess.Popen([sys.executable, "-c", WAITING, STUBBORN, str(folder / "pids")], start_new_session=True)
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_is_asked_to_end_ends_the_whole_group(asked: signal.Signals, tmp_path: Path, pids: Pids) -> None:
+    with waiting(tmp_path) as kilter:
         children = pids(2)
-        kilter.send_signal(signal.SIGINT)
+        kilter.send_signal(asked)
         assert kilter.wait(20) == 130
     assert until(lambda: not any(map(runs, children)))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.requirement("LC-Q22")
+def test_what_a_killed_kilter_left_running_is_ended_by_its_trace_and_nothing_else_is(
+    tmp_path: Path, pids: Pids
+) -> None:
+    trace = tmp_path / "pids.trace"
+    with waiting(tmp_path) as kilter:
+        children = pids(2)
+        kilter.kill()
+    assert all(map(runs, children))
+    left = trace.read_text()
+    number, _, began = left.partition(" ")
+    for another in ("", number, f"{number} {began}1", f"none {began}"):  # cut off, or the number of another process
+        trace.write_text(another)
+        assert end_traced(trace) is False
+    assert all(map(runs, children))
+    trace.write_text(left)
+    assert end_traced(trace)
+    assert until(lambda: not any(map(runs, children)))
+    assert end_traced(trace) is False
+    trace.unlink()
+    assert end_traced(trace) is False
 
 
 @pytest.mark.usefixtures("impatient")

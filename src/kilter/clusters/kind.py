@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from kilter.clusters import kubeconfig, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name
@@ -56,9 +58,8 @@ class KindProvider:
         self._prepare(project, image)
         scratch = self.paths.project_data(project) / "kubeconfig.kind"
         try:
-            self.runner.run(
-                kind.create(self.binary(), cluster_name(project), config=config, kubeconfig=scratch, image=image)
-            )
+            command = kind.create(self.binary(), cluster_name(project), config=config, kubeconfig=scratch, image=image)
+            self.runner.run(replace(command, trace=creation_mark(self.paths, project)))
             container = self._owned(project)
             self.runner.run(docker.restart_policy(container.id, "unless-stopped"))
             self._write_kubeconfig(project, container)

@@ -43,7 +43,7 @@ def node_name(project: str) -> str:
 
 
 def creation_mark(paths: Paths, project: str) -> Path:
-    """The file that says a creation is under way; found later, it says that the creation was cut off."""
+    """The file that says a creation is under way, and by which process; found later, that the creation was cut off."""
     return paths.project_data(project) / "creating"
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from kilter.clusters import engine
+from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
 from kilter.dev.images import remove_built
@@ -12,7 +13,6 @@ from kilter.dev.machine import Machine
 from kilter.errors import Failed
 from kilter.project.load import Project
 from kilter.state import records
-from kilter.state.lock import project_lock
 from kilter.words import human_size
 
 
@@ -48,7 +48,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
     """
     name = project.name
     records.refuse_foreign(machine.paths, name, project.root)
-    with project_lock(machine.paths, name, "destroy"):
+    with held(machine.paths, name, "destroy", machine.progress):
         tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):
             deleted = clusters.provider(machine).delete(name)

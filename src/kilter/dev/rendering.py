@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kilter.clusters.lock import held
 from kilter.clusters.ports import has_ipv6
 from kilter.dev import rendered, tilt
 from kilter.dev.charts import render_charts
@@ -15,7 +16,6 @@ from kilter.render.changes import changes, unified
 from kilter.render.options import RenderOptions
 from kilter.render.tree import chart_jobs, render
 from kilter.state.ledger import Allocation
-from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
 from kilter.words import did_you_mean
 
@@ -93,7 +93,7 @@ def select(fresh: Rendering, things: Sequence[str]) -> str:
 def render_and_write(machine: Machine, fresh: Rendering) -> str:
     """Swap the fresh files in and make a running Tilt take them over; returns what changed."""
     workspace = fresh.workspace
-    with project_lock(machine.paths, workspace.name, "render"):
+    with held(machine.paths, workspace.name, "render", machine.progress):
         changed = write(workspace, fresh.files)
         if changed and tilt.running(workspace):
             binary = machine.tool("tilt")

@@ -1,12 +1,12 @@
 """`kilter restart`: new pods on the old volumes."""
 
+from kilter.clusters.lock import held
 from kilter.dev import rendered
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import Wait, awaited, deadline
 from kilter.dev.workspace import open_workspace
 from kilter.project.load import Project
-from kilter.state.lock import project_lock
 
 
 def restart(machine: Machine, project: Project, names: tuple[str, ...], timeout: float | None) -> str:
@@ -16,7 +16,7 @@ def restart(machine: Machine, project: Project, names: tuple[str, ...], timeout:
     """
     workspace = open_workspace(machine, project)
     chosen = workspace.known(names)
-    with project_lock(machine.paths, project.name, "restart"):
+    with held(machine.paths, project.name, "restart", machine.progress):
         commands = kubectl(workspace)
         targets = [each for each in awaited(rendered.read(workspace.cache)) if each.service in chosen]
         for target in targets:

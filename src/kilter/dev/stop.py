@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kilter.clusters import engine
+from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, stopflag, tilt_process
 from kilter.dev.ending import recorded
@@ -11,7 +12,6 @@ from kilter.dev.quiesce import quiesce
 from kilter.errors import BadInput, KilterError
 from kilter.project.load import FILE_NAME, Project, load
 from kilter.state import records
-from kilter.state.lock import project_lock
 from kilter.state.records import Allocation
 from kilter.values import Value
 
@@ -21,7 +21,7 @@ GRACE = 20  # seconds for the node to end by itself; the databases have closed b
 def stop(machine: Machine, project: Project) -> str:
     """End Tilt, let the databases close, stop the container, and note it in kilter.yaml (LC-10, LC-16, LC-Q11)."""
     records.refuse_foreign(machine.paths, project.name, project.root)
-    with project_lock(machine.paths, project.name, "stop"):
+    with held(machine.paths, project.name, "stop", machine.progress):
         engine.check(machine.runner, machine.environment)
         said = _stop_cluster(machine, project.name)
         if said is None:
@@ -68,7 +68,7 @@ def _stop_recorded(machine: Machine, record: Allocation) -> str:
 
 def _stop_orphan(machine: Machine, name: str) -> str:
     """Stop a project that has no file any more."""
-    with project_lock(machine.paths, name, "stop"):
+    with held(machine.paths, name, "stop", machine.progress):
         return _stop_cluster(machine, name) or f"{name} was already stopped"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
+from kilter.clusters.lock import held
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
@@ -25,7 +26,6 @@ from kilter.errors import NotReady, TimedOut
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
 from kilter.render.tree import claimed
-from kilter.state.lock import project_lock
 from kilter.tools.kubectl import Kubectl
 
 IMAGES_LIMIT = 60.0  # seconds; afterwards the pods themselves wait for the images, and say so
@@ -57,7 +57,7 @@ def up(machine: Machine, project: Project, options: UpOptions) -> UpResult:
 
     Raises what the steps raise: BadInput, Busy, MachineLacks, BuildFailed, NotReady, TimedOut.
     """
-    with project_lock(machine.paths, project.name, "up"), ThreadPoolExecutor(max_workers=8) as pool:
+    with held(machine.paths, project.name, "up", machine.progress), ThreadPoolExecutor(max_workers=8) as pool:
         try:
             return Up(machine, project, options, pool).run()
         except BaseException:

@@ -4,6 +4,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from kilter.clusters.lock import held
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput
 from kilter.platform import local, nodes, parts, tokens, values
@@ -11,7 +12,6 @@ from kilter.platform.target import LOCAL, NAMESPACE, Target, check_choice, of_co
 from kilter.platform.values import CRDS, PLATFORM, Wanted
 from kilter.render.charts import chart
 from kilter.render.text import dump
-from kilter.state.lock import project_lock
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def install(machine: Machine, options: Options) -> Installed:
     _check(options)
     with ExitStack() as opened:
         if options.local:
-            opened.enter_context(project_lock(machine.paths, LOCAL, "platform install"))
+            opened.enter_context(held(machine.paths, LOCAL, "platform install", machine.progress))
             made = local.ensure(machine)
             target = of_local(machine, made.kubeconfig)
             image, platforms = local.published(machine, options.image), nodes.platforms(machine.runner, target)

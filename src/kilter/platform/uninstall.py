@@ -1,11 +1,11 @@
 """`kilter platform uninstall`: the programs go; what people made stays, unless the trial platform goes as a whole."""
 
+from kilter.clusters.lock import held
 from kilter.dev import clusters
 from kilter.dev.machine import Machine
 from kilter.platform.target import LOCAL, Target
 from kilter.platform.values import CRDS, PLATFORM
 from kilter.state import records
-from kilter.state.lock import project_lock
 from kilter.tools.kubectl import parse_list
 
 
@@ -29,7 +29,7 @@ def uninstall(machine: Machine, target: Target) -> None:
 
 def delete_local(machine: Machine) -> bool:
     """Delete the trial platform's cluster with all that is in it; returns whether there was one."""
-    with project_lock(machine.paths, LOCAL, "platform uninstall"):
+    with held(machine.paths, LOCAL, "platform uninstall", machine.progress):
         with machine.progress.step("delete the cluster kilter-platform"):
             deleted = clusters.provider(machine).delete(LOCAL)
         records.forget(machine.paths, LOCAL)

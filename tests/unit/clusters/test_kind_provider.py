@@ -196,6 +196,8 @@ def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
     assert paths.kubeconfig("shop").exists()
     assert not creation_mark(paths, "shop").exists()
     assert POLICY in [command.argv for command in runner.commands]
+    [creation] = [command for command in runner.commands if command.argv == create_command(paths)]
+    assert creation.trace == creation_mark(paths, "shop"), "by which who comes after a killed kilter ends it"
 
 
 @pytest.mark.requirement("LC-Q22")

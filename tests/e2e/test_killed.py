@@ -1,0 +1,53 @@
+"""`kilter up` killed while it makes a cluster, and run again; on a real cluster."""
+
+from collections.abc import Iterator
+
+import pytest
+from harness.cli import Kilter, docker
+from harness.project import IDLE, declare, small
+from harness.trial import eventually
+
+from kilter.clusters.node import node_name
+from kilter.proc import start_time
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kilter]:
+    with small(tmp_path_factory.mktemp("killed")) as kilter:
+        declare(kilter, services=["redis"], components={"side": IDLE}, processes=[])
+        yield kilter
+
+
+def node(project: Kilter) -> str:
+    return docker("ps", "--all", "--quiet", "--filter", f"name={node_name(project.directory.name)}")
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_a_killed_up_leaves_nothing_that_makes_a_cluster_behind_the_next_ones_back(project: Kilter) -> None:
+    mark = project.home / ".local/share/kilter" / project.directory.name / "creating"
+    first = project.start("up")
+    assert eventually(lambda: mark.is_file() and mark.read_text() != "" and node(project) != "")
+    kind = int(mark.read_text().split()[0])
+    first.kill()
+    first.communicate(timeout=20)
+    assert start_time(kind) is not None
+    cut_off = node(project)
+    again = project.run("up")
+    assert "which a killed kilter had left running" in again.err
+    assert start_time(kind) is None
+    assert node(project) != cut_off
+    assert project.json("status")["ready"]
+    assert not mark.exists()
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_an_up_that_is_asked_to_end_leaves_nothing_at_all(project: Kilter) -> None:
+    project.run("destroy", "--yes", "--no-snapshot")
+    ended = project.start("up")
+    assert eventually(lambda: node(project) != "")
+    ended.terminate()
+    told = ended.communicate(timeout=60)[1]
+    assert ended.returncode == 130, told
+    assert node(project) == ""
