@@ -108,7 +108,7 @@ class Runner(Protocol):
         """Yield the lines of standard output as they come; ends the process when the caller stops reading."""
 
     def end_running(self) -> None:
-        """End every `run` that another thread waits for; Ctrl-C reaches the main thread alone."""
+        """End every `run` that other threads wait for, and begin no more: Ctrl-C reaches the main thread alone."""
 
     def pipe(self, command: Command) -> AbstractContextManager[Pipe]:
         """Run beside the caller with binary streams, for bytes and for more than fits in memory.
@@ -123,6 +123,7 @@ class SubprocessRunner:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = dict(os.environ if environment is None else environment)
         self._running: set[subprocess.Popen[str]] = set()
+        self._over = False
 
     def run(self, command: Command) -> Outcome:
         """See `Runner.run`."""
@@ -130,6 +131,8 @@ class SubprocessRunner:
         child = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._running.add(child)
         try:
+            if self._over:  # looked at last, so that `end_running` misses no child
+                raise Interrupted(f"`{command.argv[0]}` was not run any more")
             if command.trace:
                 command.trace.write_text(f"{child.pid} {start_time(child.pid) or ''}")
             out, err = child.communicate(_text_of(command.stdin), timeout=command.timeout)
@@ -148,6 +151,10 @@ class SubprocessRunner:
 
     def end_running(self) -> None:
         """See `Runner.end_running`."""
+        self._over = True
+        for child in tuple(self._running):
+            with suppress(ProcessLookupError, PermissionError):  # all at once: each may take its time
+                os.killpg(child.pid, signal.SIGTERM)
         for child in tuple(self._running):
             end_group(child)
 

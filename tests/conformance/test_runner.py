@@ -324,6 +324,16 @@ def test_what_other_threads_wait_for_can_be_ended(tmp_path: Path) -> None:
     assert len(ended) == 1
 
 
+def test_nothing_is_run_any_more_once_all_was_ended(tmp_path: Path, pids: Pids) -> None:
+    runner = SubprocessRunner()
+    runner.run(python("pass"))
+    runner.end_running()
+    with pytest.raises(Interrupted, match="was not run any more"):
+        runner.run(python(STUBBORN, str(tmp_path / "pids")))
+    assert until(lambda: not runner._running)
+    assert not any(map(runs, pids(0) if (tmp_path / "pids").exists() else []))
+
+
 def test_a_pipe_carries_bytes_both_ways_and_more_than_it_holds() -> None:
     sent = bytes(range(256)) * 4096 + b"\r\n\xff"
     with RUNNER.pipe(Command(("cat",), timeout=30)) as pipe:

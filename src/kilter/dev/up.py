@@ -57,14 +57,17 @@ def up(machine: Machine, project: Project, options: UpOptions) -> UpResult:
 
     Raises what the steps raise: BadInput, Busy, MachineLacks, BuildFailed, NotReady, TimedOut.
     """
-    with held(machine.paths, project.name, "up", machine.progress), ThreadPoolExecutor(max_workers=8) as pool:
+    with held(machine.paths, project.name, "up", machine.progress):
+        pool = ThreadPoolExecutor(max_workers=8)
         try:
-            return Up(machine, project, options, pool).run()
+            result = Up(machine, project, options, pool).run()
         except BaseException:
-            # The pool waits for its threads, and a thread for its process.
+            # Nobody waits for a thread, which may be downloading: what it would do is done by the next `up`.
             pool.shutdown(wait=False, cancel_futures=True)
             machine.runner.end_running()
             raise
+        pool.shutdown()
+        return result
 
 
 @dataclass
