@@ -24,16 +24,16 @@ def ps(machine: Machine, *, everything: bool) -> PsDocument:
     known = records.all(machine.paths)
     owned = {record.project for record in known}
     running = {name: one.node for name, one in found.items() if one.state is State.RUNNING and name in owned}
-    usage = _usage(machine, running, before)
-    rows = [_row(machine, record, found.get(record.project), usage) for record in known]
+    used = usage(machine, running, before)
+    rows = [_row(machine, record, found.get(record.project), used) for record in known]
     shown = [row for row in rows if everything or row.state in ("up", "down")]
     return PsDocument(projects=shown, shared=_shared(machine) if everything else [])
 
 
-def _row(machine: Machine, record: Allocation, cluster: Listed | None, usage: Mapping[str, Used]) -> ProjectRow:
-    cpu, memory = usage.get(record.project, (None, None))
+def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Mapping[str, Used]) -> ProjectRow:
+    cpu, memory = used.get(record.project, (None, None))
     log = machine.paths.tilt_log(record.project)
-    used = datetime.fromtimestamp(log.stat().st_mtime).astimezone() if log.exists() else None
+    last = datetime.fromtimestamp(log.stat().st_mtime).astimezone() if log.exists() else None
     return ProjectRow(
         name=record.project,
         state=_state(machine, record.project, cluster),
@@ -41,7 +41,7 @@ def _row(machine: Machine, record: Allocation, cluster: Listed | None, usage: Ma
         cpu=cpu,
         memory=memory,
         directory=str(Path(record.directory)),
-        last_used=used.isoformat(timespec="minutes") if used else None,
+        last_used=last.isoformat(timespec="minutes") if last else None,
     )
 
 
@@ -53,14 +53,17 @@ def _state(machine: Machine, name: str, cluster: Listed | None) -> Literal["up",
     return "stopped"
 
 
-def _usage(machine: Machine, nodes: Mapping[str, str], before: Mapping[str, cgroup.Reading]) -> dict[str, Used]:
-    """Return what the nodes of the projects use: by the kernel's count, else asked of Docker once for all."""
+def usage(machine: Machine, nodes: Mapping[str, str], before: Mapping[str, cgroup.Reading]) -> dict[str, Used]:
+    """Return what the running nodes of projects (name to container) use, by the kernel's count since `before`.
+
+    What the kernel does not count is asked of Docker, once for all.
+    """
     counted = cgroup.usage(before, nodes.values())
-    usage = {name: counted[node] for name, node in nodes.items() if node in counted}
-    if rest := {node_name(name): name for name in nodes if name not in usage}:
+    used = {name: counted[node] for name, node in nodes.items() if node in counted}
+    if rest := {node_name(name): name for name in nodes if name not in used}:
         rows = docker.parse_stats(machine.runner.run(docker.stats(*rest)).stdout)
-        usage |= {rest[row.container]: (row.cpu, row.memory) for row in rows if row.container in rest}
-    return usage
+        used |= {rest[row.container]: (row.cpu, row.memory) for row in rows if row.container in rest}
+    return used
 
 
 def _shared(machine: Machine) -> list[SharedRow]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.cli.test_verbs import Terminal
+from unit.cli.test_verbs import NODE, Terminal
 
 from kilter.cli import up
 from kilter.cli.app import App
@@ -36,7 +36,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     tilt.write(paths, "shop", TiltRecord(2**30, "of another boot", 1, ""))
     opened = App(Console(), tmp_path)
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(App, "machine", Machine(FakeRunner(), paths, {}, Recorder()))
+    monkeypatch.setattr(App, "machine", Machine(FakeRunner({NODE: "[]"}), paths, {}, Recorder()))
     return opened
 
 

@@ -10,6 +10,7 @@ from unit.dev.support import machine, told
 from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.clusters.node import NODES, node_name
+from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import CTR
 from kilter.proc import Outcome
@@ -20,6 +21,7 @@ from kilter.tools import docker, images
 ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
 ABSENT = {docker.inspect(node_name("shop")).argv: "[]", images.named("localhost:32760/shop_*").argv: ""}
 LISTED = docker.list_containers(name=NODES).argv
+MEASURED = json.dumps({"Name": node_name("shop"), "MemUsage": "1.5GiB / 8GiB", "CPUPerc": "3%"})
 BROKEN = ["services: [redis\n", "services: {redis: {port: many}}\n", "nmae: shop\n", "- redis\n", "", "\0"]
 
 
@@ -101,6 +103,66 @@ def test_the_flag_is_written_where_the_faulty_file_can_be_edited(here: Machine, 
     run_clusters(here, "shop")
     assert run(["-C", str(file.parent), "stop"]) == 0
     assert file.read_text() == "# mine\nservices: {redis: {port: many}}\ncluster:\n  stopped: true\n"
+
+
+@pytest.mark.requirement("LC-9", "LC-Q5")
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [
+        (Outcome(0, f"{MEASURED}\n"), "its cluster runs on with 1.5 GiB of memory, which `kilter stop` frees, and "),
+        (Outcome(0, ""), "its cluster runs on with its memory, which `kilter stop` frees, and "),
+    ],
+)
+def test_down_says_what_runs_on_and_what_would_free_it(
+    usage: Outcome, said: str, here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop")
+    runner = answering(here)
+    runner.answers = {**runner.answers, docker.stats(node_name("shop")).argv: usage}
+    assert run(["-C", str(file.parent), "down"]) == 0
+    assert said + "every address answers as before" in capsys.readouterr().out
+    assert {command.argv[1] for command in runner.commands} == {"inspect", "stats"}
+
+
+@pytest.mark.requirement("LC-Q5", "LC-Q7")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(Outcome(0, "[]"), "its cluster does not run"), (Outcome(1, "", "no engine"), "Docker did not answer")],
+)
+def test_down_claims_no_cluster_that_it_did_not_see(
+    answer: Outcome, said: str, here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "name: shop\n")
+    answering(here).answers = {docker.inspect(node_name("shop")).argv: answer}
+    assert run(["-C", str(file.parent), "down"]) == 0
+    assert f"the dev loop was already down; {said}" in capsys.readouterr().out
+
+
+@pytest.mark.requirement("LC-Q11")
+def test_stop_ends_tilt_then_lets_the_databases_close_and_then_stops_the_container(
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop")
+    before: list[int] = []
+    monkeypatch.setattr(tilt_process, "end", lambda *_: before.append(len(answering(here).commands)))
+    assert run(["-C", str(file.parent), "stop"]) == 0
+    done = [command.argv for command in answering(here).commands]
+    kubelet = docker.execute(node_name("shop"), "systemctl", "stop", "kubelet").argv
+    assert before[0] < done.index(kubelet) < done.index(docker.stop(node_name("shop"), 20).argv)
+
+
+@pytest.mark.requirement("LC-22")
+def test_a_stop_that_fails_leaves_no_flag(here: Machine, tmp_path: Path) -> None:
+    file = written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop")
+    answering(here).answers = {
+        **answering(here).answers,
+        docker.stop(node_name("shop"), 20).argv: Outcome(1, "", "cannot stop it"),
+    }
+    assert run(["-C", str(file.parent), "stop"]) == 1
+    assert file.read_text() == "name: shop\n"
 
 
 @pytest.mark.requirement("LC-Q15")
