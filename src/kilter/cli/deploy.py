@@ -35,7 +35,7 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @click.pass_obj
 def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) -> None:
     """Build this project, and run it on the platform, until it answers at its public address."""
-    from kilter.cli.remote import client, confirm_target, name_of, show_deployed, show_plan
+    from kilter.cli.remote import client, confirm_target, name_of, offer_to_write, show_deployed, show_plan
     from kilter.deploy.deploy import Deployment, DeployOptions
 
     typed = on_command_line()
@@ -60,7 +60,10 @@ def command(app: App, /, project: str, env: str, as_json: bool, **given: Any) ->
         show_plan(app, work.plan(), as_json=as_json)
         return
     confirm_target(app, here, name, env, yes=given["yes"])
-    show_deployed(app, work.run(), as_json=as_json)
+    deployed = work.run()
+    show_deployed(app, deployed, as_json=as_json)
+    if deployed.release == 1:
+        offer_to_write(app, loaded, name, given["registry"])
 
 
 def followed(app: App, deploy_id: str, timeout: float, typed: set[str]) -> "Deployed":

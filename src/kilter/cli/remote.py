@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kilter.deploy.deploy import Deployed
     from kilter.deploy.documents import DeployPlanDocument
     from kilter.deploy.names import ProjectName
+    from kilter.project.load import Project
 
 
 def of_project(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +71,21 @@ def confirm_target(app: App, here: "Client", name: "ProjectName", env: str, *, y
                 hint="say so with `--env prod` or `--yes`",
             ) from None
         app.ask_for_name(str(name), [f"this is the first deploy of {name}; it goes to prod at {here.login.server}"])
+
+
+def offer_to_write(app: App, loaded: "Project", name: "ProjectName", registry: str) -> None:
+    """Offer to write into kilter.yaml what the command line said of the platform, so that it need not again (DP-Q3)."""
+    from kilter.project import edit
+
+    if loaded.config.app or not app.console.interactive:
+        return
+    lines = f"`app: {name}`" + (f" and `deploy.registry: {registry}`" if registry else "")
+    if app.console.ask(f"Write {lines} into kilter.yaml, for the next time? [y/N]").lower() not in ("y", "yes"):
+        return
+    try:
+        edit.write(loaded.file, edit.set_platform(edit.text_of(loaded.file), str(name), registry))
+    except (OSError, KilterError) as error:
+        app.console.progress.warn(f"{loaded.file} was left as it is: {error}")
 
 
 def show_deployed(app: App, result: "Deployed", *, as_json: bool) -> None:

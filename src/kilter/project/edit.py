@@ -74,6 +74,21 @@ def add_service(text: str, name: str, entry: Entry = None) -> str:
     return _edited(text, wanted, lambda sheet: _service_proposals(sheet, name, settings), f"`{name}` under `services:`")
 
 
+def set_platform(text: str, app: str, registry: str) -> str:
+    """Return the text with `app`, and with `deploy.registry` unless that is empty; what is written there stays (DP-Q3).
+
+    Raises BadInput when the file cannot be edited.
+    """
+    text = _edited(text, lambda data: {"app": app} | data, lambda sheet: sheet.set_scalar("app", app), f"`app: {app}`")
+    if not registry:
+        return text
+
+    def wanted(data: Data) -> Data:
+        return data | {"deploy": {"registry": registry} | _map_at(data, "deploy")}
+
+    return _edited(text, wanted, lambda sheet: _registry_proposals(sheet, registry), "`registry` under `deploy:`")
+
+
 def text_of(file: Path) -> str:
     """Return the text of a file as it is, line ends and byte order mark included; raises InvalidProject, OSError."""
     content = file.read_bytes()
@@ -165,6 +180,14 @@ def _cleared_proposals(sheet: Sheet) -> Iterator[Cut]:
     yield from sheet.remove(sheet.root, "cluster")
 
 
+def _registry_proposals(sheet: Sheet, registry: str) -> Iterator[Cut]:
+    deploy, line = sheet.value("deploy"), f"registry: {registry}"
+    if deploy is None or not deploy.pairs:
+        yield from sheet.set_section("deploy", [line], "{" + line + "}")
+    else:
+        yield from sheet.last_in(deploy, [line], line)
+
+
 def _service_proposals(sheet: Sheet, name: str, entry: Any) -> Iterator[Cut]:
     services = sheet.value("services")
     lines, flow = _block(name, entry), f"{name}: {json.dumps(entry, ensure_ascii=False)}"
@@ -190,4 +213,4 @@ def _block(key: str, value: Any) -> list[str]:
     return [f"{key}: {json.dumps(value, ensure_ascii=False)}"]
 
 
-__all__ = ["Entry", "add_service", "clear_stopped", "set_stopped", "text_of", "write"]
+__all__ = ["Entry", "add_service", "clear_stopped", "set_platform", "set_stopped", "text_of", "write"]

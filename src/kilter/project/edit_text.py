@@ -70,6 +70,17 @@ class Sheet:
             yield Cut(((after, after, self.line_end + below),))
         yield self.replace_value(key, value, flow)
 
+    def set_scalar(self, name: str, value: str) -> Iterator[Cut]:
+        """Propose ways to give the root map a plain value under a key that it does not have."""
+        line = f"{name}: {value}"
+        if self.root is None or not self.root.pairs:
+            yield self._at_end([line], 0)
+        elif self.root.flow:
+            yield from self.last_in(self.root, [], line)
+        else:
+            yield self._at_end([line], self.root.column - 1)
+            yield from self.first_in(self.root, [line])
+
     def first_in(self, parent: Node, lines: list[str]) -> Iterator[Cut]:
         """Propose to insert a pair before the others of a map that is not empty."""
         first = (parent.pairs or [])[0][0]

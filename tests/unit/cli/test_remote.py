@@ -1,12 +1,14 @@
 """The verbs of the platform, driven by their command lines against a server that answers from a table."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import FakeRunner
+from unit.cli.test_verbs import Terminal
 from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, told
 from unit.deploy.test_client import ME
@@ -82,6 +84,32 @@ def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says
     assert sent(table)["image"] == f"{GRANTED['repository']}@{DIGEST}"
     wanted = next(body for what, _, body in table.asked if what.endswith("/push-credentials"))
     assert wanted == {"env": "prod", "registry": "localhost:1/team"}
+
+
+@pytest.mark.requirement("DP-Q3")
+@pytest.mark.parametrize(
+    ("typed", "release", "text"),
+    [
+        ("y\n", 1, "name: shop\napp: acme/shop\ndeploy:\n  registry: r:1/team\n"),
+        ("\n", 1, "name: shop\n"),
+        ("y\n", 2, "name: shop\n"),
+        (None, 1, "name: shop\n"),
+    ],
+)
+def test_the_first_deploy_offers_to_write_down_where_it_went(
+    typed: str | None, release: int, text: str, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    screen = Terminal()
+    if typed is not None:
+        monkeypatch.setattr(sys, "stdin", Terminal(typed))
+        monkeypatch.setattr(sys, "stderr", screen)
+    table.answers[SUBMIT.replace("__", " ")] = [(202, {**ACCEPTED, "release": release})]
+    assert run(["deploy", *SLOT, "--registry", "r:1/team", "--image", IMAGE, "--no-wait"]) == 0
+    assert (tmp_path / "kilter.yaml").read_text() == text
+    assert ("Write `app: acme/shop` and `deploy.registry: r:1/team`" in screen.getvalue()) is (
+        typed is not None and release == 1
+    )
 
 
 @pytest.mark.requirement("DP-Q10")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kilter.errors import BadInput
-from kilter.project.edit import add_service, clear_stopped, set_stopped, text_of, write
+from kilter.project.edit import add_service, clear_stopped, set_platform, set_stopped, text_of, write
 
 LONG = "# top\nname: shop  # the name\n\nservices:\n  # database\n  postgres: '17'   # pinned\n\n# end\n"
 
@@ -48,6 +48,29 @@ def test_a_flag_of_false_is_turned_and_an_emptied_section_goes() -> None:
 
 def test_a_file_without_a_last_line_end_gets_one_with_the_flag() -> None:
     assert set_stopped("name: a") == "name: a\ncluster:\n  stopped: true\n"
+
+
+@pytest.mark.requirement("DP-Q3")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "# top\nname: shop # the name\n",
+            "# top\nname: shop # the name\napp: acme/shop\ndeploy:\n  registry: r:1/team\n",
+        ),
+        ("", "app: acme/shop\ndeploy:\n  registry: r:1/team\n"),
+        ("{name: a}\n", "{name: a, app: acme/shop, deploy: {registry: r:1/team}}\n"),
+        ("app: a/b\ndeploy:\n  buildArgs: {A: b}\n", "app: a/b\ndeploy:\n  buildArgs: {A: b}\n  registry: r:1/team\n"),
+        ("app: a/b\ndeploy: {registry: x} # mine\n", "app: a/b\ndeploy: {registry: x} # mine\n"),
+    ],
+)
+def test_the_platforms_names_are_written_where_there_are_none_yet(before: str, after: str) -> None:
+    assert set_platform(before, "acme/shop", "r:1/team") == after
+    assert set_platform(after, "else/where", "other") == after
+
+
+def test_without_a_registry_the_project_alone_is_written() -> None:
+    assert set_platform("name: a\n", "acme/shop", "") == "name: a\napp: acme/shop\n"
 
 
 @pytest.mark.requirement("CT-8", "CT-Q4", "CT-Q9")
