@@ -7,6 +7,7 @@ import pytest
 import redis
 from harness.cli import Kilter, docker
 from harness.project import IDLE, declare, small
+from harness.trial import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.requirement("CT-Q6", "NS-38")]
 
@@ -46,6 +47,7 @@ def reduced(project: Kilter) -> None:
     assert shown.out == "Bound"
 
 
+@pytest.mark.requirement("CT-11")
 def test_up_removes_what_left_the_file_while_tilt_was_down_and_nothing_else(project: Kilter) -> None:
     project.run("up")
     assert count(project) == 1
@@ -93,6 +95,18 @@ def test_a_running_tilt_does_the_same_by_itself(project: Kilter) -> None:
     declare(project, **WHOLE)
     project.run("up")
     assert count(project) == 3
+
+
+@pytest.mark.requirement("LC-13", "LC-20")
+def test_a_claim_that_somebody_deletes_takes_no_data_along(project: Kilter) -> None:
+    before = count(project)
+    project.run("kubectl", "--", "delete", "persistentvolumeclaim/data-redis-0", "--wait=false")
+    project.run("kubectl", "--", "delete", "pod/redis-0")
+    said = "the claim of the volume data-redis-0 was deleted"
+    assert eventually(lambda: any(note.startswith(said) for note in project.json("status")["notes"]))
+    assert f"{said}: a new one gets the same data" in project.run("up").err
+    assert count(project) == before + 1
+    assert said not in project.run("up").err
 
 
 @pytest.mark.requirement("LC-Q10")

@@ -7,6 +7,7 @@ proves that an object is kilter's is its own mark (`ownership.OBJECT`), never it
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from kilter.dev.reclaim import VOLUMES, reclaim
 from kilter.dev.workspace import Workspace
 from kilter.render.ownership import OBJECT, PROJECT, PRUNED, identity
 from kilter.render.tree import identities
@@ -16,11 +17,14 @@ from kilter.tools.kubectl import Kubectl, parse_list
 def prune(workspace: Workspace, commands: Kubectl, files: Mapping[str, str]) -> list[str]:
     """Delete what a rendered tree no longer holds, volumes excepted, and return it as `<kind>/<name>`.
 
-    Call it before the tree is applied: a number on localhost is free for another Service only when the old one is gone.
+    A volume without its claim is given to the next one, because one look at the cluster serves both. Call it before the
+    tree is applied: a number on localhost is free for another Service only when the old one is gone.
     """
     runner, progress = workspace.machine.runner, workspace.machine.progress
-    question = commands.get(",".join(PRUNED.values()), selector=f"{PROJECT}={workspace.name}")
-    found = leftovers(parse_list(runner.run(question).stdout), identities(files))
+    question = commands.get(",".join([*PRUNED.values(), VOLUMES]), selector=f"{PROJECT}={workspace.name}")
+    objects = parse_list(runner.run(question).stdout)
+    reclaim(workspace, commands, objects)
+    found = leftovers(objects, identities(files))
     if found:
         with progress.step("remove what kilter.yaml no longer asks for") as step:
             runner.run(commands.delete(*found))

@@ -13,6 +13,7 @@ from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, unanswered
+from kilter.dev.reclaim import VOLUMES, released
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import KilterError
 from kilter.project.load import Project
@@ -31,7 +32,7 @@ def status(machine: Machine, project: Project) -> StatusDocument:
     workspace = open_workspace(machine, project)
     cluster = clusters.provider(machine).find(project.name)
     running = cluster.state is State.RUNNING
-    objects = parse_list(machine.runner.run(kubectl(workspace).get(WATCHED)).stdout) if running else ()
+    objects = _objects(workspace) if running else ()
     rows = list(_rows(workspace, objects, running=running))
     tilt_runs = running and tilt.running(workspace) is not None
     return StatusDocument(
@@ -41,7 +42,7 @@ def status(machine: Machine, project: Project) -> StatusDocument:
         cluster=workspace.plan.cluster,
         node_image=cluster.image or None,
         tilt=tilt.url(workspace) if tilt_runs else None,
-        notes=list(_notes(workspace, cluster)),
+        notes=list(_notes(workspace, cluster, objects)),
         workloads=rows,
     )
 
@@ -67,7 +68,12 @@ def state_of(cluster: Cluster, *, tilt_runs: bool) -> ProjectState:
     return "stopped" if cluster.state in (State.STOPPED, State.DEAD) else "absent"
 
 
-def _notes(workspace: Workspace, cluster: Cluster) -> Iterable[str]:
+def _objects(workspace: Workspace) -> Sequence[Mapping[str, Any]]:
+    question = kubectl(workspace).get(f"{WATCHED},{VOLUMES}")
+    return parse_list(workspace.machine.runner.run(question).stdout)
+
+
+def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     volumes = workspace.machine.paths.volumes(workspace.name)
     if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
         yield f"the cluster was removed outside kilter; its data is still in {volumes}"
@@ -76,6 +82,8 @@ def _notes(workspace: Workspace, cluster: Cluster) -> Iterable[str]:
         yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"
     if cluster.state is State.FOREIGN:
         yield f"a cluster named {workspace.plan.cluster} exists that is not this project's; kilter leaves it alone"
+    for name in released(objects):
+        yield f"the claim of the volume {name} was deleted; its data is kept, and `kilter up` gives it to a new one"
 
 
 def _rows(workspace: Workspace, objects: Sequence[Mapping[str, Any]], *, running: bool) -> Iterable[WorkloadRow]:

@@ -67,6 +67,11 @@ class Kubectl:
         """Delete objects; a missing one is fine."""
         return self._command("delete", *what, "--ignore-not-found", f"--wait={str(wait).lower()}", timeout=180)
 
+    def unclaim(self, volume: str) -> Command:
+        """Let a PersistentVolume forget which claim of its claim's name it belonged to, so that a new one gets it."""
+        patch = '[{"op": "remove", "path": "/spec/claimRef/uid"}]'
+        return self._command("patch", "persistentvolume", volume, "--type=json", f"--patch={patch}")
+
     def passthrough(self, arguments: Sequence[str]) -> Command:
         """Hand the user's own arguments to kubectl (`kilter kubectl -- …`).
 

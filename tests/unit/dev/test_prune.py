@@ -9,13 +9,14 @@ from fakes import FakeRunner
 from unit.dev.support import told, workspace
 
 from kilter.dev.prune import leftovers, prune
+from kilter.dev.reclaim import VOLUMES
 from kilter.errors import Failed
 from kilter.proc import Outcome
 from kilter.render.ownership import OBJECT, PROJECT, PRUNED
 from kilter.tools.kubectl import Kubectl
 
 COMMANDS = Kubectl("kubectl", Path("/k"), "kind-kilter-shop", "shop-dev")
-LOOK = COMMANDS.get(",".join(PRUNED.values()), selector=f"{PROJECT}=shop").argv
+LOOK = COMMANDS.get(",".join([*PRUNED.values(), VOLUMES]), selector=f"{PROJECT}=shop").argv
 TREE = {"manifests/web.yaml": "kind: Deployment\nmetadata: {name: web}\n"}
 
 

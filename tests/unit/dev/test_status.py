@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import FakeRunner
-from unit.dev.support import machine
+from unit.dev.support import machine, workspace
 
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import status as feature
 from kilter.dev.status import state_of, status
 from kilter.project.load import load
+from kilter.render.ownership import OBJECT
 from kilter.tools import docker
 from kilter.tools.docker import Container
 
@@ -92,6 +93,17 @@ def test_without_a_cluster_the_addresses_are_there_and_nothing_is_ready(tmp_path
     assert (row.name, row.kind, row.ready, row.reason) == ("redis", "service", False, "")
     assert row.localhost is not None
     assert msgspec.json.decode(msgspec.json.encode(document))["schema"] == "kilter.status/v1"
+
+
+@pytest.mark.requirement("LC-13")
+def test_a_volume_without_its_claim_is_said_to_be_kept(tmp_path: Path) -> None:
+    volume = {
+        "kind": "PersistentVolume",
+        "metadata": {"name": "data-redis-0", "annotations": {OBJECT: "PersistentVolume/data-redis-0"}},
+        "status": {"phase": "Released"},
+    }
+    [note] = feature._notes(workspace(tmp_path), Cluster("shop", State.RUNNING), [volume])
+    assert note.startswith("the claim of the volume data-redis-0 was deleted; its data is kept")
 
 
 @pytest.mark.requirement("LC-Q21")
