@@ -120,7 +120,7 @@ def values(api: ApiServer, space: str, secret: str) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
-@pytest.mark.requirement("DP-15", "DP-16", "DP-18", "DP-19", "DP-Q16", "DP-Q18", "DP-Q19", "SC-8")
+@pytest.mark.requirement("DP-15", "DP-16", "DP-18", "DP-19", "DP-Q16", "DP-Q18", "DP-Q19", "SC-8", "CT-21", "CT-22")
 def test_a_kilter_app_becomes_a_commit_and_a_secret_and_answers_at_its_address(
     api: ApiServer, platform: Pretend, repository: ServedGit, account: str, tmp_path: Path
 ) -> None:

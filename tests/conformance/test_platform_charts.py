@@ -124,7 +124,7 @@ def test_what_the_operator_writes_to_the_platforms_own_repository_is_applied(pla
     assert platform.get("configmap", MARKER)["metadata"]["name"] == MARKER
 
 
-@pytest.mark.requirement("DP-19", "DP-20", "DP-8")
+@pytest.mark.requirement("DP-19", "DP-20", "DP-8", "CT-23")
 def test_what_is_pushed_is_applied_and_answers_at_its_host(platform: Platform) -> None:
     platform.push("one")
     platform.apply_flux()
@@ -229,7 +229,7 @@ def test_an_upgrade_keeps_passwords_keys_data_and_pods(platform: Platform) -> No
     assert platform.ask(APP)[:2] == (200, "three\n")
 
 
-@pytest.mark.requirement("DP-1")
+@pytest.mark.requirement("DP-1", "DP-Q12")
 def test_the_command_finds_a_platform_by_its_context_and_updates_it(platform: Platform, tmp_path: Path) -> None:
     home, values = tmp_path / "home", tmp_path / "values.yaml"
     home.mkdir()

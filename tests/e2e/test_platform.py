@@ -44,7 +44,7 @@ def release_at(here: Trial, host: str = HOST) -> str:
     return here.ask(host)[1]
 
 
-@pytest.mark.requirement("DP-1")
+@pytest.mark.requirement("DP-1", "DP-Q12")
 def test_one_command_makes_a_platform_and_tells_the_first_token_once(here: Trial) -> None:
     installed = here.admin.run("platform", "install", "--local", "--image", IMAGE, "--timeout", "6m")
     here.server = re.findall(r"answers at (\S+)", installed.out)[0]
@@ -80,7 +80,7 @@ def test_a_developer_gets_in_with_a_token_of_the_administrators(here: Trial) -> 
     assert here.developer.run("login", "--server", here.server, "--token", "-", stdin="kilter_x\n", code=5)
 
 
-@pytest.mark.requirement("DP-8", "DP-9", "DP-10", "DP-21", "DP-57")
+@pytest.mark.requirement("DP-8", "DP-9", "DP-10", "DP-21", "DP-57", "DP-Q11")
 def test_a_deploy_ends_when_the_new_release_answers_at_its_address(here: Trial) -> None:
     result = here.developer.run("deploy", *SHOP, "--timeout", "4m")
     assert result.out.strip() == f"http://{HOST}:{here.port}"
@@ -118,7 +118,7 @@ def test_the_portal_shows_the_project_as_a_tile(here: Trial) -> None:
         page.screenshot(path=SCREENSHOTS / "platform-tiles.png", full_page=True)
 
 
-@pytest.mark.requirement("DP-Q51")
+@pytest.mark.requirement("DP-Q51", "DP-38")
 def test_a_change_goes_live_without_a_failed_request(here: Trial) -> None:
     replace(here, GREETING, "The shop is open")
     with Client(here, HOST) as client:
@@ -197,13 +197,27 @@ def test_the_app_runs_on_and_flux_keeps_applying_without_operator_and_server(her
     assert eventually(lambda: here.developer.run("apps", code=None).code == 0, 60)
 
 
-@pytest.mark.requirement("DP-24", "DP-33")
-def test_a_second_environment_has_everything_of_its_own(here: Trial) -> None:
+def belongings(here: Trial, space: str) -> dict[tuple[str, str], tuple[object, ...]]:
+    """What an environment has in its namespace, with what a deploy would change; how many pods there are, load does."""
+    kinds = "namespaces,deployments,statefulsets,services,secrets,httproutes,networkpolicies"
+    return {
+        (item["kind"], meta["name"]): (meta["uid"], spec.get("template"), spec.get("rules"), item.get("data"))
+        for item, meta, spec in ((each, each["metadata"], each.get("spec") or {}) for each in here.objects(kinds))
+        if meta.get("namespace", meta["name"]) == space
+    }
+
+
+@pytest.mark.requirement("DP-24", "DP-25", "DP-26", "DP-27", "DP-30", "DP-49")
+def test_a_second_environment_has_everything_of_its_own_and_leaves_the_first_as_it_is(here: Trial) -> None:
+    before, rows = belongings(here, SPACE), here.ask(HOST, "/orders")
     replace(here, "Survived", "Second")
     here.developer.run("deploy", *DEV, "--timeout", "4m")
     assert here.ask(DEV_HOST)[0] == 200
     assert release_at(here, DEV_HOST) != release_at(here)
     assert json.loads(here.ask(DEV_HOST, "/orders")[2]) == []
+    assert len(before) > 6
+    assert (belongings(here, SPACE), here.ask(HOST, "/orders")) == (before, rows)
+    assert not {job["metadata"]["namespace"] for job in here.objects("jobs")} & {SPACE, DEV_SPACE}
 
 
 @pytest.mark.requirement("PP-44", "PP-47", "PP-51", "PP-52", "PP-Q25")

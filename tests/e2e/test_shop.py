@@ -56,7 +56,7 @@ def test_up_brings_everything_to_its_printed_address(shop: Kilter) -> None:
     assert docker("ps", "--filter", f"name={NODE}", "--format", "{{.Names}}").split() == [NODE]
 
 
-@pytest.mark.requirement("CT-7", "CT-12", "NS-22", "NS-29", "NS-30")
+@pytest.mark.requirement("CT-12", "NS-22", "NS-29", "NS-30", "CT-10")
 def test_the_example_does_what_its_expectations_say(shop: Kilter) -> None:
     env = shop.localhost()
     services = {"postgres": env["DATABASE_URL"], "redis": env["REDIS_URL"]}
@@ -135,7 +135,7 @@ def test_kubectl_reaches_this_cluster_and_no_other(shop: Kilter) -> None:
     shop.run("kubectl", "--", "--context", "production", "get", "pods", code=5)
 
 
-@pytest.mark.requirement("CT-38", "CT-39", "CT-Q39", "CT-Q40", "CT-Q27")
+@pytest.mark.requirement("CT-38", "CT-39", "CT-Q39", "CT-Q40", "CT-Q27", "CT-27")
 def test_render_is_stable_and_mends_drift(shop: Kilter) -> None:
     assert shop.run("render", "--check").out == ""
     tiltfile = shop.home / ".cache" / "kilter" / "shop" / "Tiltfile"
@@ -212,10 +212,11 @@ def test_stop_frees_the_cluster_and_up_brings_all_data_back(shop: Kilter) -> Non
     assert rows(shop, "select id, status from orders order by id") == orders
 
 
-@pytest.mark.requirement("LC-Q19", "LC-23", "LC-24")
+@pytest.mark.requirement("LC-Q19", "LC-23", "LC-24", "LC-22", "LC-Q8")
 def test_a_container_killed_outside_is_resumed_with_its_data(shop: Kilter) -> None:
     orders = rows(shop, "select count(*) from orders")
     docker("kill", NODE)
+    assert "stopped" not in (shop.directory / "kilter.yaml").read_text()
     shop.run("up")
     assert rows(shop, "select count(*) from orders") == orders
 

@@ -19,7 +19,7 @@ def test_the_rendered_tree_is_the_one_that_was_kept(scenario: str) -> None:
 
 
 @pytest.mark.skipif(not HELM, reason="KILTER_TEST_HELM names no helm binary: run `make test`")
-@pytest.mark.requirement("CT-3", "CT-9")
+@pytest.mark.requirement("CT-3", "CT-9", "CT-1")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_stored_output_of_helm_is_what_helm_prints(scenario: str) -> None:
     for job in chart_jobs(planned(scenario)):

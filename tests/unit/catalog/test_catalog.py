@@ -55,6 +55,7 @@ def test_no_image_bears_a_digest_that_nobody_published() -> None:
     assert not [image for entry in entries().values() for image in entry.versions.values() if "@" in image]
 
 
+@pytest.mark.requirement("CT-4")
 @pytest.mark.parametrize("name", names())
 def test_every_chart_takes_the_house_values_and_refuses_all_others(name: str) -> None:
     schema, values = schema_of(name), values_of(name)

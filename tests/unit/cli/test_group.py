@@ -68,6 +68,12 @@ def test_a_verb_is_called_as_the_table_calls_it(verb: str) -> None:
     assert load(verb).name == verb
 
 
+@pytest.mark.requirement("DP-Q34")
+@pytest.mark.parametrize("verb", ["up", "down", "stop", "destroy", "restart", "ps", "render", "kubectl", "init"])
+def test_a_verb_of_the_local_cluster_takes_no_environment(verb: str) -> None:
+    assert "--env" not in {word for parameter in load(verb).params for word in parameter.opts}
+
+
 @pytest.mark.parametrize(("typed", "meant"), [("upp", "up"), ("lgos", "logs"), ("distroy", "destroy"), ("st", None)])
 def test_an_unknown_verb_ends_with_2_and_the_nearest_known(
     typed: str, meant: str | None, capsys: pytest.CaptureFixture[str]

@@ -52,7 +52,7 @@ def sent(table: Table) -> dict[str, Any]:
     return next(body for what, _, body in table.asked if what.endswith("/deploys"))
 
 
-@pytest.mark.requirement("DP-3", "DP-4", "DP-22", "DP-Q2")
+@pytest.mark.requirement("DP-3", "DP-4", "DP-22", "DP-Q2", "CT-Q19")
 def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says_yes(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,20 @@ def test_env_needs_no_engine(shop: Path, runner: FakeRunner, capsys: pytest.Capt
     assert runner.commands == []
 
 
+@pytest.mark.requirement("NS-34", "NS-35", "NS-Q27")
+def test_a_file_with_old_addresses_is_neither_read_nor_mended(
+    shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(shop), "env"]) == 0
+    text, old = capsys.readouterr().out, "REDIS_URL=redis://:old@localhost:1/0\n"
+    (shop / ".env").write_text(old)
+    for line, code in ((["env"], 0), (["env", "--check", str(shop / ".env")], 1), (["stop"], 0)):
+        assert run(["-C", str(shop), *line]) == code
+    assert capsys.readouterr().out.startswith(text)
+    assert (shop / ".env").read_text() == old
+    assert sorted(file.name for file in shop.iterdir()) == [".env", "kilter.yaml"]
+
+
 @pytest.mark.usefixtures("runner")
 def test_env_has_one_json_document(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for flags in (["--json"], ["-o", "json"], ["--format", "json"]):

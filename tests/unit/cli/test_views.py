@@ -1,5 +1,7 @@
 """How results look as text."""
 
+import pytest
+
 from kilter.cli.views import columns, doctor_view, ps_view, status_view
 from kilter.dev.documents import Check, DoctorDocument, PodRow, ProjectRow, PsDocument, SharedRow, StatusDocument
 from kilter.dev.documents import WorkloadRow as Row
@@ -12,6 +14,7 @@ def test_columns_are_as_wide_as_their_widest_cell_and_end_without_blanks() -> No
     assert columns([]) == []
 
 
+@pytest.mark.requirement("DP-Q34")
 def test_the_state_of_a_project_is_a_sentence_a_table_and_the_reasons() -> None:
     document = StatusDocument(
         project="shop",

@@ -1,10 +1,12 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fakes import FakeRunner
 from unit.deploy.server import serving
 
+from kilter.api.deploys import DeployRequest
 from kilter.deploy import deploy as deploying
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed, Deployment, DeployOptions
@@ -43,6 +45,7 @@ def submitted(folder: Path, table: Any, options: DeployOptions, progress: Record
         return result, next(body for what, _, body in served.asked if what.startswith("POST"))
 
 
+@pytest.mark.requirement("DP-2", "DP-11", "CT-18", "CT-19", "CT-24", "CT-Q19")
 def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> None:
     (tmp_path / "kilter.yaml").write_text("name: shop\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
@@ -65,6 +68,14 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
         deployed = Deployment(client, FakeRunner(answers), Recorder(), project, name, options).run()
     assert (deployed.deploy_id, deployed.image) == ("d-1", f"localhost:1/acme/shop@{DIGEST}")
     assert list(deployed.seconds) == ["build", "push", "accept"]
+
+
+@pytest.mark.requirement("DP-49")
+def test_a_plain_deploy_asks_for_no_migration_and_no_seed(tmp_path: Path) -> None:
+    given = DeployOptions(env="dev", image=IMAGE, wait=False)
+    body = submitted(tmp_path, {SUBMIT: [(202, ACCEPTED)]}, given, Recorder())[1]
+    sent = msgspec.convert(body, DeployRequest)
+    assert (sent.migration, sent.seeds, sent.bootstrap) == (None, None, False)
 
 
 @pytest.mark.requirement("DP-Q41")

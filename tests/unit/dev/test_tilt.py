@@ -87,7 +87,7 @@ def test_a_reused_process_number_is_not_our_tilt(tmp_path: Path, processes: set[
     assert processes == {4242}
 
 
-@pytest.mark.requirement("LC-Q7")
+@pytest.mark.requirement("LC-Q7", "CT-10")
 @pytest.mark.usefixtures("processes")
 def test_a_running_tilt_is_kept_and_told_of_changed_files_only(tmp_path: Path) -> None:
     here = life(tmp_path)

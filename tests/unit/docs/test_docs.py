@@ -177,18 +177,35 @@ def test_the_layout_of_a_tools_mirror_is_that_of_the_release(name: str) -> None:
     assert row in (DOCS / "how-to/work-offline-or-behind-a-mirror.md").read_text()
 
 
-@pytest.mark.requirement("NS-5", "NS-33", "NS-35", "NS-40", "LC-14", "LC-21", "LC-35", "CT-17", "CT-35")
+@pytest.mark.requirement("NS-5", "NS-33", "NS-35", "NS-40", "NS-Q25", "LC-14", "LC-21", "LC-34", "LC-35", "LC-Q17")
+@pytest.mark.requirement("LC-Q29", "CT-16", "CT-17", "CT-35", "CT-Q12", "DP-Q13")
 @pytest.mark.parametrize(
     ("page", "words"),
     [
         ("concepts/namespaces-and-isolation.md", "](ports.md)"),
         ("how-to/when-a-connection-fails.md", "## 1. Compare your `.env` with `kilter env`"),
         ("how-to/when-a-connection-fails.md", "`kilter env` is the authority"),
+        ("how-to/when-a-connection-fails.md", "the whole name, `postgres.shop-dev.svc.cluster.local`"),
         ("how-to/when-a-connection-fails.md", "## 3. Choose the address by where the code runs"),
+        ("how-to/when-a-connection-fails.md", "These three cover daily checks. kubectl is for `describe`, for events"),
+        ("concepts/namespaces-and-isolation.md", "The layers above are those of local clusters."),
         ("how-to/stop-and-resume.md", "**The common mistake is `destroy` where `stop` was meant.**"),
         ("how-to/stop-and-resume.md", "Run `kilter stop` rather than just closing the lid"),
+        (
+            "how-to/stop-and-resume.md",
+            "What processes held in memory, and what pods\nwrote to their own file systems, is not",
+        ),
         ("how-to/stop-and-resume.md", "](../concepts/how-kilter-uses-tilt.md)"),
         ("concepts/how-kilter-uses-tilt.md", "| `kilter up`, **not** `kilter restart` |"),
+        (
+            "concepts/how-kilter-uses-tilt.md",
+            "| nothing, but a pod is stuck | pod replaced, volume kept, no value changed |",
+        ),
+        ("concepts/how-kilter-uses-tilt.md", "| dependencies (`requirements.txt`, `package.json` …) | image rebuilt"),
+        (
+            "concepts/how-kilter-uses-helm.md",
+            "no `helm rollback`: a *release upgrade* is a changed value and `kilter up`",
+        ),
         ("how-to/override-a-service.md", "eject only the one artefact that must change"),
     ],
 )

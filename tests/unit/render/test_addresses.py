@@ -14,7 +14,7 @@ def shop(tmp_path: Path) -> tuple[Address, ...]:
     return addresses(planned(tmp_path, SHOP))
 
 
-@pytest.mark.requirement("NS-22", "NS-23", "NS-24", "NS-25", "NS-26", "NS-27", "NS-28", "NS-Q19", "NS-Q21")
+@pytest.mark.requirement("NS-22", "NS-23", "NS-24", "NS-25", "NS-26", "NS-27", "NS-28", "NS-Q19", "NS-Q21", "NS-8")
 def test_every_service_has_both_addresses_in_two_sections(shop: tuple[Address, ...]) -> None:
     assert environment_text(shop).splitlines() == [
         "# In-cluster (K8s DNS):",

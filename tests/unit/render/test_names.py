@@ -112,7 +112,7 @@ def test_a_long_name_is_cut_and_ends_in_eight_digits_of_the_slots_hash() -> None
     assert re.fullmatch(r"o{40}-a{13}-[0-9a-f]{8}", name)
 
 
-@pytest.mark.requirement("DP-8", "DP-Q20", "DP-Q32")
+@pytest.mark.requirement("DP-8", "DP-Q20", "DP-Q32", "CT-Q20")
 @pytest.mark.parametrize(
     ("env", "process", "expected"),
     [

@@ -10,7 +10,7 @@ from kilter.render.plan import needed_credentials, needed_ports, pinned_ports, w
 BOTH = "name: shop\nservices: [postgres, redis]\nprocesses:\n  worker: {command: [work]}\n"
 
 
-@pytest.mark.requirement("NS-2", "NS-6", "NS-Q8")
+@pytest.mark.requirement("NS-2", "NS-6", "NS-Q8", "NS-19", "LC-3")
 def test_all_names_follow_from_the_projects_name(tmp_path: Path) -> None:
     plan = planned(tmp_path, BOTH)
     assert (plan.cluster, plan.namespace, plan.context) == ("kilter-shop", "shop-dev", "kind-kilter-shop")
@@ -41,7 +41,7 @@ def test_an_unknown_version_is_refused_unless_an_image_is_given(tmp_path: Path) 
     assert plan.services[0].image == "mine:9"
 
 
-@pytest.mark.requirement("NS-7", "NS-9", "NS-26")
+@pytest.mark.requirement("NS-7", "NS-9", "NS-26", "NS-8")
 def test_an_app_gets_the_variables_of_declared_services_only(tmp_path: Path) -> None:
     app = planned(tmp_path, "name: shop\nservices: [postgres]\n").apps[0]
     assert app.injected == {"DATABASE_URL": "postgresql://ada:s3cret@postgres.shop-dev.svc:5432/ada"}
@@ -68,6 +68,7 @@ def test_null_withholds_a_variable(tmp_path: Path) -> None:
     assert "withholds" in plan.notices[0]
 
 
+@pytest.mark.requirement("DP-Q63")
 def test_a_process_has_the_image_and_environment_of_the_app_but_not_its_port(tmp_path: Path) -> None:
     text = "name: shop\nservices: [redis]\nenv: {A: a, B: b}\nprocesses: {worker: {command: [work], env: {B: null}}}\n"
     app, worker = planned(tmp_path, text).apps

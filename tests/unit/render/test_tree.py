@@ -44,7 +44,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     assert tree(planned(tmp_path, SHOP), postgres=SET) == tree(planned(tmp_path, SHOP), postgres=SET)
 
 
-@pytest.mark.requirement("CT-13")
+@pytest.mark.requirement("CT-13", "NS-19")
 def test_the_same_entry_gets_other_names_and_ports_in_another_project(tmp_path: Path) -> None:
     (one,), (other,) = (
         chart_jobs(planned(tmp_path, f"name: {name}\nservices: [redis]\n", None)) for name in ("one", "other")

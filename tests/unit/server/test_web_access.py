@@ -10,6 +10,7 @@ from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web
 
 from kilter.api import tokens as token_format
 from kilter.errors import BadInput
+from kilter.server import access
 from kilter.server.refusals import Unavailable
 from kilter.server.store import deploys
 
@@ -121,6 +122,17 @@ def test_a_protected_environment_takes_deploys_from_maintainers(web: Web, role: 
     assert reply.status == status
     if status == 403:
         assert reply.json["error"]["details"]["needed_role"] in ("deployer", "maintainer")
+
+
+@pytest.mark.parametrize(
+    ("env", "env_class"),
+    [("prod", "protected"), ("dev", "ephemeral"), ("pr-247", "ephemeral"), ("alpha", "standard"), ("pre", "standard")],
+)
+def test_the_class_of_an_environment_follows_from_its_name(env: str, env_class: str) -> None:
+    """DP-28, DP-29: what a migration check would follow."""
+    assert access.class_of(SETTINGS, env) == env_class
+    ours = replace(SETTINGS, protected_envs=("alpha",), ephemeral_envs=())
+    assert access.class_of(ours, env) == ("protected" if env == "alpha" else "standard")
 
 
 def test_a_project_may_protect_an_environment_and_nobody_takes_that_back(web: Web) -> None:

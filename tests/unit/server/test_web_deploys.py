@@ -157,7 +157,7 @@ def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
 
 
 def test_the_cluster_gets_one_object_with_the_spec_of_the_request(web: Web) -> None:
-    """DP-13, DP-14."""
+    """DP-13, DP-14, CT-20."""
     for _ in range(2):
         deploy(web, app={"port": 9000, "vars": {"A": "b"}}, source={"commit": "abc"}, timeout="20m")
         dispatch(web)

@@ -52,7 +52,7 @@ def test_fifty_first_claims_at_once_get_fifty_distinct_blocks(paths: Paths, dire
     assert records.all(paths) == tuple(sorted(made, key=lambda record: record.project))
 
 
-@pytest.mark.requirement("NS-Q12")
+@pytest.mark.requirement("NS-Q12", "NS-20")
 def test_a_taken_block_gives_way_to_the_next_free_one(paths: Paths, directory: Callable[[str], Path]) -> None:
     own = block_of("shop")
     records.restore(paths, [Allocation("first", "/x", own, {"tilt": own + 19}, "p")])

@@ -28,7 +28,7 @@ GIVEN = release(services=(REDIS,))
 BOUND = bindings(GIVEN, entries(), {"redis": Credentials("", "hidden", "")})
 
 
-@pytest.mark.requirement("DP-16", "DP-Q20")
+@pytest.mark.requirement("DP-16", "DP-Q20", "CT-1")
 def test_the_apps_own_chart_is_rendered_first_and_then_one_chart_per_service() -> None:
     jobs = chart_jobs(GIVEN, PLATFORM, BOUND)
     assert [(job.service, job.chart, job.namespace) for job in jobs] == [
