@@ -270,6 +270,27 @@ def test_an_internal_app_is_for_its_own_namespace_until_it_is_public_again(here:
     assert [order["item"] for order in json.loads(here.ask(DEV_HOST, "/orders")[2])] == ["oolong"]
 
 
+@pytest.mark.requirement("DP-Q57")
+def test_whether_network_policies_are_enforced_is_found_out_and_told(here: Trial) -> None:
+    def status() -> object:
+        return here.admin.json("platform", "status", "--local")["networkPolicyEnforced"]
+
+    def doctor() -> str:
+        checks = json.loads(here.developer.run("doctor", "--json", code=None).out)["checks"]
+        return next((check["status"] for check in checks if check["id"] == "platform.policies"), "")
+
+    assert (status(), doctor()) == (True, "pass")
+    with opened(here, SYSTEM):
+        assert status() is False
+        here.kubectl("rollout", "restart", "--namespace", SYSTEM, "deployment/kilter-server")
+        here.kubectl("rollout", "status", "--namespace", SYSTEM, "deployment/kilter-server", "--timeout=120s")
+        assert eventually(lambda: doctor() == "warning", 30)
+        with portal(here) as page:
+            page.get_by_text("this cluster enforces no network policies").wait_for(timeout=15000)
+    assert status() is True
+    assert eventually(lambda: doctor() == "pass", 90), "the server tries again every minute"
+
+
 @pytest.fixture(scope="module")
 def gone(here: Trial) -> Iterator[Leaver]:
     with leaver(here, *SHOP) as found:

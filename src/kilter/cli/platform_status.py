@@ -5,6 +5,12 @@ import click
 from kilter.cli.app import App
 from kilter.cli.options import json_output, of_cluster
 
+WALLS = {
+    True: "enforced",
+    False: "not enforced: apps can reach each other; install a network plugin that enforces them",
+    None: "unknown: kilter-server could not reach kilter-operator to try",
+}
+
 
 @click.command("status")
 @of_cluster
@@ -24,5 +30,6 @@ def command(app: App, context: str, local: bool, as_json: bool) -> int:
         rows = [("PROGRAM", "READY", "IMAGE")]
         rows += [(part.name, f"{part.ready}/{part.wanted}", part.image) for part in found.parts]
         head = f"{found.release} on {found.cluster} is {found.state} (revision {found.revision})"
-        app.console.result("\n".join([head, f"server  {found.server}", *columns(rows)]))
+        walls = f"network policies  {WALLS[found.network_policy_enforced]}"
+        app.console.result("\n".join([head, f"server  {found.server}", walls, *columns(rows)]))
     return 0 if found.ready else NotReady.exit_code

@@ -29,7 +29,7 @@ INOTIFY_WANTED = {"max_user_instances": 512, "max_user_watches": 524288}  # kind
 SHOWN = 6  # ports named in one line
 
 Status = Literal["pass", "warning", "fail"]
-Category = Literal["engine", "tools", "machine", "records", "project"]
+Category = Literal["engine", "tools", "machine", "records", "project", "platform"]
 CATEGORIES: Mapping[str, Category] = {  # by the first part of a check's id
     "engine": "engine",
     "registry": "engine",
@@ -38,6 +38,7 @@ CATEGORIES: Mapping[str, Category] = {  # by the first part of a check's id
     "records": "records",
     "clusters": "project",
     "ports": "project",
+    "platform": "platform",
 }
 
 

@@ -98,7 +98,7 @@ class Check(Document, frozen=True, kw_only=True):
     """One check of `kilter doctor`: what was found, and what mends it."""
 
     id: str
-    category: Literal["engine", "tools", "machine", "records", "project"]
+    category: Literal["engine", "tools", "machine", "records", "project", "platform"]
     status: Literal["pass", "warning", "fail"]
     message: str
     fix: str = ""

@@ -97,9 +97,10 @@ class Operator:
             kube = Kube(stack.enter_context(session(config)))
             # A client of its own: no amount of work may keep the lease from being renewed.
             election = Election(self._elector(Kube(stack.enter_context(session(config)))))
-            endpoint = Endpoint((self.settings.address, self.settings.port), self.metrics, self.health)
-            endpoint.start()
-            stack.callback(endpoint.close)
+            for port in self.settings.ports:
+                endpoint = Endpoint((self.settings.address, port), self.metrics, self.health)
+                endpoint.start()
+                stack.callback(endpoint.close)
             databases = Postgres(self.settings.database.url) if self.settings.database.url else None
             if databases is not None:
                 stack.callback(databases.close)

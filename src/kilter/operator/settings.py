@@ -95,7 +95,8 @@ class Settings:
     """Everything that an operator is told. Times in seconds.
 
     `public_port` is that of public addresses, 0 for the scheme's own; `pull_config` holds logins of other registries,
-    as Docker writes them, and never prints; `helm` is a path, or a name to be found on PATH.
+    as Docker writes them, and never prints; `helm` is a path, or a name to be found on PATH. On `probe_port`, if any,
+    the operator answers as on `port`, for who tries whether network policies are enforced.
     """
 
     cluster: str = "default"
@@ -120,6 +121,12 @@ class Settings:
     workers: int = 8
     address: str = "0.0.0.0"  # noqa: S104 - the kubelet's checks come from outside of the pod
     port: int = 8080
+    probe_port: int = 0
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Where the operator answers."""
+        return (self.port, self.probe_port) if self.probe_port else (self.port,)
 
     @property
     def pulls_with_login(self) -> bool:
@@ -154,6 +161,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         workers=reader.number("KILTER_WORKERS", default.workers),
         address=reader.text("KILTER_ADDRESS", default.address),
         port=reader.number("KILTER_PORT", default.port, least=0),
+        probe_port=reader.number("KILTER_POLICY_PROBE_PORT", default.probe_port, least=0),
     )
     if reader.faults:
         raise BadInput("the operator's settings are wrong", details=reader.faults)

@@ -1,6 +1,8 @@
 """The JSON documents of `kilter platform`."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from kilter.deploy.documents import Document
 
@@ -25,6 +27,9 @@ class PlatformDocument(Document, frozen=True, kw_only=True):
     revision: int
     server: str
     ready: bool
+    network_policy_enforced: Annotated[
+        bool | None, Meta(description="What a connection tells that a policy forbids; null where none could be tried.")
+    ]
     parts: tuple[PartEntry, ...]
 
 

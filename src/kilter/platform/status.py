@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kilter.dev.machine import Machine
-from kilter.errors import NotFound
+from kilter.errors import KilterError, NotFound
 from kilter.platform import local
 from kilter.platform.documents import PartEntry, PlatformDocument
 from kilter.platform.parts import parts
 from kilter.platform.target import Target, check_choice, of_context, of_local
+from kilter.platform.tokens import SERVER
 from kilter.platform.values import PLATFORM
 from kilter.tools.kubectl import parse_list
 
 ROUTE = "kilter-server"
+POLICIES = ("python", "-m", "kilter.server", "policies")
 
 
 @contextmanager
@@ -41,6 +43,7 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
         revision=int(release["revision"]),
         server=_server(machine, target),
         ready=release["status"] == "deployed" and bool(found) and all(part.is_up for part in found),
+        network_policy_enforced=_enforced(machine, target),
         parts=tuple(
             PartEntry(name=part.name, image=part.image, ready=part.ready, wanted=part.wanted, up=part.is_up)
             for part in found
@@ -54,3 +57,12 @@ def _server(machine: Machine, target: Target) -> str:
     containers = [container for item in found for container in item["spec"]["template"]["spec"]["containers"]]
     told = {entry["name"]: entry.get("value", "") for container in containers for entry in container.get("env", ())}
     return str(told.get("KILTER_SERVER_PUBLIC_URL", ""))
+
+
+def _enforced(machine: Machine, target: Target) -> bool | None:
+    """Let the server try whether network policies are enforced (DP-Q57); None where it cannot be asked."""
+    try:
+        printed = machine.runner.run(target.kubectl.execute(SERVER, *POLICIES, container="server")).stdout
+    except KilterError:
+        return None
+    return {"true": True, "false": False}.get(printed.strip())

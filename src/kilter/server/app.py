@@ -17,6 +17,7 @@ from kilter.server.endpoint import HEADERS, Endpoint, failed
 from kilter.server.follow import Follower
 from kilter.server.housekeeping import keep_house
 from kilter.server.leftovers import Remover
+from kilter.server.policies import Policies
 from kilter.server.portal import door, static
 from kilter.server.portal.door import Door
 from kilter.server.portal.table import PAGES
@@ -36,7 +37,7 @@ def create_app(
     images: Images | None = None,
 ) -> Starlette:
     """Return the application; what it is given is already open, and closed by who opened it."""
-    services = Services(settings, store, cluster, registry, now, images)
+    services = Services(settings, store, cluster, registry, now, images, policies=Policies(settings.policy_probe))
     app = Starlette(
         routes=[
             *(path_of(route.method, route.path, Endpoint(route, services)) for route in ROUTES),
@@ -78,7 +79,7 @@ async def unrouted(request: Request, _: Exception) -> Response:
 @asynccontextmanager
 async def background(services: Services) -> AsyncIterator[None]:
     """Carry deploys to the cluster, follow what becomes of them, remove what is left, as long as the server runs."""
-    works = [Dispatcher(services).run(), Follower(services).run(), keep_house(services)]
+    works = [Dispatcher(services).run(), Follower(services).run(), keep_house(services), services.policies.run()]
     if services.images is not None:
         works.append(Remover(services, services.images).run())
     tasks = [asyncio.create_task(work) for work in works]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from kilter.render.names import Slot
 from kilter.server.hub import Hub
+from kilter.server.policies import Policies
 from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
 from kilter.server.store.deploys import Record
@@ -30,6 +31,7 @@ class Services:
     images: Images | None = None  # none: nothing is removed from the registry
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    policies: Policies = field(default_factory=Policies)
 
     def stop(self) -> None:
         """Let open streams end."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kilter.errors import BadInput
 from kilter.render import names
+from kilter.server import policies
 from kilter.words import duration
 
 PREFIX: Final = "KILTER_SERVER_"
@@ -34,7 +35,7 @@ class Settings:
     services: tuple[str, ...] = ("postgres",)  # catalog entries that the operator provisions
     sops_recipients: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ("linux/amd64",)
-    network_policy_enforced: bool | None = None
+    policy_probe: policies.Doors | None = None  # where enforcement is tried; none: not known
     min_cli: str = "0.1.0"
     protected_envs: tuple[str, ...] = ("prod",)
     ephemeral_envs: tuple[str, ...] = ("dev", "pr-*")
@@ -72,13 +73,6 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
-def truth(text: str) -> bool:
-    """Read `true` or `false`. Raises ValueError."""
-    if text not in ("true", "false"):
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text == "true"
-
-
 READERS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("cluster_domain", "scheme", "public_url", "host", "registry", "registry_service", "min_cli"), str),
     **dict.fromkeys(("store", "store_dsn_file", "first_token_file", "kubeconfig", "registry_key_file"), Path),
@@ -89,7 +83,7 @@ READERS: Final[Mapping[str, Any]] = {
     "public_port": int,
     "body_limit": int,
     "ready_timeout_max": seconds,
-    "network_policy_enforced": truth,
+    "policy_probe": policies.doors,
 }
 FILES: Final = ("store_dsn_file", "first_token_file", "registry_key_file")
 

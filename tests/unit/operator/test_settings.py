@@ -15,6 +15,7 @@ LOGIN = "postgresql://operator:canary@db/postgres"
 def test_without_variables_the_defaults_hold() -> None:
     found = from_environment({})
     assert (found.domain, found.tls, found.public_port, found.helm) == ("localhost", True, 0, "helm")
+    assert found.ports == (8080,)
     assert (found.git.branch, found.gateway.name, found.gateway.namespace) == ("main", "kilter", "kilter-system")
 
 
@@ -43,8 +44,10 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "KILTER_DNS_NAMESPACE": "dns",
             "KILTER_METRICS_SERVER": "false",
             "KILTER_PULL_CONFIG_FILE": str(tmp_path / "pull"),
+            "KILTER_POLICY_PROBE_PORT": "8081",
         }
     )
+    assert found.ports == (8080, 8081)
     assert (found.public_port, found.helm, found.metrics_server, found.dns_namespace) == (
         8443,
         "/opt/helm",

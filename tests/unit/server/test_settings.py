@@ -34,12 +34,11 @@ def test_all_faults_are_told_at_once() -> None:
         assert words in found
 
 
-def test_lists_durations_and_truth_are_read() -> None:
-    text = {"PLATFORMS": "linux/amd64, linux/arm64", "READY_TIMEOUT_MAX": "1h30m", "NETWORK_POLICY_ENFORCED": "false"}
+def test_lists_and_durations_are_read() -> None:
+    text = {"PLATFORMS": "linux/amd64, linux/arm64", "READY_TIMEOUT_MAX": "1h30m"}
     found = settings.read(DOMAIN | {f"KILTER_SERVER_{name}": value for name, value in text.items()})
     assert found.platforms == ("linux/amd64", "linux/arm64")
     assert found.ready_timeout_max == 5400
-    assert found.network_policy_enforced is False
 
 
 def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path) -> None:

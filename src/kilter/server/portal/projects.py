@@ -44,8 +44,7 @@ async def tiles(visit: Visit) -> Response:
     """All projects, one tile each."""
     query = visit.query(ProjectsQuery)
     found = await visit.document(ProjectList, "GET /v1/projects", query=query)
-    warned = visit.call.settings.network_policy_enforced is False
-    return visit.page("tiles.html", found=found, query=query, warned=warned)
+    return visit.page("tiles.html", found=found, query=query, unshut=is_unshut(visit))
 
 
 async def project(visit: Visit) -> Response:
@@ -84,7 +83,13 @@ async def environment(visit: Visit) -> Response:
         cursor=page.cursor,
         is_first=query.cursor is None,
         deletable=visit.may(least_for_delete(found.env_class)),
+        unshut=is_unshut(visit),
     )
+
+
+def is_unshut(visit: Visit) -> bool:
+    """Tell whether this cluster is known to enforce no network policies (DP-Q57)."""
+    return visit.call.services.policies.enforced is False
 
 
 def least_for_delete(env_class: EnvClass) -> Role:

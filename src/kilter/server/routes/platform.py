@@ -43,7 +43,7 @@ async def info(call: Call) -> Answer:
         platforms=settings.platforms,
         protected_envs=settings.protected_envs,
         services=settings.services,
-        network_policy_enforced=settings.network_policy_enforced,
+        network_policy_enforced=call.services.policies.enforced,
         limits=Limits(body_bytes=settings.body_limit, ready_timeout_seconds=int(settings.ready_timeout_max)),
     )
     return Answer(200, document)

@@ -1,0 +1,73 @@
+"""What `kilter platform status` finds of a platform."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from kilter.cli.platform_status import WALLS
+from kilter.dev.machine import Machine
+from kilter.errors import NotFound
+from kilter.platform import parts
+from kilter.platform.status import POLICIES, status
+from kilter.platform.target import NAMESPACE, Target
+from kilter.proc import Outcome
+from kilter.progress import Recorder
+from kilter.state.paths import Paths
+from kilter.tools.helm import Helm
+from kilter.tools.kubectl import Kubectl
+
+KUBECTL = Kubectl("kubectl", Path("/k"), "c", NAMESPACE)
+HERE = Target("context c", Helm("helm", Path("/k"), NAMESPACE, Path("/h")), KUBECTL)
+RELEASE = {"name": "kilter", "chart": "kilter-platform-0.1.0", "status": "deployed", "revision": "3"}
+SERVER = {
+    "metadata": {"name": "kilter-server", "generation": 1},
+    "spec": {
+        "replicas": 1,
+        "template": {
+            "spec": {
+                "containers": [
+                    {"image": "x/y:1", "env": [{"name": "KILTER_SERVER_PUBLIC_URL", "value": "https://k.example.com"}]}
+                ]
+            }
+        },
+    },
+    "status": {"readyReplicas": 1, "updatedReplicas": 1, "observedGeneration": 1},
+}
+
+
+def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
+    """Stand before a cluster whose server finds this when it tries the network policies."""
+    served = json.dumps({"kind": "List", "items": [SERVER]})
+    runner = FakeRunner(
+        {
+            HERE.helm.releases().argv: json.dumps([RELEASE]),
+            KUBECTL.get(parts.WORKLOADS, selector=parts.OWN).argv: served,
+            KUBECTL.get("deployment", "kilter-server").argv: json.dumps(SERVER | {"kind": "Deployment"}),
+            KUBECTL.execute("deployment/kilter-server", *POLICIES, container="server").argv: tried,
+        }
+    )
+    return Machine(runner, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
+
+
+@pytest.mark.requirement("DP-Q57")
+@pytest.mark.parametrize(
+    ("tried", "enforced"),
+    [("true\n", True), ("false\n", False), ("null\n", None), (Outcome(1, "", "no pod runs"), None)],
+)
+def test_the_server_in_its_pod_tries_whether_network_policies_are_enforced(
+    tmp_path: Path, tried: str | Outcome, enforced: bool | None
+) -> None:
+    found = status(machine(tmp_path, tried), HERE)
+    assert (found.ready, found.server, found.revision) == (True, "https://k.example.com", 3)
+    assert found.network_policy_enforced is enforced
+    assert found.network_policy_enforced in WALLS
+
+
+def test_a_cluster_without_a_platform_has_no_status(tmp_path: Path) -> None:
+    here = machine(tmp_path, "")
+    assert isinstance(here.runner, FakeRunner)
+    here.runner.answers = {HERE.helm.releases().argv: "[]"}
+    with pytest.raises(NotFound, match="no platform on context c"):
+        status(here, HERE)

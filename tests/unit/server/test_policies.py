@@ -1,0 +1,168 @@
+"""Whether the cluster enforces network policies, as two ports of one program tell."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from unit.server.portal.conftest import signed_in
+from unit.server.test_web_deploys import NAME, follow
+from unit.server.web import DEPLOY, Web
+
+from kilter.server import __main__ as entry
+from kilter.server import logs, policies, settings
+from kilter.server.dispatch import Dispatcher
+from kilter.server.policies import Doors, Policies, answers, doors, tried
+
+pytestmark = pytest.mark.requirement("DP-Q57")
+PLACE = Doors("127.0.0.1", 1, 2)
+
+
+def reached(*seen: bool) -> Callable[[str, int], object]:
+    """Stand for connections that do this, one after the other; the ports are in their order."""
+    turns = iter(zip((PLACE.opened, PLACE.shut, PLACE.opened), seen, strict=False))
+
+    async def knock(address: str, port: int) -> bool:
+        expected, answer = next(turns)
+        assert (address, port) == ("127.0.0.1", expected)
+        return answer
+
+    return knock
+
+
+@pytest.mark.parametrize(
+    ("seen", "enforced"),
+    [
+        ((True, False, True), True),
+        ((True, True), False),
+        ((False,), None),
+        ((True, False, False), None),
+    ],
+    ids=["the shut port alone is silent", "both answer", "none answers", "the operator ends in between"],
+)
+def test_only_a_port_that_is_shut_beside_one_that_answers_is_shut_by_a_policy(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, seen: tuple[bool, ...], enforced: bool | None
+) -> None:
+    monkeypatch.setattr(policies, "answers", reached(*seen))
+    assert runner.run(tried(PLACE)) is enforced
+
+
+def test_without_an_operator_nobody_knows(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise OSError("no such host")
+
+    async def ask() -> bool | None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown, raising=False)
+        return await tried(PLACE)
+
+    assert runner.run(ask()) is None
+
+
+@asynccontextmanager
+async def saying(words: bytes) -> AsyncIterator[int]:
+    """Serve these words to whoever connects; gives the port."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(words)
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "open_"),
+    [(b"HTTP/1.0 200 OK\r\n\r\nok\n", True), (b"HTTP/1.1 503 no healthy upstream\r\n\r\n", False), (b"", False)],
+    ids=["the operator", "a proxy that stands before it", "a proxy that only takes connections"],
+)
+def test_it_is_the_operator_that_must_answer(runner: asyncio.Runner, words: bytes, open_: bool) -> None:
+    async def ask() -> bool:
+        async with saying(words) as port:
+            return await answers("127.0.0.1", port)
+
+    assert runner.run(ask()) is open_
+
+
+def test_a_refused_connection_and_silence_are_no_answers(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "PATIENCE", 0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections, and nobody answers
+        port = silent.getsockname()[1]
+        assert runner.run(answers("127.0.0.1", port)) is False
+    assert runner.run(answers("127.0.0.1", port)) is False
+
+
+def test_it_is_tried_again_soon_until_the_policies_are_known_to_be_enforced(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen, slept = iter([None, False, False, True]), list[float]()
+    found = Policies(PLACE)
+
+    async def trial(_: Doors) -> bool | None:
+        return next(seen)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if found.enforced:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(policies, "tried", trial)
+    monkeypatch.setattr(policies.asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        runner.run(found.run())
+    assert slept == [policies.SOON, policies.SOON, policies.SOON, policies.EVERY]
+    assert [record.message for record in caplog.records] == [
+        "this cluster enforces no network policies: apps can reach each other"
+    ]
+
+
+def test_the_place_is_a_setting() -> None:
+    asked = {"KILTER_SERVER_CLUSTER_DOMAIN": "x.test", "KILTER_SERVER_POLICY_PROBE": "operator.kilter.svc:8080,8081"}
+    assert settings.read(asked).policy_probe == Doors("operator.kilter.svc", 8080, 8081)
+    for text in ("operator", "operator:80", "operator:80,", ":80,81", "operator:a,b"):
+        with pytest.raises(ValueError, match="host"):
+            doors(text)
+
+
+def test_the_servers_own_program_tells_it_to_an_administrator(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda: None)
+    monkeypatch.setenv("KILTER_SERVER_CLUSTER_DOMAIN", "x.test")
+    assert entry.main(["policies"]) == 0
+    assert capfd.readouterr().out == "null\n"
+    monkeypatch.setenv("KILTER_SERVER_POLICY_PROBE", "127.0.0.1:1,2")
+    monkeypatch.setattr(policies, "answers", reached(True, False, True))
+    assert entry.main(["policies"]) == 0
+    assert capfd.readouterr().out == "true\n"
+
+
+@pytest.mark.parametrize("enforced", [True, False, None])
+def test_clients_are_told_what_was_found_last(web: Web, enforced: bool | None) -> None:
+    web.services.policies.enforced = enforced
+    assert web.get("/v1/info", web.token("viewer")).json["network_policy_enforced"] is enforced
+
+
+@pytest.mark.parametrize("enforced", [True, False, None])
+def test_the_portal_warns_only_where_they_are_known_not_to_be_enforced(web: Web, enforced: bool | None) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    browser = signed_in(web, web.token("viewer"))
+    web.services.policies.enforced = enforced
+    assert ("enforces no network policies" in browser.get("/").text) is (enforced is False)
+
+
+@pytest.mark.parametrize(("url", "warned"), [("", True), ("https://shop.example.com", False)])
+def test_an_internal_app_that_others_can_reach_is_said_to_be_so(web: Web, url: str, warned: bool) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    web.services.policies.enforced = False
+    web.runner.run(Dispatcher(web.services).step())
+    web.cluster.report(NAME, phase="Ready", url=url, internal_url="http://shop.acme-shop-dev.svc:8080")
+    follow(web)
+    page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
+    assert ("meant to be internal" in page) is warned
+    web.services.policies.enforced = True
+    assert "meant to be internal" not in signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
