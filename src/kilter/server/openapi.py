@@ -33,7 +33,7 @@ def errors_of(route: Route) -> list[str]:
     if route.auth != "none":
         found |= {"not_logged_in", "unavailable"}
     if route.auth == "token":
-        found |= {"forbidden", "too_many"} | ({"not_found"} if "{" in route.path or route.action else set())
+        found |= {"forbidden"} | ({"not_found"} if "{" in route.path or route.action else set())
     if route.request is not None:
         found |= {"bad_request", "too_large", "wrong_media_type", "request_timeout"}
     if route.method == "POST" and route.auth == "token":

@@ -1,6 +1,8 @@
 """The OpenAPI document: made from the table, complete, and true to what the server answers."""
 
+import inspect
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -9,6 +11,7 @@ from unit.server.orders import IMAGE
 from unit.server.web import DEPLOY, Web
 
 from kilter.api.errors_v1 import STATUS_OF
+from kilter.server import guards
 from kilter.server.openapi import errors_of
 from kilter.server.routes.table import ROUTES, described
 from kilter.server.routing import Route
@@ -104,7 +107,19 @@ def alike(path: str, url: str) -> bool:
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.auth == "token"], ids=lambda route: route.path)
 def test_a_guarded_route_promises_the_answers_of_the_guards(route: Route) -> None:
     responses = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
-    assert {"401", "403", "429", "503", "500", "422"} <= responses.keys()
+    assert {"401", "403", "503", "500", "422"} <= responses.keys()
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_route_promises_429_where_its_handler_may_answer_it_and_nowhere_else(route: Route) -> None:
+    responses = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
+    assert ("429" in responses) is ('Refused("too_many"' in inspect.getsource(route.handler))
+
+
+def test_nothing_but_handlers_answers_429() -> None:
+    """Or the test above would not see it."""
+    server = Path(inspect.getfile(guards)).parent
+    assert [file.name for file in server.rglob("*.py") if 'Refused("too_many"' in file.read_text()] == ["devices.py"]
 
 
 @pytest.mark.parametrize(("length", "status"), [(15, 200), (16, 422)])
