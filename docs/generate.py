@@ -254,8 +254,8 @@ def joined(path: str, key: str) -> str:
 
 
 def document_schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema of what `kilter <name> --json` prints."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"kilter {name} --json"}
+    """Return the JSON schema of the documents that say in `schema` that they are `kilter.<name>/v1`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"kilter.{name}/v1"}
     schema: dict[str, Any] = portable(msgspec.json.schema(DOCUMENTS[name]))
     return {**head, **schema}
 

@@ -112,9 +112,19 @@ class DoctorDocument(Document, frozen=True, kw_only=True):
     checks: list[Check]
 
 
+class VersionDocument(Document, frozen=True, kw_only=True):
+    """What `kilter version --json` prints: the versions of kilter, of Kubernetes, and of the tools that kilter pins."""
+
+    schema: Literal["kilter.version/v1"] = "kilter.version/v1"
+    kilter: str
+    kubernetes: str
+    tools: dict[str, str]
+
+
 DOCUMENTS: dict[str, type[Document]] = {
     "doctor": DoctorDocument,
     "env": EnvDocument,
     "ps": PsDocument,
     "status": StatusDocument,
+    "version": VersionDocument,
 }
