@@ -1,11 +1,12 @@
 """What happens while somebody looks: the timeline moves, logs come in, a deploy waits and is cancelled."""
 
 import re
+from pathlib import Path
 
-from browser.conftest import Tabs
+from browser.conftest import Tab, Tabs
 from browser.live import Live
 from browser.scenery import condition
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from kilter.api.kilterapp_status import Failure, Release
 
@@ -131,6 +132,27 @@ def test_of_very_many_lines_the_last_ones_are_kept(tabs: Tabs, live: Live, furni
     expect(lines.first).to_have_text("shop-1 line 8000")
     at_end = tab.page.evaluate("(box => box.scrollHeight - box.scrollTop - box.clientHeight < 40)(log)")
     assert at_end, "who looks at the end stays there"
+
+
+def held(tab: Tab, browser: Browser) -> int:
+    """Return how many MiB the largest of the browser's tabs holds, without what is to be given back anyway."""
+    tab.page.context.new_cdp_session(tab.page).send("HeapProfiler.collectGarbage")
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    pages = [Path(f"/proc/{each['id']}/status").read_text() for each in processes if each["type"] == "renderer"]
+    return max(int(re.findall(r"VmRSS:\s+(\d+) kB", text)[0]) for text in pages) // 1024
+
+
+def test_a_tab_stays_small_whatever_the_pods_print(tabs: Tabs, live: Live, furnished: dict[str, str]) -> None:
+    """P3: 300 MB; the rows of all these lines would be more."""
+    tab = tabs(live.token("viewer"))
+    tab.goto("/projects/acme/shop/envs/dev/logs")
+    hostile = "<b onclick=alert(1)>\x1b[31m" * 3
+    live.cluster.lines = [f"shop-1 {hostile} {number}" for number in range(100_000)]
+    tab.page.get_by_role("button", name="Follow").click()
+    lines = tab.page.locator("#log p")
+    expect(lines.last).to_have_text(re.compile(" 99999$"), timeout=120_000)
+    expect(lines).to_have_count(2000)
+    assert held(tab, tabs.browser) < 300
 
 
 def test_tiles_are_found_by_typing(tabs: Tabs, live: Live, furnished: dict[str, str]) -> None:

@@ -74,3 +74,13 @@ def gone(api: ApiServer, app: str) -> None:
     while there(api, kinds.APP.path("kilter-apps", f"acme-{app}-dev")):
         assert time.monotonic() < limit, kilter_app(api, app).get("status")
         time.sleep(0.2)
+
+
+def delete_namespace(api: ApiServer, name: str) -> None:
+    """Delete a namespace past kilter, and wait until that very one is gone."""
+    path = kinds.NAMESPACE.path("", name)
+    uid = api.request("DELETE", path)["metadata"]["uid"]
+    limit = time.monotonic() + SOON
+    while uid in {each["metadata"]["uid"] for each in api.request("GET", kinds.NAMESPACE.path())["items"]}:
+        assert time.monotonic() < limit
+        time.sleep(0.2)

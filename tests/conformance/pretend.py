@@ -24,6 +24,7 @@ import yaml
 from kilter.api.crd import crd as kilter_crd
 from kilter.api.kilterapp import Spec
 from kilter.errors import Busy, Failed
+from kilter.gitops.flux import REQUESTED_AT
 from kilter.operator import kinds
 from kilter.operator.effects import Change
 from kilter.operator.gateway import Prober
@@ -234,7 +235,8 @@ class Pretend:
     pod_state: dict[str, str] = field(default_factory=dict)  # deploy → "crash", "no-image", "pending"; else it runs
     flux_works: bool = True
     _stop: threading.Event = field(default_factory=threading.Event)
-    _applied: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # by name: commit, texts of the objects
+    # By name: the commit and the request to look at once that were answered, and the texts of the objects.
+    _applied: dict[str, tuple[tuple[str, str], list[str]]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         outer = self
@@ -295,10 +297,12 @@ class Pretend:
             if FINALIZER not in metadata.get("finalizers", []):
                 finalizers = {"metadata": {"finalizers": [FINALIZER]}}
                 self._patch(kinds.KUSTOMIZATION, FLUX, metadata["name"], finalizers)
-            if path not in state["tree"] or self._applied.get(metadata["name"], ("",))[0] == state["history"][-1]:
+            asked = (state["history"][-1], metadata.get("annotations", {}).get(REQUESTED_AT, ""))
+            answered, before = self._applied.get(metadata["name"], (("", ""), []))
+            if path not in state["tree"] or answered == asked:
                 continue
             texts = [text for _, text in sorted(state["tree"][path].items())]
-            if self._applied.get(metadata["name"], ("", ()))[1] != texts:
+            if before != texts or answered[1] != asked[1]:
                 things = [yaml.safe_load(text) for text in texts]
                 for thing in things:
                     kind = PATHS[thing["kind"]]
@@ -306,11 +310,11 @@ class Pretend:
                 self._prune(metadata, space, things)
             revision = f"main@sha1:{state['history'][-1]}"
             self._status(kinds.KUSTOMIZATION, FLUX, metadata["name"], applied(metadata["generation"], revision))
-            self._applied[metadata["name"]] = (state["history"][-1], texts)
+            self._applied[metadata["name"]] = (asked, texts)
 
     def _prune(self, metadata: Thing, space: str, things: list[Thing]) -> None:
         kept = [(thing["kind"], thing["metadata"]["name"]) for thing in things]
-        for text in self._applied.get(metadata["name"], ("", []))[1]:
+        for text in self._applied.get(metadata["name"], (("", ""), []))[1]:
             before = yaml.safe_load(text)
             kind, name = before["kind"], before["metadata"]["name"]
             if (kind, name) not in kept:

@@ -24,7 +24,7 @@ from kilter.render import names
 from kilter.render.names import Slot
 
 from .apiserver import ApiServer
-from .kilter_apps import deploy, kilter_app, status, there
+from .kilter_apps import delete_namespace, deploy, kilter_app, status, there
 from .lists import fill
 from .postgres import Server, server
 from .pretend import FolderGit, Pretend, render
@@ -225,3 +225,28 @@ OF_FLUX = (kinds.KUSTOMIZATION, kinds.SERVICE_ACCOUNT)
 def kilter_app_of(app: str) -> dict[str, Any]:
     metadata = {"name": f"acme-{app}-dev", "namespace": "kilter-apps"}
     return {"apiVersion": kinds.APP.api_version, "kind": "KilterApp", "metadata": metadata}
+
+
+@pytest.mark.requirement("F37")
+def test_a_namespace_that_is_deleted_midway_costs_no_row_and_the_app_gets_in_again(
+    api: ApiServer, platform: Pretend, postgres: Server
+) -> None:
+    """The Secret goes with the namespace, and a new one opens the same database."""
+    app, name, own = "refound", "acme-refound-dev", names.database(Slot("acme", "refound", "dev"))
+
+    def connection() -> psycopg.Connection[Any]:
+        secret = api.request("GET", kinds.SECRET.path(name, names.database_secret(app)))
+        return postgres.connect(user=own.app, password=password_of(secret), dbname=own.name)
+
+    platform.flux_works = False
+    try:
+        deploy(api, app, **DATABASE)
+        Life(platform, postgres).live(name, lambda: status(api, app).get("phase") == "Reconciling")
+        with connection() as before:
+            before.execute("CREATE TABLE kept AS SELECT 42 AS number")
+        delete_namespace(api, name)
+    finally:
+        platform.flux_works = True
+    Life(platform, postgres).live(name, lambda: status(api, app).get("phase") == "Ready")
+    with connection() as after:
+        assert after.execute("SELECT number FROM kept").fetchall() == [(42,)]

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,20 @@ from kilter.operator.steps import publish
 from kilter.operator.watch import Limits
 
 from .apiserver import ApiServer
-from .kilter_apps import SOON, Thing, conditions, deploy, gone, kilter_app, phase, status, there, until
+from .kilter_apps import (
+    IMAGE,
+    SOON,
+    Thing,
+    conditions,
+    delete_namespace,
+    deploy,
+    gone,
+    kilter_app,
+    phase,
+    status,
+    there,
+    until,
+)
 from .pretend import Pretend, render
 
 
@@ -247,22 +261,118 @@ def test_a_deleted_environment_leaves_nothing_and_touches_no_other(
     until(api, "leaving", phase("Ready", deploy(api, "leaving")))
 
 
+@pytest.mark.requirement("F37")
+@pytest.mark.parametrize("midway", ["Reconciling", "RollingOut", "Ready"])
+def test_a_namespace_that_somebody_deletes_midway_comes_back_with_the_release(
+    api: ApiServer, platform: Pretend, operator: Running, midway: str
+) -> None:
+    app = f"undone-{midway.lower()}"
+    name, deploy_id = f"acme-{app}-dev", f"{app}-1"
+    platform.flux_works = midway != "Reconciling"
+    platform.pod_state |= {deploy_id: "pending"} if midway == "RollingOut" else {}
+    try:
+        until(api, app, phase(midway, deploy(api, app)))
+        until(api, f"{app}", lambda found: midway != "RollingOut" or found.get("workloads"))
+        delete_namespace(api, name)
+        until(api, app, lambda _: there(api, kinds.NETWORK_POLICY.path(name, "deny.kilter.dev")))
+    finally:
+        platform.flux_works = True
+        platform.pod_state.pop(deploy_id, None)
+    until(api, app, lambda found: found["phase"] == "Ready" and there(api, kinds.DEPLOYMENT.path(name, app)))
+    found = until(api, app, lambda each: [work["ready"] for work in each["workloads"]] == [1])
+    assert set(conditions(found).values()) == {"True"}
+    assert len([write for write in platform.git.state()["writes"] if write[1] == deploy_id]) == 1, "committed once"
+
+
+@pytest.mark.requirement("F37")
+@pytest.mark.parametrize("midway", ["Reconciling", "RollingOut"])
+def test_an_environment_that_is_deleted_midway_of_a_deploy_leaves_nothing_and_can_come_back(
+    api: ApiServer, platform: Pretend, operator: Running, midway: str
+) -> None:
+    app = f"broken-off-{midway.lower()}"
+    name = f"acme-{app}-dev"
+    platform.flux_works = midway != "Reconciling"
+    platform.pod_state[f"{app}-1"] = "pending"
+    until(api, app, phase(midway, deploy(api, app)))
+    platform.flux_works = True
+    api.request("DELETE", kinds.APP.path("kilter-apps", name))
+    gone(api, app)
+    assert not there(api, kinds.NAMESPACE.path("", name))
+    assert not there(api, kinds.KUSTOMIZATION.path("flux-system", name))
+    assert f"apps/acme/{app}/dev" not in platform.git.state()["tree"]
+    until(api, app, phase("Ready", deploy(api, app, 2)))
+
+
+@pytest.mark.requirement("O4")
+def test_what_others_change_of_a_kilterapp_comes_back_or_is_denied(api: ApiServer, operator: Running) -> None:
+    deploy_id = deploy(api, "edited")
+    until(api, "edited", phase("Ready", deploy_id))
+    path, merge = kinds.APP.path("kilter-apps", "acme-edited-dev"), "merge-patch+json"
+    for change in ({"org": "other"}, {"app": "other"}, {"env": "prod"}):
+        with pytest.raises(urllib.error.HTTPError, match="never changes"):
+            api.request("PATCH", path, {"spec": change}, merge)
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "0"}
+    for target in (path, kinds.NAMESPACE.path("", "acme-edited-dev")):
+        api.request("PATCH", target, {"metadata": {"ownerReferences": [owner]}}, merge)
+    api.request("PATCH", path, {"metadata": {"finalizers": None}}, merge)
+    api.request("PATCH", f"{path}/status", {"status": {"phase": "Failed", "namespace": "acme-shop-prod"}}, merge)
+    limit = time.monotonic() + SOON
+    while True:
+        found, space = kilter_app(api, "edited"), api.request("GET", kinds.NAMESPACE.path("", "acme-edited-dev"))
+        state = (found["status"]["phase"], found["status"]["namespace"], found["metadata"].get("finalizers"))
+        owners = (found["metadata"].get("ownerReferences"), space["metadata"].get("ownerReferences"))
+        if (state, owners) == (("Ready", "acme-edited-dev", ["kilter.dev/cleanup"]), (None, None)):
+            break
+        assert time.monotonic() < limit, (state, owners)
+        time.sleep(0.1)
+
+
+BROKEN_STATUS = {"phase": "Dreaming", "phases": "none", "conditions": {"Ready": True}, "sequence": "many"}
+GOOD = {"org": "acme", "env": "dev", "deployId": "d", "sequence": 1, "actor": "mia", "image": IMAGE, "port": 8080}
+POISONS: dict[str, dict[str, Any]] = {
+    "types": {"spec": {"sequence": "many"}},
+    "missing": {"spec": {}},
+    "none": {},
+    "list": {"spec": ["a", {"b": None}]},
+    "huge": {"spec": {**GOOD, "app": "huge", "vars": {"BIG": "x" * 1_400_000}}},
+    "stateful": {"spec": {**GOOD, "app": "stateful"}},
+}
+
+
 @pytest.mark.requirement("O3")
 def test_a_poison_object_fails_alone(api: ApiServer, operator: Running) -> None:
-    """An object from the time of an older CRD: the server keeps it, and this operator cannot read it."""
+    """Objects from the time of an older CRD: the server keeps them, and this operator cannot read or handle them."""
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kilterapps.kilter.dev"
     crd = api.request("GET", path)
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     loose = {"versions": [crd["spec"]["versions"][0] | {"schema": {"openAPIV3Schema": schema}}]}
     api.request("PATCH", path, {"spec": loose}, "merge-patch+json")
     try:
-        thing = {"apiVersion": kinds.APP.api_version, "kind": "KilterApp", "spec": {"sequence": "many"}}
-        thing["metadata"] = {"name": "acme-poison-dev", "namespace": "kilter-apps"}
-        api.retried("POST", kinds.APP.path("kilter-apps"), thing, passing=[422])
-        found = until(api, "poison", lambda each: each.get("phase") == "Failed")
-        assert found["failure"]["reason"] == "Unreadable"
+        for name, poison in POISONS.items():
+            thing = {"apiVersion": kinds.APP.api_version, "kind": "KilterApp", **poison}
+            thing["metadata"] = {"name": f"acme-{name}-dev", "namespace": "kilter-apps"}
+            api.retried("POST", kinds.APP.path("kilter-apps"), thing, passing=[422])
+        status_of = kinds.APP.path("kilter-apps", "acme-stateful-dev", "status")
+        api.request("PATCH", status_of, {"status": BROKEN_STATUS}, "merge-patch+json")
         until(api, "healthy", phase("Ready", deploy(api, "healthy")))
-        api.request("DELETE", kinds.APP.path("kilter-apps", "acme-poison-dev"))
-        gone(api, "poison")
+        for name in POISONS:
+            found = until(api, name, lambda each: each.get("phase") == "Failed")
+            assert found["failure"]["reason"] == "Unreadable", name
+        until(api, "healthy", phase("Ready", deploy(api, "healthy", 2)))
+        for name in POISONS:
+            api.request("DELETE", kinds.APP.path("kilter-apps", f"acme-{name}-dev"))
+            gone(api, name)
     finally:
         api.request("PATCH", path, {"spec": {"versions": crd["spec"]["versions"]}}, "merge-patch+json")
+
+
+@pytest.mark.requirement("O3")
+def test_annotations_that_nobody_understands_do_no_harm(api: ApiServer, operator: Running) -> None:
+    until(api, "noted", phase("Ready", deploy(api, "noted")))
+    odd = {"kilter.dev/database": "}{", "kilter.dev/org": "\u202e" * 999, "reconcile.fluxcd.io/requestedAt": "soon"}
+    path = kinds.APP.path("kilter-apps", "acme-noted-dev")
+    for each in (path, kinds.NAMESPACE.path("", "acme-noted-dev")):
+        api.request("PATCH", each, {"metadata": {"annotations": odd}}, "merge-patch+json")
+    until(api, "noted", phase("Ready", deploy(api, "noted", 2)))
+    api.request("DELETE", path)
+    gone(api, "noted")

@@ -1,6 +1,6 @@
 """The custom resource KilterApp, `kilter.dev/v1alpha1` (platform.md section 13)."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, field
@@ -62,6 +62,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
+    owner_references: tuple[Any, ...] = ()
     generation: int = 0
     resource_version: str = ""
     uid: str = ""

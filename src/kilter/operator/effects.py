@@ -24,6 +24,13 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Disown:
+    """Take off the owners that others gave an object of kilter's: the cluster would delete it with them (O4)."""
+
+    thing: Object = field(repr=False)
+
+
+@dataclass(frozen=True)
 class CreateRole:
     """Make a role of the database server that cannot log in, with the mark of whom it belongs to."""
 
@@ -135,4 +142,4 @@ DatabaseEffect = (
     CreateRole | AdmitRole | SetPassword | CreateDatabase | SealDatabase | CloseRole | RetireDatabase | DropDatabase
     | DropRole
 )  # fmt: skip
-Effect = Apply | Delete | DatabaseEffect | Submit | PokeSource
+Effect = Apply | Delete | Disown | DatabaseEffect | Submit | PokeSource

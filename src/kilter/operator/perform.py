@@ -2,8 +2,8 @@
 
 from kilter.gitops.flux import REQUESTED_AT
 from kilter.operator import kinds
-from kilter.operator.effects import Apply, Delete, Effect, PokeSource, Submit
-from kilter.operator.kinds import Object, shown
+from kilter.operator.effects import Apply, Delete, Disown, Effect, PokeSource, Submit
+from kilter.operator.kinds import Object, kind_of, place_of, shown
 from kilter.operator.kube import Conflict
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.world import LOG, World
@@ -20,6 +20,8 @@ def perform(world: World, effect: Effect) -> str:
             return _apply(world, thing)
         case Delete(kind, namespace, name, uid):
             world.kube.delete(kind, namespace, name, uid)
+        case Disown(thing):
+            return _disown(world, thing)
         case Submit():
             world.publications.submit(effect)
         case PokeSource(commit):
@@ -44,6 +46,14 @@ def _apply(world: World, thing: Object) -> str:
         world.leadership.fence()
         applied = world.kube.apply(thing, force=True)
     world.stores.put(applied)
+    return warning
+
+
+def _disown(world: World, thing: Object) -> str:
+    warning = f"{shown(thing)}: owners that others had given it are taken off: it would have been deleted with them"
+    LOG.warning(warning)
+    patch = {"metadata": {"ownerReferences": None, "resourceVersion": thing["metadata"]["resourceVersion"]}}
+    world.stores.put(world.kube.merge(kind_of(thing), *place_of(thing), patch))
     return warning
 
 

@@ -1,7 +1,7 @@
 """One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -93,8 +93,8 @@ def _handle(world: World, app: KilterApp, steps: Sequence[Step]) -> Again:
     if app.spec.sequence < app.status.sequence:
         LOG.warning("a lower sequence is ignored", extra=_about(app))
         return Again()
-    if FINALIZER not in app.metadata.finalizers:
-        app = _finalizers(world, app, (*app.metadata.finalizers, FINALIZER))
+    if FINALIZER not in app.metadata.finalizers or app.metadata.owner_references:
+        app = _finalizers(world, app, dict.fromkeys((*app.metadata.finalizers, FINALIZER)))
     now = datetime.now(UTC).replace(microsecond=0)
     status = begun(app, world.settings.readiness_timeout, now)
     target = Target(_with(app, status), world.settings, now)
@@ -211,9 +211,11 @@ def _entering(world: World, target: Target, step: Step, walked: Sequence[Walked]
     return advanced(target, Walk([*walked, waiting], ORDER, complete=False), world.leadership.fence().number)
 
 
-def _finalizers(world: World, app: KilterApp, finalizers: Sequence[str]) -> KilterApp:
+def _finalizers(world: World, app: KilterApp, finalizers: Iterable[str]) -> KilterApp:
+    """Set the finalizers, and take off owners: with one that is gone the whole environment would be deleted (O4)."""
     world.leadership.fence()
-    metadata = {"finalizers": list(finalizers), "resourceVersion": app.metadata.resource_version}
+    version = app.metadata.resource_version
+    metadata = {"finalizers": list(finalizers), "ownerReferences": None, "resourceVersion": version}
     patch = {"metadata": metadata}
     return _taken(world, world.kube.merge(kinds.APP, app.metadata.namespace, app.metadata.name, patch))
 

@@ -52,6 +52,16 @@ def target(settings: Settings | None = None, *, commit: str = "", **changes: Any
     return Target(app, settings or Settings(), datetime.now(UTC))
 
 
+@pytest.mark.requirement("O4")
+def test_a_namespace_that_somebody_gave_an_owner_is_freed_of_it_before_anything_else() -> None:
+    asked = target()
+    there = {**namespace.wanted(asked)[0]}
+    there["metadata"] = {**there["metadata"], "ownerReferences": [{"kind": "ConfigMap", "name": "x", "uid": "0"}]}
+    assert namespace.decide(asked, namespace.Facts(there)).effects[0] == effects.Disown(there)
+    del there["metadata"]["ownerReferences"]
+    assert not [each for each in namespace.decide(asked, namespace.Facts(there)).effects if "Disown" in repr(each)]
+
+
 @pytest.mark.requirement("DP-Q6")
 def test_the_login_for_images_is_a_secret_of_the_namespace_and_made_anew_when_it_changes() -> None:
     asked = target(Settings(pull_config=PULL))

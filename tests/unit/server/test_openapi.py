@@ -11,6 +11,7 @@ from unit.server.orders import IMAGE
 from unit.server.web import DEPLOY, Web
 
 from kilter.api.errors_v1 import STATUS_OF
+from kilter.api.schema import components
 from kilter.server import guards
 from kilter.server.openapi import errors_of
 from kilter.server.routes.table import ROUTES, described
@@ -136,3 +137,23 @@ def test_the_number_of_an_event_is_as_long_as_it_may_be(shared_web: Web, length:
 
 def deploy_of(app: str) -> dict[str, Any]:
     return {**DEPLOY, "image": IMAGE.replace("acme/shop", f"acme/{app}")}
+
+
+def named(node: Any) -> set[str]:
+    """Return the names of all properties of a schema, and of those beneath."""
+    if isinstance(node, list):
+        return set().union(*map(named, node))
+    if not isinstance(node, dict):
+        return set()
+    return set(node.get("properties", ())).union(*map(named, node.values()))
+
+
+@pytest.mark.requirement("S16", "S17", "S18", "S19")
+def test_no_request_names_an_address_a_ref_or_a_repository_that_the_server_would_go_to() -> None:
+    """What there is not cannot be bent; who adds such a field, or a hook, gives these four tests of their own."""
+    asked = {kind for route in ROUTES for kind in (route.request, route.query) if kind is not None}
+    names = named(list(components(list(asked), "#/{name}")[1].values()))
+    assert {"image", "commit", "registry"} <= names
+    going = {"address", "branch", "callback", "hook", "host", "ref", "remote", "repository", "tag", "uri", "url"}
+    assert {name for name in names if going & set(re.sub("([A-Z])", r" \1", name).lower().split())} == set()
+    assert [route.path for route in ROUTES if "hook" in route.path] == []

@@ -12,7 +12,7 @@ from kilter.api.kilterapp import LABEL_CLASS
 from kilter.api.words import EnvClass
 from kilter.operator import kinds
 from kilter.operator.covers import covers
-from kilter.operator.effects import Apply
+from kilter.operator.effects import Apply, Disown, Effect
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, identity, is_own
@@ -68,7 +68,9 @@ def decide(target: Target, facts: Facts) -> Decision:
         return Decision(Failed("ServiceAccountTaken", said, f"ServiceAccount {target.name}"))
     observed = (facts.namespace, facts.quota, facts.policy, facts.account, facts.binding)
     pairs = zip(observed, wanted(target), strict=True)
-    effects = tuple(Apply(thing) for found, thing in pairs if not covers(found, thing))
+    effects: tuple[Effect, ...] = tuple(Apply(thing) for found, thing in pairs if not covers(found, thing))
+    if facts.namespace is not None and metadata.get("ownerReferences"):
+        effects = (Disown(facts.namespace), *effects)
     # A checksum stands for the content, which no watch brings.
     if target.settings.pulls_with_login and not covers(facts.pull, {"metadata": pull_metadata(target)}):
         effects += (Apply(pull_secret(target)),)

@@ -43,6 +43,7 @@ class Log {
     this.lines = document.getElementById("log");
     this.state = document.getElementById("log-state");
     this.waiting = [];
+    this.pause = 0;
     button.hidden = false;
     button.addEventListener("click", () => (this.stream ? this.stop("Not followed any more.") : this.start()));
   }
@@ -64,25 +65,34 @@ class Log {
   }
 
   add(text) {
-    if (this.waiting.push(text) === 1) requestAnimationFrame(() => this.draw());
-    if (this.waiting.length > 2 * KEPT) this.waiting.splice(0, KEPT); // nothing is drawn while the tab is hidden
+    if (this.waiting.push(text) === 1) setTimeout(() => this.draw(), this.pause);
+    if (this.waiting.length > 2 * KEPT) this.waiting.splice(0, KEPT);
   }
 
   draw() {
     const box = this.lines;
     const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-    box.append(...this.waiting.splice(0).slice(-KEPT).map(line));
-    while (box.childElementCount > KEPT) box.firstElementChild.remove();
+    // Rows laid out and thrown away by the thousand fill the memory faster than it is given back: the oldest one is used
+    // again, and where all of them go at once, nobody reads more than one window in a second.
+    this.pause = this.waiting.length < KEPT ? 50 : 1000;
+    for (const text of this.waiting.splice(0).slice(-KEPT))
+      box.append(line(text, box.childElementCount < KEPT ? row() : box.firstElementChild));
     if (atEnd) box.scrollTop = box.scrollHeight;
   }
 }
 
-function line(text) {
+function row() {
   const [pod, words, shown] = ["b", "bdi", "p"].map((name) => document.createElement(name));
-  const space = text.indexOf(" ");
-  pod.textContent = visible(text.slice(0, space));
-  words.textContent = visible(text.slice(space + 1));
+  for (const each of [pod, words]) each.append("");
   shown.append(pod, " ", words);
+  return shown;
+}
+
+function line(text, shown) {
+  const [pod, words] = shown.children;
+  const space = text.indexOf(" ");
+  pod.firstChild.data = visible(text.slice(0, space));
+  words.firstChild.data = visible(text.slice(space + 1));
   return shown;
 }
 
