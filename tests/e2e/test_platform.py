@@ -249,25 +249,35 @@ def test_nothing_but_the_gateway_reaches_an_app_and_no_stranger_the_platform(her
     assert here.ask(HOST)[0] == 200
 
 
-@pytest.mark.requirement("DP-50", "DP-51", "DP-52", "DP-53", "DP-54", "DP-55", "DP-56", "DP-Q52")
+def placed(here: Trial, space: str, name: str) -> set[str]:
+    """Which kinds have an object of this name in a namespace."""
+    found = {kind: here.objects(kind, f"--field-selector=metadata.name={name}") for kind in ("deployments", "services")}
+    return {kind for kind, things in found.items() if space in {thing["metadata"]["namespace"] for thing in things}}
+
+
+@pytest.mark.requirement("DP-Q61", "DP-50", "DP-51", "DP-52", "DP-53", "DP-54", "DP-55", "DP-56", "DP-Q52")
 def test_an_internal_app_is_for_its_own_namespace_until_it_is_public_again(here: Trial) -> None:
     here.ask(DEV_HOST, "/orders", {"item": "oolong", "quantity": 1})
     file, place = here.developer.directory / "kilter.yaml", service("shop", DEV_SPACE, 8000)
     gateways = (SYSTEM, "deployment/kilter-server")  # of the Gateway's namespace, and with a Python in it
     assert one(here, *gateways, place) == "open"
     whole = file.read_text()
-    file.write_text(whole + "\npublic: false\n")
+    extra = "processes:\n  extra: {command: [python, -m, http.server, '9000'], port: 9000}\n"
+    file.write_text(whole.replace("processes:\n", extra) + "\npublic: false\n")
     planned = here.developer.json("deploy", *DEV, "--dry-run")["changes"]
     changed = {(each["kind"], each["name"]): each["change"] for each in planned if each["change"] != "kept"}
-    assert changed == {("route", DEV_HOST): "removed"}
+    assert changed == {("route", DEV_HOST): "removed", ("process", "extra"): "added"}
     assert f"this deploy removes the route {DEV_HOST}" in here.developer.run("deploy", *DEV, "--timeout", "4m").err
     file.write_text(whole)
+    assert placed(here, DEV_SPACE, "shop-extra") == {"deployments", "services"}
     assert here.ask(DEV_HOST)[0] == 404
     assert one(here, DEV_SPACE, "deployment/shop-worker", place) == "open"
     refused = (gateways, ("default", "pod/stranger"), (SPACE, "deployment/shop"))
     assert [one(here, *each, place) for each in refused] == ["dropped"] * 3
-    here.developer.run("deploy", *DEV, "--timeout", "4m")
+    assert "this deploy removes the process extra" in here.developer.run("deploy", *DEV, "--timeout", "4m").err
     assert [order["item"] for order in json.loads(here.ask(DEV_HOST, "/orders")[2])] == ["oolong"]
+    assert placed(here, DEV_SPACE, "shop-extra") == set(), "a process that left the file was not pruned"
+    assert placed(here, DEV_SPACE, "shop") == {"deployments", "services"}
 
 
 @pytest.mark.requirement("DP-Q57")

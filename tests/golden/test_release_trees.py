@@ -65,6 +65,16 @@ def test_helm_refuses_values_outside_the_schema(change: str) -> None:
     assert "values don't meet the specifications of the schema" in done.stderr
 
 
+@pytest.mark.requirement("DP-Q61")
+def test_a_release_without_a_process_commits_nothing_of_it() -> None:
+    """Flux prunes what a commit no longer holds."""
+    with_them, without = ({(item["kind"], item["metadata"]["name"]) for item in committed(name)}
+                          for name in ("processes", "web-only"))  # fmt: skip
+    of_processes = {(kind, name) for kind, name in with_them if name.startswith("shop-")}
+    assert of_processes >= {("Deployment", "shop-worker"), ("Deployment", "shop-metrics"), ("Service", "shop-metrics")}
+    assert {(kind, name) for kind, name in without if name.startswith("shop-")} == set()
+
+
 @pytest.mark.requirement("DP-Q18", "SC-8", "G5")
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_value_of_a_secret_goes_to_git(name: str) -> None:

@@ -474,6 +474,24 @@ def test_a_host_of_somebody_else_is_told_with_a_proposal(web: Web) -> None:
     assert reply.json["error"]["details"]["proposed_app"] == "globex-shop"
 
 
+@pytest.mark.requirement("DP-Q56")
+def test_the_host_of_an_app_that_became_internal_is_nobody_elses_until_the_environment_is_deleted(web: Web) -> None:
+    theirs = {**DEPLOY, "image": IMAGE.replace("acme", "globex")}
+    elsewhere, token = "/v1/projects/globex/shop/envs/dev/deploys", web.token("admin", "*/*")
+    for public in (True, False):
+        deploy(web, app={**DEPLOY["app"], "public": public})
+        dispatch(web)
+        report(web, "Ready", url="https://shop-dev.apps.example.com" if public else "")
+        assert (web.get(DEV, token).json["url"] is not None) is public
+        assert web.post(elsewhere, token, theirs).code == "host_taken"
+    assert web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"}).status == 202
+    dispatch(web)
+    assert web.post(elsewhere, token, theirs).code == "host_taken", "it is not gone yet"
+    web.cluster.vanish(NAME)
+    follow(web)
+    assert web.post(elsewhere, token, theirs).status == 202
+
+
 def test_lines_of_pods_are_read_from_the_environments_own_namespace(web: Web) -> None:
     """B5, O1: the namespace is the operator's word, the labels are the path's."""
     deploy(web, app=WITH_WORKERS)
