@@ -3,7 +3,7 @@
 Fuzz, git, browser, conformance and e2e; and once more golden, with the pinned helm beside the stored output of its
 charts, and the server's unit tests, with PostgreSQL beside SQLite: that of KILTER_TEST_POSTGRES, or a container.
 
-What shares the machine's container engine runs in one lane, one test after the other, and everything else beside it in
+Cluster tests run in one lane, one after the other; those that mind nobody beside them (`island`) and everything else in
 another: clusters wait more than they work. The second lane's output comes when the first has ended.
 
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly. So are the

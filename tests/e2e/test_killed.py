@@ -10,7 +10,7 @@ from harness.trial import eventually
 from kilter.clusters.node import node_name
 from kilter.proc import start_time
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.island]
 
 
 @pytest.fixture(scope="module")

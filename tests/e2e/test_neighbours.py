@@ -16,7 +16,7 @@ from harness.project import IDLE, declare, small
 from kilter.clusters.node import node_name
 from kilter.tools.docker import KIND_LABEL
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.island]
 Pair = tuple[Kilter, Kilter]
 
 

@@ -13,7 +13,7 @@ from harness.project import IDLE, small
 
 from kilter.project.model import Service
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.island]
 NAMES = ("postgres", "redis")
 # What is written for both services at once, and what their objects say then. The testbed has one version of each.
 CHANGES: dict[str, tuple[tuple[Any, str], tuple[Any, str]]] = {

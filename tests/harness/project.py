@@ -17,7 +17,9 @@ COPY index.html .
 EXPOSE 8000
 CMD ["python", "-m", "http.server", "8000"]
 """
-IDLE = {"image": "docker.io/library/redis:8", "port": 0, "command": ["sleep", "infinity"]}
+# A process 1 is deaf to SIGTERM unless it says otherwise, and every change of it would wait for the end of its grace.
+WAITING = ["sh", "-c", "trap exit TERM; sleep infinity & wait"]
+IDLE = {"image": "docker.io/library/redis:8", "port": 0, "command": WAITING}
 
 
 @contextmanager
@@ -47,6 +49,6 @@ def declare(
         "name": kilter.directory.name,
         "services": services,
         "components": components,
-        "processes": {name: {"command": ["sleep", "infinity"]} for name in processes},
+        "processes": {name: {"command": WAITING} for name in processes},
     }
     (kilter.directory / "kilter.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
