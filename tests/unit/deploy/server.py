@@ -26,6 +26,7 @@ def serving(tls: ssl.SSLContext | None = None, /, **answers: list[tuple[int, Any
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one piece: a second one would wait for the client's word on the first
 
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

@@ -19,7 +19,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Let every connection lead to a server that hears one message and gives the answer; None keeps it silent."""
     opened: list[socket.socket] = []
     threads: list[threading.Thread] = []
-    monkeypatch.setattr(probes, "PATIENCE", 0.3)
+    monkeypatch.setattr(probes, "PATIENCE", 0.1)
 
     def play(far: socket.socket, answer: bytes | None, heard: list[bytes], hears: bool) -> None:
         far.settimeout(2)
@@ -94,7 +94,7 @@ def test_redis_without_a_login_answers_but_proves_nothing(serve: Serve) -> None:
         (b"HTTP/1.1\r\n", Answer(True, False, "answers ?")),
         (b"\x00\xff\x16 not http", Answer(True, False, "answers, though not in HTTP")),
         (b"", Answer(False, False, "the connection was closed without an answer")),
-        (None, Answer(False, False, "no answer on port 30000 within 0.3s")),
+        (None, Answer(False, False, "no answer on port 30000 within 0.1s")),
     ],
 )
 def test_http_needs_a_byte_to_come_back(answer: bytes | None, expected: Answer, serve: Serve) -> None:
@@ -131,7 +131,7 @@ def test_postgres_that_does_not_let_us_in_is_no_answer_of_ours(answer: bytes, se
 
 def test_postgres_that_keeps_silent_is_given_up(serve: Serve) -> None:
     serve(None)
-    assert probe("postgres", 30000, LOGIN) == Answer(False, False, "no answer on port 30000 within 0.3s")
+    assert probe("postgres", 30000, LOGIN) == Answer(False, False, "no answer on port 30000 within 0.1s")
 
 
 @pytest.mark.parametrize(

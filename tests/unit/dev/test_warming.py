@@ -37,7 +37,8 @@ def done() -> "Future[None]":
     return future
 
 
-def test_images_of_services_are_pulled_until_the_node_answers(tmp_path: Path) -> None:
+def test_images_of_services_are_pulled_until_the_node_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kilter.dev.warming.RETRY", 0.01)
     runner = FakeRunner({REDIS: [Outcome(1, "", "no such container"), ""], ARCHITECTURE: GONE})
     warming = Warming(workspace(tmp_path, runner), done())
     with ThreadPoolExecutor() as pool:

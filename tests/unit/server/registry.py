@@ -73,6 +73,7 @@ def serving() -> Iterator[FakeRegistry]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one piece: a second one would wait for the client's word on the first
 
         def answer(self) -> None:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
