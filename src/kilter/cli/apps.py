@@ -15,5 +15,6 @@ def command(app: App, as_json: bool) -> None:
     from kilter.deploy.documents import AppsDocument
     from kilter.deploy.queries import projects
 
-    found = projects(client())
-    app.console.document(AppsDocument(projects=found)) if as_json else app.console.result(apps_view(found))
+    here = client()
+    found = AppsDocument(server=here.login.server, projects=projects(here))
+    app.console.document(found) if as_json else app.console.result(apps_view(found))

@@ -30,7 +30,9 @@ def command(app: App, /, names: tuple[str, ...], project: str, env: str, **given
         from kilter.cli.remote import client, name_of
         from kilter.deploy.queries import logs as remote
 
-        for line in remote(client(), name_of(app, project), env, **log_query(names, given)):
+        here, name, query = client(), name_of(app, project), log_query(names, given)
+        app.console.progress.note(f"{name} {env} (platform {here.login.server})")
+        for line in remote(here, name, env, **query):
             app.console.result(line)
         return
     from kilter.dev.logs import LogOptions, logs

@@ -18,8 +18,7 @@ def command(app: App, project: str, env: str, limit: int, as_json: bool) -> None
     from kilter.deploy.documents import ReleasesDocument
     from kilter.deploy.queries import releases
 
-    found = releases(client(), name_of(app, project), env or "prod", limit)
-    if as_json:
-        app.console.document(ReleasesDocument(deploys=found))
-    else:
-        app.console.result(releases_view(found))
+    here, name, env = client(), name_of(app, project), env or "prod"
+    deploys = releases(here, name, env, limit)
+    found = ReleasesDocument(server=here.login.server, project=str(name), env=env, deploys=deploys)
+    app.console.document(found) if as_json else app.console.result(releases_view(found))

@@ -1,7 +1,7 @@
 """What the verbs of the platform share: their options, the client, and how documents look as text."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,9 @@ from kilter.cli.app import App
 from kilter.errors import KilterError
 
 if TYPE_CHECKING:
-    from kilter.api.deploys import Deploy
-    from kilter.api.environments import Environment
-    from kilter.api.projects import Tile
     from kilter.deploy.client import Client
     from kilter.deploy.deploy import Deployed
-    from kilter.deploy.documents import DeployPlanDocument
+    from kilter.deploy.documents import AppsDocument, DeployPlanDocument, EnvironmentDocument, ReleasesDocument
     from kilter.deploy.names import ProjectName
     from kilter.project.load import Project
 
@@ -132,22 +129,24 @@ def plan_view(planned: "DeployPlanDocument") -> str:
     return "\n".join([*lines, *(f"  {row}" for row in columns(rows))])
 
 
-def apps_view(tiles: "Sequence[Tile]") -> str:
-    """Print one line per environment."""
+def apps_view(found: "AppsDocument") -> str:
+    """Print which platform it is, then one line per environment (NS-Q5)."""
     from kilter.cli.views import columns
 
     rows = [("PROJECT", "ENV", "PHASE", "RELEASE", "URL")]
     rows += [
         (f"{tile.org}/{tile.app}", env.env, env.phase, str(env.release or "-"), env.url or "-")
-        for tile in tiles
+        for tile in found.projects
         for env in tile.envs
     ]
-    return "\n".join(columns(rows)) if len(rows) > 1 else "no project is deployed here yet"
+    head = f"platform {found.server}"
+    return "\n".join([head, *columns(rows)]) if len(rows) > 1 else f"{head}: no project is deployed there yet"
 
 
-def environment_view(found: "Environment", server: str) -> str:
+def environment_view(document: "EnvironmentDocument") -> str:
     """Print how an environment stands: where it answers, what serves, what failed."""
-    lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {server})"]
+    found = document.environment
+    lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {document.server})"]
     lines += [f"  url       {found.url}"] if found.url else []
     lines += [f"  internal  {found.internal_url}"] if found.internal_url else []
     for word, one in (("serves", found.serving), ("newest", None if found.release == found.serving else found.release)):
@@ -159,13 +158,13 @@ def environment_view(found: "Environment", server: str) -> str:
     return "\n".join(lines)
 
 
-def releases_view(deploys: "Sequence[Deploy]") -> str:
-    """Print one line per deploy, newest first."""
+def releases_view(found: "ReleasesDocument") -> str:
+    """Print whose they are, then one line per deploy, newest first."""
     from kilter.cli.views import columns
 
     rows = [("RELEASE", "STATE", "WHEN", "BY", "COMMIT", "DEPLOY")]
-    for one in deploys:
+    for one in found.deploys:
         commit = (one.source.commit[:12] + (" (dirty)" if one.source.dirty else "")) if one.source else "-"
         when = one.created_at.astimezone().isoformat(sep=" ", timespec="minutes")
         rows.append((str(one.release or "-"), one.state, when, one.actor, commit or "-", one.deploy_id))
-    return "\n".join(columns(rows))
+    return "\n".join([f"{found.project} {found.env} (platform {found.server})", *columns(rows)])

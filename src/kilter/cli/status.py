@@ -46,6 +46,6 @@ def of_platform(app: App, project: str, env: str, *, as_json: bool) -> int:
 
     here = client()
     found = environment(here, name_of(app, project), env)
-    text = environment_view(found, here.login.server)
-    app.console.document(EnvironmentDocument(environment=found)) if as_json else app.console.result(text)
+    document = EnvironmentDocument(server=here.login.server, environment=found)
+    app.console.document(document) if as_json else app.console.result(environment_view(document))
     return NotReady.exit_code if found.phase == "Failed" else 0

@@ -80,11 +80,12 @@ class Deployment:
         """
         began, seconds = time.monotonic(), dict[str, float]()
         limit = began + self.options.timeout
+        builder = "" if self._given() else self._builder()
         target, source, planned = self._planned()
         for line in removals(planned):
             self.progress.note(line)
         app = planned.app
-        reference = planned.image or self._image(target.info, source, seconds)
+        reference = planned.image or self._image(builder, target.info, source, seconds)
         accepted = timed(seconds, "accept", lambda: self._submit(app, reference, source))
         answered, url = "", accepted.url or ""
         with detachable(accepted.deploy_id):
@@ -108,14 +109,12 @@ class Deployment:
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
         return target, source, plan(target, app, source, given)
 
-    def _image(self, info: Info, source: image.Source, seconds: dict[str, float]) -> str:
-        component = section.primary_of(self.project)
-        engine = self._engine()
+    def _image(self, engine: str, info: Info, source: image.Source, seconds: dict[str, float]) -> str:
+        component, platform = section.primary_of(self.project), self._platform(info)
         request = PushRequest(env=self.options.env, registry=self.options.registry or None)
         granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
         tag = f"{granted.repository}:{tag_of(self.options.env, source)}"
         with self.progress.step("build the image"):
-            platform = self._platform(info)
             build = partial(image.build, self.runner, self.project, component, tag, platform)
             timed(seconds, "build", build)
         # The build may have taken longer than the first credential lives.
@@ -133,7 +132,8 @@ class Deployment:
                            hint="write it as <repository>@sha256:…")  # fmt: skip
         return reference
 
-    def _engine(self) -> str:
+    def _builder(self) -> str:
+        """Return the address of the machine's Docker, before anybody else is asked (DP-Q4). Raises MachineLacks."""
         facts = docker.parse_info(self.runner.run(docker.info()))
         if not facts.version:
             raise MachineLacks("Docker does not answer", why="the image is built on this machine",

@@ -68,6 +68,7 @@ class AppsDocument(Document, frozen=True, kw_only=True):
     """What `kilter apps --json` prints."""
 
     schema: Literal["kilter.apps/v1"] = "kilter.apps/v1"
+    server: str
     projects: tuple[Tile, ...]
 
 
@@ -75,6 +76,7 @@ class EnvironmentDocument(Document, frozen=True, kw_only=True):
     """What `kilter status --env NAME --json` prints."""
 
     schema: Literal["kilter.environment/v1"] = "kilter.environment/v1"
+    server: str
     environment: Environment
 
 
@@ -82,6 +84,9 @@ class ReleasesDocument(Document, frozen=True, kw_only=True):
     """What `kilter releases --json` prints, newest first."""
 
     schema: Literal["kilter.releases/v1"] = "kilter.releases/v1"
+    server: str
+    project: str
+    env: str
     deploys: tuple[Deploy, ...]
 
 

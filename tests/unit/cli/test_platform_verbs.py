@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fakes import FakeRunner
-from unit.deploy.server import Table, serving
+from unit.deploy.server import ENGINE, Table, serving
 from unit.deploy.test_attach import AT, ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
 
@@ -93,8 +93,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     fake = FakeRunner(
         {
             ("git", "rev-parse", "HEAD"): Outcome(128, ""),
-            docker.info().argv: '{"ServerVersion": "29"}',
-            docker.endpoint().argv: "unix:///run/docker.sock\n",
+            **ENGINE,
             images.build(tmp_path, TAG, dockerfile=tmp_path / "Dockerfile").argv: "",
             images.push(TAG).argv: f"dev-nogit: digest: {DIGEST} size: 1\n",
         }
@@ -352,6 +351,34 @@ def test_where_nobody_can_be_asked_production_must_be_named(table: Table, capsys
 
 
 # logs
+
+
+@pytest.mark.requirement("DP-Q4")
+def test_without_docker_nobody_is_asked_for_anything(
+    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner.answers[docker.info().argv] = Outcome(1, "", "cannot connect")
+    assert run(["deploy", *DEV]) == 4
+    assert "Docker does not answer" in capsys.readouterr().err
+    assert table.asked == []
+
+
+@pytest.mark.requirement("NS-Q5")
+@pytest.mark.parametrize(
+    ("words", "head"),
+    [
+        (["apps"], "platform {}: no project is deployed there yet\n"),
+        (["releases", *DEV], "acme/shop dev (platform {})\n"),
+        (["status", *DEV], "acme/shop dev is Ready (platform {})\n"),
+    ],
+)
+def test_what_is_said_of_environments_says_of_which_platform(
+    words: list[str], head: str, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.answers["GET /v1/projects"] = [(200, {"projects": [], "cursor": None})]
+    table.answers[f"GET {ENVS}/dev/deploys"] = [(200, {"deploys": [], "cursor": None})]
+    assert run(words) == 0
+    assert capsys.readouterr().out.startswith(head.format(table.address))
 
 
 def test_logs_of_an_environment_are_asked_for_as_typed(table: Table, capsys: pytest.CaptureFixture[str]) -> None:

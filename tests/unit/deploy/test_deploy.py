@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import FakeRunner
-from unit.deploy.server import serving
+from unit.deploy.server import ENGINE, serving
 
 from kilter.api.deploys import DeployRequest
 from kilter.deploy import deploy as deploying
@@ -16,7 +16,7 @@ from kilter.errors import Interrupted
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import load
-from kilter.tools import docker, images
+from kilter.tools import images
 
 DIGEST = "sha256:" + "a" * 64
 AT = "2026-01-01T00:00:00Z"
@@ -38,7 +38,7 @@ def submitted(folder: Path, table: Any, options: DeployOptions, progress: Record
     (folder / "kilter.yaml").write_text("name: shop\n")
     (folder / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     project, name = load(folder / "kilter.yaml"), ProjectName("acme", "shop")
-    runner = FakeRunner({("git", "rev-parse", "HEAD"): Outcome(128, "")})
+    runner = FakeRunner({**ENGINE, ("git", "rev-parse", "HEAD"): Outcome(128, "")})
     with serving(**{"GET__/v1/info": [(200, INFO)]}, **table) as served:
         with Client(Login(served.address, "t")) as client:
             result = Deployment(client, runner, progress, project, name, options).run()
@@ -51,8 +51,7 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     tag = "localhost:1/acme/shop:dev-nogit"
     answers = {
-        docker.info().argv: '{"ServerVersion": "29"}',
-        docker.endpoint().argv: "unix:///run/docker.sock\n",
+        **ENGINE,
         ("git", "rev-parse", "HEAD"): Outcome(128, ""),
         images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile").argv: "",
         images.push(tag).argv: f"dev-nogit: digest: {DIGEST} size: 1\n",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeRunner
-from unit.deploy.server import serving
+from unit.deploy.server import ENGINE, serving
 from unit.deploy.test_attach import ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, IMAGE, INFO
 
@@ -39,7 +39,7 @@ class Platform:
         self, folder: Path, changes: str = "", info: Any = INFO, text: str = "name: shop\n", **classes: str
     ) -> None:
         self.project = project(folder, text)
-        self.runner = FakeRunner({HEAD: f"{COMMIT}\n", (*STATUS, "."): changes})
+        self.runner = FakeRunner({**ENGINE, HEAD: f"{COMMIT}\n", (*STATUS, "."): changes})
         self.table: dict[str, Any] = {"GET__/v1/info": [(200, info)]}
         for env in ("dev", "prod"):
             self.table[f"POST__{ENVS}/{env}/deploys"] = [(202, ACCEPTED)]
