@@ -29,12 +29,14 @@ with open(sys.argv[1], "a") as file:
 os.write(1, b"running\\n")
 time.sleep(60)
 """
-# Kilter itself, running a command until somebody presses Ctrl-C.
+# Kilter itself, as a terminal starts it, running a command until somebody presses Ctrl-C.
 WAITING = """
+import signal
 import sys
 from pathlib import Path
 from kilter.__main__ import end_in_order
 from kilter.proc import Command, SubprocessRunner
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 end_in_order()
 try:
     command = Command((sys.executable, "-c", sys.argv[1], sys.argv[2]), timeout=60, trace=Path(sys.argv[2] + ".trace"))
