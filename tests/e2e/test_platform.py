@@ -298,7 +298,7 @@ def test_whether_network_policies_are_enforced_is_found_out_and_told(here: Trial
         with portal(here) as page:
             page.get_by_text("this cluster enforces no network policies").wait_for(timeout=15000)
     assert status() is True
-    assert eventually(lambda: doctor() == "pass", 90), "the server tries again every minute"
+    assert eventually(lambda: doctor() == "pass", 90), "the server tries again by itself"
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import yaml
 from harness.cli import Kilter
 
 PREFIX = os.environ.get("KILTER_TEST_PREFIX", "e2e")  # of project names, for a machine that several people test on
+# A process 1 is deaf to SIGTERM unless it says otherwise, and every change of it would wait for the end of its grace.
 DOCKERFILE = """FROM python:3.13-slim
 WORKDIR /srv
 COPY index.html .
 EXPOSE 8000
-CMD ["python", "-m", "http.server", "8000"]
+CMD ["sh", "-c", "trap exit TERM; python -m http.server 8000 & wait"]
 """
-# A process 1 is deaf to SIGTERM unless it says otherwise, and every change of it would wait for the end of its grace.
 WAITING = ["sh", "-c", "trap exit TERM; sleep infinity & wait"]
 IDLE = {"image": "docker.io/library/redis:8", "port": 0, "command": WAITING}
 

@@ -64,10 +64,11 @@ def confirm_target(app: App, here: "Client", name: "ProjectName", env: str, *, y
     except NotFound:
         if not app.console.interactive:
             raise BadInput(
-                f"this is the first deploy of {name}, and it would go to prod",
+                f"{name} was never deployed to prod, and this deploy would go there",
                 hint="say so with `--env prod` or `--yes`",
             ) from None
-        app.ask_for_name(str(name), [f"this is the first deploy of {name}; it goes to prod at {here.login.server}"])
+        told = f"{name} was never deployed to prod; this deploy goes there, at {here.login.server}"
+        app.ask_for_name(str(name), [told])
 
 
 def offer_to_write(app: App, loaded: "Project", name: "ProjectName", registry: str) -> None:

@@ -12,7 +12,7 @@ log = logging.getLogger("kilter.server")
 
 PATIENCE: Final = 2.0  # seconds for an answer; what was dropped is sent again after one
 EVERY: Final = 3600.0  # seconds, once they are known to be enforced
-SOON: Final = 60.0  # seconds; the policies of a new pod may take effect late, so that a first "no" may be wrong
+SOON: Final = 10.0  # seconds; the operator may start later, and the policies of its pod take effect later still
 REQUEST: Final = b"GET /healthz HTTP/1.0\r\n\r\n"
 
 

@@ -331,7 +331,7 @@ def test_the_first_deploy_to_production_that_nobody_named_is_asked_for(
     screen = at_a_terminal(monkeypatch, typed)
     assert run(["deploy", *SHOP, "--no-wait", "--image", IMAGE]) == code
     assert len(asked(table, f"POST {ENVS}/prod")) == (code == 0)
-    assert f"this is the first deploy of acme/shop; it goes to prod at {table.address}" in " ".join(
+    assert f"acme/shop was never deployed to prod; this deploy goes there, at {table.address}" in " ".join(
         screen.getvalue().split()
     )
 

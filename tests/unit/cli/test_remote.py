@@ -78,7 +78,7 @@ def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says
     assert run(["login", "--server", table.address, "--token", "kilter_x"]) == 0
     deploy = ["deploy", "--project", "acme/shop", "--registry", "localhost:1/team"]
     assert run(deploy) == 2
-    assert "this is the first deploy of acme/shop, and it would go to prod" in capsys.readouterr().err
+    assert "acme/shop was never deployed to prod, and this deploy would go there" in capsys.readouterr().err
     assert runner.commands == []
     assert run([*deploy, "--yes"]) == 0
     assert sent(table)["image"] == f"{GRANTED['repository']}@{DIGEST}"
