@@ -119,7 +119,8 @@ def plan_view(planned: "DeployPlanDocument") -> str:
     known = f"release {planned.release} is the newest" if planned.release else "nothing was released there yet"
     known = known if planned.exists else "an environment to be made"
     tree = planned.commit[:12] + (" and uncommitted changes" if planned.dirty else "")
-    built = f"built from {tree}" if planned.commit else "built from a directory outside of Git"
+    outside = "a directory that Git cannot read" if planned.dirty else "a directory outside of Git"
+    built = f"built from {tree if planned.commit else outside}"
     lines = [
         f"{planned.project} to {planned.env} at {planned.server}: {known}" + (", protected" * planned.protected),
         f"  host   {planned.host}" + ("" if planned.app.public else " (internal: nothing leads there)"),

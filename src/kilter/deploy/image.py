@@ -20,19 +20,25 @@ from kilter.tools import images
 
 RELEASE_STAGE = "release"
 DIGEST = re.compile(r"digest: (sha256:[a-f0-9]{64})")
+# What Git says is read, so it must be in its own words; and looking takes no lock from who works there.
+QUIET = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """The state of the working tree: its commit, empty outside of Git, and the files that differ from it."""
+    """The state of the working tree: its commit, empty outside of Git, and the files that differ from it.
+
+    `fault` is what keeps Git from telling.
+    """
 
     commit: str
     changes: tuple[str, ...] = ()
+    fault: str = ""
 
     @property
     def dirty(self) -> bool:
-        """Whether anything differs."""
-        return bool(self.changes)
+        """Whether anything differs, or may."""
+        return bool(self.changes or self.fault)
 
 
 def source_of(runner: Runner, project: Project) -> Source:
@@ -40,18 +46,19 @@ def source_of(runner: Runner, project: Project) -> Source:
     try:
         head = _git(runner, project, "rev-parse", "HEAD", ok=(0, 128))
         if head.code:
-            return Source("")
+            said = head.stderr.strip().partition("\n")[0]
+            return Source("", fault="" if "not a git repository" in said else said.removeprefix("fatal: "))
         changes = _changes(runner, project, ".")
         if any(path.endswith(project.file.name) for path in changes) and _only_stopped(runner, project):
             own = _changes(runner, project, project.file.name)
             changes = tuple(path for path in changes if path not in own)
-    except KilterError:
-        return Source("")
+    except KilterError as error:
+        return Source("", fault=error.what)
     return Source(head.stdout.strip(), changes)
 
 
 def _git(runner: Runner, project: Project, *words: str, ok: tuple[int, ...] = (0,)) -> Outcome:
-    return runner.run(Command(("git", *words), cwd=project.root, env={"GIT_OPTIONAL_LOCKS": "0"}, ok=ok))
+    return runner.run(Command(("git", *words), cwd=project.root, env=QUIET, ok=ok))
 
 
 def _changes(runner: Runner, project: Project, path: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from kilter.errors import BadInput, NotFound
 from kilter.progress import Progress
 from kilter.words import matches
 
+UNCOMMITTED = "the working tree has uncommitted changes"
 SHOWN = 10  # uncommitted files that are named
 
 
@@ -64,10 +65,12 @@ def check_tree(target: Target, source: Source, progress: Progress, *, allowed: b
         return
     if target.is_protected and not allowed:
         more = len(source.changes) - SHOWN
+        found = f"Git cannot tell what is committed: {source.fault}" if source.fault else UNCOMMITTED
         raise BadInput(
-            f"{target.env} is protected, and the working tree has uncommitted changes",
+            f"{target.env} is protected, and {found}",
             why="no commit would say what runs there",
             details=[*source.changes[:SHOWN], *([f"and {more} more"] if more > 0 else [])],
             hint="commit them, or add `--allow-dirty` if you mean it",
         )
-    progress.warn(f"the release holds uncommitted changes ({len(source.changes)} on top of {source.commit[:12]})")
+    count = f"the release holds uncommitted changes ({len(source.changes)} on top of {source.commit[:12]})"
+    progress.warn(f"no commit says what the release holds: {source.fault}" if source.fault else count)

@@ -109,6 +109,31 @@ def test_of_many_uncommitted_files_some_are_named_and_the_rest_counted(tmp_path:
     assert caught.value.details[-2:] == ("file-09", "and 2 more")
 
 
+@pytest.mark.requirement("DP-Q28")
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (Outcome(128, "", "fatal: not a git repository (or any of the parent directories): .git\n"), ""),
+        (
+            Outcome(128, "", "fatal: detected dubious ownership in repository at '/src'\nTo add"),
+            "detected dubious owner",
+        ),
+        (Outcome(128, "", "fatal: ambiguous argument 'HEAD': unknown revision or path\n"), "ambiguous argument 'HEAD'"),
+    ],
+)
+def test_what_git_cannot_tell_is_not_taken_for_committed(tmp_path: Path, said: Outcome, fault: str) -> None:
+    there = Platform(tmp_path, prod="protected")
+    there.runner.answers[HEAD] = said
+    if fault:
+        with pytest.raises(BadInput, match=f"prod is protected, and Git cannot tell what is committed: {fault}"):
+            there.deploy("prod")
+    there.deploy("prod", allow_dirty=True)
+    assert [fault in line for line in there.progress.lines if line.startswith("warn: no commit says")] == [True] * bool(
+        fault
+    )
+    assert there.sent[0].get("source", {}) == ({"dirty": True} if fault else {})
+
+
 SERVICES = "name: shop\nservices: {db: {type: postgres}, queue: {type: temporal}, redis: }\n"
 
 
