@@ -53,7 +53,9 @@ def phase_of(record: Record) -> Phase:
 def environment(tx: Tx, found: Environment, domain: str) -> EnvironmentDocument:
     """Return an environment as it was last seen, with who is at work on it; `domain` is the cluster's."""
     status, slot = found.status, found.slot
-    serving = status.release if status.phase == "Ready" else status.last_good_release
+    newest = release_info(tx, status.release, domain) if status.release else None
+    good = status.last_good_release
+    serving = newest if status.phase == "Ready" else release_info(tx, good, domain) if good else None
     return EnvironmentDocument(
         org=slot.org,
         app=slot.app,
@@ -63,8 +65,8 @@ def environment(tx: Tx, found: Environment, domain: str) -> EnvironmentDocument:
         url=status.url or None,
         internal_url=status.internal_url or None,
         namespace=status.namespace or None,
-        release=release_info(tx, status.release, domain) if status.release else None,
-        serving=release_info(tx, serving, domain) if serving else None,
+        release=newest,
+        serving=serving,
         workloads=status.workloads,
         failure=status.failure,
         warnings=status.warnings,
