@@ -106,7 +106,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     (tmp_path / "kilter.yaml").write_text("name: shop\nservices: {redis: }\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     monkeypatch.chdir(tmp_path)
-    with serving(**{key: list(value) for key, value in PLATFORM.items()}) as served:
+    with serving(**PLATFORM) as served:
         login = {"KILTER_SERVER": served.address, "KILTER_TOKEN": "t"}
         for name, value in login.items():
             monkeypatch.setenv(name, value)

@@ -10,8 +10,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from fakes import FakeRunner
-from unit.deploy.server import ENGINE, Table, serving
+from fakes import ENGINE, FakeRunner
+from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
 
@@ -82,7 +82,7 @@ def table(tmp_path: Path, credentials: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     monkeypatch.chdir(tmp_path)
-    with serving(**{key: list(value) for key, value in PLATFORM.items()}) as served:
+    with serving(**PLATFORM) as served:
         logins.add(credentials, Login(served.address, "kilter_x", "mia"))
         yield served
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.cli.test_verbs import Terminal
 from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, told
@@ -22,7 +22,7 @@ from kilter.cli.remote import show_deployed
 from kilter.deploy import follow as following
 from kilter.deploy.deploy import Deployed
 from kilter.proc import Outcome
-from kilter.tools import docker, images
+from kilter.tools import images
 
 PLATFORM: dict[str, list[tuple[int, Any]]] = {
     "GET__/v1/info": [(200, INFO)],
@@ -42,7 +42,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     (tmp_path / "kilter.yaml").write_text("name: shop\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     monkeypatch.chdir(tmp_path)
-    with serving(**{key: list(value) for key, value in PLATFORM.items()}) as served:
+    with serving(**PLATFORM) as served:
         monkeypatch.setenv("KILTER_SERVER", served.address)
         monkeypatch.setenv("KILTER_TOKEN", "t")
         yield served
@@ -61,8 +61,7 @@ def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says
     tag = f"{GRANTED['repository']}:prod-nogit"
     build = images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile")
     answers = {
-        docker.info().argv: '{"ServerVersion": "29"}',
-        docker.endpoint().argv: "unix:///run/docker.sock\n",
+        **ENGINE,
         ("git", "rev-parse", "HEAD"): Outcome(128, ""),
         build.argv: "",
         images.push(tag).argv: f"digest: {DIGEST} size: 1\n",

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.deploy.server import serving
 
 from kilter.catalog.load import names
@@ -20,7 +20,6 @@ from kilter.tools import docker, images
 
 NODE = docker.inspect("kilter-shop-control-plane").argv
 IMAGES = images.named("localhost:32760/shop_*").argv
-ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
 
 
 class Terminal(io.StringIO):

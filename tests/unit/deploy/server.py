@@ -9,11 +9,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from kilter.tools import docker
-
-# The machine's engine, as a fake runner is asked for it.
-ENGINE = {docker.info().argv: '{"ServerVersion": "29"}', docker.endpoint().argv: "unix:///run/docker.sock\n"}
-
 
 @dataclass
 class Table:
@@ -27,7 +22,7 @@ class Table:
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None, /, **answers: list[tuple[int, Any]]) -> Iterator[Table]:
     """Serve until the block ends; keys are written with `__` for the blank: `GET__/v1/info`."""
-    table = Table({key.replace("__", " ", 1): value for key, value in answers.items()})
+    table = Table({key.replace("__", " ", 1): list(value) for key, value in answers.items()})
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

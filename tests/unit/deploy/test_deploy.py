@@ -3,8 +3,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from fakes import FakeRunner
-from unit.deploy.server import ENGINE, serving
+from fakes import ENGINE, FakeRunner
+from unit.deploy.server import serving
 
 from kilter.api.deploys import DeployRequest
 from kilter.deploy import deploy as deploying

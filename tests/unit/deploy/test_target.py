@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeRunner
-from unit.deploy.server import ENGINE, serving
+from fakes import ENGINE, FakeRunner
+from unit.deploy.server import serving
 from unit.deploy.test_attach import ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, IMAGE, INFO
 

@@ -2,13 +2,12 @@
 
 import errno
 import io
-import json
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import told, workspace
 
 from kilter.cli.app import App
@@ -20,7 +19,6 @@ from kilter.errors import Failed
 from kilter.state import records
 from kilter.tools import docker, images
 
-ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
 IMAGES = images.named("localhost:32760/shop_*").argv
 ABSENT = {docker.inspect("kilter-shop-control-plane").argv: "[]", IMAGES: "", **ENGINE}
 

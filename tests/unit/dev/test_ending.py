@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import machine, told
 
 from kilter.cli.app import App
@@ -18,7 +18,6 @@ from kilter.project.load import FILE_NAME
 from kilter.state import records
 from kilter.tools import docker, images
 
-ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
 ABSENT = {docker.inspect(node_name("shop")).argv: "[]", images.named("localhost:32760/shop_*").argv: ""}
 LISTED = docker.list_containers(name=NODES).argv
 MEASURED = json.dumps({"Name": node_name("shop"), "MemUsage": "1.5GiB / 8GiB", "CPUPerc": "3%"})

@@ -1,11 +1,10 @@
 """`kilter up --reassign-ports`: only where another program is in the way, and only while nothing can be lost."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import told, workspace
 
 from kilter.clusters import ports
@@ -19,7 +18,6 @@ from kilter.state import records
 from kilter.tools import docker
 
 ABSENT = Cluster("shop", State.ABSENT)
-ENGINE = {docker.endpoint().argv: "unix:///x\n", docker.info().argv: json.dumps({"ServerVersion": "28.0.0"})}
 
 
 @pytest.fixture

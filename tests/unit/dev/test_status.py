@@ -1,13 +1,12 @@
 """How a project stands."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import machine, workspace
 
 from kilter.clusters.provider import Cluster, State
@@ -78,8 +77,7 @@ def asked() -> FakeRunner:
     """An engine without a cluster."""
     return FakeRunner(
         {
-            docker.endpoint().argv: "unix:///x\n",
-            docker.info().argv: json.dumps({"ServerVersion": "28"}),
+            **ENGINE,
             docker.inspect("kilter-shop-control-plane").argv: "[]",
         }
     )

@@ -1,6 +1,5 @@
 """The documentation holds what it promises: pages exist, links lead somewhere, and what it names is in the code."""
 
-import importlib.util
 import json
 import re
 from functools import cache
@@ -10,6 +9,7 @@ from types import ModuleType
 import click
 import jsonschema_rs
 import pytest
+from harness.script import loaded
 
 from kilter import errors
 from kilter.cli.main import VERBS, kilter
@@ -33,12 +33,7 @@ TITLES = {
 
 @cache
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(DOCS / "generate.py")
 
 
 @cache

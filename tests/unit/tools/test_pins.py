@@ -1,11 +1,11 @@
 """`make pins`, asked of a folder in the place of the publishers."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from harness.script import loaded
 
 from kilter.tools.versions import HELM, KIND, Platform, Tool
 
@@ -16,12 +16,7 @@ RECORD = "a" * 64
 
 @pytest.fixture
 def pins() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scripts_pins", ROOT / "scripts/pins.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(ROOT / "scripts/pins.py")
 
 
 def only(tool: Tool, **sums: str) -> Tool:
