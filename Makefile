@@ -15,7 +15,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check lint unit-local unit-shared fix unit cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment
+.PHONY: help demo test check lint unit-local unit-shared fix unit pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,22 +36,32 @@ lint: environment
 	$(RUN) mypy --no-error-summary testbed scripts bench
 	$(RUN) lint-imports --no-logo > build/lint-imports.log || { cat build/lint-imports.log; exit 1; }
 	$(RUN) yamllint --strict .
+	$(RUN) python -m pytest -q tests/architecture
 	$(RUN) python docs/generate.py --check
 
 # Two halves that take about as long: one per core.
 OTHERS := server deploy gitops operator render charts api project
 unit-local: environment
-	$(RUN) python -m pytest -q -p no:cacheprovider tests/unit $(OTHERS:%=--ignore=tests/unit/%)
+	$(RUN) python -m pytest -q tests/unit $(OTHERS:%=--ignore=tests/unit/%)
 unit-shared: environment
-	$(RUN) python -m pytest -q -p no:cacheprovider $(OTHERS:%=tests/unit/%) tests/golden
+	$(RUN) python -m pytest -q $(OTHERS:%=tests/unit/%) tests/golden
 
 fix: environment ## repair what `make check` can repair: format, lint, generated docs, golden trees
 	$(RUN) ruff check --fix --quiet || true
 	$(RUN) ruff format --quiet
 	$(MAKE) docs golden
 
-unit: environment ## the unit tests alone
-	$(RUN) python -m pytest -q tests/unit
+unit: environment ## the unit and golden tests alone
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit-local unit-shared
+
+PYTHONS ?= python3.12 python3.13
+pythons: $(UV) ## the same tests on the other Pythons that are promised: PYTHONS="python3.12 /opt/python3.13/bin/python"
+	@for python in $(PYTHONS); do \
+	  version="$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; \
+	  export UV_PROJECT_ENVIRONMENT="build/pythons/$$version"; \
+	  $(UV) sync --quiet --frozen --python "$$python"; \
+	  "$$UV_PROJECT_ENVIRONMENT/bin/python" -m pytest -q; \
+	done
 
 golden: environment ## render the golden trees anew; read the diff before you commit it
 	$(RUN) python tests/golden/regenerate.py

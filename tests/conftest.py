@@ -1,13 +1,17 @@
 """What every suite shares: a stripped environment, and the rule for tests that need a container engine."""
 
+import gc
 import itertools
 import os
 import signal
+from pathlib import Path
 
 import hypothesis
 import pytest
+from harness import leftovers
 
 HOMES = itertools.count()
+FOLDERS = itertools.count()
 # How long one example takes says how loaded the machine is, and nothing else.
 hypothesis.settings.register_profile("kilter", deadline=None)
 hypothesis.settings.load_profile("kilter")
@@ -26,16 +30,31 @@ def stripped_environment(
     monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp() / f"home-{next(HOMES)}"))
 
 
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a test a folder; pytest's own looks through those of all tests before, and marks the newest by a link."""
+    path = tmp_path_factory.getbasetemp() / f"test-{next(FOLDERS)}"
+    path.mkdir(mode=0o700)
+    return path
+
+
 def pytest_configure() -> None:
     """Hear Ctrl-C: a shell makes its background jobs deaf to it, and they pass that on to every child."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not again and again among the thousands of tests themselves."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out cluster tests only where nobody asked for them; a required one is never skipped."""
-    if os.environ.get("KILTER_REQUIRE_CLUSTER") == "1":
-        return
-    for item in items:
-        if item.get_closest_marker("cluster"):
+    cluster = [item for item in items if item.get_closest_marker("cluster")]
+    if os.environ.get("KILTER_REQUIRE_CLUSTER") != "1":
+        for item in cluster:
             item.add_marker(pytest.mark.skip(reason="needs a container engine: run `make test`"))
+    elif cluster:
+        leftovers.remove()

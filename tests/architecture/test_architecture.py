@@ -1,7 +1,7 @@
 """The budgets and rules of the house (docs: style, section 5), read from the source."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,10 @@ def functions() -> Iterator[tuple[Path, Function]]:
         for node in nodes:
             if isinstance(node, Function):
                 yield file, node
+
+
+def files_with(found: Callable[[ast.AST], bool]) -> set[str]:
+    return {where(file) for file, nodes in NODES.items() if any(map(found, nodes))}
 
 
 def excused(file: Path, first: int, last: int) -> bool:
@@ -83,36 +87,29 @@ def test_no_shell_ever_reads_a_command() -> None:
 
 @pytest.mark.requirement("C1")
 def test_processes_have_one_door() -> None:
-    importing = {
-        where(file)
-        for file, nodes in NODES.items()
-        for node in nodes
-        if (isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
-    }
-    assert importing == {"proc.py"}
+    def imports(node: ast.AST) -> bool:
+        if isinstance(node, ast.Import):
+            return any(alias.name == "subprocess" for alias in node.names)
+        return isinstance(node, ast.ImportFrom) and node.module == "subprocess"
+
+    assert files_with(imports) == {"proc.py"}
 
 
 @pytest.mark.requirement("C16")
 def test_secrets_are_revealed_at_that_door_alone() -> None:
-    revealing = {
-        where(file)
-        for file, nodes in NODES.items()
-        for node in nodes
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reveal"
-    }
-    assert revealing == {"proc.py"}
+    def reveals(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reveal"
+
+    assert files_with(reveals) == {"proc.py"}
 
 
 def test_only_the_console_and_the_reporters_print() -> None:
-    printing = {
-        where(file)
-        for file, nodes in NODES.items()
-        for node in nodes
-        if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.secho"))
-        or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr"))
-    }
-    assert printing == {"cli/console.py"}
+    def prints(node: ast.AST) -> bool:
+        if isinstance(node, ast.Call):
+            return ast.unparse(node.func) in ("print", "click.secho")
+        return isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr")
+
+    assert files_with(prints) == {"cli/console.py"}
 
 
 def public(body: list[ast.stmt]) -> Iterator[Function | ast.ClassDef]:

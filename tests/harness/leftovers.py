@@ -1,0 +1,50 @@
+"""What test runs that were killed left in Docker: clusters whose folders lie in a run's own temporary folder.
+
+A run's cluster may bear a name that the next run needs, and kilter refuses to touch what belongs to another folder.
+"""
+
+import fcntl
+import json
+import re
+import tempfile
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+from harness.cli import docker
+
+RUNS = Path(tempfile.gettempdir()).resolve() / f"pytest-of-{getuser()}"
+LOCK = RUNS.with_suffix(".lock")
+
+
+def remove() -> list[str]:
+    """Remove the containers of runs that are over, with their volumes; returns their names."""
+    with LOCK.open("w") as lock:  # the two lanes of `make test` begin at once, and Docker refuses the second removal
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        dead = [each["Name"].removeprefix("/") for each in containers() if (run := run_of(each)) and not is_running(run)]
+        if dead:
+            docker("container", "rm", "--force", "--volumes", *dead)
+    return dead
+
+
+def containers() -> list[dict[str, Any]]:
+    """Return what Docker tells of each container there is."""
+    names = docker("container", "ls", "--all", "--quiet").split()
+    # Code 1 where one has gone since it was listed; of the others it tells all the same.
+    return list(json.loads(docker("container", "inspect", *names, code=None))) if names else []
+
+
+def run_of(container: dict[str, Any]) -> Path | None:
+    """Return the temporary folder of the run whose folders a container has mounted."""
+    pattern = re.compile(rf"{re.escape(str(RUNS))}/pytest-\d+(?=/)")
+    matches = (pattern.match(mount["Source"]) for mount in container["Mounts"])
+    return next((Path(match.group()) for match in matches if match), None)
+
+
+def is_running(run: Path) -> bool:
+    """Tell whether pytest still holds the folder: its `.lock` names the process, and goes when that ends in peace."""
+    try:
+        command = Path("/proc", (run / ".lock").read_text().strip(), "cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"pytest" in command  # after a restart the number may be another program's

@@ -1,0 +1,36 @@
+"""What the unit tests share."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unwritten_disk() -> Iterator[None]:
+    """Wait for no disk: no crash of the machine is tested here, and files written whole cost a second of waiting."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture
+def close(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Forbid to enter a folder, to root too, who may run the tests."""
+
+    def closed(folder: Path) -> None:
+        def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+            def refuse(path: Any, *rest: Any, **more: Any) -> Any:
+                if not isinstance(path, int) and folder in Path(os.fsdecode(path)).parents:
+                    raise PermissionError(13, "Permission denied", os.fsdecode(path))
+                return real(path, *rest, **more)
+
+            return refuse
+
+        for module, name in ((os, "stat"), (os, "lstat"), (io, "open")):
+            monkeypatch.setattr(module, name, refusing(getattr(module, name)))
+
+    return closed
