@@ -102,13 +102,13 @@ class Runner(Protocol):
         """Start in a session of its own, both streams appended to `log`, and return at once."""
 
     def attach(self, command: Command) -> int:
-        """Run with the user's terminal as its own and return the exit code."""
+        """Run with the user's terminal as its own and return the exit code, 128 + n where signal n ended it."""
 
     def stream(self, command: Command) -> Iterator[str]:
         """Yield the lines of standard output as they come; ends the process when the caller stops reading."""
 
     def end_running(self) -> None:
-        """End every `run` that other threads wait for, and begin no more: Ctrl-C reaches the main thread alone."""
+        """End every `run` and `stream` of other threads, and begin no more: Ctrl-C reaches the main thread alone."""
 
     def pipe(self, command: Command) -> AbstractContextManager[Pipe]:
         """Run beside the caller with binary streams, for bytes and for more than fits in memory.
@@ -131,8 +131,7 @@ class SubprocessRunner:
         child = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._running.add(child)
         try:
-            if self._over:  # looked at last, so that `end_running` misses no child
-                raise Interrupted(f"`{command.argv[0]}` was not run any more")
+            self._refuse_when_over(command)
             if command.trace:
                 command.trace.write_text(f"{child.pid} {start_time(child.pid) or ''}")
             out, err = child.communicate(_text_of(command.stdin), timeout=command.timeout)
@@ -174,11 +173,16 @@ class SubprocessRunner:
         previous = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             child = subprocess.Popen(command.argv, cwd=command.cwd, env=self._environment_of(command))
-            return child.wait()
+            try:
+                code = child.wait()
+            except BaseException:  # only kilter was asked to end
+                end(child)
+                raise
         except FileNotFoundError:
             raise missing(command) from None
         finally:
             signal.signal(signal.SIGINT, previous)
+        return code if code >= 0 else 128 - code
 
     def stream(self, command: Command) -> Iterator[str]:
         """See `Runner.stream`."""
@@ -187,12 +191,15 @@ class SubprocessRunner:
         reader = threading.Thread(target=_drain, args=(child.stderr, errors), daemon=True)
         reader.start()
         assert child.stdout is not None
+        self._running.add(child)
         try:
+            self._refuse_when_over(command)
             for line in child.stdout:
                 yield line.rstrip("\n")
             code = child.wait()
         finally:
             end_group(child)
+            self._running.discard(child)
             reader.join(GRACE)
             child.stdout.close()
         if code not in command.ok:
@@ -223,6 +230,11 @@ class SubprocessRunner:
             raise late(command)
         if outcome.code not in command.ok:
             raise failure(command, outcome)
+
+    def _refuse_when_over(self, command: Command) -> None:
+        """Call it when the child is among those that run, so that `end_running` misses none."""
+        if self._over:
+            raise Interrupted(f"`{command.argv[0]}` was not run any more")
 
     def _environment_of(self, command: Command) -> dict[str, str]:
         given = {name: _text_of(value) for name, value in command.env.items()}
@@ -266,6 +278,14 @@ def end_group(child: "subprocess.Popen[str]") -> None:
             child.wait(GRACE)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def end(child: "subprocess.Popen[bytes]") -> None:
+    """End a child of kilter's own process group, which has none to be ended with: TERM, a grace period, KILL."""
+    for ask in (child.terminate, child.kill):
+        ask()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)
 
 
 def end_started(started: Started, grace: float = GRACE) -> bool:

@@ -1,4 +1,4 @@
-"""Names, patterns, durations, sizes: how people write them and how kilter writes them back."""
+"""Names, patterns, durations, sizes, lines: how people write them and how kilter writes them back."""
 
 import math
 import re
@@ -118,3 +118,10 @@ def human_size(size: float) -> str:
     power = min(int(math.log2(size) / 10), 4)
     scaled = size / 1024**power
     return f"{scaled:.{0 if scaled >= 10 else 1}f} {'KMGT'[power - 1]}iB"
+
+
+def escaped(line: str) -> str:
+    """Return a line that cannot drive a terminal: its control characters are written out (C15)."""
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in line
+    )

@@ -191,7 +191,7 @@ def test_a_creation_that_is_interrupted_leaves_nothing(
                 raise KeyboardInterrupt
             return outcome
 
-    cut_off = KindProvider(Interrupted(), paths, provider.binary)
+    cut_off = KindProvider(Interrupted(), paths, provider.binary, provider.environment)
     with pytest.raises(KeyboardInterrupt):
         cut_off.create(fresh_name, cluster_config(paths, fresh_name, other_port), image)
     assert provider.find(fresh_name).state is State.ABSENT

@@ -29,6 +29,14 @@ with open(sys.argv[1], "a") as file:
 os.write(1, b"running\\n")
 time.sleep(60)
 """
+# A child that ends when it is asked to.
+OBEYING = """
+import os, sys, time
+with open(sys.argv[1], "a") as file:
+    file.write(f"{os.getpid()}\\n")
+time.sleep(60)
+"""
+DEAF = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{OBEYING}"
 # Kilter itself, as a terminal starts it, running a command until somebody presses Ctrl-C.
 WAITING = """
 import signal
@@ -40,7 +48,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 end_in_order()
 try:
     command = Command((sys.executable, "-c", sys.argv[1], sys.argv[2]), timeout=60, trace=Path(sys.argv[2] + ".trace"))
-    SubprocessRunner().run(command)
+    getattr(SubprocessRunner(), sys.argv[3])(command)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -108,9 +116,9 @@ def test_a_command_that_takes_too_long_ends_with_all_that_it_started(tmp_path: P
     assert until(lambda: not any(map(runs, pids(2))))
 
 
-def waiting(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start a kilter that runs a stubborn command."""
-    return subprocess.Popen([sys.executable, "-c", WAITING, STUBBORN, str(folder / "pids")], start_new_session=True)
+def waiting(folder: Path, text: str = STUBBORN, how: str = "run") -> "subprocess.Popen[bytes]":
+    """Start a kilter that runs a command, a stubborn one if nothing else is said."""
+    return subprocess.Popen([sys.executable, "-c", WAITING, text, str(folder / "pids"), how], start_new_session=True)
 
 
 @pytest.mark.requirement("LC-Q22")
@@ -230,6 +238,29 @@ def test_a_reader_that_stops_ends_the_process_that_it_read(tmp_path: Path, pids:
     assert until(lambda: not any(map(runs, children)))
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.requirement("LC-Q22")
+def test_streams_that_other_threads_read_are_ended_and_no_more_begun(tmp_path: Path, pids: Pids) -> None:
+    """Their children print nothing more, so that no reader would notice by itself."""
+    runner, ends = SubprocessRunner(), list[BaseException]()
+
+    def read() -> None:
+        try:
+            list(runner.stream(python(STUBBORN, str(tmp_path / "pids"))))
+        except KilterError as error:
+            ends.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    children = pids(2)
+    runner.end_running()
+    reader.join(20)
+    assert len(ends) == 1
+    assert until(lambda: not any(map(runs, children)))
+    with pytest.raises(Interrupted):
+        list(runner.stream(python("print('more')")))
+
+
 def test_a_stream_comes_line_by_line_and_fails_as_a_run_does() -> None:
     text = "import sys, time; print('one', flush=True); time.sleep(0.3); print('two'); print('why', file=sys.stderr)"
     began = time.monotonic()
@@ -253,6 +284,28 @@ def test_an_attached_command_passes_its_exit_code_and_its_ctrl_c() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(MachineLacks, match="is not installed"):
         RUNNER.attach(Command(("kilter-has-no-such-tool",)))
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.parametrize(
+    ("text", "asked"), [(OBEYING, signal.SIGTERM), (OBEYING, signal.SIGHUP), (DEAF, signal.SIGTERM)]
+)
+def test_who_is_asked_to_end_ends_an_attached_command_too(
+    text: str, asked: signal.Signals, tmp_path: Path, pids: Pids
+) -> None:
+    """Sent to kilter alone, as a supervisor does."""
+    with waiting(tmp_path, text, "attach") as kilter:
+        [child] = pids(1)
+        kilter.send_signal(asked)
+        assert kilter.wait(20) == 130
+    assert not runs(child)
+
+
+@pytest.mark.parametrize(("signaled", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, 137)])
+def test_an_attached_command_that_a_signal_ended_has_the_code_that_a_shell_gives_it(
+    signaled: signal.Signals, code: int
+) -> None:
+    assert RUNNER.attach(python(f"import os; os.kill(os.getpid(), {int(signaled)})")) == code
 
 
 def test_an_attached_command_hears_ctrl_c_itself() -> None:

@@ -3,10 +3,13 @@
 import hashlib
 import http.client
 import os
+import secrets
 import shutil
 import signal
 import socket
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +129,37 @@ def test_restart_replaces_the_pods_and_keeps_the_rows(shop: Kilter) -> None:
     shop.run("restart", "postgres", "worker")
     assert rows(shop, "select count(*) from orders") == before
     assert shop.run("kubectl", "--", "get", "pods", "-o", "name").out != pods
+
+
+@pytest.mark.requirement("LC-32", "LC-33")
+def test_a_followed_log_goes_on_in_the_pod_that_takes_over(shop: Kilter) -> None:
+    asked = f"/?{secrets.token_hex(8)}"
+    following = shop.start("logs", "--follow", "shop")
+    watchdog = threading.Timer(120, following.kill)
+    watchdog.start()
+    try:
+        shop.run("restart", "shop")
+        with urllib.request.urlopen(app_address(shop) + asked, timeout=10):
+            pass
+        assert following.stdout is not None
+        assert any(asked in line for line in following.stdout), "the new pod's lines come too"
+        following.send_signal(signal.SIGINT)
+        said = following.communicate(timeout=30)[1]
+    finally:
+        watchdog.cancel()
+        following.kill()
+    assert "shop: following its new pod" in said
+    assert following.returncode == 130
+
+
+@pytest.mark.requirement("NS-Q2", "NS-Q14")
+def test_a_lost_record_of_ports_and_passwords_comes_back_with_the_same_ones(shop: Kilter) -> None:
+    before = shop.run("env").out
+    (shop.home / ".local/share/kilter/ports.json").unlink()
+    assert shop.run("env").out == before
+    shop.run("up", "--timeout", "4m")
+    assert "postgres" in shop.run("env", "--check-live").err
+    assert rows(shop, "select 1") == [(1,)]
 
 
 @pytest.mark.requirement("NS-6", "NS-12", "NS-13", "NS-14", "NS-Q8", "NS-Q9", "NS-42")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kilter.cli.console import Console
-from kilter.errors import BadInput, Interrupted
+from kilter.errors import BadInput, Interrupted, NotFound
 
 if TYPE_CHECKING:  # `kilter --help` and `version` must not pay for these imports
     from kilter.dev.machine import Machine
@@ -15,16 +15,28 @@ if TYPE_CHECKING:  # `kilter --help` and `version` must not pay for these import
 
 
 class App:
-    """The composition of one run."""
+    """The composition of one run; `named` is the directory to act in, as the user named it."""
 
     def __init__(self, console: Console, directory: Path) -> None:
         self.console = console
-        self.directory = directory
+        self.named = directory
 
     @classmethod
     def from_environment(cls, console: Console, directory: str) -> "App":
         """Build the app for a directory, as the user named it."""
-        return cls(console, Path(directory).absolute())
+        return cls(console, Path(directory))
+
+    @cached_property
+    def directory(self) -> Path:
+        """The directory to act in, absolute. Raises NotFound when it is the working directory, and that is gone."""
+        try:
+            return self.named.absolute()
+        except FileNotFoundError:
+            raise NotFound(
+                "the working directory is gone",
+                why="it was deleted, or another now has its name",
+                hint="`cd` into another one, or name the project's directory with -C",
+            ) from None
 
     @cached_property
     def machine(self) -> "Machine":

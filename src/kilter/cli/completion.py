@@ -14,8 +14,8 @@ def command(app: App, shell: str) -> None:
 
     For bash: `kilter completion bash > ~/.local/share/bash-completion/completions/kilter`.
     """
-    from kilter.cli.main import kilter
+    from kilter.cli.main import COMPLETE, kilter
 
     completion = get_completion_class(shell)
     assert completion is not None, shell
-    app.console.result(completion(kilter, {}, "kilter", "_KILTER_COMPLETE").source())
+    app.console.result(completion(kilter, {}, "kilter", COMPLETE).source())

@@ -17,7 +17,7 @@ from kilter.errors import Interrupted, KilterError
 if TYPE_CHECKING:
     import click
 
-    from kilter.progress import Progress
+    from kilter.cli.reporters import Reporter
 
 ISSUES = "https://github.com/kilter-dev/kilter/issues"
 # How a command line asks for a JSON document.
@@ -71,11 +71,16 @@ class Console:
         return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
 
     @cached_property
-    def progress(self) -> "Progress":
+    def progress(self) -> "Reporter":
         """Where work reports to, in the style that the options and the terminal ask for."""
         from kilter.cli.reporters import reporter
 
         return reporter(self.style, sys.stderr, color=self.color)
+
+    def end_progress(self) -> None:
+        """Give the terminal back before an error is printed: a thread nobody waits for may still have a step."""
+        if "progress" in vars(self):
+            self.progress.end()
 
     def result(self, text: str) -> None:
         """Print a result; an empty one prints nothing. Raises MachineLacks or Failed where it cannot be written."""

@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from kilter.cli.app import App
-from kilter.cli.options import json_output
+from kilter.cli.options import PathThere, json_output
 
 Section = Literal["localhost", "in-cluster"]
 
@@ -38,7 +38,7 @@ class WithDelete(click.Group):
     show_default=True,
     help="NAME=value lines, lines for a shell, or JSON.",
 )
-@click.option("--check", type=click.Path(path_type=Path), help="Compare a .env file; exit 1 when it differs.")
+@click.option("--check", type=PathThere(path_type=Path), help="Compare a .env file; exit 1 when it differs.")
 @click.option("--check-live", is_flag=True, help="Ask every localhost address whether it is this project's.")
 @json_output
 @click.pass_context

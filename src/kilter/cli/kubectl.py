@@ -15,4 +15,4 @@ def command(app: App, arguments: tuple[str, ...]) -> int:
     """
     from kilter.dev.kubectl import passthrough
 
-    return passthrough(app.machine, app.project(), arguments)
+    return passthrough(app.machine, app.project(), arguments, app.directory)

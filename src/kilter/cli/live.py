@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console as RichConsole
 from rich.console import Group
@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from kilter.cli.streams import Unheard
 from kilter.progress import Step
 from kilter.words import human_duration
 
@@ -59,10 +60,12 @@ class LiveReporter:
     """Draws the running steps at the bottom of the terminal and prints each one as it ends."""
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
-        self._console = RichConsole(file=stream, no_color=not color, highlight=False, soft_wrap=False)
+        file = cast("TextIO", Unheard(stream))  # a terminal may vanish, under a command that does not hear of its end
+        self._console = RichConsole(file=file, no_color=not color, highlight=False, soft_wrap=False)
         self._lock = threading.RLock()
         self._steps: list[LiveStep] = []
         self._live: Live | None = None
+        self._over = False
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -80,11 +83,18 @@ class LiveReporter:
 
     def note(self, text: str) -> None:
         """See `Progress.note`."""
-        self._console.print(Text(text))
+        self._print(Text(text))
 
     def warn(self, text: str) -> None:
         """See `Progress.warn`."""
-        self._console.print(Text.assemble(("! ", "bold yellow"), text))
+        self._print(Text.assemble(("! ", "bold yellow"), text))
+
+    def end(self) -> None:
+        """See `Reporter.end`; what is under way vanishes, and the cursor is shown again."""
+        with self._lock:
+            self._over = True
+            self._steps.clear()
+            self._stop()
 
     def _end(self, step: LiveStep, mark: str, style: str) -> None:
         line = Text.assemble((f"{mark} ", style), step.title)
@@ -92,14 +102,24 @@ class LiveReporter:
             line.append(f"  {step.outcome}", style="dim")
         line.append(f"  {human_duration(time.monotonic() - step.began)}", style="dim")
         with self._lock:
-            self._steps.remove(step)
-            self._console.print(line)
-            if not self._steps and self._live:
-                self._live.stop()
-                self._live = None
+            if step in self._steps:
+                self._steps.remove(step)
+            self._print(line)
+            if not self._steps:
+                self._stop()
+
+    def _print(self, line: Text) -> None:
+        with self._lock:
+            if not self._over:
+                self._console.print(line)
+
+    def _stop(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
 
     def _draw(self) -> None:
-        if self._live is None:
+        if self._live is None and not self._over:
             self._live = Live(get_renderable=self._lines, console=self._console, refresh_per_second=8, transient=True)
             self._live.start()
 

@@ -1,5 +1,6 @@
 """`kilter logs`."""
 
+from contextlib import closing
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ MOST_LINES = 10_000  # of each pod, that the platform gives at once
 
 @click.command("logs")
 @click.argument("names", nargs=-1, metavar="[SERVICE]...")
-@click.option("-f", "--follow", is_flag=True, help="Go on printing what comes.")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what comes, from new pods too.")
 @click.option("--since", type=Duration(), help="Only lines younger than this, such as 10m.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last so many lines of each pod.")
 @click.option("--previous", is_flag=True, help="The logs of the containers before their last restart.")
@@ -37,9 +38,9 @@ def command(app: App, /, names: tuple[str, ...], project: str, env: str, **given
         return
     from kilter.dev.logs import LogOptions, logs
 
-    options = LogOptions(**given)
-    for line in logs(app.machine, app.project(), names, options):
-        app.console.result(line)
+    with closing(logs(app.machine, app.project(), names, LogOptions(**given))) as lines:
+        for line in lines:
+            app.console.result(line)
 
 
 def log_query(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:

@@ -3,13 +3,18 @@
 import os
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from kilter import __version__
 from kilter.cli.console import Console, Style
 from kilter.errors import Interrupted, KilterError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMPLETE = "_KILTER_COMPLETE"  # the variable in which a shell's completion script says what it asks
 
 
 class Verb(NamedTuple):
@@ -73,11 +78,18 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; an unknown one fails with the nearest known."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from kilter.words import did_you_mean  # start-up: needed only for a word that is wrong
 
             ctx.fail(f"no command {args[0]!r}" + (did_you_mean(args[0], VERBS) or "; see `kilter --help`"))
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Offer the verbs, without importing any of them, or the options."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name, help=verb.help) for name, verb in VERBS.items() if name.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -126,11 +138,16 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return per kind
     console = Console()
     console.foresee(arguments)
     try:
+        if asked := os.environ.get(COMPLETE):
+            from click.shell_completion import shell_complete  # start-up: only a shell asks
+
+            return shell_complete(kilter, {}, "kilter", COMPLETE, asked)
         if not arguments:
             console.result(kilter.get_help(click.Context(kilter, info_name="kilter")))
             return 2
         with kilter.make_context("kilter", list(arguments)) as ctx:
             ctx.meta["kilter.console"] = console
+            ctx.call_on_close(console.end_progress)
             result = kilter.invoke(ctx)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:

@@ -1,12 +1,15 @@
 """Options that several verbs share."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from kilter.words import duration
+
+if TYPE_CHECKING:
+    from kilter.cli.app import App
 
 
 class Duration(click.ParamType[float]):
@@ -22,6 +25,15 @@ class Duration(click.ParamType[float]):
             return duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class PathThere(click.Path):
+    """A path that is meant from the directory that `-C` names."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Put the directory in front of a relative path."""
+        app: App | None = ctx.obj if ctx else None  # none while a shell completes words
+        return super().convert(str(app.named / value) if app else value, param, ctx)
 
 
 def json_output(command: Callable[..., Any]) -> Callable[..., Any]:

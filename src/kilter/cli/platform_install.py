@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kilter.cli.app import App
-from kilter.cli.options import Duration, of_cluster
+from kilter.cli.options import Duration, PathThere, of_cluster
 
 
 @click.command("install")
@@ -16,7 +16,7 @@ from kilter.cli.options import Duration, of_cluster
     "--image", default="", envvar="KILTER_PLATFORM_IMAGE", metavar="REF", help="Image of kilter's server and operator."
 )
 @click.option(
-    "--values", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Values of the chart, YAML."
+    "--values", type=PathThere(exists=True, dir_okay=False, path_type=Path), help="Values of the chart, YAML."
 )
 @click.option("--timeout", type=Duration(), default="10m", show_default=True, help="How long to wait.")
 @click.pass_obj

@@ -15,7 +15,8 @@ def command(app: App, things: tuple[str, ...], check: bool, diff: bool, to_stdou
     """Render the project's manifests, Tiltfile and cluster config.
 
     Needs neither the cluster nor the network and starts nothing; a running dev loop takes the new files over. A THING
-    is a file of the tree, such as `Tiltfile` or `manifests/postgres`.
+    is a file of the tree, such as `Tiltfile` or `manifests/postgres`, and chooses what is shown; written is always the
+    whole tree.
     """
     from kilter.dev.rendering import difference, render_and_write, rendering, select
 
@@ -27,5 +28,5 @@ def command(app: App, things: tuple[str, ...], check: bool, diff: bool, to_stdou
         app.console.result(changed.text if diff else "\n".join(changed.names))
         return 1 if check and changed.names else 0
     else:
-        app.console.result(render_and_write(app.machine, fresh))
+        app.console.result(render_and_write(app.machine, fresh, things))
     return 0

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from kilter.cli.console import Style
 from kilter.cli.streams import say
@@ -13,7 +13,14 @@ from kilter.progress import Progress, Step
 from kilter.words import human_duration
 
 
-def reporter(style: Style, stream: TextIO, *, color: bool) -> Progress:
+class Reporter(Progress, Protocol):
+    """A Progress that is shown to somebody."""
+
+    def end(self) -> None:
+        """Show nothing more, whatever other threads still do: the command is over, and its error comes last."""
+
+
+def reporter(style: Style, stream: TextIO, *, color: bool) -> Reporter:
     """Choose the reporter for a style; AUTO is live on a terminal and plain elsewhere."""
     if style is Style.JSON:
         return JsonReporter(stream)
@@ -56,6 +63,7 @@ class LineReporter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        self._over = False
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -78,6 +86,11 @@ class LineReporter:
         """See `Progress.warn`."""
         self.emit("warning", "", text)
 
+    def end(self) -> None:
+        """See `Reporter.end`."""
+        with self._lock:
+            self._over = True
+
     def emit(self, event: str, title: str, text: str, seconds: float | None = None) -> None:
         """Write one event; the subclasses say how."""
         raise NotImplementedError
@@ -85,7 +98,8 @@ class LineReporter:
     def write(self, line: str) -> None:
         """Write one whole line."""
         with self._lock:
-            say(self._stream, line + "\n")
+            if not self._over:
+                say(self._stream, line + "\n")
 
 
 class PlainReporter(LineReporter):

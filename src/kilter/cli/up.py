@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # `kilter up --help` must not pay for this import
 @click.option(
     "--recreate",
     is_flag=True,
-    help="Make a new cluster where the old one is gone or beyond repair; the old data stays on disk, apart.",
+    help="Make a new cluster where the old one is gone or beyond repair; it takes over the services' data.",
 )
 @click.option(
     "--reassign-ports",

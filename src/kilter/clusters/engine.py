@@ -17,12 +17,7 @@ def check(runner: Runner, env: Mapping[str, str]) -> Engine:
 
     An engine on another host would put every `localhost` address elsewhere (LC-Q4); `env` holds the way to allow it.
     """
-    try:
-        address = runner.run(docker.endpoint()).stdout.strip()
-    except MachineLacks as error:
-        raise MachineLacks("Docker is not installed", why=error.why, hint=INSTALL) from error
-    except Failed:
-        address = env.get("DOCKER_HOST", "")  # a docker CLI without contexts
+    address = address_of(runner, env)
     if not is_local(address) and env.get(ALLOW_REMOTE) != "1":
         raise MachineLacks(
             f"Docker runs on another host: {address}",
@@ -33,6 +28,16 @@ def check(runner: Runner, env: Mapping[str, str]) -> Engine:
     if not engine.version or engine.faults:
         raise _silent(address, engine)
     return engine
+
+
+def address_of(runner: Runner, env: Mapping[str, str]) -> str:
+    """Return the address by which the docker CLI reaches the engine. Raises MachineLacks without a docker CLI."""
+    try:
+        return runner.run(docker.endpoint()).stdout.strip()
+    except MachineLacks as error:
+        raise MachineLacks("Docker is not installed", why=error.why, hint=INSTALL) from error
+    except Failed:
+        return env.get("DOCKER_HOST", "")  # a docker CLI without contexts
 
 
 def is_local(address: str) -> bool:

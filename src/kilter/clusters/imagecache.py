@@ -22,6 +22,8 @@ ACCEPTED = (  # https://github.com/opencontainers/image-spec/blob/main/media-typ
 )
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # what `uname -m` says, and what an index says
 LIMIT = 300  # seconds for one part of an image
+# A node may have the user's proxy, which does not reach the caches; curl knows no `*` in a list of exceptions.
+CURL = ("curl", "--silent", "--fail", "--noproxy", "*", "--max-time", str(LIMIT))
 
 
 class Cached(Value, frozen=True):
@@ -83,8 +85,8 @@ def is_qualified(image: str) -> bool:
 
 def get(runner: Runner, node: str, url: str) -> dict[str, Any]:
     """Return a manifest or an index; an empty one when the cache has none to give."""
-    curl = ("curl", "--silent", "--fail", "--max-time", str(LIMIT), "--header", f"Accept: {', '.join(ACCEPTED)}")
-    told = runner.run(docker.execute(node, *curl, "--url", url, timeout=LIMIT + 10, ok=ANY_CODE))
+    question = (*CURL, "--header", f"Accept: {', '.join(ACCEPTED)}", "--url", url)
+    told = runner.run(docker.execute(node, *question, timeout=LIMIT + 10, ok=ANY_CODE))
     try:
         answer = json.loads(told.stdout)
     except ValueError:
@@ -109,7 +111,7 @@ def parts(manifest: dict[str, Any]) -> Iterator[str]:
 
 def look_at(node: str, urls: Sequence[str]) -> Command:
     """Build the command that asks for one byte of each; a cache that has not got the whole brings it in for that."""
-    argv = ["curl", "--silent", "--fail", "--max-time", str(LIMIT), "--range", "0-0"]
+    argv = [*CURL, "--range", "0-0"]
     for url in urls:
         argv += ["--output", "/dev/null", "--url", url]
     return docker.execute(node, *argv, timeout=LIMIT * len(urls), ok=ANY_CODE)

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,15 +28,21 @@ CAPABILITIES = Capabilities(
 
 
 class KindProvider:
-    """See `Provider`. `binary` gives the path of kind and is called only when a cluster is created."""
+    """See `Provider`. `binary` gives the path of kind and is called only when a cluster is created.
+
+    `environment` is the user's, as kind gets it too.
+    """
 
     name = "kind"
     capabilities = CAPABILITIES
 
-    def __init__(self, runner: Runner, paths: Paths, binary: Callable[[], Path]) -> None:
+    def __init__(
+        self, runner: Runner, paths: Paths, binary: Callable[[], Path], environment: Mapping[str, str]
+    ) -> None:
         self.runner = runner
         self.paths = paths
         self.binary = binary
+        self.environment = environment
 
     def find(self, project: str) -> Cluster:
         """See `Provider.find`."""
@@ -58,8 +64,7 @@ class KindProvider:
         self._prepare(project, image)
         scratch = self.paths.project_data(project) / "kubeconfig.kind"
         try:
-            command = kind.create(self.binary(), cluster_name(project), config=config, kubeconfig=scratch, image=image)
-            self.runner.run(replace(command, trace=creation_mark(self.paths, project)))
+            self.runner.run(self._creation(project, config, image, scratch))
             container = self._owned(project)
             self.runner.run(docker.restart_policy(container.id, "unless-stopped"))
             self._write_kubeconfig(project, container)
@@ -112,23 +117,23 @@ class KindProvider:
             with suppress(Failed, TimedOut):  # it is broken: it may not end by itself
                 self.runner.run(docker.stop(container.id, grace))
         self.runner.run(docker.remove(container.id))
-        creation_mark(self.paths, project).unlink(missing_ok=True)
-        self.paths.kubeconfig(project).unlink(missing_ok=True)
+        self._forget(project)
 
     def delete(self, project: str) -> bool:
         """See `Provider.delete`. The container goes last, so that a deletion cut off is taken up again."""
         found = self.find(project)
         volumes = self.paths.volumes(project)
         if found.container is None:
-            return self._empty_orphan(project, volumes)
+            emptied = self._empty_orphan(project, volumes)
+            self._forget(project)
+            return emptied
         container = node.own(found)
         self.runner.run(docker.kill(container.id))
         if mount := next((one for one in container.mounts if node.is_at(one.source, volumes)), None):
             everything = _delete_all(mount.destination)
             self._empty(docker.run_once(container.image_id, "find", everything, mounts_of=container.id), volumes)
         self.runner.run(docker.remove(container.id))
-        creation_mark(self.paths, project).unlink(missing_ok=True)
-        self.paths.kubeconfig(project).unlink(missing_ok=True)
+        self._forget(project)
         return True
 
     def kubeconfig(self, project: str) -> Path:
@@ -176,11 +181,19 @@ class KindProvider:
     def _owned(self, project: str) -> Container:
         return node.own(self.find(project))
 
+    def _creation(self, project: str, config: str, image: str, scratch: Path) -> Command:
+        from kilter.clusters import proxy  # start-up: needed once per cluster
+
+        direct = proxy.bypass(self.runner, self.environment)
+        name, binary = cluster_name(project), self.binary()
+        command = kind.create(binary, name, config=config, kubeconfig=scratch, image=image, env=direct)
+        return replace(command, trace=creation_mark(self.paths, project))
+
     def _prepare(self, project: str, image: str) -> None:
         """Make the network, and the mounted folders (the engine would make them as root), and set the mark."""
         network.ensure(self.runner)
         self.paths.volumes(project).mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(self.paths.identity(project) / "project", f"{project}\n")
+        write_whole(self.paths.cluster_mark(project), f"{project}\n")
         write_whole(self._image_file(project), f"{image}\n")
         write_whole(creation_mark(self.paths, project), "")
 
@@ -195,8 +208,15 @@ class KindProvider:
             log = self.runner.run(docker.logs(found.container.id, 30))
             said = log.stdout + log.stderr
             self.runner.run(docker.remove(found.container.id))
-        creation_mark(self.paths, project).unlink(missing_ok=True)
+        self._forget(project)
         return said
+
+    def _forget(self, project: str) -> None:
+        """Remove what this machine's files say of a cluster, once there is none."""
+        for file in (creation_mark(self.paths, project), self.paths.cluster_mark(project)):
+            file.unlink(missing_ok=True)
+        with suppress(PermissionError):  # its folder is root's; a stale one is noticed, and made anew
+            self.paths.kubeconfig(project).unlink(missing_ok=True)
 
     def _clean_up(self, project: str) -> str:
         """Do as `_remove_leftovers`; where that fails, the mark stays and the next creation does it."""

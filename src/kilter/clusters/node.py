@@ -100,7 +100,9 @@ def _listed(paths: Paths, row: Mapping[str, str]) -> Listed:
     mounted, identity = f",{row['Mounts']},", paths.identity(project)
     sources = {str(identity), str(identity.resolve())}
     marked = any(f",{source}," in mounted or f",{DESKTOP}{source}," in mounted for source in sources)
-    return Listed(project, _state(paths, project, marked, docker.parse_labels(row["Labels"]), row["State"]), row["ID"])
+    state = _state(paths, project, marked, docker.parse_labels(row["Labels"]), row["State"])
+    runs = state is not State.FOREIGN and STATES.get(row["State"]) is State.RUNNING
+    return Listed(project, state, row["ID"], runs)
 
 
 def _state(paths: Paths, project: str, marked: bool, labels: Mapping[str, str], status: str) -> State:

@@ -73,11 +73,15 @@ class Cluster(Value, frozen=True):
 
 
 class Listed(Value, frozen=True):
-    """A cluster as the engine lists it: its state, and the id of its node's container."""
+    """A cluster as the engine lists it: its state, the id of its node's container, and whether that is ours and runs.
+
+    The node of an UNFINISHED one may run.
+    """
 
     project: str
     state: State
     node: str
+    runs: bool
 
 
 class Capabilities(Value, frozen=True):

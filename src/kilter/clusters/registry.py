@@ -14,9 +14,9 @@ from kilter.clusters import network
 from kilter.errors import Busy, KilterError, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
+from kilter.state.blocks import REGISTRY_PORT
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
-from kilter.state.records import REGISTRY_PORT
 from kilter.tools import docker
 from kilter.tools.kind import NETWORK
 

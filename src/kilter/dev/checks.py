@@ -3,14 +3,12 @@
 Each takes what it judges and returns its row; none prints and none raises for what it finds.
 """
 
-import os
 import shlex
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from kilter.clusters import ports
+from kilter.clusters import disk, ports
 from kilter.clusters.engine import ALLOW_REMOTE
 from kilter.dev import tilt_process
 from kilter.dev.documents import Check
@@ -22,9 +20,7 @@ from kilter.state.records import Allocation
 from kilter.tools.docker import Engine
 from kilter.words import human_size
 
-GIB = 2**30
-MEMORY_WANTED = 4 * GIB  # a node takes about one; the rest is for services, the app and its builds
-DISK_WANTED, DISK_NEEDED = 10 * GIB, 2 * GIB  # room for images and data; below the lesser one the kubelet evicts pods
+MEMORY_WANTED = 4 * disk.GIB  # a node takes about one; the rest is for services, the app and its builds
 INOTIFY_WANTED = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's own advice for several clusters
 SHOWN = 6  # ports named in one line
 
@@ -87,14 +83,13 @@ def buildx(facts: Mapping[str, Any]) -> Check:
     return found("engine.buildx", "warning", message, fix)
 
 
-def disk(places: Sequence[Path]) -> Check:
-    """Judge the free space of the scarcest of the places; one that does not exist yet counts by what will hold it."""
-    free, where = min((shutil.disk_usage(_existing(one)).free, str(one)) for one in places)
+def room(places: Sequence[Path]) -> Check:
+    """Judge the free space of the scarcest of the places."""
+    free, where = disk.scarcest(places)
     message = f"{human_size(free)} free at {where}"
-    if free >= DISK_WANTED:
+    if free >= disk.WANTED:
         return found("machine.disk", "pass", message)
-    fix = "free some space: `docker system df` shows what Docker uses, `docker image prune` removes unused images"
-    return found("machine.disk", "fail" if free < DISK_NEEDED else "warning", message, fix)
+    return found("machine.disk", "fail" if free < disk.NEEDED else "warning", message, disk.FIX)
 
 
 def inotify(settings: Path = Path("/proc/sys/fs/inotify")) -> list[Check]:
@@ -121,7 +116,7 @@ def ipv6() -> Check:
 def ledger_file(paths: Paths, *, fix: bool) -> Check:
     """Judge the record of ports and passwords, and put it together again from its copies with `fix` (NS-Q14)."""
     try:
-        known = {record.project for record in records.all(paths)}
+        known = ledger.load(paths.ports_file)
         lost = [record.project for record in ledger.copies(paths) if record.project not in known]
         if not lost:
             return found("records.ports", "pass", f"{paths.ports_file} is readable: {len(known)} projects")
@@ -142,9 +137,28 @@ def ledger_file(paths: Paths, *, fix: bool) -> Check:
     return found("records.ports", "pass", f"{paths.ports_file} is rebuilt: {', '.join(back) or 'no project'}")
 
 
-def directories(known: Iterable[Allocation]) -> Check:
+def copies(paths: Paths, *, fix: bool) -> list[Check]:
+    """Judge the copies beside the projects' data, with no row while all can be read; renew them with `fix` (NS-Q14)."""
+    damaged = ledger.damaged_copies(paths)
+    if not damaged:
+        return []
+    if not fix:
+        message = "; ".join(sentence(error) for error in damaged.values())
+        mend = (
+            "put it right, or run `kilter doctor --fix`: it keeps it aside, and writes it anew if ports.json knows it"
+        )
+        return [found("records.copies", "warning", message, mend)]
+    lost = records.renew_copies(paths)
+    if not lost:
+        return [found("records.copies", "pass", f"the copies are written anew: {', '.join(damaged)}")]
+    message = f"the record of {', '.join(lost)} is lost: the next command there makes new ports and a new password"
+    mend = "the old password may be in the project's record.json.damaged; its databases know no other"
+    return [found("records.copies", "warning", message, mend)]
+
+
+def directories(paths: Paths, known: Iterable[Allocation]) -> Check:
     """Judge whether the directory of every project is still there."""
-    vanished = [record for record in known if not (Path(record.directory) / FILE_NAME).is_file()]
+    vanished = [record for record in known if records.vanished(paths, record)]
     if not vanished:
         message = "the directory of every known project is there"
         return found("records.directories", "pass", message)
@@ -164,7 +178,7 @@ def moved(paths: Paths, project: Project, known: Iterable[Allocation], *, fix: b
     own = next((record for record in known if record.project == project.name), None)
     if own is None or Path(own.directory).resolve() == project.root.resolve():
         return []
-    if (Path(own.directory) / FILE_NAME).is_file():
+    if not records.vanished(paths, own):
         return []  # a second checkout, which every verb refuses by itself
     if fix:
         records.move(paths, project.name, project.root)
@@ -200,7 +214,3 @@ def sentence(error: KilterError) -> str:
     """Say in one line what an error says in several."""
     causes = "; ".join(part for part in (error.why, *error.details) if part)
     return f"{error.what} ({causes})" if causes else error.what
-
-
-def _existing(path: Path) -> Path:
-    return next((one for one in (path, *path.parents) if one.exists() and os.access(one, os.X_OK)), Path("/"))

@@ -9,12 +9,11 @@ from typing import Any
 
 from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.tree import Workload
+from kilter.tools.pulls import PULLING, is_refused
 
 CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
 HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-RETRYING_PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
-PULL_IS_HOPELESS = ("not found", "manifest unknown", "denied", "unauthorized", "no match for platform")
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def sentence(name: str, container: Mapping[str, Any], reason: str, message: str)
         code = ended.get("exitCode", "?")
         how = "ran out of its memory limit" if ended.get("reason") == "OOMKilled" else f"ended with exit code {code}"
         return f"{name} {how}, {container.get('restartCount', 0)} times in a row"
-    if reason in RETRYING_PULL:
+    if reason in PULLING:
         return f"the image {container.get('image')} of {name} cannot be pulled: {message}"
     return f"{name} cannot start: {reason}: {message}"
 
@@ -114,6 +113,6 @@ def _waiting(container: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _is_hopeless(reason: str, message: str, restarts: int) -> bool:
-    if reason in RETRYING_PULL:
-        return any(word in message.lower() for word in PULL_IS_HOPELESS)
+    if reason in PULLING:
+        return is_refused(message)
     return reason in HOPELESS or (reason == "CrashLoopBackOff" and restarts > CRASHES_TOLERATED)

@@ -1,7 +1,6 @@
 """`kilter destroy`: the one command that deletes."""
 
 import os
-import shutil
 from pathlib import Path
 
 from kilter.clusters import engine
@@ -10,9 +9,9 @@ from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
 from kilter.dev.images import remove_built
 from kilter.dev.machine import Machine
-from kilter.errors import Failed
 from kilter.project.load import Project
 from kilter.state import records
+from kilter.state.files import remove_folder
 from kilter.words import human_size
 
 
@@ -26,7 +25,7 @@ def losses(machine: Machine, project: Project) -> list[str]:
     if volumes.is_dir() and any(volumes.iterdir()):
         for volume in sorted(volumes.iterdir()):
             owner = volume.name.rpartition("_")[2]
-            listed.append(f"the volume {owner} ({human_size(_size(volume))})")
+            listed.append(f"the volume {owner} ({_size(volume)})")
     return listed
 
 
@@ -37,7 +36,7 @@ def purged(machine: Machine, project: Project) -> list[str]:
     listed = [f"the ports {known.block[0]}-{known.block[-1]} and the password"] if known else []
     if paths.snapshots(name).is_dir():
         kept = sorted(paths.snapshots(name).iterdir())
-        listed += [f"the snapshot {snapshot.name} ({human_size(_size(snapshot))})" for snapshot in kept]
+        listed += [f"the snapshot {snapshot.name} ({_size(snapshot)})" for snapshot in kept]
     return listed + ([f"the folder {paths.project_data(name)}"] if _exists(paths.project_data(name)) else [])
 
 
@@ -57,7 +56,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
         rendered.remove(machine.paths.project_cache(name))
         stopflag.clear(machine, project)
         if purge:
-            _remove(machine.paths.project_data(name))
+            remove_folder(machine.paths.project_data(name))
             records.forget(machine.paths, name)
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
     kept = (
@@ -72,20 +71,15 @@ def _exists(path: Path) -> bool:
     return path.exists() or path.is_symlink()
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; of a link, there or within, the link alone."""
-    try:
-        if folder.is_symlink():
-            folder.unlink()
-        elif folder.exists():
-            shutil.rmtree(folder)
-    except OSError as error:
-        why = f"{error.filename}: {error.strerror}"
-        raise Failed(f"{folder} could not be deleted", why=why, hint=f"run `sudo rm -r {folder}`") from error
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for place, _, names in os.walk(folder):
-        total += sum((Path(place) / name).lstat().st_size for name in names)
-    return total
+def _size(folder: Path) -> str:
+    """Say how large a folder is, as far as this user may look: services' files belong to users inside the cluster."""
+    total, faults = 0, list[OSError]()
+    for place, _, names in os.walk(folder, onerror=faults.append):
+        for name in names:
+            try:
+                total += (Path(place) / name).lstat().st_size
+            except OSError as fault:
+                faults.append(fault)
+    if all(isinstance(fault, FileNotFoundError) for fault in faults):  # removed by a service that runs
+        return human_size(total)
+    return f"at least {human_size(total)}" if total else "size unknown"

@@ -6,18 +6,18 @@ that needs none is checked all the same.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kilter.clusters import engine, node, registry
+from kilter.clusters import disk, engine, node, registry
 from kilter.clusters.provider import Listed, State
 from kilter.dev import checks, clusters
 from kilter.dev.documents import Check, DoctorDocument
 from kilter.dev.machine import Machine
+from kilter.dev.threads import beside
 from kilter.errors import KilterError, MachineLacks
 from kilter.project.load import find, load
 from kilter.state import records
@@ -32,17 +32,17 @@ NEEDS_ENGINE = "memory, cgroup, buildx, foreign clusters, ports, the image regis
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen of the engine: itself (None when it may not or cannot be used), its facts, and rows on it."""
+    """What was seen of the engine: itself (None when it cannot be used), its facts and address, rows on it."""
 
     engine: Engine | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    local: bool = True
+    address: str = ""
     rows: tuple[Check, ...] = ()
 
 
 def doctor(machine: Machine, *, fix: bool, directory: Path | None = None) -> DoctorDocument:
     """Check the machine, and mend with `fix` what can be mended; `directory` is where the user's project may lie."""
-    with ThreadPoolExecutor(max_workers=8) as pool:
+    with beside(machine) as pool:
         tools = [pool.submit(_guarded, f"tools.{name}", partial(_tool, machine, name, fix)) for name in TOOLS]
         sight = look(machine)
         own = _on_this_machine(machine, sight, fix, directory)
@@ -70,12 +70,12 @@ def look(machine: Machine) -> Sight:
         first = checks.row(error, "engine.local" if refused else "engine.reachable")
         message = f"not checked without Docker: {NEEDS_ENGINE}"
         skipped = checks.found("engine.skipped", "warning", message)
-        return Sight(local=local, rows=(first, skipped))
+        return Sight(address=address, rows=(first, skipped))
     message = f"Docker {found.version} answers" + (" (rootless)" if found.rootless else "")
     reachable = checks.found("engine.reachable", "pass", message)
     place = checks.place(address, local=local)
     rows = (reachable, place, checks.memory(found), checks.cgroup(found), checks.buildx(facts))
-    return Sight(found, facts, local, rows)
+    return Sight(found, facts, address, rows)
 
 
 def _facts(machine: Machine) -> dict[str, Any]:
@@ -90,18 +90,18 @@ def _facts(machine: Machine) -> dict[str, Any]:
 def _on_this_machine(machine: Machine, sight: Sight, fix: bool, directory: Path | None) -> list[Check]:
     """Make the checks that need no engine and no process."""
     paths = machine.paths
-    root = Path(str(sight.facts.get("DockerRootDir") or ""))
-    places = [paths.data, *([root] if sight.local and root.is_absolute() and root.is_dir() else [])]
+    places = [paths.data, *(disk.of_engine(sight.engine, sight.address) if sight.engine else ())]
     rows = [
-        *_guarded("machine.disk", lambda: [checks.disk(places)]),
+        *_guarded("machine.disk", lambda: [checks.room(places)]),
         *checks.inotify(),
         checks.ipv6(),
         *_guarded("records.ports", lambda: [checks.ledger_file(paths, fix=fix)]),
+        *_guarded("records.copies", lambda: checks.copies(paths, fix=fix)),
     ]
     with suppress(KilterError):  # a damaged ledger has its row already
         known = records.all(paths)
         rows += _moved(machine, known, directory, fix)
-        rows.append(checks.directories(records.all(paths)))
+        rows += _guarded("records.directories", lambda: [checks.directories(paths, records.all(paths))])
     return rows
 
 
@@ -162,7 +162,7 @@ def _clusters(machine: Machine) -> list[Check]:
     message = "; ".join(foreign) or "every container named kilter-… is kilter's"
     rows = [checks.found("clusters.foreign", "warning" if foreign else "pass", message, fix if foreign else "")]
     with suppress(MachineLacks):  # a damaged ledger has its row already
-        running = frozenset(cluster.project for cluster in found if cluster.state in (State.RUNNING, State.UNFINISHED))
+        running = frozenset(cluster.project for cluster in found if cluster.runs)
         rows.append(checks.port_block(machine.paths, records.all(machine.paths), running))
     return rows
 

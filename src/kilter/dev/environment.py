@@ -71,9 +71,9 @@ def differences(view: Environment, file: Path, machine: Machine) -> list[str]:
 
 def live(view: Environment) -> tuple[Sequence[str], Sequence[str]]:
     """Ask every localhost address; returns what answers and what does not, each with how that was found out."""
-    from kilter.dev.ready import answers  # start-up: threads and sockets that printing does not need
+    from kilter.dev.ready import answers, endpoints  # start-up: threads and sockets that printing does not need
 
-    found = [(endpoint, answer) for endpoint, answer in answers(view.workspace)]
+    found = answers(view.workspace, endpoints(view.workspace.plan))
     lines = [
         (answer.ok, f"{endpoint.name} at localhost:{endpoint.port}: {answer.detail}") for endpoint, answer in found
     ]

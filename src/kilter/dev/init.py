@@ -29,6 +29,8 @@ WITHOUT_DOCKERFILE = """
 def init(directory: Path, name: str | None, *, dry_run: bool) -> str:
     """Write kilter.yaml, or return its text with `dry_run`; raises BadInput when there is one, or for a bad name."""
     file = directory / FILE_NAME
+    if file.is_symlink() and not file.exists() and not dry_run:
+        raise BadInput(f"{file} is a link to {file.readlink()}, which is not there", hint="remove the link, or mend it")
     if file.exists() and not dry_run:
         raise BadInput(f"{file} exists already", hint="edit it; `kilter init --dry-run` prints a fresh one")
     chosen = name or valid_spelling(directory.resolve().name)

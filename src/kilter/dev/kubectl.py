@@ -1,6 +1,9 @@
 """kubectl for one project: its own file, context and namespace, whatever the user's shell says."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from kilter.dev.clusters import provider
 from kilter.dev.machine import Machine
@@ -19,9 +22,9 @@ def kubectl(workspace: Workspace) -> Kubectl:
     return Kubectl(binary, file, workspace.plan.context, workspace.plan.namespace)
 
 
-def passthrough(machine: Machine, project: Project, arguments: Sequence[str]) -> int:
-    """Run kubectl with the user's own arguments and return its exit code (NS-Q9)."""
+def passthrough(machine: Machine, project: Project, arguments: Sequence[str], directory: Path) -> int:
+    """Run kubectl with the user's own arguments in a directory and return its exit code (NS-Q9)."""
     workspace = open_workspace(machine, project)
     unreached = Kubectl("kubectl", workspace.kubeconfig, workspace.plan.context, workspace.plan.namespace)
     unreached.passthrough(arguments)  # a refusal needs no cluster
-    return machine.runner.attach(kubectl(workspace).passthrough(arguments))
+    return machine.runner.attach(replace(kubectl(workspace).passthrough(arguments), cwd=directory))

@@ -23,7 +23,7 @@ def ps(machine: Machine, *, everything: bool) -> PsDocument:
     found = {cluster.project: cluster for cluster in clusters.provider(machine).all()}
     known = records.all(machine.paths)
     owned = {record.project for record in known}
-    running = {name: one.node for name, one in found.items() if one.state is State.RUNNING and name in owned}
+    running = {name: one.node for name, one in found.items() if one.runs and name in owned}
     used = usage(machine, running, before)
     rows = [_row(machine, record, found.get(record.project), used) for record in known]
     shown = [row for row in rows if everything or row.state in ("up", "down")]
@@ -46,11 +46,9 @@ def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Map
 
 
 def _state(machine: Machine, name: str, cluster: Listed | None) -> Literal["up", "down", "stopped", "gone"]:
-    if cluster is None or cluster.state in (State.FOREIGN, State.UNFINISHED):
-        return "gone"
-    if cluster.state is State.RUNNING:
+    if cluster is not None and cluster.runs:
         return "up" if tilt_process.alive(machine.paths, name) else "down"
-    return "stopped"
+    return "stopped" if cluster is not None and cluster.state in (State.STOPPED, State.DEAD) else "gone"
 
 
 def usage(machine: Machine, nodes: Mapping[str, str], before: Mapping[str, cgroup.Reading]) -> dict[str, Used]:

@@ -18,8 +18,9 @@ from kilter.render.model import Plan
 from kilter.render.tree import Workload, workloads
 from kilter.tools.kubectl import Kubectl, parse_list
 
-PAUSE = 0.25  # seconds between two looks at the cluster
-TILT_EVERY = 8  # looks at the cluster per look at Tilt's own errors
+PAUSE = 0.25  # seconds between two looks at the addresses, or at the cluster once they have all answered
+LOOK_EVERY = 1.0  # seconds between two looks at the cluster, a process each, while an address has never answered
+TILT_EVERY = 4  # looks at the cluster per look at Tilt's own errors
 LOG_LINES_SHOWN = 10
 WATCHED = "statefulsets,deployments,pods"
 
@@ -46,6 +47,7 @@ class Wait:
     def run(self, step: Step) -> None:
         """Return when all is ready; raises NotReady for what will never be, TimedOut when the limit passes."""
         looks = 0
+        silent = endpoints(self.workspace.plan)
         while True:
             pending = self.look()
             if not pending:
@@ -59,7 +61,19 @@ class Wait:
             looks += 1
             if looks % TILT_EVERY == 0:
                 self.check_tilt()
+            silent = self.rest(silent)
+
+    def rest(self, silent: list[Endpoint]) -> list[Endpoint]:
+        """Pause until it is time for a look at the cluster: as soon as the last silent address answers.
+
+        An address that has answered is not asked again: a request to an app may be dear. Returns those still silent.
+        """
+        until = time.monotonic() + (LOOK_EVERY if silent else 0.0)
+        while True:
             time.sleep(PAUSE)
+            silent = [endpoint for endpoint, answer in answers(self.workspace, silent) if not answer.ok]
+            if not silent or time.monotonic() >= until:
+                return silent
 
     def look(self) -> list[Condition]:
         """Return what is not ready yet; an API server that does not answer counts as everything."""
@@ -119,9 +133,8 @@ def endpoints(plan: Plan) -> list[Endpoint]:
     return services + [Endpoint(app.name, "http", app.node_port) for app in plan.apps if app.node_port]
 
 
-def answers(workspace: Workspace) -> list[tuple[Endpoint, Answer]]:
-    """Ask every address at once."""
-    asked = endpoints(workspace.plan)
+def answers(workspace: Workspace, asked: Sequence[Endpoint]) -> list[tuple[Endpoint, Answer]]:
+    """Ask addresses, all at once."""
     if not asked:
         return []
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -133,7 +146,7 @@ def unanswered(workspace: Workspace) -> list[Condition]:
     """Return the addresses that do not answer yet, as conditions."""
     return [
         Condition(endpoint.name, False, f"does not answer at localhost:{endpoint.port} yet: {answer.detail}")
-        for endpoint, answer in answers(workspace)
+        for endpoint, answer in answers(workspace, endpoints(workspace.plan))
         if not answer.ok
     ]
 

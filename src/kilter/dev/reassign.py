@@ -8,8 +8,9 @@ from kilter.dev.recreate import discard
 from kilter.errors import BadInput, MachineLacks
 from kilter.project.load import Project
 from kilter.state import records
+from kilter.state.blocks import FIRST_PORT, LAST_PORT
 from kilter.state.paths import Paths
-from kilter.state.records import FIRST_PORT, LAST_PORT, Allocation
+from kilter.state.records import Allocation
 
 
 def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:

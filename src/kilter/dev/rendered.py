@@ -11,8 +11,9 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
+
+from kilter.state.files import refused, remove_folder
 
 RECEIPT = ".rendered.json"
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2), linux/fs.h
@@ -33,8 +34,21 @@ def edited(folder: Path) -> list[str]:
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Swap in a new tree and return the names that were added, changed or removed; nothing is touched if none were.
 
-    `folder` is the project's cache folder. Raises OSError when the cache cannot be written.
+    `folder` is the project's cache folder. Raises MachineLacks when the cache cannot be written.
     """
+    try:
+        return _write(folder, files)
+    except OSError as error:
+        raise refused(f"cannot render into {folder}", Path(error.filename or folder), error) from error
+
+
+def remove(folder: Path) -> None:
+    """Remove the tree, and what killed renders left. Raises Failed when something of it cannot be deleted."""
+    remove_folder(folder)
+    _forget_old_trees(folder)
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
     old = read(folder)
     changed = sorted(name for name in old.keys() | files.keys() if old.get(name) != files.get(name))
     if not changed and (folder / RECEIPT).is_file():
@@ -52,19 +66,6 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
     (tree / RECEIPT).write_text(content)
     _swap(folder, tree)
     return changed
-
-
-def ensure(folder: Path) -> None:
-    """Make sure that the project's cache folder exists, so that a kubeconfig can be put there before any render."""
-    if not folder.is_dir():
-        write(folder, {})
-
-
-def remove(folder: Path) -> None:
-    """Remove the tree, and what killed renders left."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
-    _forget_old_trees(folder)
 
 
 def _place(target: Path, previous: Path, text: str, *, unchanged: bool) -> None:

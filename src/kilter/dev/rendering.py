@@ -90,9 +90,13 @@ def select(fresh: Rendering, things: Sequence[str]) -> str:
     return "\n".join(f"# --- {name}\n{fresh.files[name]}" for name in names)
 
 
-def render_and_write(machine: Machine, fresh: Rendering) -> str:
-    """Swap the fresh files in and make a running Tilt take them over; returns what changed."""
+def render_and_write(machine: Machine, fresh: Rendering, things: Sequence[str]) -> str:
+    """Swap the fresh files in, all of them, and make a running Tilt take them over; returns what changed.
+
+    Raises BadInput for a thing that is none of the files.
+    """
     workspace = fresh.workspace
+    chosen(things, rendered.read(workspace.cache).keys() | fresh.files.keys())
     with held(machine.paths, workspace.name, "render", machine.progress):
         changed = write(workspace, fresh.files)
         if changed and tilt.running(workspace):

@@ -9,7 +9,7 @@ from kilter.dev import clusters, stopflag, tilt_process
 from kilter.dev.ending import recorded
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import quiesce
-from kilter.errors import BadInput, KilterError
+from kilter.errors import BadInput, KilterError, NotFound
 from kilter.project.load import FILE_NAME, Project, load
 from kilter.state import records
 from kilter.state.records import Allocation
@@ -42,13 +42,15 @@ def stop_all(machine: Machine) -> StoppedAll:
     engine.check(machine.runner, machine.environment)
     lines, left = [], []
     for cluster in clusters.provider(machine).all():
-        record = records.read(machine.paths, cluster.project)
-        if cluster.state is not State.RUNNING or record is None:
+        if not cluster.runs:
             continue
         try:
-            lines.append(_stop_recorded(machine, record))
+            if record := records.read(machine.paths, cluster.project):
+                lines.append(_stop_recorded(machine, record))
         except KilterError as error:
             left.append(f"{cluster.project}: {error.what}")
+        except OSError as error:
+            left.append(f"{cluster.project}: {error.strerror}: {error.filename}")
     said = lines if lines or left else ["no kilter project runs on this machine"]
     return StoppedAll("\n".join(said), tuple(left))
 
@@ -56,10 +58,10 @@ def stop_all(machine: Machine) -> StoppedAll:
 def _stop_recorded(machine: Machine, record: Allocation) -> str:
     """Stop the project of a record, whatever has become of its directory and its file."""
     file = Path(record.directory) / FILE_NAME
-    if not file.is_file():
-        return _stop_orphan(machine, record.project)
     try:
         project = load(file)
+    except NotFound:
+        return _stop_orphan(machine, record.project)
     except BadInput as error:
         project = recorded(machine, record.project, file, error)
     # A file that names another project by now holds no flag of this one.

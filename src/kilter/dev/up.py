@@ -19,6 +19,7 @@ from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.sharing import share_images
+from kilter.dev.threads import beside
 from kilter.dev.tilt import TiltLife
 from kilter.dev.warming import Warming, builds, complete_caches
 from kilter.dev.workspace import Workspace, open_workspace
@@ -57,17 +58,8 @@ def up(machine: Machine, project: Project, options: UpOptions) -> UpResult:
 
     Raises what the steps raise: BadInput, Busy, MachineLacks, BuildFailed, NotReady, TimedOut.
     """
-    with held(machine.paths, project.name, "up", machine.progress):
-        pool = ThreadPoolExecutor(max_workers=8)
-        try:
-            result = Up(machine, project, options, pool).run()
-        except BaseException:
-            # Nobody waits for a thread, which may be downloading: what it would do is done by the next `up`.
-            pool.shutdown(wait=False, cancel_futures=True)
-            machine.runner.end_running()
-            raise
-        pool.shutdown()
-        return result
+    with held(machine.paths, project.name, "up", machine.progress), beside(machine) as pool:
+        return Up(machine, project, options, pool).run()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from kilter.project.load import InvalidProject, Project
 from kilter.render.model import Plan
 from kilter.render.plan import needed_ports, pinned_ports, plan, workloads
 from kilter.state import records
+from kilter.state.files import is_gone
 from kilter.state.records import Allocation
 from kilter.values import Credentials, Value
 from kilter.words import did_you_mean
@@ -63,15 +64,18 @@ class Workspace(Value, frozen=True):
         return names or tuple(known)
 
 
-def open_workspace(machine: Machine, project: Project, *, cluster_exists: bool = True) -> Workspace:
+def open_workspace(machine: Machine, project: Project, *, cluster_exists: bool | None = None) -> Workspace:
     """Claim the project's ports and credentials (recorded for good) and plan it.
 
+    Who has not asked Docker leaves `cluster_exists` out: then this machine's files tell whether there may be one.
     Raises BadInput when the name belongs to another directory or the project asks for what the catalog does not have,
     MachineLacks when no port block is free.
     """
     entries = _entries(project)
     needed = needed_ports(project, entries)
     records.claim(machine.paths, project.name, project.root)
+    if cluster_exists is None:
+        cluster_exists = not is_gone(machine.paths.cluster_mark(project.name))
     allocation = records.assign(
         machine.paths, project.name, needed, pinned_ports(project, entries), cluster_exists=cluster_exists
     )

@@ -7,6 +7,7 @@ unknown is rebuilt rather than synced.
 import posixpath
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from kilter.project.dockerfile_syntax import Instruction, instructions
@@ -208,10 +209,20 @@ def _known(sources: tuple[str, ...], context: Path | None) -> list[str]:
         if "$" in source:
             found.append(posixpath.dirname(source.partition("$")[0]) or ".")
         elif _WILDCARD.search(source) and context is not None:
-            found += sorted(path.relative_to(context).as_posix() for path in context.glob(source))
+            found += _matching(source, context)
         else:
             found.append(source)
     return found
+
+
+def _matching(source: str, context: Path) -> list[str]:
+    """Return the paths that a source with wildcards stands for."""
+    # To the builder `**.py` says the same as `*.py`; pathlib takes `**` for a whole part of a path alone.
+    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in source.split("/")]
+    try:
+        return sorted(path.relative_to(context).as_posix() for path in context.glob("/".join(parts)))
+    except OSError:  # a name that no file can have
+        return []
 
 
 def _destination(source: str, destination: str, context: Path | None) -> str:
@@ -222,8 +233,9 @@ def _destination(source: str, destination: str, context: Path | None) -> str:
 
 
 def _is_directory(source: str, context: Path | None) -> bool:
-    if context is not None and (context / source).exists():
-        return (context / source).is_dir()
+    with suppress(OSError):  # a name that no file can have
+        if context is not None and (context / source).exists():
+            return (context / source).is_dir()
     return "." not in posixpath.basename(source).lstrip(".")
 
 

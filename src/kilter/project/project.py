@@ -1,5 +1,6 @@
 """The project as the rest of kilter sees it: a name, a directory, a configuration, and its components."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -65,9 +66,17 @@ class Project(Value, frozen=True):
         return wanted if found is not None and found.stage(wanted) is not None else None
 
     def inside(self, path: str) -> Path:
-        """Return the absolute place of a project-relative path; raises BadInput when it leads out, by links too."""
+        """Return the absolute place of a project-relative path.
+
+        Raises BadInput when it leads out, by links too, or cannot be followed: links in a circle, say.
+        """
         root = self.root.resolve()
-        place = (root / path).resolve()
+        try:
+            place = Path(os.path.realpath(root / path, strict=True))
+        except (FileNotFoundError, NotADirectoryError):
+            place = Path(os.path.realpath(root / path))  # what is missing is for the caller to tell
+        except OSError as error:
+            raise BadInput(f"{path} cannot be followed", why=error.strerror or str(error)) from None
         if not place.is_relative_to(root):
             raise BadInput(f"{path} leads out of the project", why=f"it is {place}")
         return place

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from kilter.errors import BadInput
+
 HEADER = "# Rendered by kilter from kilter.yaml. Edits are overwritten; change kilter.yaml instead.\n"
 
 # A plain scalar of these letters is text to every YAML parser, save for the words below. PyYAML alone would leave
@@ -45,7 +47,10 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def dump(value: object, header: str = HEADER) -> str:
-    """Write one YAML document; maps keep their order, so that the same input gives the same bytes."""
+    """Write one YAML document; maps keep their order, so that the same input gives the same bytes.
+
+    Raises BadInput for a path that is not UTF-8.
+    """
     return header + _document(value)
 
 
@@ -63,11 +68,31 @@ def load_all(text: str) -> list[dict[str, Any]]:
 
 
 def starlark(value: str | Iterable[str]) -> str:
-    """Write a text, or a list of texts, as a Starlark expression; nothing in it can end the string early."""
+    """Write a text, or a list of texts, as a Starlark expression; nothing in it can end the string early.
+
+    Raises BadInput for a path that is not UTF-8.
+    """
     if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise _no_text(error) from None
         return json.dumps(value, ensure_ascii=False)
     return "[" + ", ".join(starlark(each) for each in value) + "]"
 
 
 def _document(value: object) -> str:
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)
+    try:
+        return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)
+    except UnicodeEncodeError as error:
+        raise _no_text(error) from None
+
+
+def _no_text(error: UnicodeEncodeError) -> BadInput:
+    """Build the error of a path whose bytes are no text; nothing else comes here that Python has not decoded."""
+    path = error.object.encode(errors="backslashreplace").decode()
+    return BadInput(
+        f"{path} is not written in UTF-8",
+        why="the files that are rendered for kind and Tilt could not name it",
+        hint="rename the folder or file",
+    )

@@ -1,5 +1,6 @@
 """Files that are never seen half-written, and locks on them."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -7,14 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
-from kilter.errors import Busy, MachineLacks
+from kilter.errors import Busy, Failed, MachineLacks
 
 POLL = 0.02  # seconds between two attempts at a lock
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # no hard links are possible
 
 
-def write_whole(file: Path, text: str, mode: int = 0o600) -> None:
-    """Replace `file` by `text` so that a reader, or a power cut, sees the old content or the new one and nothing else.
+def write_whole(file: Path, content: str | bytes, mode: int = 0o600) -> None:
+    """Replace `file` by `content` so that a reader, or a power cut, sees the old text or the new one and nothing else.
 
     Missing folders are made, readable by their owner alone. Raises MachineLacks when the disk is full or read-only.
     """
@@ -24,9 +27,9 @@ def write_whole(file: Path, text: str, mode: int = 0o600) -> None:
         fresh = file.parent / f".{file.name}.{os.getpid()}.{threading.get_ident()}"
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            with os.fdopen(descriptor, "wb") as stream:
                 os.fchmod(descriptor, mode)
-                stream.write(text)
+                stream.write(content.encode() if isinstance(content, str) else content)
                 stream.flush()
                 os.fsync(descriptor)
             fresh.replace(file)
@@ -35,7 +38,50 @@ def write_whole(file: Path, text: str, mode: int = 0o600) -> None:
             raise
         sync_folder(file.parent)
     except OSError as error:
-        raise MachineLacks(f"cannot write {file}", why=error.strerror or str(error)) from error
+        raise refused(f"cannot write {file}", file, error) from error
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder; of a link, there or within, the link alone; one that is gone is fine. Raises Failed."""
+    import shutil  # start-up: only `destroy` removes
+
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+        raise Failed(f"{folder} could not be deleted", why=why, hint=f"run `sudo rm -r {folder}`") from error
+
+
+def is_gone(file: Path) -> bool:
+    """Tell whether there is no such file; one in a place that may not be looked at is not taken for gone."""
+    try:
+        return not S_ISREG(file.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+
+
+def keep_aside(file: Path) -> Path:
+    """Give a damaged file a second name beside it, under which it outlives being replaced; returns that name.
+
+    Where hard links are not possible, that name is a copy's.
+    """
+    aside = file.with_name(f"{file.name}.damaged")
+    try:
+        aside.unlink(missing_ok=True)
+        try:
+            os.link(file, aside)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            write_whole(aside, file.read_bytes())
+    except OSError as error:
+        raise refused(f"cannot keep {file} as {aside.name}", file, error) from error
+    return aside
 
 
 def sync_folder(folder: Path) -> None:
@@ -45,6 +91,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def refused(what: str, place: Path, error: OSError) -> MachineLacks:
+    """Build the error of what the system does not let kilter do at `place`, with the next step."""
+    # What may not be looked at counts as not there: then the folder above is the one to mend.
+    folder = next((one for one in place.parents if os.access(one, os.F_OK)), place)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            hint = f"free some space at {folder}"
+        case errno.EROFS:
+            hint = f"make {folder} writable, or let XDG_DATA_HOME, XDG_CACHE_HOME and XDG_CONFIG_HOME name such folders"
+        case errno.EACCES | errno.EPERM:
+            hint = f"make {folder} writable for you; a `sudo kilter` may have made it"
+        case _:
+            hint = f"see what is wrong with {folder}"
+    return MachineLacks(what, why=error.strerror or str(error), hint=hint)
 
 
 @contextmanager
@@ -57,10 +119,14 @@ def file_lock(file: Path, patience: float, what: str) -> Iterator[int]:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise MachineLacks(f"cannot open {file}", why=error.strerror or str(error)) from error
+        raise refused(f"cannot open {file}", file, error) from error
     try:
         if not _lock(descriptor, patience):
-            raise Busy(f"{what} is in use by another process", why=f"{file} stayed locked for {patience:g} seconds")
+            raise Busy(
+                f"{what} is in use by another process",
+                why=f"{file} stayed locked for {patience:g} seconds",
+                hint="wait for it to end and try again",
+            )
         yield descriptor
     finally:
         os.close(descriptor)

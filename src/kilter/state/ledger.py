@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kilter.errors import MachineLacks
@@ -11,14 +12,19 @@ from kilter.state.paths import Paths
 from kilter.values import Credentials, Value
 
 SCHEMA = "kilter.ports/v1"
+REBUILD = "run `kilter doctor --fix`: it rebuilds the file"
+SET_ASIDE = (
+    "put it right: it has the password of the project's databases; "
+    "`kilter doctor --fix` sets it aside, and the project gets another one"
+)
 _NEWER = re.compile(r"kilter\.ports/v([2-9]|[1-9][0-9]+)\Z")
 
 
 class Damaged(MachineLacks):
     """A record that cannot be read; it may be rebuilt from its copies."""
 
-    def __init__(self, file: Path, why: str) -> None:
-        super().__init__(f"{file} is damaged", why=why, hint="run `kilter doctor --fix`: it rebuilds the file")
+    def __init__(self, file: Path, why: str, hint: str = REBUILD) -> None:
+        super().__init__(f"{file} is damaged", why=why, hint=hint)
 
 
 class Newer(MachineLacks):
@@ -77,11 +83,14 @@ class Allocation(Value, frozen=True):
 
 
 def load(file: Path) -> dict[str, Allocation]:
-    """Read all records; a missing file is none. Raises Damaged or Newer, naming the file."""
+    """Read all records; a missing file is none. Raises Damaged or Newer, naming the file, or MachineLacks."""
     try:
         text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except PermissionError as error:
+        hint = f"make {file} readable for you; a `sudo kilter` may have made it"
+        raise MachineLacks(f"cannot read {file}", why=error.strerror or str(error), hint=hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise Damaged(file, str(error)) from error
     try:
@@ -112,13 +121,52 @@ def save_copy(paths: Paths, record: Allocation) -> None:
     save(copy_of(paths, record.project), {record.project: record})
 
 
+def copy(paths: Paths, name: str) -> Allocation | None:
+    """Read the copy of one record, None where there is none. Raises Damaged or Newer."""
+    file = copy_of(paths, name)
+    try:
+        found = load(file)
+    except Damaged as error:
+        raise Damaged(file, error.why, SET_ASIDE) from error
+    if others := found.keys() - {name}:
+        raise Damaged(file, f"it is the record of {', '.join(sorted(others))}", SET_ASIDE)
+    return found.get(name)
+
+
 def copies(paths: Paths) -> Iterator[Allocation]:
     """Yield the records of all readable copies, ordered by name; raises Newer where a later kilter wrote one."""
-    for file in sorted(paths.data.glob("*/record.json")):
+    for name in _folders(paths):
+        with suppress(Damaged):
+            if record := copy(paths, name):
+                yield record
+
+
+def lost(paths: Paths, known: Collection[str]) -> dict[str, Allocation]:
+    """Return the records that copies alone still have; a copy that cannot be read stands in nobody's way."""
+    found = {}
+    for name in _folders(paths):
+        with suppress(MachineLacks):
+            if name not in known and (record := copy(paths, name)):
+                found[name] = record
+    return found
+
+
+def damaged_copies(paths: Paths) -> dict[str, Damaged]:
+    """Return the copies that cannot be read, by the project's name, each with what is wrong with it."""
+    found = {}
+    for name in _folders(paths):
         try:
-            yield from load(file).values()
-        except Damaged:
+            copy(paths, name)
+        except Damaged as error:
+            found[name] = error
+        except Newer:
             continue
+    return found
+
+
+def _folders(paths: Paths) -> list[str]:
+    # Not those with a record alone: one that may not be entered would pass as one without.
+    return sorted(one.name for one in paths.data.glob("*") if "." not in one.name)
 
 
 def _record(name: str, entry: Mapping[str, object]) -> Allocation:

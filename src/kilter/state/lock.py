@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,11 +38,11 @@ def project_lock(paths: Paths, name: str, verb: str) -> Iterator[None]:
         except Busy:
             raise _busy(name, _read(file)) from None
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _write(descriptor, json.dumps(asdict(Holder(os.getpid(), verb, now))))
+        _sign(descriptor, json.dumps(asdict(Holder(os.getpid(), verb, now))))
         try:
             yield
         finally:
-            _write(descriptor, "")
+            _sign(descriptor, "")
 
 
 def holder(paths: Paths, name: str) -> Holder | None:
@@ -73,9 +73,11 @@ def _read(file: Path) -> Holder | None:
         return None  # taken a moment ago and not yet signed, or just given back
 
 
-def _write(descriptor: int, text: str) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
+def _sign(descriptor: int, text: str) -> None:
+    # It tells others who is at work and locks nothing: what frees a full disk must not fail for want of it.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
 
 
 def _busy(name: str, by: Holder | None) -> Busy:

@@ -62,6 +62,10 @@ class Paths(Value, frozen=True):
         """The folder mounted into the project's node at `IDENTITY_MOUNT`."""
         return self.project_data(name) / "identity"
 
+    def cluster_mark(self, name: str) -> Path:
+        """The file in it, written before a cluster is made: without it the project surely has none."""
+        return self.identity(name) / "project"
+
     def volumes(self, name: str) -> Path:
         """The services' data, mounted into the node so that it outlives the container (LC-Q21)."""
         return self.project_data(name) / "volumes"

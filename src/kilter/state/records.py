@@ -1,8 +1,8 @@
 """Who owns which ports and passwords on this machine.
 
 One file, `ports.json`, changed only under a short machine-wide lock and replaced whole. Each project's entry is also
-kept beside the project's own data, so that a damaged file can be put together again (`repair`).
-A block is 20 numbers; NodePort = host port. The last number of a block is Tilt's and is never mapped into the node.
+kept beside the project's own data: a missing file is put together again from these copies, a damaged one by `repair`.
+`kilter.state.blocks` works the numbers out.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,36 +11,30 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from kilter.errors import BadInput, MachineLacks, NotFound
-from kilter.state import ledger
-from kilter.state.files import file_lock
+from kilter.errors import BadInput, NotFound
+from kilter.state import blocks, ledger
+from kilter.state.files import file_lock, is_gone, keep_aside
 from kilter.state.ledger import Allocation
 from kilter.state.paths import Paths
 
 __all__ = [
-    "BLOCKS", "BLOCK_SIZE", "FIRST_PORT", "LAST_PORT", "REGISTRY_PORT", "TILT", "Allocation",
-    "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "of_directory", "read", "reassign",
-    "refuse_foreign", "repair", "restore",
+    "Allocation", "OwnedElsewhere", "all", "assign", "claim", "forget", "move", "of_directory", "read", "reassign",
+    "refuse_foreign", "renew_copies", "repair", "restore", "vanished",
 ]  # fmt: skip
 
-FIRST_PORT, LAST_PORT = 30000, 32767  # Kubernetes' NodePort range
-BLOCK_SIZE = 20
-BLOCKS = 138
-REGISTRY_PORT = 32760  # the machine's image registry, behind the last block
-TILT = "tilt"
 PATIENCE = 30.0  # seconds to wait for the record's lock; it is held for milliseconds
 PASSWORD_LENGTH = 32
 
 
 class OwnedElsewhere(BadInput):
-    """The project's name belongs to another directory: `owner`, which is `vanished` when it holds no kilter.yaml."""
+    """The project's name belongs to another directory: `owner`; `vanished` as the function tells it."""
 
-    def __init__(self, name: str, owner: Path) -> None:
-        self.owner = owner
-        self.vanished = not (owner / "kilter.yaml").is_file()
+    def __init__(self, paths: Paths, known: Allocation) -> None:
+        self.owner = Path(known.directory)
+        self.vanished = vanished(paths, known)
         moved = "; if the project was moved here, `kilter doctor --fix` records its new place" if self.vanished else ""
         super().__init__(
-            f"the project name {name!r} belongs to {owner}",
+            f"the project name {known.project!r} belongs to {self.owner}",
             why="its cluster, ports and data are never taken over by another directory",
             hint=f"choose another name with `name: …` in kilter.yaml{moved}",
         )
@@ -49,20 +43,18 @@ class OwnedElsewhere(BadInput):
 def claim(paths: Paths, name: str, directory: Path) -> Allocation:
     """Return the project's record, made at the first call: a block of ports, a password, its directory.
 
-    The block is the name's own by a stable hash, or the next free one. Raises OwnedElsewhere when another directory
+    The block is the name's own by a stable hash, or the next free one. A record that `ports.json` has lost is taken
+    from its copy, and moved where its block has been given away since. Raises OwnedElsewhere when another directory
     owns the name, MachineLacks when no block is left.
     """
-    known = read(paths, name)
+    known = ledger.load(paths.ports_file).get(name)
     if known is not None and _same(known.directory, directory):
         return known
     with _changing(paths) as records:
-        known = records.get(name)
-        if known is None:
-            base = _free_block(name, records)
-            known = Allocation(name, str(directory.resolve()), base, {TILT: base + BLOCK_SIZE - 1}, _password())
-            records[name] = known
-        elif not _same(known.directory, directory):
-            raise OwnedElsewhere(name, Path(known.directory))
+        known = records.get(name) or _lost(paths, name, records) or _fresh(paths, name, directory, records)
+        if not _same(known.directory, directory):
+            raise OwnedElsewhere(paths, known)
+        records[name] = known
     return known
 
 
@@ -70,7 +62,7 @@ def refuse_foreign(paths: Paths, name: str, directory: Path) -> None:
     """Raise OwnedElsewhere when the name belongs to another directory; an unknown name is nobody's. Takes no lock."""
     known = read(paths, name)
     if known is not None and not _same(known.directory, directory):
-        raise OwnedElsewhere(name, Path(known.directory))
+        raise OwnedElsewhere(paths, known)
 
 
 def assign(
@@ -83,42 +75,16 @@ def assign(
     range or taken, or when the keys outnumber the block; NotFound when the project has no record.
     """
     known = _known(paths, name)
-    if assigned(known, keys, pinned, (), cluster_exists=cluster_exists) == known:
-        _refuse_foreign(pinned, name, all(paths))
+    if blocks.assigned(known, keys, pinned, (), cluster_exists=cluster_exists) == known:
+        blocks.refuse_taken(pinned, known, all(paths))
         return known
     with _changing(paths) as records:
         if name not in records:
             raise _unknown(name)
-        _refuse_foreign(pinned, name, records.values())
+        blocks.refuse_taken(pinned, records[name], records.values())
         taken = {port for other in records.values() if other.project != name for port in other.ports.values()}
-        records[name] = assigned(records[name], keys, pinned, taken, cluster_exists=cluster_exists)
+        records[name] = blocks.assigned(records[name], keys, pinned, taken, cluster_exists=cluster_exists)
         return records[name]
-
-
-def assigned(
-    record: Allocation,
-    keys: Sequence[str],
-    pinned: Mapping[str, int],
-    taken: Collection[int],
-    *,
-    cluster_exists: bool,
-) -> Allocation:
-    """Work out the record after an assignment, without touching any file; see `assign`."""
-    ports = dict(record.ports)
-    for key, port in pinned.items():
-        _check_pin(key, port, record, cluster_exists=cluster_exists)
-        holder = next((other for other, number in ports.items() if number == port and other != key), None)
-        if holder in keys or holder == TILT:
-            raise BadInput(f"hostPort {port} of {key} is already the port of {holder}", hint=_free_hint(record))
-        if holder is not None:
-            del ports[holder]
-        ports[key] = port
-    for key in keys:
-        if key in pinned or (key in ports and ports[key] in record.block):
-            continue
-        ports.pop(key, None)
-        ports[key] = _next_number(record, ports, keys, taken)
-    return replace(record, ports=ports)
 
 
 def reassign(paths: Paths, name: str, avoid: Collection[int]) -> Allocation:
@@ -126,22 +92,19 @@ def reassign(paths: Paths, name: str, avoid: Collection[int]) -> Allocation:
     with _changing(paths) as records:
         if name not in records:
             raise _unknown(name)
-        old = records[name]
-        outside = [port for port in old.ports.values() if port not in old.block]
-        base = _free_block(name, records, frozenset((*avoid, *old.block, *outside)))
-        ports = {key: port - old.base + base if port in old.block else port for key, port in old.ports.items()}
-        records[name] = replace(old, base=base, ports=ports)
+        records[name] = blocks.moved(records[name], _with_lost(paths, records), avoid)
         return records[name]
 
 
 def read(paths: Paths, name: str) -> Allocation | None:
     """Return the project's record, or None when the name is unknown on this machine. Takes no lock."""
-    return ledger.load(paths.ports_file).get(name)
+    known = _load(paths)
+    return known.get(name) or _lost(paths, name, known)
 
 
 def all(paths: Paths) -> tuple[Allocation, ...]:  # noqa: A001 - read as `records.all`
     """Return the records of all projects, ordered by name. Takes no lock."""
-    return tuple(record for _, record in sorted(ledger.load(paths.ports_file).items()))
+    return tuple(record for _, record in sorted(_load(paths).items()))
 
 
 def of_directory(paths: Paths, directory: Path) -> tuple[Allocation, ...]:
@@ -149,11 +112,21 @@ def of_directory(paths: Paths, directory: Path) -> tuple[Allocation, ...]:
     return tuple(record for record in all(paths) if _same(record.directory, directory))
 
 
+def vanished(paths: Paths, record: Allocation) -> bool:
+    """Tell whether the project's directory holds no kilter.yaml any more; not so where it may not be entered.
+
+    A cluster of kilter's own, the trial platform, never had one: its directory is its data folder.
+    """
+    own = _same(record.directory, paths.project_data(record.project))
+    return not own and is_gone(Path(record.directory) / "kilter.yaml")
+
+
 def forget(paths: Paths, name: str) -> None:
     """Give the project's ports back and drop its password; an unknown name is fine."""
     with _changing(paths) as records:
         records.pop(name, None)
-    ledger.copy_of(paths, name).unlink(missing_ok=True)
+        # Before the whole is written: a copy that stayed alone would bring the record back.
+        ledger.copy_of(paths, name).unlink(missing_ok=True)
 
 
 def move(paths: Paths, name: str, directory: Path) -> Allocation:
@@ -168,14 +141,14 @@ def move(paths: Paths, name: str, directory: Path) -> Allocation:
 def restore(paths: Paths, allocations: Iterable[Allocation]) -> tuple[str, ...]:
     """Put records back that are missing, keeping those still readable; return the names put back.
 
-    A damaged file is set aside as `ports.json.damaged`. Of two records with one block the first wins. Raises
+    A damaged file is kept as `ports.json.damaged`. Of two records with one block the first wins. Raises
     ledger.Newer, changing nothing, when the file was written by a later kilter.
     """
     with file_lock(_lock_file(paths), PATIENCE, "the record of ports"):
         try:
             records = ledger.load(paths.ports_file)
         except ledger.Damaged:
-            paths.ports_file.replace(paths.ports_file.with_name("ports.json.damaged"))
+            keep_aside(paths.ports_file)
             records = {}
         back = []
         for record in allocations:
@@ -192,19 +165,58 @@ def repair(paths: Paths) -> tuple[str, ...]:
     return restore(paths, tuple(ledger.copies(paths)))
 
 
+def renew_copies(paths: Paths) -> tuple[str, ...]:
+    """Keep damaged copies aside and write those of known projects anew; return the names of the projects not known."""
+    with file_lock(_lock_file(paths), PATIENCE, "the record of ports"):
+        known = ledger.load(paths.ports_file)
+        damaged = ledger.damaged_copies(paths)
+        for name in damaged:
+            keep_aside(ledger.copy_of(paths, name))
+            if name in known:
+                ledger.save_copy(paths, known[name])
+            else:
+                ledger.copy_of(paths, name).unlink()
+        return tuple(name for name in damaged if name not in known)
+
+
 @contextmanager
 def _changing(paths: Paths) -> Iterator[dict[str, Allocation]]:
     """Give the records to be changed in place; what differs at the end is written, copies included."""
     with file_lock(_lock_file(paths), PATIENCE, "the record of ports"):
         before = ledger.load(paths.ports_file)
-        records = dict(before)
+        records = _load(paths)
         yield records
         if records == before:
             return
-        ledger.save(paths.ports_file, records)
+        # The copies first: what a full disk or a kill leaves out of the whole is taken from them.
         for name, record in records.items():
             if before.get(name) != record:
                 ledger.save_copy(paths, record)
+        ledger.save(paths.ports_file, records)
+
+
+def _load(paths: Paths) -> dict[str, Allocation]:
+    """Read the records of all projects; where `ports.json` is missing, what their copies say, no block twice."""
+    known = ledger.load(paths.ports_file)
+    if known or paths.ports_file.exists():
+        return known
+    copies = {record.project: record for record in ledger.copies(paths)}
+    for name, record in copies.items():
+        known[name] = blocks.moved(record, copies | known) if blocks.given_away(record, known) else record
+    return known
+
+
+def _lost(paths: Paths, name: str, known: Mapping[str, Allocation]) -> Allocation | None:
+    """Return the record that `ports.json` has lost from its copy; in another block if its own was given away since."""
+    record = ledger.copy(paths, name)
+    if record is None or not blocks.given_away(record, known):
+        return record
+    return blocks.moved(record, _with_lost(paths, known))
+
+
+def _with_lost(paths: Paths, known: Mapping[str, Allocation]) -> dict[str, Allocation]:
+    # A kill or a full disk may leave a record in its copy alone: its project still counts on its block.
+    return ledger.lost(paths, known) | dict(known)
 
 
 def _lock_file(paths: Paths) -> Path:
@@ -226,72 +238,14 @@ def _same(recorded: str, directory: Path) -> bool:
     return recorded == str(directory.resolve()) or Path(recorded).resolve() == directory.resolve()
 
 
+def _fresh(paths: Paths, name: str, directory: Path, records: Mapping[str, Allocation]) -> Allocation:
+    base = blocks.free_block(name, _with_lost(paths, records))
+    tilt = base + blocks.BLOCK_SIZE - 1
+    return Allocation(name, str(directory.resolve()), base, {blocks.TILT: tilt}, _password())
+
+
 def _password() -> str:
     import secrets  # start-up: needed once per project
     import string
 
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(PASSWORD_LENGTH))
-
-
-def _free_block(name: str, records: Mapping[str, Allocation], avoid: frozenset[int] = frozenset()) -> int:
-    """Return the first block, from the name's own on, that holds nothing of other projects and nothing of `avoid`."""
-    import hashlib  # start-up: needed once per project
-
-    others = [record for record in records.values() if record.project != name]
-    used = avoid.union(*(record.block for record in others), *(record.ports.values() for record in others))
-    own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % BLOCKS
-    for number in range(BLOCKS):
-        base = FIRST_PORT + BLOCK_SIZE * ((own + number) % BLOCKS)
-        if used.isdisjoint(range(base, base + BLOCK_SIZE)):
-            return base
-    raise MachineLacks(
-        f"all {BLOCKS} port blocks are taken",
-        hint="free one: run `kilter destroy --purge` in a project that is no longer needed",
-        details=[f"{record.project}  {record.directory}" for record in sorted(others, key=lambda one: one.project)],
-    )
-
-
-def _check_pin(key: str, port: int, record: Allocation, *, cluster_exists: bool) -> None:
-    if port == record.tilt_port:
-        raise BadInput(f"hostPort {port} of {key} is kept for Tilt", hint=_free_hint(record))
-    if port == REGISTRY_PORT or not FIRST_PORT <= port <= LAST_PORT:
-        raise BadInput(
-            f"hostPort {port} of {key} cannot be used",
-            why=f"it is the machine's image registry, or outside {FIRST_PORT}-{LAST_PORT}",
-            hint=_free_hint(record),
-        )
-    if port not in record.block and cluster_exists and record.ports.get(key) != port:
-        raise BadInput(
-            f"hostPort {port} of {key} needs a new cluster",
-            why="a cluster's ports outside its block are fixed when it is made",
-            hint=f"{_free_hint(record)}; another takes `kilter destroy`, which deletes the data, and `kilter up`",
-        )
-
-
-def _refuse_foreign(pinned: Mapping[str, int], name: str, records: Iterable[Allocation]) -> None:
-    for other in records:
-        for key, port in pinned.items():
-            if other.project != name and (port in other.block or port in other.ports.values()):
-                raise BadInput(f"hostPort {port} of {key} belongs to project {other.project} ({other.directory})")
-
-
-def _free_hint(record: Allocation) -> str:
-    free = sorted(set(record.block) - set(record.ports.values()))
-    return f"take one of this project's free ports: {', '.join(map(str, free)) or 'none is left'}"
-
-
-def _next_number(record: Allocation, ports: dict[str, int], keys: Sequence[str], taken: Collection[int]) -> int:
-    """Return the lowest free number of the block; in a full block the one whose key has been unused for longest."""
-    used = set(ports.values()) | set(taken)
-    for port in record.block:
-        if port not in used:
-            return port
-    for key, port in ports.items():
-        if key not in keys and key != TILT and port in record.block:
-            del ports[key]
-            return port
-    raise BadInput(
-        f"project {record.project} needs more than {BLOCK_SIZE - 1} ports",
-        why=f"a project has the block {record.base}-{record.base + BLOCK_SIZE - 1}, the last number of which is Tilt's",
-        hint="remove a service, or split the project in two",
-    )

@@ -17,7 +17,10 @@ LIST_FORMAT = "{" + ",".join(f'"{name}":{{{{json .{name}}}}}' for name in LISTED
 
 
 class Engine(Value, frozen=True):
-    """What `docker info` says of the engine; `faults` are its own words when it did not answer."""
+    """What `docker info` says of the engine; `faults` are its own words when it did not answer.
+
+    `root` is the folder that holds its images and volumes.
+    """
 
     version: str
     cgroup_version: str
@@ -27,6 +30,7 @@ class Engine(Value, frozen=True):
     rootless: bool
     security: tuple[str, ...]
     faults: tuple[str, ...]
+    root: str = ""
 
 
 class Mount(Value, frozen=True):
@@ -215,6 +219,7 @@ def parse_info(outcome: Outcome) -> Engine:
         rootless="name=rootless" in security,
         security=security,
         faults=tuple(faults),
+        root=str(facts.get("DockerRootDir") or ""),
     )
 
 

@@ -19,6 +19,7 @@ CHUNK = 1 << 18
 ATTEMPTS = 3
 SILENCE = 30.0  # seconds without a byte after which a connection counts as dead
 LARGEST = 1 << 30  # bytes; no tool comes near
+NAME_A_MIRROR = "name an https base or a folder in KILTER_TOOLS_MIRROR"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -107,7 +108,7 @@ def check_url(url: str) -> None:
     host = rest.partition("/")[0].rpartition("@")[2]
     name = host.rpartition(":")[0].strip("[]") if ":" in host else host
     if scheme != "https" and not (scheme == "http" and name in LOOPBACK):
-        raise BadInput(f"{url} is not an https address", hint="name an https base or a folder in KILTER_TOOLS_MIRROR")
+        raise BadInput(f"{url} is not an https address", hint=NAME_A_MIRROR)
 
 
 class FolderSource:

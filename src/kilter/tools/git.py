@@ -10,13 +10,15 @@ from kilter.proc import Command, Secret
 REGULAR = "100644"  # the mode of a plain file; symbolic links, submodules and executable files have others
 SUBJECT_SHOWN = 120
 _OBJECT = re.compile(r"[0-9a-f]{40}\Z")
-# What git would take from the environment of whoever started kilter: other repositories, programs, traces with secrets.
+# What git would take from the environment of whoever started kilter: other repositories, programs, other authorities to
+# trust than those it is told of, traces with secrets.
 _REMOVED = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_ATTR_SOURCE", "GIT_CEILING_DIRECTORIES", "GIT_COMMON_DIR",
     "GIT_CONFIG_PARAMETERS", "GIT_CURL_VERBOSE", "GIT_DIR", "GIT_EXEC_PATH", "GIT_INDEX_FILE", "GIT_NAMESPACE",
     "GIT_OBJECT_DIRECTORY", "GIT_PROTOCOL", "GIT_PROXY_COMMAND", "GIT_QUARANTINE_PATH", "GIT_REPLACE_REF_BASE",
-    "GIT_SSH", "GIT_SSH_COMMAND", "GIT_TEMPLATE_DIR", "GIT_TRACE", "GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE_CURL",
-    "GIT_TRACE_PACKET", "GIT_TRACE_REDACT", "GIT_WORK_TREE", "SSH_ASKPASS", "XDG_CONFIG_HOME",
+    "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY", "GIT_TEMPLATE_DIR",
+    "GIT_TRACE", "GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE_CURL", "GIT_TRACE_PACKET", "GIT_TRACE_REDACT",
+    "GIT_WORK_TREE", "SSH_ASKPASS", "XDG_CONFIG_HOME",
 )  # fmt: skip
 _ALWAYS: Mapping[str, str | Secret] = {
     "core.hooksPath": "/dev/null",
@@ -83,12 +85,12 @@ class Git:
         """Ask a remote for all its branches."""
         return self._command("ls-remote", "--heads", "--quiet", "--", remote)
 
-    def fetch(self, remote: str, *what: str, depth: int | None = None) -> Command:
-        """Bring what the settings name, or a commit, from a remote.
+    def fetch(self, remote: str, *what: str, depth: int | None = None, deepen: int | None = None) -> Command:
+        """Bring what the settings name, or a commit, from a remote; `deepen` brings so many older commits too.
 
         Exit code 1 says that a name here could not follow: the branch there was rewritten, or for another reason.
         """
-        shallow = (f"--depth={depth}",) if depth else ()
+        shallow = (f"--depth={depth}",) if depth else (f"--deepen={deepen}",) if deepen else ()
         flags = ("--quiet", "--no-tags", "--no-write-fetch-head", *shallow)
         return self._command("fetch", *flags, "--", remote, *what, ok=(0, 1), timeout=120)
 
@@ -115,6 +117,10 @@ class Git:
     def follows(self, old: str, new: str) -> Command:
         """Ask whether a commit is contained in another: exit code 0 for yes, 1 for no, 128 if one is missing."""
         return self._command("merge-base", "--is-ancestor", old, new, ok=(0, 1, 128))
+
+    def count(self, head: str) -> Command:
+        """Print how many commits a commit contains, of those that are here."""
+        return self._command("rev-list", "--count", head, "--")
 
     def log(self, old: str, new: str, limit: int) -> Command:
         """List the newest commits that came between two, at most so many."""

@@ -1,5 +1,6 @@
 """Commands for kind, which makes clusters."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from kilter.proc import Command
@@ -8,15 +9,17 @@ NETWORK = "kilter"  # Docker's network of the nodes
 CREATION_LIMIT = 600.0  # seconds; the pull of a node image over a slow line is part of it
 
 
-def create(kind: Path | str, name: str, *, config: str, kubeconfig: Path, image: str) -> Command:
-    """Create a cluster from a config text.
+def create(
+    kind: Path | str, name: str, *, config: str, kubeconfig: Path, image: str, env: Mapping[str, str] | None = None
+) -> Command:
+    """Create a cluster from a config text; `env` is what kind gets beyond the user's environment.
 
     `--retain` leaves a failed node in place: who called reads its log and then removes it, if it is its own.
     """
     argv = (str(kind), "create", "cluster", "--name", name, "--config", "-", "--image", image, "--retain")
     return Command(
         (*argv, "--wait", "0s", "--kubeconfig", str(kubeconfig)),
-        env=_environment(kubeconfig),
+        env={**(env or {}), **_environment(kubeconfig)},
         stdin=config,
         timeout=CREATION_LIMIT,
     )

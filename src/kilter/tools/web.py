@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from typing import IO
+from urllib.parse import urlsplit
 
-from kilter.tools.download import CHUNK, Answer, NoSuchFile, check_url
+from kilter.errors import BadInput
+from kilter.tools.download import CHUNK, NAME_A_MIRROR, Answer, NoSuchFile, check_url
 
 
 class _Guarded(urllib.request.HTTPRedirectHandler):
@@ -23,7 +25,10 @@ class _Guarded(urllib.request.HTTPRedirectHandler):
 
 @contextmanager
 def open_url(url: str, offset: int, silence: float) -> Iterator[Answer]:
-    """Open a url from byte `offset` on; a server that does not resume gives the whole, so does a finished file."""
+    """Open a url from byte `offset` on; a server that does not resume gives the whole, so does a finished file.
+
+    Raises as `Source.open`, and BadInput for a url, or a proxy of the user's, that is no address.
+    """
     check_url(url)
     headers = {"User-Agent": "kilter", **({"Range": f"bytes={offset}-"} if offset else {})}
     whole = False
@@ -40,6 +45,8 @@ def open_url(url: str, offset: int, silence: float) -> Iterator[Answer]:
                 raise NoSuchFile(f"{url} does not exist (the server answered {error.code})") from None
             else:
                 raise ConnectionError(f"the server answered {error.code}") from None
+    except (http.client.InvalidURL, ValueError) as error:
+        raise _no_address(url, error) from None
     if response is None and whole:
         yield Answer(offset, offset, iter(()))
         return
@@ -51,6 +58,18 @@ def open_url(url: str, offset: int, silence: float) -> Iterator[Answer]:
         start = offset if response.status == 206 else 0
         length = int(response.headers.get("Content-Length") or 0)
         yield Answer(start, start + length if length else 0, _body(response))
+
+
+def _no_address(url: str, error: Exception) -> BadInput:
+    """Blame the proxy where there is one and it is at fault, else the url; the user has named both."""
+    scheme = url.partition(":")[0]
+    proxy = urllib.request.getproxies().get(scheme, "").rpartition("//")[2].rpartition("@")[2].rstrip("/")
+    try:
+        _ = urlsplit(f"//{proxy}").port
+    except ValueError:
+        hint = f"write {scheme.upper()}_PROXY as http://<host>:<port>"
+        return BadInput(f"the proxy {proxy} is no address", why=str(error), hint=hint)
+    return BadInput(f"{url} is no address", why=str(error), hint=NAME_A_MIRROR)
 
 
 def _body(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -1,21 +1,24 @@
 """The options that several verbs share."""
 
+from pathlib import Path
+
 import click
 import pytest
 
 from kilter.cli import main
 from kilter.cli.main import Verb, run
-from kilter.cli.options import Duration, json_output
+from kilter.cli.options import Duration, PathThere, json_output
 
 SEEN: dict[str, object] = {}
 
 
 @click.command("version")
 @click.option("--timeout", type=Duration(), default="5m")
+@click.option("--values", type=PathThere(exists=True, path_type=Path))
 @json_output
-def command(timeout: float, as_json: bool) -> None:
+def command(timeout: float, values: Path | None, as_json: bool) -> None:
     """Say what was understood."""
-    SEEN.update(timeout=timeout, as_json=as_json)
+    SEEN.update(timeout=timeout, values=values, as_json=as_json)
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +64,18 @@ def test_what_is_no_duration_is_refused_with_an_example(text: str, capsys: pytes
 
 def test_the_help_of_the_verb_is_its_own() -> None:
     assert command.help == "Say what was understood."
+
+
+def test_a_path_is_meant_from_the_directory_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    for file in (tmp_path / "values.yaml", tmp_path / "there" / "more.yaml"):
+        file.touch()
+    monkeypatch.chdir(tmp_path)
+    for line, found in (
+        (["version", "--values", "values.yaml"], Path("values.yaml")),
+        (["-C", "there", "version", "--values", "more.yaml"], Path("there/more.yaml")),
+        (["-C", "there", "version", "--values", str(tmp_path / "values.yaml")], tmp_path / "values.yaml"),
+    ):
+        assert run(line) == 0
+        assert SEEN["values"] == found
+    assert run(["-C", "there", "version", "--values", "values.yaml"]) == 2

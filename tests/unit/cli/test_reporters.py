@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import re
 import threading
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 from rich.console import Console as RichConsole
@@ -201,3 +204,34 @@ def test_live_colors_can_be_switched_off(color: bool) -> None:
     with progress.step("one"):
         pass
     assert ("\x1b[32m" in screen.getvalue()) is color
+
+
+@pytest.fixture
+def vanished(monkeypatch: pytest.MonkeyPatch) -> Iterator[TextIO]:
+    """A terminal whose window was closed under a command that does not hear of it, as with `nohup`."""
+    monkeypatch.setenv("TERM", "xterm")
+    window, ours = os.openpty()
+    with os.fdopen(ours, "w") as stream:
+        assert stream.isatty()
+        os.close(window)
+        yield stream
+
+
+@pytest.mark.parametrize("kind", [Style.PLAIN, Style.JSON, Style.QUIET, None])
+def test_a_terminal_that_vanishes_stops_no_work(kind: Style | None, vanished: TextIO) -> None:
+    told(reporter(kind, vanished, color=True) if kind else LiveReporter(vanished, color=True))
+
+
+def test_a_terminal_may_vanish_while_a_step_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    window, ours = os.openpty()
+    done = []
+    with os.fdopen(ours, "w") as stream:
+        progress = LiveReporter(stream, color=True)
+        with progress.step("create the cluster") as step:
+            progress._live.refresh()  # type: ignore[union-attr]
+            os.close(window)
+            progress._live.refresh()  # type: ignore[union-attr]
+            step.done("one node")
+            done.append("it")
+    assert done == ["it"]

@@ -81,12 +81,24 @@ def shop(tmp_path: Path) -> Path:
 def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     modules = imported(*arguments, directory=tmp_path)
     assert "click" in modules
+    assert "click.shell_completion" not in modules
     assert heavy(modules, HELP_NEVER) == []
 
 
 @pytest.mark.parametrize("arguments", [["up", "--help"], ["completion", "fish"]])
 def test_the_help_of_a_verb_imports_nothing_of_what_the_verb_does(arguments: list[str], tmp_path: Path) -> None:
     modules = imported(*arguments, directory=tmp_path)
+    assert heavy(modules, HELP_NEVER, "pathlib", "kilter.words") == []
+
+
+@pytest.mark.parametrize("line", ["kilter ", "kilter up --"])
+def test_the_tab_key_waits_for_nothing_that_a_verb_does(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"_KILTER_COMPLETE": "zsh_complete", "COMP_WORDS": line, "COMP_CWORD": "2"}.items():
+        monkeypatch.setenv(name, value)
+    modules = imported(directory=tmp_path)
+    assert "click.shell_completion" in modules
     assert heavy(modules, HELP_NEVER, "pathlib", "kilter.words") == []
 
 

@@ -12,11 +12,13 @@ from unit.deploy.server import serving
 from kilter.catalog.load import names
 from kilter.cli.app import App
 from kilter.cli.main import run
+from kilter.dev import kubectl as dev_kubectl
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
 from kilter.state.paths import Paths
 from kilter.tools import docker, images
+from kilter.tools.kubectl import Kubectl
 
 NODE = docker.inspect("kilter-shop-control-plane").argv
 IMAGES = images.named("localhost:32760/shop_*").argv
@@ -62,10 +64,34 @@ def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.Capt
     assert (shop / "kilter.yaml").read_text() == "# mine\nservices:\n  redis:\n"
 
 
+@pytest.mark.requirement("C5")
+def test_init_never_touches_a_link_that_leads_nowhere_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link = tmp_path / "kilter.yaml"
+    link.symlink_to("mounted/later.yaml")
+    assert run(["-C", str(tmp_path), "init"]) == 2
+    assert "mounted/later.yaml" in capsys.readouterr().err
+    assert link.readlink() == Path("mounted/later.yaml")
+
+
 def test_init_can_print_instead(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(shop), "init", "--dry-run", "--name", "other"]) == 0
     assert 'name: "other"\n' in capsys.readouterr().out
     assert "other" not in (shop / "kilter.yaml").read_text()
+
+
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("line", [["env"], ["-C", ".", "up"], ["init"]])
+def test_a_working_directory_that_was_deleted_is_named_where_one_is_needed(
+    line: list[str], shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = shop / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert run(line) == 6
+    assert capsys.readouterr().err.startswith("error: the working directory is gone\n")
+    assert run(["version"]) == 0
+    assert run(["-C", str(shop), "env"]) == 0
 
 
 @pytest.mark.requirement("NS-Q1", "C1", "C3")
@@ -165,6 +191,25 @@ def test_env_compares_a_file_and_exits_with_1_for_a_difference(shop: Path, capsy
     assert run(["-C", str(shop), "env", "--check", str(shop / "none")]) == 6
 
 
+@pytest.mark.usefixtures("runner")
+def test_env_looks_for_the_file_where_it_acts(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".env").write_text("REDIS_URL=redis://localhost:1\n")
+    monkeypatch.chdir(elsewhere)
+    assert run(["-C", str(shop), "env", "--check", ".env"]) == 6
+    assert str(shop / ".env") in capsys.readouterr().err
+    assert run(["-C", str(shop), "env", "--localhost"]) == 0
+    (shop / ".env").write_text(capsys.readouterr().out)
+    assert run(["-C", str(shop), "env", "--check", ".env"]) == 0
+    assert capsys.readouterr().err == f"{shop / '.env'}: no difference\n"
+    monkeypatch.chdir(shop)
+    assert run(["env", "--check", ".env"]) == 0
+    assert capsys.readouterr().err == ".env: no difference\n"
+
+
 @pytest.mark.requirement("NS-Q2", "C4")
 @pytest.mark.usefixtures("runner")
 def test_a_second_checkout_of_a_name_is_refused_naming_the_first(
@@ -233,6 +278,17 @@ def test_kubectl_speaks_to_no_other_cluster(
 ) -> None:
     assert run(["-C", str(shop), "kubectl", "--", *arguments]) == 5
     assert "kind-kilter-shop" in capsys.readouterr().err
+
+
+def test_kubectl_runs_in_the_directory_that_is_named(
+    shop: Path, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path among its arguments, as in `apply -f`, is meant from there."""
+    commands = Kubectl("kubectl", shop / "kubeconfig", "kind-kilter-shop", "shop-dev")
+    monkeypatch.setattr(dev_kubectl, "kubectl", lambda _workspace: commands)
+    runner.answers = {("kubectl", "apply", "-f", "job.yaml"): ""}
+    assert run(["-C", str(shop), "kubectl", "--", "apply", "-f", "job.yaml"]) == 0
+    assert runner.commands[-1].cwd == shop
 
 
 @pytest.mark.requirement("LC-Q7")

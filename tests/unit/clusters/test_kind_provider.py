@@ -13,6 +13,7 @@ from kilter.clusters.node import creation_mark, node_name
 from kilter.clusters.provider import BeyondRepair, State
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
 from kilter.proc import Command, Outcome
+from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.tools import docker, kind
 
@@ -76,9 +77,9 @@ def create_command(paths: Paths) -> tuple[str, ...]:
     return kind.create("/bin/kind", "kilter-shop", config=CONFIG, kubeconfig=scratch, image=IMAGE).argv
 
 
-def provider(runner: FakeRunner, paths: Paths) -> KindProvider:
+def provider(runner: FakeRunner, paths: Paths, **environment: str) -> KindProvider:
     runner.answers = {MAKE_NETWORK: "id", **runner.answers}
-    return KindProvider(runner, paths, lambda: Path("/bin/kind"))
+    return KindProvider(runner, paths, lambda: Path("/bin/kind"), environment)
 
 
 @pytest.mark.requirement("LC-Q19", "LC-Q13")
@@ -192,12 +193,23 @@ def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
     made = provider(runner, paths).create("shop", CONFIG, IMAGE)
     assert made.state is State.RUNNING
     assert paths.volumes("shop").is_dir()
-    assert (paths.identity("shop") / "project").read_text() == "shop\n"
+    assert paths.cluster_mark("shop").read_text() == "shop\n"
     assert paths.kubeconfig("shop").exists()
     assert not creation_mark(paths, "shop").exists()
     assert POLICY in [command.argv for command in runner.commands]
     [creation] = [command for command in runner.commands if command.argv == create_command(paths)]
     assert creation.trace == creation_mark(paths, "shop"), "by which who comes after a killed kilter ends it"
+
+
+def test_a_node_behind_a_proxy_asks_the_registry_and_the_caches_without_it(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    runner = FakeRunner({INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN})
+    provider(runner, paths, HTTP_PROXY="http://proxy:3128", NO_PROXY="localhost").create("shop", CONFIG, IMAGE)
+    [creation] = [command for command in runner.commands if command.argv == create_command(paths)]
+    excepted = "localhost,kilter-registry,kilter-cache-docker.io"
+    assert (creation.env["NO_PROXY"], creation.env["no_proxy"]) == (excepted, excepted)
+    assert "HTTP_PROXY" not in creation.env, "kind has it from kilter's own environment"
 
 
 @pytest.mark.requirement("LC-Q22")
@@ -219,6 +231,7 @@ def test_a_failed_creation_removes_what_it_left_and_keeps_the_nodes_last_words(
     assert said.splitlines()[1] in caught.value.details
     assert runner.commands[-1].argv == docker.remove("abc").argv
     assert not creation_mark(paths, "shop").exists()
+    assert not paths.cluster_mark("shop").exists()
 
 
 @pytest.mark.requirement("LC-Q22", "NS-Q3")
@@ -367,7 +380,9 @@ def test_discarding_removes_the_container_and_leaves_the_data(
     row.parent.mkdir(parents=True)
     row.touch()
     runner = FakeRunner({INSPECT: node(status), docker.stop("abc", 5).argv: Outcome(1), docker.remove("abc").argv: ""})
+    write_whole(paths.cluster_mark("shop"), "shop\n")
     provider(runner, paths).discard("shop", 5)
+    assert not paths.cluster_mark("shop").exists()
     stopping = [docker.stop("abc", 5).argv] if status == "running" else []
     assert [command.argv for command in runner.commands] == [INSPECT, *stopping, docker.remove("abc").argv]
     assert row.exists()
@@ -397,7 +412,9 @@ def test_deleting_empties_the_data_before_the_container_goes(paths: Paths, node:
         "sha256:1", "find", ("/var/local-path-provisioner", "-mindepth", "1", "-delete"), mounts_of="abc"
     ).argv
     runner = FakeRunner({INSPECT: node(), docker.kill("abc").argv: "", empty: "", docker.remove("abc").argv: ""})
+    write_whole(paths.cluster_mark("shop"), "shop\n")
     assert provider(runner, paths).delete("shop")
+    assert not paths.cluster_mark("shop").exists()
     assert [command.argv for command in runner.commands] == [
         INSPECT,
         docker.kill("abc").argv,
@@ -405,6 +422,38 @@ def test_deleting_empties_the_data_before_the_container_goes(paths: Paths, node:
         docker.remove("abc").argv,
     ]
     assert provider(FakeRunner({INSPECT: ABSENT}), paths).delete("shop") is False
+
+
+def test_deleting_a_cluster_that_somebody_else_removed_ends_what_speaks_of_one(paths: Paths) -> None:
+    write_whole(paths.cluster_mark("shop"), "shop\n")
+    assert provider(FakeRunner({INSPECT: ABSENT}), paths).delete("shop") is False
+    assert not paths.cluster_mark("shop").exists()
+
+
+@pytest.mark.requirement("LC-Q10", "LC-Q19")
+@pytest.mark.parametrize(
+    "remove", [lambda mine: mine.delete("shop"), lambda mine: mine.discard("shop", 5)], ids=["delete", "discard"]
+)
+def test_a_kubeconfig_in_a_folder_of_somebody_else_keeps_no_cluster_from_being_removed(
+    remove: Callable[[KindProvider], None], paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = docker.run_once(
+        "sha256:1", "find", ("/var/local-path-provisioner", "-mindepth", "1", "-delete"), mounts_of="abc"
+    ).argv
+    done = {docker.kill("abc").argv: "", docker.stop("abc", 5).argv: "", docker.remove("abc").argv: "", empty: ""}
+    runner = FakeRunner({INSPECT: node(), **done})
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == paths.kubeconfig("shop"):
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    creation_mark(paths, "shop").parent.mkdir(parents=True)
+    creation_mark(paths, "shop").touch()
+    remove(provider(runner, paths))
+    assert not creation_mark(paths, "shop").exists()
 
 
 @pytest.mark.requirement("LC-Q10")

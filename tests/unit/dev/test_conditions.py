@@ -63,6 +63,14 @@ def test_a_workload_whose_new_pods_are_ready_is_ready() -> None:
     assert judge(deployment(), pod()).ready
 
 
+@pytest.mark.parametrize("project", ["denied", "unauthorized", "forbidden"])
+def test_the_name_of_an_image_is_no_answer_of_the_registry(project: str) -> None:
+    image, away = f"kilter-registry:5000/{project}_web:tilt-1", "dial tcp 172.18.0.2:5000: connect: connection refused"
+    asked = f'Head "http://kilter-registry:5000/v2/{project}_web/manifests/tilt-1": {away}'
+    found = judge(deployment(readyReplicas=0), waiting("ErrImagePull", f'failed to pull image "{image}": {asked}'))
+    assert (found.failure, found.says) == ("", "ErrImagePull (0 restarts)")
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [

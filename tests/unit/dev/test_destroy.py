@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from unit.dev.support import told, workspace
 
 from kilter.cli.app import App
 from kilter.cli.main import run
-from kilter.dev.destroy import destroy, purged
+from kilter.dev.destroy import destroy, losses, purged
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import Workspace
 from kilter.errors import Failed
@@ -73,6 +74,18 @@ def test_purge_follows_no_link(opened: Workspace, tmp_path: Path) -> None:
     assert (precious / "file").exists()
 
 
+@pytest.mark.requirement("C9", "LC-Q10")
+def test_of_a_cache_folder_that_is_a_link_the_link_alone_goes(opened: Workspace, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    opened.cache.parent.mkdir(exist_ok=True)
+    opened.cache.symlink_to(elsewhere)
+    destroy(opened.machine, opened.project, purge=False)
+    assert not opened.cache.is_symlink()
+    assert (elsewhere / "file").exists()
+
+
 @pytest.mark.requirement("F4")
 def test_what_cannot_be_deleted_is_named_and_the_record_stays_for_the_next_attempt(
     opened: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -90,6 +103,21 @@ def test_what_cannot_be_deleted_is_named_and_the_record_stays_for_the_next_attem
     assert records.read(opened.machine.paths, "shop") == opened.allocation
 
 
+def test_rendered_files_that_cannot_be_deleted_are_named_with_what_deletes_them(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = opened.machine.paths.project_cache("shop")
+    folder.mkdir(parents=True)
+
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "kubeconfig")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(Failed, match=f"{folder} could not be deleted") as caught:
+        destroy(opened.machine, opened.project, purge=False)
+    assert caught.value.hint == f"run `sudo rm -r {folder}`"
+
+
 @pytest.mark.requirement("LC-Q9", "LC-Q10")
 def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
     block = opened.allocation.block
@@ -100,6 +128,50 @@ def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
     ]
     destroy(opened.machine, opened.project, purge=True)
     assert purged(opened.machine, opened.project) == []
+
+
+def volume(opened: Workspace, files: dict[str, int]) -> Path:
+    """Make the volume of redis with files of these sizes."""
+    folder = opened.machine.paths.volumes("shop") / "shop-dev_redis"
+    for name, size in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x" * size)
+    return folder
+
+
+@pytest.mark.requirement("LC-Q9")
+@pytest.mark.parametrize(
+    ("closed", "size"),
+    [("none", "3.0 KiB"), ("shop-dev_redis", "size unknown"), ("shop-dev_redis/sub", "at least 2.0 KiB")],
+)
+def test_a_volume_that_the_user_may_not_read_is_not_called_empty(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch, closed: str, size: str
+) -> None:
+    shut, scandir = opened.machine.paths.volumes("shop") / closed, os.scandir
+
+    def scan(folder: str | Path) -> object:
+        if Path(folder) == shut:
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    volume(opened, {"dump": 2048, "sub/log": 1024})
+    monkeypatch.setattr(os, "scandir", scan)
+    assert losses(opened.machine, opened.project) == [f"the volume redis ({size})"]
+
+
+@pytest.mark.requirement("LC-Q9")
+def test_a_file_that_a_running_database_removes_meanwhile_is_not_counted(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vanishing, lstat = volume(opened, {"dump": 2048, "temporary": 9}) / "temporary", Path.lstat
+
+    def look(path: Path) -> os.stat_result:
+        if path == vanishing:
+            path.unlink(missing_ok=True)
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", look)
+    assert losses(opened.machine, opened.project) == ["the volume redis (2.0 KiB)"]
 
 
 @pytest.mark.requirement("LC-Q9", "C17")

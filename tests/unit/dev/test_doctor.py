@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import threading
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import machine, workspace
 
-from kilter.clusters import registry
+from kilter.clusters import disk, registry
 from kilter.clusters.node import NODES, node_name
 from kilter.clusters.ports import Holder
 from kilter.dev import checks, doctor
@@ -18,7 +20,7 @@ from kilter.dev.documents import Check, DoctorDocument
 from kilter.dev.machine import Machine
 from kilter.errors import MachineLacks
 from kilter.proc import Command, Outcome, missing
-from kilter.state import records
+from kilter.state import ledger, records
 from kilter.tools import docker
 from kilter.tools.versions import TOOLS
 
@@ -83,7 +85,7 @@ class NoDocker(FakeRunner):
 def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with room, free ports, and a tool for every wish."""
     monkeypatch.setattr(Machine, "tool", lambda _machine, name: Path("/copies") / name)
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _place: Usage(2**40, 0, 2**39))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _place: Usage(2**40, 0, 2**39))
     monkeypatch.setattr(checks.ports, "is_free", lambda _port: True)
     monkeypatch.setattr(checks.ports, "has_ipv6", lambda: True)
 
@@ -203,15 +205,26 @@ def test_fix_fetches_what_is_missing_and_an_unreachable_source_fails(
 def test_the_scarcest_disk_decides(free: int, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "docker"
     root.mkdir()
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda place: Usage(2**40, 0, free if place == root else 2**39))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: Usage(2**40, 0, free if place == root else 2**39))
     rows = seen(machine(tmp_path, FakeRunner(answers(info=facts(DockerRootDir=str(root))))))
     assert rows["machine.disk"].status == status
     assert (str(root) in rows["machine.disk"].message) or status == "pass"
 
 
-def test_a_data_folder_that_is_not_there_yet_is_judged_by_what_will_hold_it(tmp_path: Path) -> None:
-    assert checks.disk([tmp_path / "a" / "b" / "c"]).status == "pass"
-    assert checks._existing(tmp_path / "a" / "b") == tmp_path
+def test_a_data_folder_that_is_not_there_yet_is_judged_by_what_will_hold_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def usage(place: Path) -> Usage:
+        asked.append(place)
+        if place != tmp_path:
+            raise FileNotFoundError(place)
+        return Usage(2**40, 0, 2**39)
+
+    monkeypatch.setattr(disk.shutil, "disk_usage", usage)
+    assert checks.room([tmp_path / "a" / "b"]).status == "pass"
+    assert asked == [tmp_path / "a" / "b", tmp_path / "a", tmp_path]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +281,35 @@ def test_a_lost_record_is_noticed_and_put_back(tmp_path: Path) -> None:
     assert records.read(here.paths, "shop") == before.allocation
 
 
+@pytest.mark.requirement("NS-Q14")
+def test_a_damaged_copy_of_a_known_record_is_named_and_written_anew(tmp_path: Path) -> None:
+    before = workspace(tmp_path)
+    here = machine(tmp_path, NoDocker())
+    copy = here.paths.project_data("shop") / "record.json"
+    copy.write_text("{")
+    row = seen(here)["records.copies"]
+    assert (row.status, row.category) == ("warning", "records")
+    assert f"{copy} is damaged" in row.message
+    assert seen(here, fix=True)["records.copies"].status == "pass"
+    assert ledger.copy(here.paths, "shop") == before.allocation
+    assert "records.copies" not in seen(here)
+
+
+@pytest.mark.requirement("NS-Q14")
+def test_a_record_that_is_lost_for_good_is_set_aside_and_the_lost_password_told(tmp_path: Path) -> None:
+    workspace(tmp_path)
+    here = machine(tmp_path, NoDocker())
+    here.paths.ports_file.unlink()
+    copy = here.paths.project_data("shop") / "record.json"
+    copy.write_text("{")
+    row = seen(here, fix=True)["records.copies"]
+    assert row.status == "warning"
+    assert "the record of shop is lost" in row.message
+    assert "record.json.damaged" in row.fix
+    assert copy.with_name("record.json.damaged").read_text() == "{"
+    assert records.read(here.paths, "shop") is None
+
+
 def test_the_record_of_a_newer_kilter_is_never_repaired(tmp_path: Path) -> None:
     workspace(tmp_path)
     here = machine(tmp_path, NoDocker())
@@ -288,6 +330,22 @@ def test_a_record_whose_directory_vanished_is_named_with_the_way_out(tmp_path: P
     assert f"cd {gone} && kilter init --name shop && kilter destroy" in row.fix
 
 
+@pytest.mark.requirement("NS-Q2", "C4")
+def test_the_trial_platform_has_no_directory_that_could_vanish_or_be_moved_from(tmp_path: Path) -> None:
+    here = machine(tmp_path, NoDocker())
+    platform = records.claim(here.paths, "platform", here.paths.project_data("platform"))
+    named = tmp_path / "platform"
+    named.mkdir()
+    (named / "kilter.yaml").write_text("services: {redis: }\n")
+    rows = seen(here, fix=True, directory=named)
+    assert rows["records.directories"].status == "pass"
+    assert "records.moved" not in rows
+    assert records.read(here.paths, "platform") == platform
+    with pytest.raises(records.OwnedElsewhere) as caught:
+        records.claim(here.paths, "platform", named)
+    assert "doctor --fix" not in caught.value.hint
+
+
 @pytest.mark.requirement("NS-Q2")
 def test_a_project_that_was_moved_is_recorded_at_its_new_place_on_demand(tmp_path: Path) -> None:
     opened = workspace(tmp_path)
@@ -304,6 +362,33 @@ def test_a_project_that_was_moved_is_recorded_at_its_new_place_on_demand(tmp_pat
     assert moved is not None
     assert (moved.directory, moved.base, moved.password) == (
         str(fresh), opened.allocation.base, opened.allocation.password
+    )  # fmt: skip
+
+
+@pytest.mark.requirement("NS-Q2", "C4")
+def test_a_directory_that_may_not_be_entered_is_not_taken_for_gone(
+    tmp_path: Path, close: Callable[[Path], None]
+) -> None:
+    opened = workspace(tmp_path)
+    second = tmp_path / "second" / "shop"
+    shutil.copytree(opened.project.root, second)
+    close(opened.project.root)
+    rows = seen(machine(tmp_path, NoDocker()), fix=True, directory=second)
+    assert "records.moved" not in rows
+    assert rows["records.directories"].status == "pass"
+    assert records.read(opened.machine.paths, "shop") == opened.allocation
+
+
+def test_a_directory_that_cannot_be_judged_is_a_row_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(checks, "directories", refuse)
+    row = seen(machine(tmp_path, NoDocker()))["records.directories"]
+    assert (row.status, row.message) == (
+        "warning", "records.directories could not be checked: Input/output error"
     )  # fmt: skip
 
 
@@ -421,3 +506,26 @@ def test_the_document_is_the_contract(tmp_path: Path) -> None:
     assert document.schema == "kilter.doctor/v1"
     assert document.ok is False
     assert {row.category for row in document.checks} <= {"engine", "tools", "machine", "records", "project"}
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_ctrl_c_waits_for_no_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    over, begun, ended, done = threading.Event(), threading.Event(), list[bool](), list[bool]()
+
+    def download(_machine: Machine, _name: str, _fix: bool) -> list[Check]:
+        begun.set()
+        done.append(over.wait(5))
+        return []
+
+    def press(_machine: Machine) -> doctor.Sight:
+        assert begun.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "_tool", download)
+    monkeypatch.setattr(doctor, "look", press)
+    monkeypatch.setattr(FakeRunner, "end_running", lambda _: ended.append(True))
+    with pytest.raises(KeyboardInterrupt):
+        doctor.doctor(machine(tmp_path), fix=True)
+    assert done == [], "it waited for the download"
+    over.set()
+    assert ended == [True]

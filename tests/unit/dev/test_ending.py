@@ -1,6 +1,8 @@
 """Verbs that only end things, where kilter.yaml does not say any more what the project is."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,14 @@ from unit.dev.support import machine, told
 
 from kilter.cli.app import App
 from kilter.cli.main import run
-from kilter.clusters.node import NODES, node_name
+from kilter.clusters.node import NODES, creation_mark, node_name
 from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import CTR
 from kilter.proc import Outcome
 from kilter.project.load import FILE_NAME
-from kilter.state import records
+from kilter.state import ledger, records
+from kilter.state.paths import Paths
 from kilter.tools import docker, images
 
 ABSENT = {docker.inspect(node_name("shop")).argv: "[]", images.named("localhost:32760/shop_*").argv: ""}
@@ -182,6 +185,50 @@ def test_a_faulty_file_keeps_nothing_running(
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.requirement("LC-Q15")
+@pytest.mark.parametrize("line", [["stop"], ["down"], ["destroy", "--yes"], ["stop", "--all"]])
+def test_what_frees_memory_and_disk_works_on_a_full_disk(
+    line: list[str], here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "name: shop\n")
+    if "stop" in line:
+        run_clusters(here, "shop")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for name in ("pwrite", "fsync"):
+        monkeypatch.setattr(os, name, full)
+    assert run(["-C", str(file.parent), *line]) == 0
+    assert stopped(here) == ([node_name("shop")] if "stop" in line else [])
+
+
+@pytest.mark.requirement("LC-Q12")
+def test_what_the_system_refuses_for_one_project_keeps_no_other_running(
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, "name: shop\n")
+    for name in ("blog", "lost"):
+        records.claim(here.paths, name, tmp_path / name)
+    run_clusters(here, "blog", "lost", "shop")
+    known = ledger.load(here.paths.ports_file)
+    ledger.save(here.paths.ports_file, {name: known[name] for name in ("blog", "shop")})
+    (here.paths.project_data("lost") / "record.json").write_text("{")
+    end = tilt_process.end
+
+    def refused(paths: Paths, name: str) -> bool:
+        if name == "blog":
+            raise PermissionError(13, "Permission denied", "/there")
+        return end(paths, name)
+
+    monkeypatch.setattr(tilt_process, "end", refused)
+    assert run(["stop", "--all"]) == 1
+    assert stopped(here) == [node_name("shop")]
+    said = capsys.readouterr().err
+    assert "  blog: Permission denied: /there\n" in said
+    assert f"  lost: {here.paths.project_data('lost') / 'record.json'} is damaged\n" in said
+
+
 @pytest.mark.requirement("LC-Q15", "C4")
 @pytest.mark.parametrize("verb", ["stop", "down", "destroy"])
 def test_a_faulty_file_of_a_directory_that_ran_nothing_is_an_error(
@@ -216,6 +263,26 @@ def test_stop_all_stops_the_projects_with_faulty_and_without_files_too(here: Mac
     assert run(["stop", "--all"]) == 0
     assert stopped(here) == [node_name(name) for name in ("gone", "renamed", "shop")]
     assert "stopped" not in (tmp_path / "blog" / FILE_NAME).read_text()
+
+
+@pytest.mark.requirement("LC-Q12", "LC-Q15")
+def test_stop_all_stops_a_project_whose_directory_may_not_be_entered(
+    here: Machine, tmp_path: Path, close: Callable[[Path], None]
+) -> None:
+    close(written(tmp_path, "name: shop\n").parent)
+    run_clusters(here, "shop")
+    assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name("shop")]
+    assert "cannot be read; by this machine's record the project is shop" in warnings(here)[0]
+
+
+@pytest.mark.requirement("LC-Q12", "LC-Q22")
+def test_stop_all_stops_the_node_of_a_creation_that_was_cut_off(here: Machine, tmp_path: Path) -> None:
+    written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop")
+    creation_mark(here.paths, "shop").touch()
+    assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name("shop")]
 
 
 @pytest.mark.requirement("LC-Q12")

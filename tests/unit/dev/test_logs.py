@@ -52,7 +52,7 @@ def test_a_line_of_ten_megabytes_is_cut_and_says_so() -> None:
     ("options", "flags"),
     [
         (LogOptions(), []),
-        (LogOptions(follow=True), ["--ignore-errors"]),
+        (LogOptions(follow=True), []),
         (LogOptions(since=90.0), ["--since=90s"]),
         (LogOptions(since=0.5), ["--since=0.5s"]),
         (LogOptions(tail=0), ["--tail=0"]),
@@ -126,3 +126,35 @@ def test_a_project_whose_pods_are_not_there_yet_prints_nothing(tmp_path: Path, m
     (tmp_path / "kilter.yaml").write_text("name: shop\nservices: {redis: }\n")
     here = machine(tmp_path, FakeRunner({COMMANDS.get("pods").argv: pods()}))
     assert list(logs(here, load(tmp_path / "kilter.yaml"), (), LogOptions())) == []
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_where_there_is_nothing_to_show_it_says_so_and_ends(reading: FakeRunner, tmp_path: Path, follow: bool) -> None:
+    (tmp_path / "shop" / "kilter.yaml").write_text("name: shop\n")
+    here = machine(tmp_path, reading)
+    assert list(logs(here, load(tmp_path / "shop" / "kilter.yaml"), (), LogOptions(follow=follow))) == []
+    assert told(here) == ["note: shop has no services and no apps"]
+    assert reading.commands == []
+
+
+def test_who_reads_no_further_ends_what_reads(
+    reading: FakeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where `head` has seen enough, or at Ctrl-C."""
+    ended: list[bool] = []
+    monkeypatch.setattr(FakeRunner, "end_running", lambda _: ended.append(True))
+    project = load(tmp_path / "shop" / "kilter.yaml")
+    assert list(logs(machine(tmp_path, reading), project, ("redis",), LogOptions())) != []
+    assert ended == [], "there was nothing to end"
+    lines = logs(machine(tmp_path, reading), project, ("redis",), LogOptions())
+    next(lines)
+    lines.close()
+    assert ended == [True]
+
+
+def test_what_was_before_a_restart_is_over_and_not_followed(reading: FakeRunner, tmp_path: Path) -> None:
+    assert isinstance(reading.answers, dict)
+    reading.answers[COMMANDS.logs("redis-0", flags=["--previous"]).argv] = "the end\n"
+    project = load(tmp_path / "shop" / "kilter.yaml")
+    options = LogOptions(follow=True, previous=True)
+    assert list(logs(machine(tmp_path, reading), project, ("redis",), options)) == ["the end"]

@@ -8,7 +8,7 @@ from fakes import FakeRunner
 from unit.dev.support import machine, workspace
 
 from kilter.clusters import registry
-from kilter.clusters.node import NODES
+from kilter.clusters.node import NODES, creation_mark
 from kilter.dev import ps as feature
 from kilter.dev.machine import Machine
 from kilter.dev.ps import ps
@@ -137,6 +137,17 @@ def test_a_project_without_a_cluster_is_gone(tmp_path: Path) -> None:
     here.runner.answers[LIST] = ""  # type: ignore[attr-defined]
     [row] = ps(here, everything=True).projects
     assert row.state == "gone"
+
+
+@pytest.mark.requirement("NS-Q28", "LC-Q22")
+def test_a_cut_off_creation_is_listed_while_its_node_runs(tmp_path: Path) -> None:
+    here = engine(tmp_path, "running", stats("1MiB", "50%"))
+    creation_mark(here.paths, "shop").touch()
+    [row] = ps(here, everything=False).projects
+    assert (row.state, row.memory) == ("down", 2**20)
+    here.runner.answers[LIST] = listed(here, "exited")  # type: ignore[attr-defined]
+    [row] = ps(here, everything=True).projects
+    assert (row.state, row.memory) == ("gone", None)
 
 
 @pytest.mark.requirement("LC-Q6")

@@ -12,7 +12,7 @@ from unit.dev.support import workspace
 
 from kilter.dev import ready
 from kilter.dev.probes import Answer
-from kilter.dev.ready import PAUSE, TILT_EVERY, WATCHED, Endpoint, Wait, endpoints
+from kilter.dev.ready import LOOK_EVERY, PAUSE, TILT_EVERY, WATCHED, Endpoint, Wait, endpoints
 from kilter.errors import BuildFailed, NotReady, TimedOut
 from kilter.proc import Outcome
 from kilter.progress import RecordedStep, Recorder
@@ -107,12 +107,35 @@ def waiting(tmp_path: Path, clock: list[float], answering: list[Answer]) -> Wait
 def test_ready_means_that_the_cluster_says_so_and_the_address_answers(
     waiting: Waiting, answering: list[Answer], clock: list[float]
 ) -> None:
-    answering[:] = [NO, NO, YES]
+    answering[:] = [NO, YES, NO, YES]
     wait, step = waiting(objects(ready_replicas=0), objects())
     wait.run(step)
     assert clock[0] == 3 * PAUSE
     assert step.recorder.lines[0] == "wait: redis runs, but does not answer its readiness probe yet"
     assert "redis does not answer at localhost:" in step.recorder.lines[1]
+
+
+def test_the_cluster_is_asked_once_a_second_until_the_address_answers(
+    waiting: Waiting, answering: list[Answer], clock: list[float]
+) -> None:
+    """Each look at the cluster is a process; asking an address is not."""
+    answering[:] = [*[NO] * 10, YES]
+    looks = [objects(ready_replicas=0)] * 3
+    wait, step = waiting(*looks, objects())
+    wait.run(step)
+    assert clock[0] == 2 * LOOK_EVERY + 3 * PAUSE
+    runner = wait.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    assert len(runner.commands) == 4
+
+
+def test_an_address_that_has_answered_is_not_asked_while_the_cluster_is_awaited(
+    waiting: Waiting, answering: list[Answer]
+) -> None:
+    answering[:] = [YES, NO, YES]
+    wait, step = waiting(*[objects(ready_replicas=0)] * 4, objects())
+    wait.run(step)
+    assert "does not answer at" in step.recorder.lines[-1]
 
 
 @pytest.mark.requirement("LC-Q16")
@@ -151,7 +174,7 @@ def test_the_end_of_the_time_names_what_is_not_ready(waiting: Waiting, clock: li
         wait.run(step)
     assert caught.value.what == "redis runs, but does not answer its readiness probe yet, and the time is up"
     assert caught.value.details == ("loading",)
-    assert 60.0 < clock[0] < 60.0 + 2 * PAUSE
+    assert 60.0 < clock[0] < 60.0 + LOOK_EVERY + PAUSE
 
 
 def test_an_api_server_that_does_not_answer_for_a_while_is_awaited(waiting: Waiting) -> None:
@@ -183,4 +206,5 @@ def test_the_primary_port_is_asked_in_its_protocol_and_the_others_are_only_opene
 
 
 def test_a_project_without_addresses_has_nothing_to_ask(tmp_path: Path) -> None:
-    assert ready.answers(workspace(tmp_path, text="name: shop\n")) == []
+    assert endpoints(workspace(tmp_path, text="name: shop\n").plan) == []
+    assert ready.answers(workspace(tmp_path), []) == []

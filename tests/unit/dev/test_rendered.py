@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from kilter.dev import rendered
+from kilter.errors import MachineLacks
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_unchanged_files_keep_their_time_stamps_and_an_unchanged_tree_is_not_tou
 
 @pytest.mark.requirement("NS-11")
 def test_the_kubeconfig_survives_a_render(folder: Path) -> None:
-    rendered.ensure(folder)
+    rendered.write(folder, {})
     (folder / "kubeconfig").write_text("k")
     rendered.write(folder, {"a": "1"})
     assert (folder / "kubeconfig").read_text() == "k"
@@ -84,3 +85,19 @@ def test_a_swap_keeps_the_path_real_and_the_kubeconfig(
     assert list((folder.parent / ".trees").iterdir()) == []
     assert (folder / "a").read_text() == "1"
     assert (folder / "kubeconfig").read_text() == "k"
+
+
+@pytest.mark.parametrize("refused", ["mkdir", "rename"])
+def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(
+    folder: Path, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.parent.mkdir()
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, refused, refuse)
+    with pytest.raises(MachineLacks, match=f"cannot render into {folder}") as caught:
+        rendered.write(folder, {"a": "1"})
+    assert caught.value.why == "Permission denied"
+    assert f"make {folder.parent}" in caught.value.hint

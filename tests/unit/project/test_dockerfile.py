@@ -96,6 +96,28 @@ def test_the_files_themselves_tell_more_than_their_names(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("src/**.py", ["src/a.py"]),
+        ("src/a**", ["src/a.py"]),
+        ("**/a.py", ["src/a.py"]),
+        ("src/***", ["src/a.py"]),
+        ("src/[", []),
+        ("x" * 300 + "/*", []),
+    ],
+)
+def test_wildcards_of_every_kind_that_builders_take_are_resolved(source: str, found: list[str], tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").touch()
+    assert sync_rules(read(f"FROM x\nCOPY {source} ./\nRUN y\n"), None, tmp_path) == SyncRules((), tuple(found))
+
+
+def test_a_name_that_no_file_can_have_is_left_to_the_builder(tmp_path: Path) -> None:
+    name = "x" * 300
+    assert sync_rules(read(f"FROM x\nCOPY {name} /app/\n"), None, tmp_path) == SyncRules(((name, "/app"),))
+
+
 def test_another_escape_character_is_honoured() -> None:
     assert read("# escape=`\nFROM x\nEXPOSE `\n 80\n").exposed == (80,)
 

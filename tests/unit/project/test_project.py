@@ -108,6 +108,20 @@ def test_every_component_that_cannot_run_is_named_with_its_place(project: Path, 
     assert "components.d.path: out leads out of the project" in found[3]
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("loop", "Too many levels of symbolic links"),
+        ("loop/deep", "Too many levels of symbolic links"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_path_that_the_system_cannot_follow_is_a_fault_at_its_place(project: Path, path: str, why: str) -> None:
+    (project / "loop").symlink_to("loop")
+    (fault,) = faults(loaded(project, f"components:\n  web:\n    port: 1\n    path: {path}\n"))
+    assert fault == f"kilter.yaml:4:5 components.web.path: {path} cannot be followed: {why}"
+
+
 @pytest.mark.requirement("DP-58", "DP-59")
 def test_processes_without_an_app_are_a_fault(project: Path) -> None:
     assert "there is no app" in faults(loaded(project, "processes: {worker: {command: [x]}}\n"))[0]

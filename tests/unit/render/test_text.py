@@ -1,10 +1,12 @@
 import ast
+from collections.abc import Callable
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kilter.errors import BadInput
 from kilter.render.changes import changes, unified
 from kilter.render.text import dump, load_all, starlark
 
@@ -31,6 +33,13 @@ def test_no_text_ends_a_string_of_a_tiltfile_early(text: str) -> None:
 )
 def test_text_that_a_parser_could_take_for_something_else_is_quoted(text: str) -> None:
     assert dump({"a": text}, header="") == f'a: "{text}"\n'
+
+
+@pytest.mark.parametrize("write", [starlark, lambda path: starlark([path]), lambda path: dump({"hostPath": path})])
+def test_a_path_that_is_not_utf_8_is_named_for_no_tool_could_read_it(write: Callable[[str], str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        write("/home/j\udcf6rg/shop")
+    assert caught.value.what == "/home/j\\udcf6rg/shop is not written in UTF-8"
 
 
 def test_a_date_in_a_chart_stays_the_text_it_was() -> None:

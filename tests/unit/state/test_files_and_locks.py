@@ -1,11 +1,13 @@
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kilter.errors import Busy, MachineLacks
-from kilter.state import tilt
-from kilter.state.files import write_whole
+from kilter.state import lock, tilt
+from kilter.state.files import file_lock, write_whole
 from kilter.state.lock import holder, project_lock
 from kilter.state.paths import Paths
 from kilter.state.tilt import TiltRecord
@@ -61,6 +63,49 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
+def locked(file: Path) -> None:
+    with file_lock(file, 0, "the record"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EROFS, "let XDG_DATA_HOME, XDG_CACHE_HOME"),
+        (errno.EACCES, "a `sudo kilter` may have made it"),
+        (errno.EPERM, "a `sudo kilter` may have made it"),
+        (errno.EIO, "see what is wrong with"),
+    ],
+)
+@pytest.mark.parametrize("deed", [lambda file: write_whole(file, "text"), locked], ids=["write", "lock"])
+def test_a_file_that_the_system_refuses_comes_with_the_next_step(
+    tmp_path: Path, number: int, step: str, deed: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "not" / "there" / "file"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(MachineLacks, match=str(file)) as caught:
+        deed(file)
+    assert caught.value.why == os.strerror(number)
+    assert step in caught.value.hint
+    assert f" {tmp_path}" in caught.value.hint
+
+
+def test_who_waited_too_long_for_a_lock_is_told_to_come_again(tmp_path: Path) -> None:
+    with (
+        file_lock(tmp_path / "lock", 0, "the record of ports"),
+        pytest.raises(Busy, match="the record of ports is in use by another process") as caught,
+        file_lock(tmp_path / "lock", 0, "the record of ports"),
+    ):
+        pass
+    assert caught.value.hint == "wait for it to end and try again"
+
+
 @pytest.mark.requirement("LC-Q22")
 def test_the_second_caller_learns_who_holds_the_lock(paths: Paths) -> None:
     with project_lock(paths, "shop", "up"):
@@ -85,6 +130,26 @@ def test_a_lock_is_given_back_when_its_work_fails(paths: Paths) -> None:
     with pytest.raises(ZeroDivisionError), project_lock(paths, "shop", "up"):
         raise ZeroDivisionError
     with project_lock(paths, "shop", "up"):
+        pass
+
+
+@pytest.mark.requirement("LC-Q15", "LC-Q22")
+@pytest.mark.parametrize("refused", ["pwrite", "ftruncate"])
+def test_a_lock_that_a_full_disk_leaves_unsigned_is_held_all_the_same(
+    paths: Paths, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, refused, full)
+    monkeypatch.setattr(lock, "PATIENCE", 0)
+    with (
+        project_lock(paths, "shop", "stop"),
+        pytest.raises(Busy, match="another kilter command is working on project shop"),
+        project_lock(paths, "shop", "up"),
+    ):
+        pass
+    with project_lock(paths, "shop", "destroy"):
         pass
 
 

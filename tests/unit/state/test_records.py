@@ -1,12 +1,14 @@
+import errno
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kilter.errors import BadInput, MachineLacks, NotFound
-from kilter.state import records
+from kilter.state import blocks, ledger, records
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation, OwnedElsewhere
 
@@ -28,7 +30,7 @@ def directory(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def block_of(name: str) -> int:
-    return records._free_block(name, {})
+    return blocks.free_block(name, {})
 
 
 @pytest.mark.requirement("NS-15", "NS-Q12", "NS-Q13")
@@ -94,6 +96,18 @@ def test_a_project_whose_directory_moved_is_told_how_to_be_taken_over(
     moved = records.move(paths, "shop", directory("new"))
     assert records.claim(paths, "shop", directory("new")) == moved
     assert moved.password == before.password
+
+
+@pytest.mark.requirement("NS-Q2")
+def test_a_directory_that_may_not_be_entered_still_owns_its_name(
+    paths: Paths, directory: Callable[[str], Path], close: Callable[[Path], None]
+) -> None:
+    first = directory("shop")
+    records.claim(paths, "shop", first)
+    close(first)
+    with pytest.raises(OwnedElsewhere, match=str(first)) as caught:
+        records.claim(paths, "shop", directory("copy"))
+    assert not caught.value.vanished
 
 
 @pytest.mark.requirement("C5")
@@ -189,8 +203,9 @@ def test_a_pin_of_another_project_is_refused_and_its_block_avoided(
 ) -> None:
     shop = records.claim(paths, "shop", directory("shop"))
     records.claim(paths, "blog", directory("blog"))
-    with pytest.raises(BadInput, match="belongs to project shop"):
+    with pytest.raises(BadInput, match="belongs to project shop") as caught:
         records.assign(paths, "blog", ["a/x"], {"a/x": shop.base + 3})
+    assert f"take one of this project's free ports: {block_of('blog')}, " in caught.value.hint
     own = block_of("third")
     records.assign(paths, "blog", ["a/x"], {"a/x": own + 3})
     assert records.claim(paths, "third", directory("third")).base != own
@@ -318,3 +333,254 @@ def test_restoring_keeps_what_is_there(paths: Paths, directory: Callable[[str], 
     rival = Allocation("rival", "/rival", here.base, {"tilt": 1}, "r")
     assert records.restore(paths, [other, lost, rival]) == ("blog",)
     assert records.read(paths, "shop") == here
+
+
+def test_the_copy_of_a_record_is_written_before_the_whole(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ledger.save
+
+    def full(file: Path, known: Mapping[str, Allocation]) -> None:
+        if file == paths.ports_file:
+            raise MachineLacks("no space is left")
+        whole(file, known)
+
+    monkeypatch.setattr(ledger, "save", full)
+    with pytest.raises(MachineLacks, match="no space"):
+        records.claim(paths, "shop", directory("shop"))
+    monkeypatch.undo()
+    kept = records.read(paths, "shop")
+    assert kept is not None
+    assert records.claim(paths, "shop", directory("shop")) == kept
+
+
+@pytest.mark.requirement("NS-Q14")
+def test_a_file_that_is_missing_is_put_together_from_the_copies_at_the_next_claim(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    blog = records.claim(paths, "blog", directory("blog"))
+    records.claim(paths, "shop", directory("shop"))
+    shop = records.assign(paths, "shop", ["postgres/db"], {})
+    paths.ports_file.unlink()
+    assert records.all(paths) == (blog, shop)
+    assert records.read(paths, "shop") == shop
+    assert records.claim(paths, "shop", directory("shop")) == shop
+    assert ledger.load(paths.ports_file) == {"blog": blog, "shop": shop}
+
+
+@pytest.mark.requirement("NS-Q14", "NS-16")
+def test_a_new_project_takes_no_block_of_those_that_a_missing_file_held(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    lost = Allocation("lost", str(directory("lost")), block_of("shop"), {"tilt": block_of("shop") + 19}, "p")
+    records.restore(paths, [lost])
+    ledger.save_copy(paths, lost)
+    paths.ports_file.unlink()
+    assert records.claim(paths, "shop", directory("shop")).base != lost.base
+    assert records.read(paths, "lost") == lost
+
+
+@pytest.mark.requirement("NS-Q14", "NS-16")
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_block_that_a_copy_alone_still_holds_is_not_given_away(
+    paths: Paths, directory: Callable[[str], Path], close: Callable[[Path], None], closed: bool
+) -> None:
+    """As a kill between the copy and the whole leaves it; a copy that may not be read stands in nobody's way."""
+    lost = Allocation("lost", str(directory("lost")), block_of("shop"), {"tilt": block_of("shop") + 19}, "p")
+    ledger.save(paths.ports_file, {})
+    ledger.save_copy(paths, lost)
+    if closed:
+        close(paths.project_data("lost"))
+    assert (records.claim(paths, "shop", directory("shop")).base == lost.base) is closed
+
+
+@pytest.mark.requirement("NS-Q14", "NS-16")
+def test_a_project_that_is_moved_takes_no_block_that_a_copy_alone_still_holds(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    following = base + 20 if base < 32740 else 30000
+    ledger.save_copy(paths, Allocation("lost", "/lost", following, {"tilt": following + 19}, "p"))
+    assert records.reassign(paths, "shop", ()).base not in (base, following)
+
+
+@pytest.mark.requirement("NS-Q14", "NS-Q16", "NS-16")
+@pytest.mark.parametrize("pin", [False, True])
+def test_a_lost_record_whose_block_was_given_away_keeps_all_but_its_block(
+    paths: Paths, directory: Callable[[str], Path], pin: bool
+) -> None:
+    records.claim(paths, "lost", directory("lost"))
+    before = records.assign(paths, "lost", ["postgres/db"], {})
+    base = before.base if not pin else 30000 if before.base != 30000 else 30020
+    rival = Allocation("rival", "/rival", base, {"tilt": base + 19, "a/x": before.base}, "r")
+    ledger.save(paths.ports_file, {"rival": rival})
+    seen = records.read(paths, "lost")
+    after = records.claim(paths, "lost", directory("lost"))
+    assert after == seen
+    assert after.base not in (rival.base, before.base)
+    assert (after.password, after.directory) == (before.password, before.directory)
+    assert after.ports == {"tilt": after.base + 19, "postgres/db": after.base}
+    assert records.all(paths) == (after, rival)
+    assert ledger.copy(paths, "lost") == after
+
+
+@pytest.mark.requirement("NS-Q14", "NS-16")
+def test_of_copies_with_one_block_the_first_keeps_it_where_the_file_is_missing(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = block_of("b")
+    following = base + 20 if base < 32740 else 30000
+    for name, block in (("a", base), ("b", base), ("c", following)):
+        ledger.save_copy(paths, Allocation(name, str(directory(name)), block, {"tilt": block + 19}, name))
+    first, second, third = records.all(paths)
+    assert (first.base, third.base) == (base, following)
+    assert second.base not in (base, following)
+    assert (second.password, second.tilt_port) == ("b", second.ports["tilt"])
+    assert records.claim(paths, "b", directory("b")) == second
+    records.claim(paths, "d", directory("d"))
+    assert records.all(paths)[:3] == (first, second, third)
+
+
+@pytest.mark.requirement("NS-Q2", "NS-Q14")
+@pytest.mark.parametrize("left", [{}, {"blog": Allocation("blog", "/blog", 32740, {"tilt": 32759}, "p")}])
+def test_a_name_that_the_file_has_lost_still_belongs_to_its_directory(
+    paths: Paths, directory: Callable[[str], Path], left: dict[str, Allocation]
+) -> None:
+    first = records.claim(paths, "shop", directory("shop"))
+    ledger.save(paths.ports_file, left) if left else paths.ports_file.unlink()
+    for attempt in (records.claim, records.refuse_foreign):
+        with pytest.raises(OwnedElsewhere, match=str(directory("shop"))):
+            attempt(paths, "shop", directory("copy"))
+    records.refuse_foreign(paths, "shop", directory("shop"))
+    assert records.claim(paths, "shop", directory("shop")) == first
+    assert ledger.load(paths.ports_file) == {**left, "shop": first}
+
+
+@pytest.mark.requirement("NS-Q14")
+@pytest.mark.parametrize("damage", ["{", "", '{"schema": "kilter.ports/v1", "projects": {"blog": {}}}'])
+def test_a_copy_that_cannot_be_read_is_never_written_over(
+    paths: Paths, directory: Callable[[str], Path], damage: str
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    paths.ports_file.unlink()
+    copy = paths.project_data("shop") / "record.json"
+    copy.write_text(damage)
+    for attempt in (records.claim, records.refuse_foreign):
+        with pytest.raises(MachineLacks, match=r"shop/record\.json is damaged") as caught:
+            attempt(paths, "shop", directory("shop"))
+        assert "`kilter doctor --fix` sets it aside" in caught.value.hint
+    assert copy.read_text() == damage
+    assert records.claim(paths, "blog", directory("blog")).project == "blog"
+
+
+@pytest.mark.requirement("NS-Q14")
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_record_that_may_not_be_read_is_not_taken_for_damaged(
+    paths: Paths, directory: Callable[[str], Path], close: Callable[[Path], None], missing: bool
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    if missing:
+        paths.ports_file.unlink()
+    refused = paths.project_data("shop") / "record.json" if missing else paths.ports_file
+    close(paths.project_data("shop") if missing else paths.data)
+    for attempt in (lambda: records.all(paths), lambda: records.read(paths, "shop")):
+        with pytest.raises(MachineLacks, match=f"cannot read {refused}") as caught:
+            attempt()
+        assert not isinstance(caught.value, ledger.Damaged)
+        assert f"make {refused} readable for you" in caught.value.hint
+
+
+@pytest.mark.requirement("NS-Q14")
+def test_a_copy_in_the_folder_of_another_name_counts_for_nobody(paths: Paths, directory: Callable[[str], Path]) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    stale = paths.project_data("a-shop") / "record.json"
+    stale.parent.mkdir()
+    stale.write_text((paths.project_data("shop") / "record.json").read_text().replace(shop.password, "stale"))
+    paths.ports_file.unlink()
+    assert records.all(paths) == (shop,)
+    with pytest.raises(MachineLacks, match="is damaged") as caught:
+        records.claim(paths, "a-shop", directory("a-shop"))
+    assert "the record of shop" in caught.value.why
+
+
+@pytest.mark.requirement("NS-Q14")
+def test_damaged_copies_are_kept_aside_and_those_of_known_projects_written_anew(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    records.claim(paths, "lost", directory("lost"))
+    ledger.save(paths.ports_file, {"shop": shop})
+    for name in ("shop", "lost"):
+        (paths.project_data(name) / "record.json").write_text(f"damage of {name}")
+    assert records.renew_copies(paths) == ("lost",)
+    assert ledger.copy(paths, "shop") == shop
+    for name in ("shop", "lost"):
+        assert (paths.project_data(name) / "record.json.damaged").read_text() == f"damage of {name}"
+    assert records.claim(paths, "lost", directory("elsewhere")).project == "lost"
+    assert records.renew_copies(paths) == ()
+
+
+def test_forgetting_where_the_file_is_missing_keeps_the_others(paths: Paths, directory: Callable[[str], Path]) -> None:
+    blog = records.claim(paths, "blog", directory("blog"))
+    records.claim(paths, "shop", directory("shop"))
+    paths.ports_file.unlink()
+    records.forget(paths, "shop")
+    assert ledger.load(paths.ports_file) == {"blog": blog}
+    assert records.read(paths, "shop") is None
+
+
+@pytest.mark.requirement("NS-Q14")
+@pytest.mark.parametrize("earlier", [None, "an earlier one"])
+def test_a_rebuild_that_cannot_be_written_leaves_the_damaged_file_in_its_place(
+    paths: Paths, directory: Callable[[str], Path], earlier: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    paths.ports_file.write_text("{")
+    aside = paths.data / "ports.json.damaged"
+    if earlier:
+        aside.write_text(earlier)
+
+    def full(_file: Path, _known: Mapping[str, Allocation]) -> None:
+        raise MachineLacks("no space is left")
+
+    monkeypatch.setattr(ledger, "save", full)
+    with pytest.raises(MachineLacks, match="no space"):
+        records.repair(paths)
+    assert paths.ports_file.read_text() == "{"
+    monkeypatch.undo()
+    assert records.repair(paths) == ("shop",)
+    assert aside.read_text() == "{"
+    assert records.all(paths) == (shop,)
+
+
+def test_a_damaged_file_that_cannot_be_kept_is_not_replaced(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    paths.ports_file.write_text("{")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(MachineLacks, match=r"cannot keep .*ports\.json as ports\.json\.damaged"):
+        records.repair(paths)
+    assert paths.ports_file.read_text() == "{"
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
+def test_a_damaged_file_is_kept_as_a_copy_where_hard_links_are_not_possible(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    paths.ports_file.write_bytes(b"\x00\xff\r\n")
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert records.repair(paths) == ("shop",)
+    aside = paths.data / "ports.json.damaged"
+    assert aside.read_bytes() == b"\x00\xff\r\n"
+    assert aside.stat().st_mode & 0o777 == 0o600
+    assert records.all(paths) == (shop,)
