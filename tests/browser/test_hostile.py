@@ -42,8 +42,8 @@ def poison(tx: Tx, now: int) -> str:
     deploy_id = record(tx, Past(SHOP, 1, actor=CORPUS[1], failure=failure, more=more), now)
     release = Release(number=2, image=ALL, deploy_id=ALL, commit=ALL, at=clock.to_datetime(now))
     say(tx, deploys.found(tx, deploy_id), "Failed", now, failure=failure, release=release, **more)
-    for word in CORPUS:
-        audit.begin(tx, Attempt(word, "t", word, "r", word, word, word), now)
+    for number, word in enumerate(CORPUS):
+        audit.begin(tx, Attempt(f"aud-{number}", now, word, "t", word, "r", word, word, word))
     tx.execute("UPDATE deploys SET actor = ?, url = ?", ALL, "javascript:window.hit=1")
     return deploy_id
 

@@ -61,7 +61,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 @pytest.fixture(scope="session")
 def provider(runner: SubprocessRunner, paths: Paths) -> KindProvider:
-    return KindProvider(runner, paths, lambda: provide(KIND, runner, paths, os.environ, Recorder()))
+    return KindProvider(runner, paths, lambda: provide(KIND, runner, paths, os.environ, Recorder()), os.environ)
 
 
 @pytest.fixture(scope="session")

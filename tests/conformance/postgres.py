@@ -7,9 +7,10 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,6 +19,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 GIVEN = os.environ.get("KILTER_TEST_POSTGRES", "")  # read here: the tests themselves see no KILTER_ variables
 IMAGE = "postgres:17"
+BY_TLS_ALONE = """
+install -d -o postgres /run/tls
+install -o postgres -m 600 /tls/tls.crt /tls/tls.key /run/tls
+printf 'local all all trust\\nhostssl all all all scram-sha-256\\n' > /run/tls/hba.conf
+exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/run/tls/tls.crt -c ssl_key_file=/run/tls/tls.key \\
+    -c hba_file=/run/tls/hba.conf
+"""
 MISSING = "no PostgreSQL: KILTER_TEST_POSTGRES names none, and no container could be started"
 
 
@@ -29,6 +37,7 @@ class Server:
     operator: str
     host: str = ""  # where other containers of its network find it
     container: str = ""  # none for one that was given
+    authority: Path | None = None  # that signed for `host` and `localhost`; then nobody gets in without TLS
 
     def connect(self, **changes: str) -> "psycopg.Connection[tuple[object, ...]]":
         """Connect as the superuser, or as somebody else."""
@@ -58,13 +67,16 @@ class Server:
 
 
 @contextmanager
-def server(network: str = "") -> Iterator[Server]:
+def server(network: str = "", sign: Callable[[str], Path] | None = None) -> Iterator[Server]:
     """Yield a server with a role and a database for one operator; both are gone afterwards.
 
-    With a network of Docker's it is a container of its own in there.
+    With a network of Docker's it is a container of its own in there; with `sign`, one that is reached by TLS
+    alone. That makes tls.crt and tls.key for its name and `localhost`, and returns the authority's file beside them.
     """
     container = f"kilter-test-postgres-{secrets.token_hex(4)}"
-    with _running(container, network) as admin:
+    authority = sign(container) if sign else None
+    given = GIVEN if not (network or authority) else ""
+    with nullcontext(given) if given else _running(container, network, authority) as admin:
         role, password = f"op_{secrets.token_hex(4)}", secrets.token_hex(12)
         own = sql.Identifier(role)
         with psycopg.connect(admin, autocommit=True) as connection:
@@ -73,7 +85,7 @@ def server(network: str = "") -> Iterator[Server]:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(own, own))
         try:
             login = make_conninfo(admin, user=role, password=password, dbname=role)
-            yield Server(admin, login, container if network else "", "" if GIVEN and not network else container)
+            yield Server(admin, login, container if network else "", "" if given else container, authority)
         finally:
             _clear(admin, role)
 
@@ -92,15 +104,16 @@ def _clear(admin: str, role: str) -> None:
 
 
 @contextmanager
-def _running(name: str, network: str) -> Iterator[str]:
-    if GIVEN and not network:
-        yield GIVEN
-        return
+def _running(name: str, network: str, authority: Path | None) -> Iterator[str]:
     password = secrets.token_hex(12)
-    docker = ["docker", "run", "--detach", "--rm", "--name", name, "--publish", "127.0.0.1::5432"]
-    docker += ["--network", network] if network else []
+    create = ["create", "--rm", "--name", name, "--publish", "127.0.0.1::5432"]
+    create += ["--network", network] if network else []
+    create += ["--env", f"POSTGRES_PASSWORD={password}"]
+    create += ["--entrypoint", "bash", IMAGE, "-ec", BY_TLS_ALONE] if authority else [IMAGE]
+    copy = [["cp", f"{authority.parent}/.", f"{name}:/tls"]] if authority else []
     try:
-        subprocess.run([*docker, "--env", f"POSTGRES_PASSWORD={password}", IMAGE], check=True, capture_output=True)
+        for words in (create, *copy, ["start", name]):
+            subprocess.run(["docker", *words], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip(MISSING)
     try:

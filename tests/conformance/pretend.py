@@ -94,11 +94,13 @@ class FolderGit:
     folder: Path
     fence: Fence | None = None
 
-    def open(self, fence: Fence) -> "FolderGit":
+    def open(self, fence: Fence, *, anew: bool = True) -> "FolderGit":
         """Take the leadership; refused when a later leader has it."""
         opened = FolderGit(self.folder, fence)
         with opened._locked() as state:
             opened._check(state)
+            if not (anew or state["fence"]):
+                raise Failed("apps are published, and this is another repository")
             state["fence"] = fence.number
         return opened
 
@@ -233,6 +235,7 @@ class Pretend:
     api: ApiServer
     git: Git
     pod_state: dict[str, str] = field(default_factory=dict)  # deploy → "crash", "no-image", "pending"; else it runs
+    lingering: set[str] = field(default_factory=set)  # deploys whose pods do not end
     flux_works: bool = True
     _stop: threading.Event = field(default_factory=threading.Event)
     # By name: the commit and the request to look at once that were answered, and the texts of the objects.
@@ -329,11 +332,12 @@ class Pretend:
         for pod in self.api.request("GET", kinds.POD.path() + selector)["items"]:
             metadata = pod["metadata"]
             space, name = metadata["namespace"], metadata["name"]
+            deploy = metadata["labels"]["kilter.dev/release"]
             if metadata.get("deletionTimestamp"):
-                body = {"gracePeriodSeconds": 0}
-                self.api.request("DELETE", kinds.POD.path(space, name), body)
+                if deploy not in self.lingering:
+                    self.api.request("DELETE", kinds.POD.path(space, name), {"gracePeriodSeconds": 0})
                 continue
-            wanted = self.pod_state.get(metadata["labels"]["kilter.dev/release"], "run")
+            wanted = self.pod_state.get(deploy, "run")
             if not pod["spec"].get("nodeName"):
                 self._bind(space, name)
             if (pod.get("status") or {}).get("message") != f"made to {wanted}":

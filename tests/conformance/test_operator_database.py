@@ -48,7 +48,9 @@ def platform(there: Server) -> Iterator[Postgres]:
 class World:
     """The database step's world: a server, and the one Secret of the namespace."""
 
-    def __init__(self, there: Server, postgres: Postgres, app: str = "", env: str = "prod") -> None:
+    def __init__(
+        self, there: Server, postgres: Postgres, app: str = "", env: str = "prod", settings: Settings | None = None
+    ) -> None:
         self.postgres = postgres
         self.secret: dict[str, Any] | None = None
         app = app or f"a{secrets.token_hex(4)}"
@@ -65,9 +67,9 @@ class World:
             services=(service,),
         )
         host, port = there.address
-        settings = Settings(database=Database(there.operator, host, port))
+        given = settings or Settings(database=Database(there.operator, host, port))
         metadata = Metadata(name=f"acme-{app}-{env}", uid=secrets.token_hex(8))
-        self.target = Target(KilterApp(metadata=metadata, spec=spec), settings, datetime.now(UTC))
+        self.target = Target(KilterApp(metadata=metadata, spec=spec), given, datetime.now(UTC))
         self.names = names.database(self.target.slot)
 
     def facts(self) -> database.Facts:

@@ -261,6 +261,35 @@ def test_a_deleted_environment_leaves_nothing_and_touches_no_other(
     until(api, "leaving", phase("Ready", deploy(api, "leaving")))
 
 
+@pytest.mark.requirement("DP-Q25")
+def test_a_deletion_goes_on_when_the_last_pod_has_ended_however_much_time_it_had(
+    api: ApiServer, platform: Pretend, operator: Running
+) -> None:
+    """By itself the controller of namespaces would look again after five minutes: half of what the pod was given."""
+    deploy_id = deploy(api, "lingers")
+    until(api, "lingers", phase("Ready", deploy_id))
+    space = "acme-lingers-dev"
+    grace = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 600}}}}
+    api.request("PATCH", kinds.DEPLOYMENT.path(space, "lingers"), grace, "merge-patch+json")
+    until(api, "lingers", lambda _: graces(api, space) == [600])
+    platform.lingering.add(deploy_id)
+    try:
+        api.request("DELETE", kinds.APP.path("kilter-apps", space))
+        until(api, "lingers", lambda found: "NamespaceEnding" in str(found["conditions"]))
+        time.sleep(13.0)  # its first looks come after five seconds and after ten
+        assert graces(api, space) == [600]
+    finally:
+        platform.lingering.discard(deploy_id)
+    gone(api, "lingers")
+    assert not there(api, kinds.NAMESPACE.path("", space))
+
+
+def graces(api: ApiServer, space: str) -> list[int]:
+    """Return how long each pod of a namespace is given to end."""
+    pods = api.request("GET", kinds.POD.path(space))["items"]
+    return [pod["spec"]["terminationGracePeriodSeconds"] for pod in pods]
+
+
 @pytest.mark.requirement("F37")
 @pytest.mark.parametrize("midway", ["Reconciling", "RollingOut", "Ready"])
 def test_a_namespace_that_somebody_deletes_midway_comes_back_with_the_release(
@@ -279,8 +308,9 @@ def test_a_namespace_that_somebody_deletes_midway_comes_back_with_the_release(
         platform.flux_works = True
         platform.pod_state.pop(deploy_id, None)
     until(api, app, lambda found: found["phase"] == "Ready" and there(api, kinds.DEPLOYMENT.path(name, app)))
-    found = until(api, app, lambda each: [work["ready"] for work in each["workloads"]] == [1])
-    assert set(conditions(found).values()) == {"True"}
+    until(api, app, lambda each: [work["ready"] for work in each["workloads"]] == [1])
+    # What was Ready stays in that phase: only its conditions say when the last of it is back.
+    until(api, app, lambda each: set(conditions(each).values()) == {"True"})
     assert len([write for write in platform.git.state()["writes"] if write[1] == deploy_id]) == 1, "committed once"
 
 

@@ -1,4 +1,5 @@
-"""A platform whose PostgreSQL, Git repository and certificate are somebody else's, from installing to removing.
+"""A platform whose PostgreSQL, Git repository and certificate are somebody else's, from installing to removing; each of
+the three is known by an authority of its own.
 
 The tests run in this order, as an administrator with a kubeconfig and a developer with Docker and a token. All names
 are below `localhost`, on mapped ports; the registry is `localhost` itself, which Docker's daemon finds without DNS.
@@ -11,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,7 @@ registry:
   storage: {{size: 1Gi}}
 server: {{extraHosts: [localhost]}}
 metricsServer: {{enabled: false}}
-postgres: {{externalSecret: platform-database, host: {database}, cidr: {subnet}}}
+postgres: {{externalSecret: platform-database, host: {database}, cidr: {subnet}, caSecret: platform-database}}
 git: {{url: "{git}/flux.git", secretName: flux-git}}
 """
 OTHER_GATEWAY = re.compile(r"^gateway:\n(?:  .*\n)+", re.MULTILINE)
@@ -68,6 +70,7 @@ class Elsewhere:
     database: Server
     git_password: str
     trusted: Certificates
+    git_trusted: Certificates
     tls_port: int
     admin: Kilter
     developer: Kilter
@@ -103,10 +106,12 @@ class Elsewhere:
         own = conninfo_to_dict(self.database.operator)
         dsn = f"postgresql://{own['user']}:{own['password']}@{self.database.host}:5432/{own['dbname']}"
         login = (f"--from-literal=username={BOT}", f"--from-literal=password={self.git_password}")
+        login = (*login, f"--from-file=ca.crt={self.git_trusted.authority}")
+        database = (f"--from-literal=dsn={dsn}", f"--from-file=ca.crt={self.database.authority}")
         self.platform.kubectl("create", "namespace", SYSTEM)
         self.bring_certificate(SYSTEM)
         create = ("create", "--namespace", SYSTEM, "secret")
-        self.platform.kubectl(*create, "generic", "platform-database", f"--from-literal=dsn={dsn}")
+        self.platform.kubectl(*create, "generic", "platform-database", *database)
         self.platform.kubectl(*create, "generic", "flux-git", *login)
 
 
@@ -125,17 +130,25 @@ def here(
         opened.callback(shutil.rmtree, paths.project_data(name), ignore_errors=True)
         opened.callback(runner.run, commands.remove(node, missing_ok=True))
         opened.callback(forget_images, f"localhost:{tls_port}/acme/visits")
-        database = opened.enter_context(server(NETWORK))
+        database = opened.enter_context(server(NETWORK, partial(signed, folder / "database")))
         provider.create(name, cluster_config(paths, name, port, tls_port), image)
         load(node)
         trust(provider, node, tls_port, trusted)
         begin(repository)
         route = runner.run(commands.execute(node, "ip", "route", "show", "default")).stdout.split()[2]
-        served = opened.enter_context(serving(repository.parent, route, f"{BOT}:{password}"))
-        address, config = f"http://{route}:{served}", provider.kubeconfig(name)
+        (folder / "git-trust").mkdir()
+        git_trusted = certified(folder / "git-trust", route)
+        served = opened.enter_context(serving(repository.parent, route, f"{BOT}:{password}", git_trusted))
+        address, config = f"https://{route}:{served}", provider.kubeconfig(name)
         platform = Platform(runner, helm, kubectl, config, port, repository, address)
         admin, developer = people(folder, config)
-        yield Elsewhere(platform, database, password, trusted, tls_port, admin, developer)
+        yield Elsewhere(platform, database, password, trusted, git_trusted, tls_port, admin, developer)
+
+
+def signed(folder: Path, name: str) -> Path:
+    """Make an authority, and its certificate for a server of this name; returns the authority's."""
+    folder.mkdir()
+    return certified(folder, name, "localhost").authority
 
 
 def trust(provider: KindProvider, node: str, port: int, trusted: Certificates) -> None:
@@ -257,6 +270,21 @@ def names(here: Elsewhere) -> list[str]:
     query = "SELECT datname AS name FROM pg_database UNION SELECT rolname FROM pg_roles"
     with here.database.connect() as connection:
         return sorted(str(name) for (name,) in connection.execute(query) if str(name).startswith("acme__"))
+
+
+@pytest.mark.requirement("DP-25")
+def test_every_connection_to_that_server_is_by_tls_and_the_app_has_checked_its_certificate(here: Elsewhere) -> None:
+    by = "SELECT a.datname, bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)"
+    with here.database.connect() as connection:
+        found = dict(connection.execute(f"{by} WHERE a.backend_type = 'client backend' GROUP BY 1").fetchall())
+    assert {conninfo_to_dict(here.database.operator)["dbname"], DATABASE} <= found.keys()
+    assert set(found.values()) == {True}
+    pod = ("exec", "--namespace", SPACE, "deployment/visits", "--")
+    told = here.platform.kubectl(*pod, "sh", "-c", 'echo "$PGSSLMODE $PGSSLROOTCERT"; cat "$PGSSLROOTCERT"')
+    head, _, certificate = told.partition("\n")
+    assert head == "verify-full /etc/kilter/database/ca.crt"
+    assert here.database.authority is not None
+    assert certificate.strip() == here.database.authority.read_text().strip()
 
 
 @pytest.mark.requirement("DP-18", "DP-Q16")

@@ -8,16 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from lightkube import AsyncClient, KubeConfig
 
 from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE, Spec
-from kilter.server.cluster import KubeCluster
+from kilter.server.cluster import KubeCluster, connect
 from kilter.server.seams import Conflict, Gone, Listed, Seen
 
 from .apiserver import ApiServer
 
-IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
+IMAGE = "registry.example.com/acme/written@sha256:" + "a" * 64
 OBJECTS = f"/apis/kilter.dev/v1alpha1/namespaces/{NAMESPACE}/kilterapps"
 SOON = 20.0  # seconds; the machine may be busy
 
@@ -32,8 +31,7 @@ def loop() -> Iterator[asyncio.Runner]:
 def cluster(api: ApiServer, loop: asyncio.Runner) -> Iterator[KubeCluster]:
     api.retried("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd())
     api.retried("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    client = AsyncClient(config=KubeConfig.from_file(str(api.kubeconfig("server"))), trust_env=False)
-    found = KubeCluster(client)
+    found = connect(api.kubeconfig("server"))
     loop.run(served(found))
     yield found
     loop.run(found.close())
@@ -52,7 +50,7 @@ async def served(cluster: KubeCluster) -> None:
 
 
 def spec(**changes: Any) -> Spec:
-    fixed = {"org": "acme", "app": "shop", "env": "dev", "deployId": "dep-1", "sequence": 1, "actor": "ann"}
+    fixed = {"org": "acme", "app": "written", "env": "dev", "deployId": "dep-1", "sequence": 1, "actor": "ann"}
     return msgspec.convert({**fixed, "image": IMAGE, "port": 8080, **changes}, Spec)
 
 
@@ -60,12 +58,12 @@ def test_what_a_later_spec_leaves_out_is_gone_and_defaults_are_filled_in(
     api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
 ) -> None:
     """DP-14: one object, which is updated."""
-    loop.run(cluster.apply("acme-shop-dev", spec(vars={"A": "1"}, processes={"worker": {"command": ["a"]}})))
-    stored = api.request("GET", f"{OBJECTS}/acme-shop-dev")["spec"]
+    loop.run(cluster.apply("acme-written-dev", spec(vars={"A": "1"}, processes={"worker": {"command": ["a"]}})))
+    stored = api.request("GET", f"{OBJECTS}/acme-written-dev")["spec"]
     assert (stored["vars"], stored["public"], stored["databaseOnDelete"]) == ({"A": "1"}, True, "keep")
     assert stored["processes"]["worker"] == {"command": ["a"], "port": 0, "public": False, "replicas": 1}
-    loop.run(cluster.apply("acme-shop-dev", spec(sequence=2, port=9090)))
-    stored = api.request("GET", f"{OBJECTS}/acme-shop-dev")["spec"]
+    loop.run(cluster.apply("acme-written-dev", spec(sequence=2, port=9090)))
+    stored = api.request("GET", f"{OBJECTS}/acme-written-dev")["spec"]
     assert (stored["port"], "vars" in stored, "processes" in stored) == (9090, False, False)
 
 

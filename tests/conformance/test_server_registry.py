@@ -22,7 +22,7 @@ from kilter.clusters.registry import IMAGE
 from kilter.proc import SubprocessRunner
 from kilter.render.names import Slot
 from kilter.server import clock
-from kilter.server.store import deploys, environments, progress
+from kilter.server.store import absence, deploys, environments
 from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
 from kilter.server.store.sqlite import SqliteEngine
@@ -58,9 +58,9 @@ class Platform:
             body = {"actor": role, "role": role, "scopes": [{"project": "acme/*"}]}
             return str(client.post("/v1/tokens", json=body).json()["token"])
 
-    def credential(self, token: str) -> dict[str, Any]:
+    def credential(self, token: str, project: str = "acme/shop") -> dict[str, Any]:
         with self.server.client(token) as client:
-            reply = client.post("/v1/projects/acme/shop/push-credentials", json={"env": "dev"})
+            reply = client.post(f"/v1/projects/{project}/push-credentials", json={"env": "dev"})
             return dict(reply.json())
 
     def push(self, project: str, password: str) -> bool:
@@ -159,11 +159,14 @@ class Leaving:
         self.host, _, scope = platform.server.registry.partition("/")
         self.repository = f"{scope}/acme/leaving"
         self.login = platform.token("deployer")
+        self.credential = platform.credential(self.login, "acme/leaving")
 
     def ask(self, method: str, what: str, **more: Any) -> httpx2.Response:
         """Ask the registry as a deployer."""
         query = {"service": self.host, "scope": f"repository:{self.repository}:pull,push"}
-        found = httpx2.get(f"{self.server.url}/v1/registry/token", params=query, auth=("kilter", self.login))
+        found = httpx2.get(
+            f"{self.server.url}/v1/registry/token", params=query, auth=("kilter", self.credential["password"])
+        )
         accept = {"Authorization": f"Bearer {found.json()['token']}", "Accept": f"{MANIFEST}, {INDEX}"}
         headers = accept | more.pop("headers", {})
         return httpx2.request(method, f"http://{self.host}/v2/{self.repository}/{what}", headers=headers, **more)
@@ -177,7 +180,7 @@ class Leaving:
         name = f"{self.host}/{self.repository}:{tag}"
         try:
             assert docker("build", "-q", "-t", name, str(folder)).returncode == 0
-            pushed = docker("push", name, config=self.platform.config(self.login))
+            pushed = docker("push", name, config=self.platform.config(self.credential["password"]))
             assert pushed.returncode == 0, pushed.stderr
         finally:
             docker("rmi", name)
@@ -194,7 +197,8 @@ class Leaving:
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
     def deploy(self, env: str, digest: str) -> None:
-        body = {"image": f"{self.host}/{self.repository}@{digest}", "app": {"port": 8080}}
+        image = f"{self.host}/{self.repository}@{digest}"
+        body = {"image": image, "push_id": self.credential["push_id"], "app": {"port": 8080}}
         with self.server.client(self.login) as client:
             reply = client.post(f"/v1/projects/acme/leaving/envs/{env}/deploys", json=body)
             assert reply.status_code == 202, reply.text
@@ -211,7 +215,7 @@ class Leaving:
             order = Order(slot, "delete", "ephemeral", last.spec, token_id="-", domain="apps.example.com")
             ending = deploys.accept(tx, order, now).record
             tx.execute("UPDATE deploys SET state = 'running', applied_at = ? WHERE id = ?", now, ending.id)
-            assert progress.gone(tx, environments.found(tx, slot).object_name, now) == [ending.id]
+            assert absence.gone(tx, environments.found(tx, slot).object_name, now, now) == [ending.id]
 
         async def story() -> None:
             engine = SqliteEngine(self.server.folder / "store.db")

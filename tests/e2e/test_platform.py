@@ -6,11 +6,13 @@ The tests run in this order, as an administrator and a developer who has a URL, 
 import json
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 from harness import stored
+from harness.faults import away, race, second, suspended
 from harness.leaver import Leaver, leaver, residue
 from harness.portal import SCREENSHOTS, portal
 from harness.reach import one, opened, outside, ports, reached, service, stranger
@@ -156,10 +158,8 @@ def test_a_broken_release_fails_with_its_own_words_while_the_old_one_serves_on(h
         page.screenshot(path=SCREENSHOTS / "platform-failed.png", full_page=True)
 
 
-@pytest.mark.requirement("F23", "F26", "DP-Q41")
-def test_an_accepted_deploy_survives_its_client_its_server_and_its_operator(here: Trial) -> None:
-    replace(here, "The shop is open", "Survived")
-    client = here.developer.start("deploy", *SHOP, "--timeout", "4m")
+def left(client: "subprocess.Popen[str]") -> list[str]:
+    """Interrupt a deploy once it is accepted; returns the words with which it is followed again."""
     assert client.stderr is not None
     for line in client.stderr:
         if "accepted as" in line:
@@ -169,31 +169,45 @@ def test_an_accepted_deploy_survives_its_client_its_server_and_its_operator(here
     assert client.returncode == 130
     assert "the deploy goes on" in told
     (way_back,) = re.findall(r"next: `kilter (deploy --follow dep-\S+)` follows it again", told)
-    here.kubectl(
-        "delete", "pods", "--namespace", SYSTEM, "--now", "--selector",
-        "app.kubernetes.io/name in (kilter-server, kilter-operator)",
-    )  # fmt: skip
+    return list(way_back.split())
+
+
+def told(here: Trial) -> str:
+    """Return everything that the operator says of every environment."""
+    return json.dumps([each.get("status") for each in here.objects("kilterapps")])
+
+
+@pytest.mark.requirement("F23", "F26", "F33", "DP-Q41", "DP-Q45")
+def test_an_accepted_deploy_survives_its_client_and_waits_for_whatever_is_away(here: Trial) -> None:
+    replace(here, "The shop is open", "Survived")
+    before = belongings(here, SPACE)
+    with suspended(here, SPACE) as resume:
+        way_back = left(here.developer.start("deploy", *SHOP, "--timeout", "4m"))
+        here.kubectl(
+            "delete", "pods", "--namespace", SYSTEM, "--now", "--selector",
+            "app.kubernetes.io/name in (kilter-server, kilter-operator)",
+        )  # fmt: skip
+        assert eventually(lambda: f"waiting for Flux: Kustomization {SPACE} is suspended since " in told(here), 60)
+        assert belongings(here, SPACE) == before, "something was applied past Flux"
+        with away(here, "kilter-registry"):
+            resume()
+            assert eventually(lambda: "the node could not pull the image of app, and tries again: " in told(here))
     assert eventually(lambda: "Survived" in here.ask(HOST)[2], 120)
     assert eventually(lambda: here.developer.run("apps", code=None).code == 0, 60)
-    followed = here.developer.run(*way_back.split(), "--timeout", "4m")
+    followed = here.developer.run(*way_back, "--timeout", "4m")
     assert followed.out.strip() == f"http://{HOST}:{here.port}"
     assert "answers there (200 OK)" in followed.err
     newest = here.developer.json("releases", *SHOP)["deploys"][0]
-    assert (newest["state"], newest["deploy_id"]) == ("done", way_back.split()[-1])
+    assert (newest["state"], newest["deploy_id"]) == ("done", way_back[-1])
 
 
 @pytest.mark.requirement("DP-16", "DP-19")
 def test_the_app_runs_on_and_flux_keeps_applying_without_operator_and_server(here: Trial) -> None:
-    for name in ("kilter-operator", "kilter-server"):
-        here.kubectl("scale", "--namespace", SYSTEM, f"deployment/{name}", "--replicas=0")
-    here.kubectl("delete", "service", "shop", "--namespace", SPACE)
-    poke = f"reconcile.fluxcd.io/requestedAt={time.time()}"
-    here.kubectl("annotate", "kustomization", SPACE, "--namespace", SYSTEM, "--overwrite", poke)
-    try:
+    with away(here, "kilter-operator"), away(here, "kilter-server"):
+        here.kubectl("delete", "service", "shop", "--namespace", SPACE)
+        poke = f"reconcile.fluxcd.io/requestedAt={time.time()}"
+        here.kubectl("annotate", "kustomization", SPACE, "--namespace", SYSTEM, "--overwrite", poke)
         assert eventually(lambda: here.ask(HOST)[0] == 200, 60)
-    finally:
-        for name in ("kilter-operator", "kilter-server"):
-            here.kubectl("scale", "--namespace", SYSTEM, f"deployment/{name}", "--replicas=1")
     assert eventually(lambda: here.developer.run("apps", code=None).code == 0, 60)
 
 
@@ -307,11 +321,16 @@ def gone(here: Trial) -> Iterator[Leaver]:
         yield found
 
 
-@pytest.mark.requirement("DP-Q25", "F37")
+@pytest.mark.requirement("DP-Q25", "F27", "F37")
 def test_a_deleted_environment_leaves_nothing_and_its_neighbours_alone(here: Trial, gone: Leaver) -> None:
-    with Client(here, HOST) as client:
+    with Client(here, HOST) as client, second(here, "kilter-server"):
         other = gone.kilter.start("env", "delete", "dev", "--project", "acme/gone", "--yes", "--timeout", "3m")
-        here.developer.run("env", "delete", "dev", "--project", "acme/shop", "--yes", "--timeout", "3m")
+        answers = race(here, "/v1/projects/acme/shop/envs/dev", {"confirm": "acme/shop/dev"})
+    (accepted,) = [said for code, said in answers if code == 202]
+    assert answers == {(202, accepted): 1, (409, "busy"): 15}
+    assert set(client.answers) == {"200"}
+    with Client(here, HOST) as client:
+        here.developer.run("deploy", "--follow", accepted, "--timeout", "3m")
         said = other.communicate(timeout=180)
     assert other.returncode == 0, said
     assert set(client.answers) == {"200"}

@@ -11,7 +11,7 @@ from harness.repository import FENCE, Meddling, Open, Repository, change, git
 
 from kilter.errors import Busy, Failed
 from kilter.gitops.flux import Flux
-from kilter.gitops.layout import lay_out
+from kilter.gitops.layout import LEADER, lay_out, parse_leader
 from kilter.gitops.message import parse
 from kilter.gitops.model import Fence, Refused, Result, Rewritten, Unpublished
 from kilter.gitops.publisher import Limits, Publisher
@@ -20,6 +20,7 @@ from kilter.gitops.writer import Writer
 from kilter.proc import SubprocessRunner
 
 FOLDER = "apps/acme/shop/prod"
+ANEW = '{"number": 0, "holder": ""}\n'  # as docs/how-to/install-the-platform.md has it
 
 
 def test_an_empty_repository_gets_its_first_commit_and_the_same_leader_adds_no_second(
@@ -489,5 +490,92 @@ def test_a_leader_knows_what_is_part_of_what_also_of_commits_before_its_time_and
     assert [second.contains(commit, own) for commit in others] == [False, False]
     assert second.contains(others[0], earlier)
     assert not second.contains(earlier, own)
+    assert second.contains(earlier, claimed)
     with pytest.raises(Unpublished, match="nobody here knows"):
-        second.contains(earlier, claimed)
+        second.contains("0" * 40, "1" * 40)
+
+
+@pytest.mark.requirement("DP-19", "F32", "F33")
+def test_a_commit_that_was_lost_by_a_rewrite_or_is_of_another_repository_is_part_of_nothing(
+    repository: Repository, writer: Open
+) -> None:
+    first = writer()
+    kept, lost = (published(first, text) for text in ("a: 1\n", "a: 2\n"))
+    first.close()
+    git("update-ref", "refs/heads/main", kept, cwd=repository.path)
+    second = writer(Fence(2, "operator-b"))
+    head = repository.commits()[0]
+    assert [second.contains(head, commit) for commit in (kept, lost, "0" * 40)] == [True, False, False]
+
+
+@pytest.mark.requirement("DP-19", "F33")
+def test_how_an_old_commit_lies_is_asked_of_the_repository_once(repository: Repository, writer: Open) -> None:
+    first = writer()
+    old = published(first)
+    for number in range(3):
+        repository.by_hand({"notes.md": f"{number}\n"})
+    first.close()
+    runner = Meddling()
+    second = writer(Fence(2, "operator-b"), runner)
+    heads = [repository.commits()[0], published(second, "a: 2\n")]
+    assert [second.contains(head, old) for head in reversed(heads)] == [True, True]
+    asked = len(runner.seen)
+    assert [second.contains(head, old) for head in heads] == [True, True]
+    assert len(runner.seen) == asked
+
+
+@pytest.mark.requirement("F32", "F40")
+@pytest.mark.parametrize("there", [{}, {"docs/notes.md": "theirs\n"}])
+def test_a_branch_on_which_no_operator_ever_led_is_not_taken_while_apps_are_published_elsewhere(
+    repository: Repository, tmp_path: Path, there: dict[str, str]
+) -> None:
+    if there:
+        repository.begin(there)
+    before = git("for-each-ref", cwd=repository.path)
+    opened = Writer(SubprocessRunner(), Remote(repository.url), tmp_path / "w", FENCE)
+    with pytest.raises(Unpublished) as caught:
+        opened.open(anew=False)
+    assert "main" in caught.value.what
+    assert "git push --mirror" in caught.value.hint
+    assert git("for-each-ref", cwd=repository.path) == before, "Flux would remove all that runs"
+    opened.close()
+
+
+@pytest.mark.requirement("F32", "F40")
+def test_a_branch_on_which_an_operator_led_is_taken_over_while_apps_are_published(
+    repository: Repository, writer: Open, tmp_path: Path
+) -> None:
+    writer().close()
+    following = Writer(SubprocessRunner(), Remote(repository.url), tmp_path / "w", Fence(2, "operator-b"))
+    following.open(anew=False)
+    following.close()
+    assert len(repository.commits()) == 2
+
+
+@pytest.mark.requirement("F32", "F40")
+def test_a_branch_that_lost_its_leader_and_not_its_apps_is_taken_while_they_are_published(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.begin({"apps/acme/shop/dev/app.yaml": "a: 1\n"})
+    opened = Writer(SubprocessRunner(), Remote(repository.url), tmp_path / "w", FENCE)
+    opened.open(anew=False)
+    opened.close()
+    assert parse_leader(repository.files()[LEADER].encode()) == FENCE
+
+
+@pytest.mark.requirement("F32", "F40")
+def test_the_leader_that_the_pages_tell_to_commit_has_a_branch_begun_anew(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.begin({LEADER: ANEW})
+    opened = Writer(SubprocessRunner(), Remote(repository.url), tmp_path / "w", FENCE)
+    opened.open(anew=False)
+    opened.close()
+    assert parse_leader(repository.files()[LEADER].encode()) == FENCE
+
+
+def published(opened: Writer, text: str = "a: 1\n") -> str:
+    """Publish a deploy and return its commit."""
+    future = opened.submit(change(text=text))
+    opened.flush()
+    return future.result(0).commit

@@ -126,6 +126,34 @@ def test_every_pod_of_the_app_keeps_the_rules_of_a_restricted_namespace(name: st
         assert set(container["resources"]) == {"requests", "limits"}
 
 
+@pytest.mark.requirement("DP-Q5")
+def test_pods_of_the_built_image_run_on_its_architecture_and_those_of_another_image_anywhere() -> None:
+    found = pods("everything")
+    own = {
+        name: pod["spec"]["containers"][0]["image"] == scenario("everything").release.image
+        for name, pod in found.items()
+    }
+    assert set(own.values()) == {True, False}
+    for name, pod in found.items():
+        assert pod["spec"].get("nodeSelector") == ({"kubernetes.io/arch": "arm64"} if own[name] else None)
+    assert all("nodeSelector" not in pod["spec"] for pod in pods("web-only").values()), "nobody said what it is for"
+
+
+@pytest.mark.requirement("DP-25")
+def test_every_pod_has_the_authority_of_the_database_and_is_told_to_go_by_it() -> None:
+    found = pods("trusted-database")
+    assert set(found) == {"shop", "shop-worker", "shop-nightly"}
+    for name, pod in found.items():
+        spec, (container,) = pod["spec"], pod["spec"]["containers"]
+        asked = {each["name"]: each.get("value") for each in container["env"]}
+        [mount] = [each for each in container["volumeMounts"] if each["name"] == "database-ca"]
+        [volume] = [each for each in spec["volumes"] if each["name"] == "database-ca"]
+        assert asked["PGSSLROOTCERT"] == f"{mount['mountPath']}/ca.crt"
+        assert asked["PGSSLMODE"] == ("require" if name == "shop-worker" else "verify-full"), "the app's own word wins"
+        assert (mount["readOnly"], volume["secret"]["secretName"]) == (True, "shop-database")
+        assert [each["key"] for each in volume["secret"]["items"]] == ["ca.crt"]
+
+
 @pytest.mark.requirement("DP-48", "DP-Q51")
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_roll_out_takes_no_pod_away_before_its_successor_serves(name: str) -> None:

@@ -2,12 +2,15 @@
 
 import base64
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from harness.certificates import Certificates
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,13 +61,18 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, address: str, login: str = "") -> Iterator[int]:
+def serving(folder: Path, address: str, login: str = "", trusted: Certificates | None = None) -> Iterator[int]:
     """Serve the bare repositories of a folder on a free port of an address; yields the port.
 
-    A login, `user:password`, is asked of everybody.
+    A login, `user:password`, is asked of everybody. With certificates it is served over TLS.
     """
     handler = type("FolderHandler", (Handler,), {"folder": folder, "login": login})
     with ThreadingHTTPServer((address, 0), handler) as server:
+        if trusted:
+            shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            shown.load_cert_chain(trusted.certificate, trusted.key)
+            # The handshake is left to the thread of the connection, so that one who breaks it off keeps nobody waiting.
+            server.socket = shown.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server.server_address[1]

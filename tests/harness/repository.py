@@ -88,6 +88,17 @@ class Repository:
         git("push", "--quiet", "origin", "main", cwd=work)
         return git("rev-parse", "HEAD", cwd=work).strip()
 
+    def begin(self, files: Mapping[str, str]) -> None:
+        """Make the first commit of the branch, as somebody else would."""
+        work = self.path.parent / "begun"
+        git("clone", "--quiet", self.url, work)
+        for name, text in files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_text(text)
+        git("add", "--all", cwd=work)
+        git("commit", "--quiet", "-m", "One", cwd=work)
+        git("push", "--quiet", "origin", "HEAD:main", cwd=work)
+
     def is_sound(self) -> bool:
         return "error" not in git("fsck", "--strict", "--full", cwd=self.path)
 

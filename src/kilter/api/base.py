@@ -10,6 +10,7 @@ from msgspec import Meta
 NAME_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"
 PROJECT_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*/[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"
 DIGEST_PATTERN = r"^[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?@sha256:[a-f0-9]{64}\Z"
+BUILD_PLATFORM_PATTERN = r"^(linux/[a-z0-9]+(/[a-z0-9]+)?)?\Z"
 DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?\Z"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\Z"
 
@@ -19,6 +20,14 @@ EnvName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=32, description="
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=63)]
 ObjectName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z", max_length=253)]
 Image = Annotated[str, Meta(pattern=DIGEST_PATTERN, max_length=512)]
+BuildPlatform = Annotated[
+    str,
+    Meta(
+        pattern=BUILD_PLATFORM_PATTERN,
+        max_length=63,
+        description="What the image is for, e.g. `linux/arm64`; its pods run on such nodes alone. Empty: on any.",
+    ),
+]
 Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, min_length=2, max_length=16)]
 Words = Annotated[tuple[Annotated[str, Meta(max_length=4096)], ...], Meta(min_length=1, max_length=64)]
 VariableName = Annotated[str, Meta(pattern=VARIABLE_PATTERN, max_length=253)]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from kilter.api.base import AppName, Document, Duration, EnvName, Image, Org, Request, Words
+from kilter.api.base import AppName, BuildPlatform, Document, Duration, EnvName, Image, Org, Request, Words
 from kilter.api.kilterapp_parts import AppSection, SecretDocuments, Seed, Source, Text
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DeployState, MigrationTool, Operation, Phase
@@ -42,6 +42,14 @@ class DeployRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     image: Annotated[Image, Meta(description="`repository@sha256:…` in the project's own repository.")]
+    push_id: Annotated[
+        str,
+        Meta(
+            max_length=40,
+            description="Of the push credential by which the image came: that push is over.",
+        ),
+    ] = ""
+    platform: BuildPlatform = ""
     app: AppSection
     source: Source = Source()
     allow_dirty: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, field
 
-from kilter.api.base import AppName, EnvName, Image, Number, Org
+from kilter.api.base import AppName, BuildPlatform, EnvName, Image, Number, Org
 from kilter.api.kilterapp_parts import UNTOUCHED, AppSection, MaybeSecrets, Migration, Seeds, Source, Timeouts
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import DatabasePolicy, EnvClass
@@ -39,6 +39,7 @@ class Spec(AppSection, frozen=True, kw_only=True):
     sequence: Annotated[Number, Meta(description="Grows with every accepted deploy; a lower one is ignored.")]
     actor: Annotated[str, Meta(min_length=1, max_length=128, description="Who deployed.")]
     image: Annotated[Image, Meta(description="What runs, by digest.")]
+    platform: BuildPlatform = ""
     source: Annotated[Source, Meta(description="Where the image comes from.")] = Source()
     secrets: MaybeSecrets = UNTOUCHED
     prune_secrets: Annotated[bool, Meta(description="Allows an empty map of secrets, which deletes them.")] = False

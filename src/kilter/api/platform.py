@@ -30,5 +30,12 @@ class Info(Document, frozen=True, kw_only=True):
     services: Annotated[
         tuple[str, ...] | None, Meta(description="Entries of the catalog that apps may have; null is not known.")
     ] = None
+    service_versions: Annotated[
+        dict[str, tuple[str, ...]] | None,
+        Meta(description="The versions that these entries come in; null is not known."),
+    ] = None
+    binds_platform: Annotated[
+        bool, Meta(description="Whether a deploy may say what its image is for, so that pods run on such nodes alone.")
+    ] = False
     network_policy_enforced: bool | None
     limits: Limits

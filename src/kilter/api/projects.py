@@ -64,6 +64,7 @@ class PushCredentials(Document, frozen=True, kw_only=True):
     username: str
     password: str
     expires_at: datetime
+    push_id: str = ""  # for the deploy of what was pushed; empty from a server that does not ask for it
 
 
 class RegistryToken(Document, frozen=True, kw_only=True):

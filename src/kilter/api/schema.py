@@ -1,19 +1,29 @@
 """JSON schemas of wire types, as others than msgspec read them."""
 
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
 
 
 def portable(schema: Any) -> Any:
-    r"""Return a copy of a schema whose patterns end with `$`, which outside of Python means what `\Z` means in it."""
+    r"""Return a copy of a schema whose patterns end with `$`, which outside of Python means what `\Z` means in it.
+
+    And whose descriptions are not indented as in the source, which Python itself sees to from 3.13 on.
+    """
     if isinstance(schema, Mapping):
-        return {
-            key: portable_pattern(value) if key == "pattern" and isinstance(value, str) else portable(value)
-            for key, value in schema.items()
-        }
+        return {key: _portable(key, value) for key, value in schema.items()}
     return [portable(value) for value in schema] if isinstance(schema, list | tuple) else schema
+
+
+def _portable(key: str, value: Any) -> Any:
+    match key, value:
+        case "pattern", str():
+            return portable_pattern(value)
+        case "description", str():
+            return cleandoc(value)
+    return portable(value)
 
 
 def components(types: list[Any], template: str) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:

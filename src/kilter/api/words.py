@@ -41,6 +41,10 @@ Operation = Literal["deploy", "delete"]
 DeployState = Literal["queued", "running", "done", "failed", "superseded", "canceled"]
 ENDED: Final[frozenset[DeployState]] = frozenset({"done", "failed", "superseded", "canceled"})
 
+# Why a deploy failed after which nothing serves: its KilterApp was deleted in the cluster, or is not there.
+DELETED: Final = "Deleted"
+MISSING: Final = "Missing"
+
 MigrationTool = Literal["drizzle", "prisma", "sql", "atlas"]
 LogKind = Literal["app", "migration", "seed"]
 DatabasePolicy = Literal["keep", "drop"]

@@ -21,7 +21,7 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @of_project
 @click.option("--registry", default="", envvar="KILTER_REGISTRY", metavar="HOST/SCOPE", help="Where the image goes.")
 @click.option("--image", default="", metavar="DIGEST", help="Deploy this image, `<repository>@sha256:…`; no build.")
-@click.option("--platform", default="", help="Architecture to build for, such as linux/amd64.")
+@click.option("--platform", default="", help="What the image is for, such as linux/amd64.")
 @click.option("--timeout", type=Duration(), default="15m", show_default=True, help=TIMEOUT)
 @click.option("--no-wait", is_flag=True, help="Return as soon as the platform has accepted the deploy.")
 @click.option("--follow", default="", metavar="ID", help="Deploy nothing; follow a deploy that was accepted before.")

@@ -1,6 +1,7 @@
 """The HTTP client of kilter-server: requests in, documents of `kilter.api` out, errors as kilter's own."""
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ Answer = TypeVar("Answer")
 
 UNTRUSTED = "where an authority of your own signed it, name its file in SSL_CERT_FILE"
 CONNECT, ANSWER, SILENCE = 10.0, 30.0, 60.0  # seconds: to connect, to answer, between two lines of a stream
+PAUSES = (0.5, 2.0)  # seconds before a document is sent again
+AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
 ERRORS: Mapping[int, type[KilterError]] = {
     400: BadInput,
     401: NotAllowed,
@@ -40,6 +43,10 @@ ERRORS: Mapping[int, type[KilterError]] = {
 }
 
 
+class Unanswered(Unreachable):
+    """A request went out and no answer came back: it may have been carried out."""
+
+
 @dataclass(frozen=True)
 class ServerSentEvent:
     """One event of a stream: its number, its name, its text."""
@@ -51,18 +58,27 @@ class ServerSentEvent:
 
 @dataclass
 class Client:
-    """Speaks to one server with one token; as a context it closes the connection that it keeps between requests."""
+    """Speaks to one server with one token; as a context it closes the connection that it keeps between requests.
+
+    `connect` is how long a server may take to be there, in seconds.
+    """
 
     login: Login
+    connect: float = CONNECT
     _http: "httpx2.Client | None" = field(default=None, init=False, repr=False)
 
     def get(self, path: str, kind: type[Answer], **query: str) -> Answer:
         """Ask for a document. Raises the error that the server's answer stands for."""
         return self._read(self._send("GET", path, query=query), kind)
 
-    def post(self, path: str, kind: type[Answer], body: object) -> Answer:
-        """Send a document; safe to repeat, because it carries a key of its own."""
-        return self._read(self._send("POST", path, body=body, key=secrets.token_hex(16)), kind)
+    def post(self, path: str, kind: type[Answer], body: object, *, renews: bool = False) -> Answer:
+        """Send a document, again where no answer comes; its key has the server carry it out once (F28).
+
+        What `renews` may be carried out twice: its answer holds a secret, which the server does not keep. Without a
+        login there are no keys, and nothing is sent again.
+        Raises Unanswered where it may have been carried out all the same.
+        """
+        return self._read(self._sent(path, body, renews), kind)
 
     def delete(self, path: str, kind: "type[Answer] | None" = None, body: object = None) -> "Answer | None":
         """Delete a thing; `kind` None is for an answer without a document."""
@@ -84,7 +100,7 @@ class Client:
         import httpx2
 
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
-        limits = httpx2.Timeout(CONNECT, read=silence)
+        limits = httpx2.Timeout(self.connect, read=silence)
         try:
             with self._open().stream("GET", path, params=query or None, headers=headers, timeout=limits) as answer:
                 if answer.status_code >= 400:
@@ -109,26 +125,56 @@ class Client:
             if self.login.token:
                 headers["Authorization"] = f"Bearer {self.login.token}"
             # A redirect would carry the token to a place that nobody named.
-            self._http = http_client(
-                self.login.server, headers=headers, timeout=httpx2.Timeout(ANSWER, connect=CONNECT)
-            )
+            limits = httpx2.Timeout(ANSWER, connect=self.connect)
+            self._http = http_client(self.login.server, headers=headers, timeout=limits)
         return self._http
 
+    def _sent(self, path: str, body: object, renews: bool) -> "httpx2.Response":
+        import httpx2
+
+        key, lost = secrets.token_hex(16), False
+        for pause in (*(PAUSES if self.login.token else ()), None):
+            key = secrets.token_hex(16) if renews else key
+            try:
+                answer = self._request("POST", path, body=body, key=key)
+            except httpx2.TransportError as error:
+                failed: KilterError = self._unreachable(error)
+                lost = lost or not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+                again = failed.hint != UNTRUSTED
+            else:
+                if answer.status_code < 300:
+                    return answer
+                failed = self._error(answer)
+                # Where the first request may have come through, its answer may still be on its way.
+                again = answer.status_code in AWAY or (lost and _body(answer).code == "in_progress")
+                lost = lost or answer.status_code in (502, 504)
+            if pause is None or not again:
+                break
+            time.sleep(pause)
+        if again and lost:
+            raise Unanswered(failed.what, why=failed.why, hint=failed.hint, details=failed.details)
+        raise failed
+
     def _send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None, key: str = ""
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
     ) -> "httpx2.Response":
         import httpx2
 
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        headers |= {"Idempotency-Key": key} if key else {}
-        content = msgspec.json.encode(body) if body is not None else None
         try:
-            answer = self._open().request(method, path, params=query or None, content=content, headers=headers)
+            answer = self._request(method, path, query=query, body=body)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
         if answer.status_code >= 300:
             raise self._error(answer)
         return answer
+
+    def _request(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None, key: str = ""
+    ) -> "httpx2.Response":
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {"Idempotency-Key": key} if key else {}
+        content = msgspec.json.encode(body) if body is not None else None
+        return self._open().request(method, path, params=query or None, content=content, headers=headers)
 
     def _read(self, answer: "httpx2.Response", kind: type[Answer]) -> Answer:
         try:
@@ -146,22 +192,20 @@ class Client:
         return Unreachable(f"{self.login.server} does not answer", why=why, hint=hint)
 
     def _error(self, answer: "httpx2.Response") -> KilterError:
-        try:
-            body = msgspec.json.decode(answer.content, type=ErrorDocument).error
-        except msgspec.DecodeError:
-            body = ErrorBody(code="", message=f"{self.login.server} answered {answer.status_code}")
-        status = answer.status_code
+        body, status = _body(answer), answer.status_code
         kind = ERRORS.get(status, Unreachable if status >= 500 else Failed)
         hint = body.next or (LOGIN if status == 401 else "")
         where = [f"field: {body.field}"] if body.field else []
         number = [f"request: {body.request_id}"] if body.request_id and status >= 500 else []
-        return kind(body.message, hint=hint, details=[*where, *_details(body.details), *number])
+        message = body.message or f"{self.login.server} answered {status}"
+        return kind(message, hint=hint, details=[*where, *_details(body.details), *number])
 
 
 def http_client(address: str, **options: Any) -> "httpx2.Client":
     """Return a client for one address. A name below `localhost` means this machine, whatever resolvers say of it.
 
     RFC 6761 section 6.3 asks that of resolvers; glibc's does not do it, nor should a proxy be asked.
+    Raises BadInput for a proxy that no client can use.
     """
     import ssl
 
@@ -181,7 +225,11 @@ def http_client(address: str, **options: Any) -> "httpx2.Client":
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
         kind = Loopback if host.endswith(".localhost") else httpx2.HTTPTransport
         options |= {"transport": kind(verify=verify), "trust_env": False}
-    return httpx2.Client(base_url=address, follow_redirects=False, **options)
+    try:
+        return httpx2.Client(base_url=address, follow_redirects=False, **options)
+    except (httpx2.InvalidURL, ValueError, ImportError) as error:  # the last is how SOCKS is refused
+        hint = "mend HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the platform's host in NO_PROXY"
+        raise BadInput("a proxy of your environment cannot be used", why=str(error), hint=hint) from None
 
 
 def events(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
@@ -199,6 +247,13 @@ def events(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
             value = f"{found['data']}\n{value}"
         if name:
             found[name] = value
+
+
+def _body(answer: "httpx2.Response") -> ErrorBody:
+    try:
+        return msgspec.json.decode(answer.content, type=ErrorDocument).error
+    except msgspec.DecodeError:
+        return ErrorBody(code="", message="")
 
 
 def _details(details: Mapping[str, Any]) -> list[str]:

@@ -4,23 +4,22 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from functools import cached_property, partial
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from kilter.api.deploys import Deploy, DeployAccepted, DeployRequest
-from kilter.api.kilterapp_parts import AppSection
 from kilter.api.kilterapp_parts import Source as SourceNote
-from kilter.api.platform import Info
 from kilter.api.projects import PushCredentials, PushRequest
+from kilter.clusters import disk
 from kilter.deploy import image, section
-from kilter.deploy.client import Client
+from kilter.deploy.client import Client, Unanswered
 from kilter.deploy.documents import DeployPlanDocument
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
-from kilter.deploy.target import Target, check_services, check_tree, look
-from kilter.errors import BadInput, Interrupted, MachineLacks
+from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
+from kilter.errors import BadInput, Interrupted, MachineLacks, Unreachable
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
@@ -62,6 +61,22 @@ class Deployed:
     seconds: Mapping[str, float]
 
 
+class Pushed(NamedTuple):
+    """An image that the platform may pull; `push_id` says by which push credential it got there, if by one."""
+
+    reference: str
+    push_id: str = ""
+
+
+class Prepared(NamedTuple):
+    """What is known before the build; `platform` is what the image is for, empty where that is not known."""
+
+    target: Target
+    source: image.Source
+    platform: str
+    plan: DeployPlanDocument
+
+
 @dataclass
 class Deployment:
     """One deploy under way."""
@@ -80,13 +95,13 @@ class Deployment:
         """
         began, seconds = time.monotonic(), dict[str, float]()
         limit = began + self.options.timeout
-        builder = "" if self._given() else self._builder()
-        target, source, planned = self._planned()
-        for line in removals(planned):
+        builder = "" if self._given else self._builder()
+        ready = self._prepared()
+        for line in removals(ready.plan):
             self.progress.note(line)
-        app = planned.app
-        reference = planned.image or self._image(builder, target.info, source, seconds)
-        accepted = timed(seconds, "accept", lambda: self._submit(app, reference, source))
+        app = ready.plan.app
+        pushed = Pushed(ready.plan.image) if ready.plan.image else self._image(builder, ready, seconds)
+        accepted = timed(seconds, "accept", lambda: self._submit(ready, pushed))
         answered, url = "", accepted.url or ""
         with detachable(accepted.deploy_id):
             self._tell(accepted)
@@ -94,36 +109,40 @@ class Deployment:
                 url = timed(seconds, "platform", lambda: self._follow(accepted, limit)) or url
                 if url and app.public:
                     answered = timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit))
-        return Deployed(accepted.deploy_id, accepted.sequence, accepted.release, url, reference, answered, seconds)
+        return Deployed(
+            accepted.deploy_id, accepted.sequence, accepted.release, url, pushed.reference, answered, seconds
+        )
 
     def plan(self) -> DeployPlanDocument:
         """Return what would be changed, after the checks that need no build (`--dry-run`)."""
-        return self._planned()[2]
+        return self._prepared().plan
 
-    def _planned(self) -> tuple[Target, image.Source, DeployPlanDocument]:
+    def _prepared(self) -> Prepared:
         """Ask the platform about the environment, and refuse what it would refuse after the build."""
-        app, given = section.app_section(self.project, self.options.env), self._given()
+        app, given = section.app_section(self.project, self.options.env), self._given
         source = image.source_of(self.runner, self.project)
         target = look(self.client, self.name, self.options.env)
         check_services(target, app)
+        platform = build_platform(target, self.options.platform, given=bool(given))
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
-        return target, source, plan(target, app, source, given)
+        return Prepared(target, source, platform, plan(target, app, source, given))
 
-    def _image(self, engine: str, info: Info, source: image.Source, seconds: dict[str, float]) -> str:
-        component, platform = section.primary_of(self.project), self._platform(info)
+    def _image(self, engine: str, ready: Prepared, seconds: dict[str, float]) -> Pushed:
+        component = section.primary_of(self.project)
         request = PushRequest(env=self.options.env, registry=self.options.registry or None)
-        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
-        tag = f"{granted.repository}:{tag_of(self.options.env, source)}"
+        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
+        tag = f"{granted.repository}:{tag_of(self.options.env, ready.source)}"
         with self.progress.step("build the image"):
-            build = partial(image.build, self.runner, self.project, component, tag, platform)
+            build = partial(image.build, self.runner, self.project, component, tag, ready.platform)
             timed(seconds, "build", build)
         # The build may have taken longer than the first credential lives.
-        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request)
+        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
         with self.progress.step(f"push to {granted.registry}") as step:
             digest = timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
             step.done(digest[7:19])
-        return f"{granted.repository}@{digest}"
+        return Pushed(f"{granted.repository}@{digest}", granted.push_id)
 
+    @cached_property
     def _given(self) -> str:
         """Return the image that is built already, of the command line or of kilter.yaml; empty for none."""
         reference = self.options.image or section.primary_of(self.project).image or ""
@@ -133,43 +152,40 @@ class Deployment:
         return reference
 
     def _builder(self) -> str:
-        """Return the address of the machine's Docker, before anybody else is asked (DP-Q4). Raises MachineLacks."""
+        """Return the address of the machine's Docker, before anybody else is asked (DP-Q4).
+
+        Raises MachineLacks when it does not answer, or has no room.
+        """
         facts = docker.parse_info(self.runner.run(docker.info()))
         if not facts.version:
             raise MachineLacks("Docker does not answer", why="the image is built on this machine",
                                hint="start Docker and try again", details=facts.faults)  # fmt: skip
-        return self.runner.run(docker.endpoint()).stdout.strip()
+        address = self.runner.run(docker.endpoint()).stdout.strip()
+        disk.check(disk.of_engine(facts, address))
+        return address
 
-    def _platform(self, info: Info) -> str:
-        wanted = self.options.platform or (info.platforms[0] if len(info.platforms) == 1 else "")
-        if not wanted and len(info.platforms) > 1:
-            raise BadInput(
-                f"the platform has nodes for {', '.join(info.platforms)}",
-                why="one image runs on one of them",
-                hint=f"say which one, for example `--platform {info.platforms[0]}`",
-            )
-        if wanted and info.platforms and wanted not in info.platforms:
-            raise BadInput(f"the platform has no nodes for {wanted}", hint=f"it has {', '.join(info.platforms)}")
-        return wanted
-
-    def _submit(self, app: AppSection, reference: str, source: image.Source) -> DeployAccepted:
+    def _submit(self, ready: Prepared, pushed: Pushed) -> DeployAccepted:
+        source = ready.source
         note = SourceNote(commit=source.commit, dirty=source.dirty, message=self.options.message)
         body = DeployRequest(
-            image=reference,
-            app=app,
+            image=pushed.reference,
+            push_id=pushed.push_id,
+            platform=ready.platform if ready.target.info.binds_platform else "",
+            app=ready.plan.app,
             source=note,
             allow_dirty=self.options.allow_dirty,
             timeout=self._ready_timeout() or None,
         )
+        look_there = f"`kilter releases` tells, for {self.name} and {self.options.env}"
         with self.progress.step(f"submit to {self.client.login.server}"):
             try:
                 return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
             except KeyboardInterrupt:
-                raise Interrupted(
-                    "interrupted while the deploy was submitted",
-                    why="the platform may have accepted it before",
-                    hint=f"`kilter releases` tells, for {self.name} and {self.options.env}",
-                ) from None
+                why = "the platform may have accepted it before"
+                raise Interrupted("interrupted while the deploy was submitted", why=why, hint=look_there) from None
+            except Unanswered as error:
+                why = "; ".join(filter(None, (error.why, "the platform may have accepted the deploy all the same")))
+                raise Unreachable(error.what, why=why, hint=look_there, details=error.details) from None
 
     def _ready_timeout(self) -> str:
         limit = self.options.ready_timeout

@@ -9,6 +9,7 @@ import msgspec
 
 from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
 from kilter.api.kilterapp_status import Failure
+from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, events, http_client
 from kilter.errors import Busy, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
@@ -122,8 +123,17 @@ def failed(failure: Failure, deploy_id: str) -> NotReady:
         failure.message,
         why=f"{failure.phase}: {failure.reason}" + (f" ({failure.object})" if failure.object else ""),
         details=failure.log_tail,
-        hint=f"what ran before serves on; mend it and deploy again (this was {deploy_id})",
+        hint=f"{next_step(failure)} (this was {deploy_id})",
     )
+
+
+def next_step(failure: Failure) -> str:
+    """Say what still serves, and what to do."""
+    if failure.reason in (DELETED, MISSING):
+        return "nothing that kilter knows of serves there; deploy again"
+    if failure.phase == "Deleting":
+        return "the environment is still there; mend it and delete it again"
+    return "what ran before serves on; mend it and deploy again"
 
 
 def answers(url: str, deploy_id: str, limit: float) -> str:

@@ -89,8 +89,8 @@ def server_address(text: str) -> str:
 
     `http` is for this machine alone: a token must not cross a network in clear.
     """
-    parts = urlsplit(text if "://" in text else f"https://{text}")
     try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise BadInput(f"{text!r} is no address of a server", why=str(error)) from None

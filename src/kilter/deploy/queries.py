@@ -8,6 +8,7 @@ from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
+from kilter.words import escaped
 
 
 def projects(client: Client) -> tuple[Tile, ...]:
@@ -33,13 +34,13 @@ def releases(client: Client, name: ProjectName, env: str, limit: int) -> tuple[D
 
 
 def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[str]:
-    """Yield the lines that the app's pods print; with `follow="true"` for ever."""
+    """Yield the lines that the app's pods print, so that none can drive a terminal; with `follow="true"` for ever."""
     path = f"{name.env_path(env)}/logs"
     if query.get("follow") == "true":
         with client.stream(path, query=query) as lines:
-            yield from (line.removeprefix("data: ") for line in lines if line.startswith("data: "))
+            yield from (escaped(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
         return
-    yield from client.text(path, **query).splitlines()
+    yield from map(escaped, client.text(path, **query).splitlines())
 
 
 def delete(

@@ -12,6 +12,7 @@ from kilter.project import model
 from kilter.project.load import Project
 from kilter.project.model_deploy import Environment
 from kilter.project.model_deploy import Process as WrittenProcess
+from kilter.render.production.services import check_values
 
 DATABASE = "postgres"
 NOT_YET = "this release of kilter does not deploy it yet"
@@ -77,6 +78,7 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
     for name, service in config.services.items():
         if service.image:
             raise BadInput(f"services.{name} has an image of its own", why=NOT_YET)
+        check_values(name, service.values)
     for name, process in config.processes.items():
         if process.image or (name in over.processes and over.processes[name].image):
             raise BadInput(f"processes.{name} has an image of its own", why=NOT_YET)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kilter.api.environments import Environment
-from kilter.api.kilterapp_parts import AppSection
+from kilter.api.kilterapp_parts import AppSection, Service
 from kilter.api.platform import Info
 from kilter.deploy.client import Client
 from kilter.deploy.image import Source
@@ -44,19 +44,45 @@ def look(client: Client, name: ProjectName, env: str) -> Target:
 
 
 def check_services(target: Target, app: AppSection) -> None:
-    """Raise BadInput with every service that the platform does not offer; it refuses them itself later (DP-Q20)."""
-    offered = target.info.services
-    missing = [
-        each for each in app.services if each.mode == "scoped" and offered is not None and each.kind not in offered
-    ]
-    if missing:
-        names = [each.name if each.name == each.kind else f"{each.name} ({each.kind})" for each in missing]
-        raise BadInput(
-            f"the platform at {target.server} does not offer {', '.join(names)}",
-            why=f"it offers {', '.join(offered or ()) or 'no service'}",
-            hint="take it out of `services:` and give the app the address of your own under `env:`, or ask its "
-            "administrator for it",
-        )
+    """Raise BadInput with everything that the platform does not offer; it refuses that itself later (DP-Q20)."""
+    scoped = [each for each in app.services if each.mode == "scoped"]
+    offered, versions = target.info.services, target.info.service_versions or {}
+    missing = [each for each in scoped if offered is not None and each.kind not in offered]
+    others = [each for each in scoped if each.version and each.version not in versions.get(each.kind, (each.version,))]
+    if not missing and not others:
+        return
+    kinds = dict.fromkeys(each.kind for each in others)
+    known = [f"{kind} {' or '.join(versions[kind])}" for kind in kinds]
+    ways = ["take it out of `services:` and give the app the address of your own under `env:`"] if missing else []
+    ways += ["choose a version that it has"] if others else []
+    raise BadInput(
+        f"the platform at {target.server} does not offer {', '.join(map(_asked, [*missing, *others]))}",
+        why=f"it offers {', '.join([*known, *(each for each in offered or () if each not in kinds)]) or 'no service'}",
+        hint=f"{'; '.join(ways)}, or ask its administrator for it",
+    )
+
+
+def _asked(service: Service) -> str:
+    version = f" {service.version}" if service.version else ""
+    return f"{service.name}{version}" if service.name == service.kind else f"{service.name} ({service.kind}{version})"
+
+
+def build_platform(target: Target, wanted: str, *, given: bool) -> str:
+    """Return what the image is for, `linux/amd64` (DP-Q5): what is `wanted`, else what all nodes are; empty: not known.
+
+    An image that is `given` may be for several, so it is for what is wanted alone. Raises BadInput where there are no
+    such nodes, and where one platform must be chosen.
+    """
+    nodes = target.info.platforms
+    if wanted and nodes and wanted not in nodes:
+        raise BadInput(f"the platform has no nodes for {wanted}", hint=f"it has {', '.join(nodes)}")
+    if wanted or given or len(nodes) < 2:
+        return wanted or ("" if given else "".join(nodes))
+    raise BadInput(
+        f"the platform has nodes for {', '.join(nodes)}",
+        why="one image runs on one of them",
+        hint=f"say which one, for example `--platform {nodes[0]}`",
+    )
 
 
 def check_tree(target: Target, source: Source, progress: Progress, *, allowed: bool) -> None:

@@ -18,6 +18,7 @@ from kilter.tools.git import Draft, Edit, Git, Log
 WORK = "refs/kilter/work"
 AUTHOR = "kilter <kilter@localhost>"
 LOG_LIMIT = 20  # commits by others that a receipt names
+DEEPER = 64  # commits, at least, that are brought at a time of those from before the clone
 
 
 @dataclass
@@ -82,6 +83,16 @@ class Clone:
     def follows(self, commit: str, later: str) -> bool:
         """Tell whether a commit that is here is part of another one that is here."""
         return self.runner.run(self._git.follows(commit, later)).code == 0
+
+    def deepen(self) -> bool:
+        """Bring as many older commits again as are here; False when there are none any more."""
+        count = self._git.count(self.head)
+        known = int(self._run(count))
+        command = self._outside.fetch(NAME, self.head, deepen=max(known, DEEPER))
+        fetched = self.runner.run(command)
+        if fetched.code != 0:
+            raise failure(command, fetched)
+        return int(self._run(count)) > known
 
     def read(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of files by their ids; what is not there is left out."""

@@ -6,7 +6,7 @@ from kilter.gitops.clone import Clone
 from kilter.gitops.model import Unpublished
 from kilter.tools.git import plain
 
-KEPT = 10_000  # heads; those before them count as older than all
+KEPT = 10_000  # heads; of those before them nothing is known
 
 
 @dataclass
@@ -15,6 +15,12 @@ class History:
 
     _places: dict[str, int] = field(default_factory=dict)
     _next: int = 0
+    _older: set[str] = field(default_factory=set)  # commits that all these heads contain
+
+    @property
+    def oldest(self) -> str:
+        """The first of the heads that are remembered; empty before there is one."""
+        return next(iter(self._places), "")
 
     def see(self, head: str) -> None:
         """Remember a head."""
@@ -28,19 +34,38 @@ class History:
         """Remember a commit that came to the branch not later than a head that was seen."""
         self._places.setdefault(commit, self._places[head])
 
-    def contained(self, revision: str, commit: str) -> bool | None:
-        """Tell whether a published commit is part of a revision; None for unknown.
+    def see_older(self, commit: str) -> None:
+        """Remember a commit that the oldest head contains."""
+        self._older.add(commit)
 
-        What is published and is no head of this writer's time was published before it.
+    def contained(self, revision: str, commit: str) -> bool | None:
+        """Tell whether a commit is part of a revision; None for unknown.
+
+        A commit that was no head in this writer's time may be older, or lost by a rewrite, or another repository's.
         """
         place = self._places.get(revision)
-        return None if place is None else self._places.get(commit, -1) <= place
+        if place is not None and commit in self._older:
+            return True
+        known = self._places.get(commit)
+        return None if place is None or known is None else known <= place
 
 
 def looked_up(clone: Clone, revision: str, commit: str) -> bool:
-    """Tell the same from a clone that was just fetched; raises Unpublished when both are older than it."""
+    """Tell the same from a clone that was just fetched, of whose past more is brought until it can be told.
+
+    Raises Unpublished when the branch does not have the revision.
+    """
+    deeper = True
+    while deeper:
+        if not clone.has(revision):
+            if clone.has(commit):
+                return False  # it came later: history is here from some commit on
+        elif clone.has(commit):
+            if clone.follows(commit, revision):
+                return True
+            if clone.follows(revision, commit):
+                return False
+        deeper = clone.deepen()
     if clone.has(revision):
-        return not clone.has(commit) or clone.follows(commit, revision)
-    if clone.has(commit):
         return False
     raise Unpublished(f"nobody here knows whether {plain(revision)} contains {plain(commit)}")

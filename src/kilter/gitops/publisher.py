@@ -26,7 +26,7 @@ from kilter.gitops.layout import (
 from kilter.gitops.message import Written, of_claim, of_deploys
 from kilter.gitops.model import Deposed, Fence, Receipt, Refused, Result, Rewritten, Unpublished
 from kilter.gitops.plan import Plan, Tree, drift, needed, plan
-from kilter.gitops.refusals import deposed, unpublished
+from kilter.gitops.refusals import deposed, foreign, unpublished
 from kilter.gitops.remote import Remote
 from kilter.proc import Runner
 from kilter.tools.git import Edit, Log, is_id, plain
@@ -87,12 +87,13 @@ class Publisher:
         self._known = ""  # survives clones: a head that the branch must go on containing
         self.history = History()
 
-    def claim(self) -> str:
+    def claim(self, *, anew: bool = True) -> str:
         """Take over as leader, in a commit of its own unless that was done before; returns the commit.
 
+        `anew` says whether a branch on which no leader ever wrote may be taken too.
         Raises Deposed when a later leader has, Unpublished and Rewritten as `publish` does.
         """
-        return self._land(self._claim)[0]
+        return self._land(lambda clone: self._claim(clone, anew))[0]
 
     def publish(self, batch: Sequence[Laid]) -> list[Receipt | Refused]:
         """Bring the branch to what all these changes want, in at most one commit; answers in their order.
@@ -131,8 +132,15 @@ class Publisher:
         return self._reading(look)
 
     def look_up(self, revision: str, commit: str) -> bool:
-        """Ask the repository whether a published commit is part of a revision; raises Unpublished for unknown."""
-        return self._reading(lambda clone: looked_up(clone, revision, commit))
+        """Ask the repository whether a commit is part of a revision; raises Unpublished for unknown."""
+
+        def look(clone: Clone) -> bool:
+            found = looked_up(clone, revision, commit)
+            if found and clone.follows(commit, self.history.oldest):
+                self.history.see_older(commit)
+            return found
+
+        return self._reading(look)
 
     def survey(self) -> dict[str, tuple[str, ...]]:
         """Return all envs of the branch (`acme/shop/prod`) with the paths that others changed in them."""
@@ -233,8 +241,10 @@ class Publisher:
         )
         return Work(edits, message, plans)
 
-    def _claim(self, clone: Clone) -> Work:
+    def _claim(self, clone: Clone, anew: bool) -> Work:
         entry = clone.tree[LEADER]
+        if entry is None and not anew and not clone.tree.folders():
+            raise foreign(self._remote)
         if entry is not None and entry.id == blob_id(leader_text(self._fence)):
             return Work((), "")
         if entry is not None:

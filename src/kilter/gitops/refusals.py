@@ -3,6 +3,7 @@
 from kilter.errors import KilterError
 from kilter.gitops.layout import LEADER
 from kilter.gitops.model import Deposed, Fence, Unpublished
+from kilter.gitops.remote import Remote
 from kilter.tools.git import plain
 
 
@@ -13,6 +14,16 @@ def deposed(own: Fence, found: Fence | None) -> Deposed:
         f"leader {own.number} ({own.holder}) may not write any more",
         why=f"{LEADER} names {by}",
         hint="the operator that leads now goes on; this one starts anew",
+    )
+
+
+def foreign(remote: Remote) -> Unpublished:
+    """Build the error of a branch that is not the one in which what runs was published."""
+    return Unpublished(
+        f"{remote.branch} is not the branch that apps were published to: it holds nothing of kilter's",
+        why="Flux would remove every app, because the branch has none of them",
+        hint="bring the old repository here with `git push --mirror`, or see how to begin anew in the page "
+        "install-the-platform.md, section Git from elsewhere",
     )
 
 

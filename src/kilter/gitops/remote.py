@@ -20,8 +20,10 @@ LOW_SPEED = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # bytes p
 class Remote:
     """A Git repository and one branch of it.
 
-    Over HTTP, `token` is a file with a password or token for `username`; over SSH, `key` is a private key's file and
-    `known_hosts` names the servers that may answer. Files are read at each use, so that they may be renewed.
+    Over HTTP, `token` is a file with a password or token for `username`, and `ca`, if there is such a file, holds the
+    authority that must have signed for the server, in place of the machine's own ones. Over SSH, `key` is a private
+    key's file and `known_hosts` names the servers that may answer. Files are read at each use, so that they may be
+    renewed.
     Raises BadInput for an address that git must not be given.
     """
 
@@ -31,6 +33,7 @@ class Remote:
     token: Path | None = None
     key: Path | None = None
     known_hosts: Path | None = None
+    ca: Path | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -47,7 +50,7 @@ class Remote:
         Raises MachineLacks when the token's file cannot be read.
         """
         scheme = urlsplit(self.url).scheme
-        allowed = {
+        allowed: dict[str, str | Secret] = {
             f"remote.{NAME}.url": self.url,
             # Without a plus sign: a head that does not follow the known one is refused, not taken.
             f"remote.{NAME}.fetch": f"refs/heads/{self.branch}:{HEAD}",
@@ -56,6 +59,8 @@ class Remote:
         }
         if scheme == "ssh":
             return allowed | {"core.sshCommand": self._ssh()}
+        if self.ca is not None and self.ca.is_file():
+            allowed[f"http.{self.url}.sslCAInfo"] = str(self.ca)
         if self.token is None or scheme == "file":
             return allowed
         try:

@@ -50,16 +50,17 @@ class Writer:
         self._git = threading.Lock()  # held by whoever uses the clone
         self._held = ExitStack()
 
-    def open(self) -> str:
+    def open(self, *, anew: bool = True) -> str:
         """Take the folder and the leadership; returns the commit that says so.
 
+        `anew` says whether a branch on which no leader ever wrote may be taken too: Flux removes what it does not have.
         Raises Busy when another process uses the folder, Deposed when a later leader is at work, Unpublished and
         Rewritten as receipts do.
         """
         self._take_folder()
         try:
             with self._git:
-                return self._publisher.claim()
+                return self._publisher.claim(anew=anew)
         except BaseException:
             self.close()
             raise
@@ -112,9 +113,9 @@ class Writer:
             return self._publisher.files(f"{APPS}/{org}/{app}/{env}", commit)
 
     def contains(self, revision: str, commit: str) -> bool:
-        """Tell whether a published commit is part of a revision of the branch, as others have fetched it.
+        """Tell whether a commit is part of a revision of the branch, as others have fetched it.
 
-        Raises Unpublished when that cannot be told: neither is known here, or the repository cannot be reached.
+        Raises Unpublished when that cannot be told: the branch has no such revision, or cannot be reached.
         """
         known = self._publisher.history.contained(revision, commit)
         if known is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kilter.operator.kinds import Kind, Object
 
@@ -21,6 +22,18 @@ class Delete:
     namespace: str
     name: str
     uid: str
+
+
+@dataclass(frozen=True)
+class Annotate:
+    """Put an annotation on the very object of that uid; one that is gone, or made anew, is left alone."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    key: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -122,12 +135,19 @@ class Change:
     image: str = ""
 
 
+class Revision(NamedTuple):
+    """An object's spec as it was at one time: another object of the same name begins at generation 1 again."""
+
+    uid: str
+    generation: int
+
+
 @dataclass(frozen=True)
 class Submit:
-    """Hand a change to the Git writer; `key` and `generation` say what it was made for."""
+    """Hand a change to the Git writer; `key` and `revision` say what it was made for."""
 
     key: str
-    generation: int
+    revision: Revision
     change: Change
 
 
@@ -142,4 +162,4 @@ DatabaseEffect = (
     CreateRole | AdmitRole | SetPassword | CreateDatabase | SealDatabase | CloseRole | RetireDatabase | DropDatabase
     | DropRole
 )  # fmt: skip
-Effect = Apply | Delete | Disown | DatabaseEffect | Submit | PokeSource
+Effect = Apply | Delete | Annotate | Disown | DatabaseEffect | Submit | PokeSource

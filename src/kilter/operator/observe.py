@@ -2,6 +2,7 @@
 
 import secrets as randomness
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError
@@ -76,7 +77,7 @@ def of_publication(world: World, target: Target) -> publish.Facts:
     """Look at what became of the submission; render only what is to be handed in now."""
     if publish.published(target.app):
         return publish.Facts()
-    submission = world.publications.state(target.name, target.app.metadata.generation)
+    submission = world.publications.state(target.name, target.revision)
     if not publish.is_due(target, submission):
         return publish.Facts(submission)
     try:
@@ -125,10 +126,18 @@ def of_route(world: World, target: Target) -> route.Facts:
 def of_what_is_left(world: World, target: Target) -> cleanup.Facts:
     """Look at everything of an environment that is to go, past the watches."""
     own, where = names.database(target.slot), target.settings.flux.namespace
+    namespace = world.kube.get(kinds.NAMESPACE, "", target.name)
+    pods, policies, claims = (
+        world.kube.list(kind, target.name) if namespace else []
+        for kind in (kinds.POD, kinds.NETWORK_POLICY, kinds.CLAIM)
+    )
     facts = cleanup.Facts(
-        submission=world.publications.state(target.name, target.app.metadata.generation),
+        submission=world.publications.state(target.name, target.revision),
         kustomization=_if_known(world, kinds.KUSTOMIZATION, where, target.name),
-        namespace=world.kube.get(kinds.NAMESPACE, "", target.name),
+        namespace=namespace,
+        pods=len(pods),
+        policies=policies,
+        claims=claims,
         account=world.kube.get(kinds.SERVICE_ACCOUNT, where, target.name),
         configured=world.databases is not None,
     )
@@ -136,11 +145,8 @@ def of_what_is_left(world: World, target: Target) -> cleanup.Facts:
         return facts
     retired = cleanup.retired_name(target)
     there = world.databases.snapshot((own.owner, own.app), (own.name, retired), (own.owner, own.app))
-    return cleanup.Facts(
-        facts.submission,
-        facts.kustomization,
-        facts.namespace,
-        facts.account,
+    return replace(
+        facts,
         owner=there.roles.get(own.owner),
         login=there.roles.get(own.app),
         database=there.databases.get(own.name),

@@ -1,10 +1,12 @@
 """Carries effects out, each guarded by the leadership at the last moment before it leaves this process."""
 
+from contextlib import suppress
+
 from kilter.gitops.flux import REQUESTED_AT
 from kilter.operator import kinds
-from kilter.operator.effects import Apply, Delete, Disown, Effect, PokeSource, Submit
+from kilter.operator.effects import Annotate, Apply, Delete, Disown, Effect, PokeSource, Submit
 from kilter.operator.kinds import Object, kind_of, place_of, shown
-from kilter.operator.kube import Conflict
+from kilter.operator.kube import Conflict, Missing
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.world import LOG, World
 
@@ -20,6 +22,8 @@ def perform(world: World, effect: Effect) -> str:
             return _apply(world, thing)
         case Delete(kind, namespace, name, uid):
             world.kube.delete(kind, namespace, name, uid)
+        case Annotate():
+            _annotate(world, effect)
         case Disown(thing):
             return _disown(world, thing)
         case Submit():
@@ -55,6 +59,12 @@ def _disown(world: World, thing: Object) -> str:
     patch = {"metadata": {"ownerReferences": None, "resourceVersion": thing["metadata"]["resourceVersion"]}}
     world.stores.put(world.kube.merge(kind_of(thing), *place_of(thing), patch))
     return warning
+
+
+def _annotate(world: World, asked: Annotate) -> None:
+    patch = {"metadata": {"uid": asked.uid, "annotations": {asked.key: asked.value}}}
+    with suppress(Missing, Conflict):
+        world.kube.merge(asked.kind, asked.namespace, asked.name, patch)
 
 
 def _poke(world: World, commit: str) -> None:

@@ -1,4 +1,6 @@
-"""The platform's PostgreSQL, as the operator's own role: CREATEDB and CREATEROLE, never a superuser (B8).
+"""The platform's PostgreSQL, as the operator's own role. CREATEDB and CREATEROLE are all that it uses (B8).
+
+On a server that came with the platform, that login is the one that made the server, and a superuser.
 
 Every change runs in a transaction that first reads the fence row: a leader that was deposed is refused by the server
 itself, and a new leader waits for what is under way (F26). A session that falls silent within such a transaction is

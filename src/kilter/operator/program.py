@@ -25,6 +25,7 @@ from kilter.operator.reconcile import STEPS, Step, reconcile
 from kilter.operator.settings import Settings
 from kilter.operator.store import Place
 from kilter.operator.stores import Stores, Watched, watched
+from kilter.operator.views import Unreadable
 from kilter.operator.watch import Limits, Watch
 from kilter.operator.world import Asks, RenderRelease, World
 
@@ -152,13 +153,15 @@ class Operator:
         while True:
             try:
                 fence = world.leadership.fence()
-                world.publications.open(await asyncio.to_thread(self.seams.open_writer, fence))
+                anew = not any(_is_published(app) for app in self.stores.apps.within(kilterapp.NAMESPACE))
+                world.publications.open(await asyncio.to_thread(self.seams.open_writer, fence, anew=anew))
             except KilterError as error:
                 if isinstance(error, Busy) and not isinstance(error, Lapsed):
                     raise Deposed(error.what, why=error.why) from None
-                LOG.warning("the flux repository could not be opened: %s: %s", error.what, error.why)
+                told = "; ".join(filter(None, (error.what, error.why, *error.details, error.hint)))
+                LOG.warning("the flux repository could not be opened: %s", told)
                 if isinstance(closed, ClosedWriter):
-                    closed.why = f"the flux repository could not be opened: {error.what}"
+                    closed.why = f"the flux repository could not be opened: {told}"
                 await asyncio.sleep(REOPEN)
             else:
                 loop.add_all(self._unsettled())
@@ -218,6 +221,13 @@ class Operator:
         ]
         self.metrics.gauges.append(lambda: _of_watches(found))
         return found
+
+
+def _is_published(app: KilterApp | Unreadable) -> bool:
+    """Tell whether an app is in a repository already and is to stay; of one that cannot be read, nobody knows."""
+    if app.metadata.deletion_timestamp:
+        return False
+    return isinstance(app, Unreadable) or app.status.git is not None
 
 
 def _adder(loop: Loop, source: Watched) -> Callable[[Place], None]:

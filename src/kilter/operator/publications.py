@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from kilter.errors import BadInput, Busy, Failed, KilterError
-from kilter.operator.effects import Change, Submit
+from kilter.operator.effects import Change, Revision, Submit
 from kilter.operator.lease import Fence
 from kilter.operator.steps.publish import NONE, Submission
 
@@ -41,9 +41,10 @@ class Writer(Protocol):
 class WriterFactory(Protocol):
     """Makes the writer of a leader."""
 
-    def __call__(self, fence: Fence) -> Writer:
+    def __call__(self, fence: Fence, *, anew: bool) -> Writer:
         """Open the repository as the leader of that number.
 
+        `anew` says whether it may be one that no leader has written to: what Flux then applies has none of the apps.
         Raises Busy when a later one writes, any other KilterError when it may be tried again.
         """
 
@@ -70,7 +71,7 @@ class ClosedWriter:
 
 @dataclass
 class Publications:
-    """One submission per environment, for the newest generation it was made for. Thread-safe; forgotten on restart.
+    """The last submission of each environment, and what became of it. Thread-safe; forgotten on restart.
 
     `on_news` is called, from the writer's thread, with the key of whatever has come to an end.
     """
@@ -78,13 +79,13 @@ class Publications:
     writer: Writer  # a ClosedWriter at first
     on_news: Callable[[str], None]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _held: dict[str, tuple[int, Submission]] = field(default_factory=dict)
+    _held: dict[str, tuple[Submit, Submission]] = field(default_factory=dict)
 
-    def state(self, key: str, generation: int) -> Submission:
-        """Return what became of the submission for that generation."""
+    def state(self, key: str, revision: Revision) -> Submission:
+        """Return what became of the submission for that revision of the object."""
         with self._lock:
             held = self._held.get(key)
-        return held[1] if held is not None and held[0] == generation else NONE
+        return held[1] if held is not None and held[0].revision == revision else NONE
 
     def open(self, writer: Writer) -> None:
         """Go on with a writer; what came before it was there is due at once."""
@@ -97,9 +98,9 @@ class Publications:
         try:
             future = self.writer.submit(effect.change)
         except BadInput as error:
-            self._hold(effect, Submission("refused", message=_words(error)))
+            self._begin(effect, Submission("refused", message=_words(error)))
             return
-        self._hold(effect, Submission("pending"))
+        self._begin(effect, Submission("pending"))
         future.add_done_callback(lambda done: self._ended(effect, done))
 
     def forget(self, key: str) -> None:
@@ -119,14 +120,19 @@ class Publications:
         else:
             receipt = future.result()
             found = Submission("published", receipt.commit, receipt.path)
-        self._hold(effect, found)
+        self._end(effect, found)
         self.on_news(effect.key)
 
-    def _hold(self, effect: Submit, submission: Submission) -> None:
+    def _begin(self, effect: Submit, submission: Submission) -> None:
+        with self._lock:
+            self._held[effect.key] = (effect, submission)
+
+    def _end(self, effect: Submit, submission: Submission) -> None:
+        """Keep what became of a submission, unless it has been forgotten or followed by another one meanwhile."""
         with self._lock:
             held = self._held.get(effect.key)
-            if held is None or held[0] <= effect.generation:
-                self._held[effect.key] = (effect.generation, submission)
+            if held is not None and held[0] is effect:
+                self._held[effect.key] = (effect, submission)
 
 
 def _words(error: BaseException) -> str:

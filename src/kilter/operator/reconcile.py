@@ -165,7 +165,12 @@ def _leave(world: World, app: KilterApp) -> Again:
 def _leaving(world: World, target: Target) -> Decision:
     if not admission.is_own_name(target):
         return Decision(Done("it never had a name under which anything could be made"))
-    return cleanup.decide(target, observe.of_what_is_left(world, target))
+    try:
+        return cleanup.decide(target, observe.of_what_is_left(world, target))
+    except KubeError as error:
+        if error.code not in REFUSED:
+            raise
+        return Decision(Wait("Refused", f"{error.what}: {error.why}", 15.0))  # an older chart gave fewer rights, say
 
 
 def _write(world: World, app: KilterApp, status: Status) -> KilterApp:

@@ -87,6 +87,7 @@ def release_of(spec: Spec, namespace: str) -> AppRelease:
         release=spec.deploy_id,
         number=spec.sequence,
         image=spec.image,
+        platform=spec.platform,
         port=spec.port,
         command=spec.command or (),
         public=spec.public,
@@ -102,7 +103,14 @@ def release_of(spec: Spec, namespace: str) -> AppRelease:
 def platform_of(settings: Settings) -> Platform:
     """Return the platform as the charts need to know it."""
     own, gateway = settings.database, settings.gateway
-    server = DatabaseServer(host=own.host, port=own.port, namespace=own.namespace, cidr=own.cidr) if own.host else None
+    server = DatabaseServer(
+        host=own.host,
+        port=own.port,
+        namespace=own.namespace,
+        cidr=own.cidr,
+        sslmode=own.sslmode,
+        ca=bool(own.ca),
+    )
     return Platform(
         domain=settings.domain,
         gateway=Gateway(
@@ -110,7 +118,7 @@ def platform_of(settings: Settings) -> Platform:
         ),
         tls=settings.tls,
         port=settings.public_port,
-        database=server,
+        database=server if own.host else None,
         dns_namespace=settings.dns_namespace,
         metrics=settings.metrics_server,
         trial=settings.trial,

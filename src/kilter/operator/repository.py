@@ -22,23 +22,23 @@ LOG = logging.getLogger("kilter.operator")
 
 @dataclass(frozen=True)
 class Repository:
-    """The repository of the settings; called with a fence it opens the writer of that leader."""
+    """The repository of the settings; called with a fence it opens the writer of that leader (a WriterFactory)."""
 
     runner: Runner
     git: Git
     flux: Flux
 
-    def __call__(self, fence: Fence) -> "Publisher":
-        """Take the branch over.
+    def __call__(self, fence: Fence, *, anew: bool) -> "Publisher":
+        """Take the branch over; `anew` as for a `WriterFactory`.
 
         Raises Busy when a later leader writes, or another process uses the clone's folder; any other KilterError when
         it may be tried again.
         """
         git = self.git
-        remote = Remote(git.url, branch=git.branch, username=git.username, token=git.token)
+        remote = Remote(git.url, branch=git.branch, username=git.username, token=git.token, ca=git.ca)
         own = model.Fence(fence.number, fence.holder)
         writer = Writer(self.runner, remote, self.git.folder, own, self.flux)
-        commit = writer.open()
+        commit = writer.open(anew=anew)
         LOG.info("writing to %s from commit %s on", remote.branch, commit[:12])
         return Publisher(writer)
 

@@ -30,7 +30,7 @@ class Gateway:
     """The Gateway: how the operator itself reaches it, whatever DNS says, and what routes are attached to.
 
     `ca`, if given, must have signed for it. `section` is the listener (all of them when empty), `proxies` the namespace
-    of the pods that requests come from, when that is not the Gateway's own.
+    of the pods that requests come from, when that is not the Gateway's own. `hosts` are further ones of the platform's.
     """
 
     url: str = ""
@@ -39,18 +39,20 @@ class Gateway:
     namespace: str = "kilter-system"
     section: str = ""
     proxies: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Git:
-    """The flux repository. `token` is a file with what `username` gets in by; the clone lies below `folder`, which
-    nobody else may use.
+    """The flux repository. `token` is a file with what `username` gets in by, and `ca` one with the authority that
+    signed for its server, if there is such a file; the clone lies below `folder`, which nobody else may use.
     """
 
     url: str = ""
     branch: str = "main"
     username: str = "kilter"
     token: Path | None = None
+    ca: Path | None = None
     folder: Path = Path("/var/lib/kilter-operator/git")
 
 
@@ -59,7 +61,8 @@ class Database:
     """The platform's PostgreSQL. `url` is the login of the operator's own role and never printed.
 
     `host` and `port` are where the pods of apps find the same server; a network policy finds it by the namespace of its
-    pods or, where it runs elsewhere, by its address.
+    pods or, where it runs elsewhere, by its address. `sslmode` and `ca` (PEM) are what libpq itself goes by, for the
+    operator's own connections, and what apps are given.
     """
 
     url: str = field(default="", repr=False)
@@ -67,6 +70,8 @@ class Database:
     port: int = 5432
     namespace: str = ""
     cidr: str = ""
+    sslmode: str = ""
+    ca: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ def _gateway(reader: "_Reader") -> Gateway:
         namespace=reader.text("KILTER_GATEWAY_NAMESPACE", default.namespace),
         section=reader.text("KILTER_GATEWAY_SECTION", ""),
         proxies=reader.text("KILTER_GATEWAY_PROXIES", ""),
+        hosts=tuple(reader.text("KILTER_EXTRA_HOSTS", "").replace(",", " ").split()),
     )
 
 
@@ -197,23 +203,23 @@ def _git(reader: "_Reader") -> Git:
         branch=reader.text("KILTER_GIT_BRANCH", default.branch),
         username=reader.content("KILTER_GIT_USERNAME_FILE") or default.username,
         token=reader.path("KILTER_GIT_TOKEN_FILE"),
+        ca=reader.path("KILTER_GIT_CA_FILE"),
         folder=reader.path("KILTER_GIT_FOLDER") or default.folder,
     )
 
 
 def _database(reader: "_Reader") -> Database:
-    default = Database()
     found = Database(
         url=reader.content("KILTER_DATABASE_URL_FILE"),
         host=reader.text("KILTER_DATABASE_HOST", ""),
-        port=reader.number("KILTER_DATABASE_PORT", default.port),
+        port=reader.number("KILTER_DATABASE_PORT", Database.port),
         namespace=reader.text("KILTER_DATABASE_NAMESPACE", ""),
         cidr=reader.text("KILTER_DATABASE_CIDR", ""),
+        sslmode=reader.text("PGSSLMODE", ""),
+        ca=reader.content("PGSSLROOTCERT"),
     )
     if found.url and not found.host:
-        reader.faults.append(
-            "KILTER_DATABASE_HOST is needed beside KILTER_DATABASE_URL_FILE: where pods find the server"
-        )
+        reader.faults.append("KILTER_DATABASE_HOST is needed beside KILTER_DATABASE_URL_FILE: where pods find it")
     if found.url and not (found.namespace or found.cidr):
         reader.faults.append("KILTER_DATABASE_NAMESPACE, or KILTER_DATABASE_CIDR, is needed: network policies name it")
     return found

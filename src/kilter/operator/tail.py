@@ -9,6 +9,7 @@ from kilter.operator.kube import Kube, KubeError
 from kilter.operator.steps import services
 from kilter.operator.steps.base import Log, Target
 from kilter.render import names
+from kilter.words import escaped
 
 LINES: Final = 20
 WIDTH: Final = 300
@@ -31,12 +32,8 @@ def clean(text: str, secrets: Iterable[str]) -> tuple[str, ...]:
     """Return the last lines without the secrets, and with control characters escaped (C15)."""
     for value in sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True):
         text = text.replace(value, COVER)
-    lines = [_visible(line)[:WIDTH] for line in text.splitlines() if line.strip()]
+    lines = [escaped(line)[:WIDTH] for line in text.splitlines() if line.strip()]
     return tuple(lines[-LINES:])
-
-
-def _visible(line: str) -> str:
-    return "".join(each if each.isprintable() or each == "\t" else repr(each)[1:-1] for each in line)
 
 
 def _secrets(kube: Kube, target: Target) -> list[str]:

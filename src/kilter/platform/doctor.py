@@ -1,6 +1,7 @@
 """What `kilter doctor` says of the platform that this machine is logged in to."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from kilter.api.platform import Info
 from kilter.deploy import logins
@@ -8,6 +9,8 @@ from kilter.deploy.client import Client
 from kilter.dev.checks import found, sentence
 from kilter.dev.documents import Check
 from kilter.errors import KilterError, NotAllowed
+
+CONNECT: Final = 3.0  # seconds: a lost packet is sent again by then, and what is asked in passing keeps nobody waiting
 
 
 def rows(environment: Mapping[str, str]) -> list[Check]:
@@ -22,7 +25,7 @@ def rows(environment: Mapping[str, str]) -> list[Check]:
     except KilterError as error:
         return [_unasked(error)]
     try:
-        with Client(login) as client:
+        with Client(login, connect=CONNECT) as client:
             told = client.get("/v1/info", Info)
     except KilterError as error:
         return [_unasked(error)]

@@ -8,6 +8,7 @@ from kilter.clusters.lock import held
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput
 from kilter.platform import local, nodes, parts, tokens, values
+from kilter.platform.pending import settle
 from kilter.platform.target import LOCAL, NAMESPACE, Target, check_choice, of_context, of_local
 from kilter.platform.values import CRDS, PLATFORM, Wanted
 from kilter.render.charts import chart
@@ -75,6 +76,7 @@ def _apply(machine: Machine, target: Target, text: str) -> None:
     run = machine.runner.run
     with machine.progress.step(f"install the platform on {target.name}") as step:
         run(target.kubectl.apply(dump(space, header="")))
+        settle(machine.runner, target, machine.progress, step)
         step.note("definitions")
         run(target.helm.upgrade(CRDS, chart("kilter-platform-crds"), values.definitions(text)))
         step.note("programs")

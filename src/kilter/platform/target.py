@@ -66,7 +66,8 @@ def of_local(machine: Machine, file: Path) -> Target:
     kubectl, helm = machine.tool("kubectl"), machine.tool("helm")
     scratch = machine.paths.project_cache(LOCAL) / "helm"
     own = Kubectl(kubectl, file, context_name(LOCAL), NAMESPACE)
-    return Target("cluster kilter-platform", Helm(helm, file, NAMESPACE, scratch), own)
+    trace = machine.paths.project_data(LOCAL) / "helm"
+    return Target("cluster kilter-platform", Helm(helm, file, NAMESPACE, scratch, trace), own)
 
 
 def view(kubectl: Path, context: str) -> Command:

@@ -144,6 +144,15 @@ def hosts(slot: Slot, domain: str, app: AppSection) -> tuple[str, ...]:
     return tuple(host(slot, domain, name) for name in ([""] if app.public else []) + routed)
 
 
+def platform_hosts(domain: str, *addresses: str) -> frozenset[str]:
+    """Return the hosts of the platform itself, which no app is given: `kilter.<domain>`, and those of the addresses.
+
+    An address is a URL, or a host with or without a port.
+    """
+    places = (address.rpartition("://")[2].partition("/")[0] for address in addresses)
+    return frozenset({f"kilter.{domain}", *(place.partition(":")[0].lower() for place in places if place)})
+
+
 def public_url(scheme: str, host: str, port: int = 0) -> str:
     """Return a public address; port 0 is the scheme's own, which is not written."""
     return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
@@ -131,7 +132,8 @@ def main(arguments: list[str]) -> int:
     try:
         match arguments:
             case []:
-                asyncio.run(serve(settings.read(os.environ)))
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(serve(settings.read(os.environ)))
             case ["token", *words]:
                 made = asyncio.run(administration.token(settings.read(os.environ), words))
                 os.write(1, f"{made}\n".encode())  # the answer itself; the server's logs go the same way

@@ -8,14 +8,18 @@ from kilter.api.deploys import DeployRequest, MigrationRequest, SeedsRequest
 from kilter.api.kilterapp import Spec
 from kilter.api.kilterapp_parts import AppSection, Service, Timeouts
 from kilter.catalog import load as catalog
+from kilter.errors import BadInput
 from kilter.project.model_profile import Probes, Profile
+from kilter.render import names
 from kilter.render.names import Slot
+from kilter.render.production.services import check_values
 from kilter.server import bodies
-from kilter.server.refusals import Refused
+from kilter.server.refusals import Refused, host_taken
 from kilter.server.settings import Settings
 from kilter.words import duration
 
 NOBODY: Final = "-"  # id until the store gives one
+SPEC_LIMIT: Final = 1024 * 1024  # bytes; etcd keeps 1.5 MiB, and the API server notes who owns which field
 
 
 def refuse_what_is_to_come(request: DeployRequest) -> None:
@@ -51,6 +55,21 @@ def check_image(settings: Settings, slot: Slot, image: str) -> None:
         raise Refused("registry_not_allowed", f"images of this project come from {own}", field="image")
 
 
+def check_hosts(settings: Settings, slot: Slot, app: AppSection) -> None:
+    """Refuse an app that would have a host of the platform itself, also while it is internal (DP-Q56)."""
+    wanted = (names.host(slot, settings.cluster_domain), *names.hosts(slot, settings.cluster_domain, app))
+    for host in wanted:
+        if host in settings.hosts:
+            raise host_taken(slot, host, "the platform itself")
+
+
+def check_platform(settings: Settings, platform: str) -> None:
+    """Refuse an image that no node can run: its pods would wait for one (DP-Q5)."""
+    if platform and settings.platforms and platform not in settings.platforms:
+        message = f"the platform has no nodes for {platform}; it has {', '.join(settings.platforms)}"
+        raise Refused("invalid", message, field="platform", details={"platforms": list(settings.platforms)})
+
+
 def check_app(settings: Settings, app: AppSection) -> None:
     """Refuse services that nobody provides, and guardrails that are none."""
     missing = sorted({each.kind for each in app.services if each.mode == "scoped"} - set(settings.services))
@@ -62,9 +81,16 @@ def check_app(settings: Settings, app: AppSection) -> None:
             field = f"app.services[{number}].secretName"
             raise Refused("invalid", f"{field} is missing: an external service needs a Secret", field=field)
         check_version(f"app.services[{number}].version", service)
+        check_settings(f"app.services[{number}].values", service)
     check_part("app.profile", app.profile, Profile)
     for name, process in app.processes.items():
         check_part(f"app.processes.{name}.probes", process.probes, Probes)
+
+
+def versions(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the versions of what the platform provides."""
+    known = catalog.entries()
+    return {kind: tuple(sorted(known[kind].versions)) for kind in settings.services if kind in known}
 
 
 def check_version(path: str, service: Service) -> None:
@@ -76,6 +102,15 @@ def check_version(path: str, service: Service) -> None:
         raise Refused("invalid", message, field=path, details={"versions": known})
 
 
+def check_settings(path: str, service: Service) -> None:
+    """Refuse chart values that are the platform's: an image past the rules for images, limits past the profile's."""
+    if service.mode == "scoped":
+        try:
+            check_values(service.name, service.values)
+        except BadInput as error:
+            raise Refused("invalid", f"{error.what}: {error.hint}", field=path) from None
+
+
 def check_part(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> None:
     """Check a part that is written as in kilter.yaml."""
     try:
@@ -83,6 +118,19 @@ def check_part(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> 
     except Refused as refused:
         field = bodies.joined(path, refused.field) if refused.field else path
         raise Refused(refused.code, f"in {path}: {refused.message}", field=field) from None
+
+
+def check_size(spec: Spec) -> None:
+    """Refuse a spec that a cluster has no room for, with its largest part."""
+    size = len(msgspec.json.encode(spec))
+    if size > SPEC_LIMIT:
+        parts = {name: len(msgspec.json.encode(part)) for name, part in msgspec.to_builtins(spec).items()}
+        largest = max(parts, key=parts.__getitem__)
+        message = (
+            f"the KilterApp would take {size} bytes, {parts[largest]} of them for {largest}, and a cluster keeps"
+            f" {SPEC_LIMIT}; what is large belongs into the image"
+        )
+        raise Refused("too_large", message, field=f"app.{largest}", details={"limit_bytes": SPEC_LIMIT})
 
 
 def ready_timeout(settings: Settings, wanted: str | None) -> str | None:
@@ -108,6 +156,7 @@ def spec_of(request: DeployRequest, slot: Slot, actor: str, timeout: str | None)
         sequence=1,
         actor=actor,
         image=request.image,
+        platform=request.platform,
         source=request.source,
         timeouts=Timeouts(ready=timeout),
     )

@@ -23,7 +23,12 @@ def sees(grant: Grant, org: str, app: str) -> bool:
 
 def reaches(grant: Grant, slot: Slot) -> bool:
     """Tell whether a token is good for an environment."""
-    return any(covers_project(scope, slot.org, slot.app) and matches(scope.env, slot.env) for scope in grant.scopes)
+    return reaches_named(grant, slot.org, slot.app, slot.env)
+
+
+def reaches_named(grant: Grant, org: str, app: str, env: str) -> bool:
+    """Tell whether a token is good for what somebody asked for under these names, which may be no environment's."""
+    return any(covers_project(scope, org, app) and matches(scope.env, env) for scope in grant.scopes)
 
 
 def has_role(grant: Grant, role: Role) -> bool:

@@ -80,6 +80,6 @@ def _make(tx: Tx, request: TokenRequest, *, first: bool) -> str:
             return ""
     else:
         tokens.insert(tx, made, grant, created_by=BY, now=now)
-    entry = audit.begin(tx, Attempt(BY, made.id, "token-create", ids.new("req", now)), now)
-    audit.finish(tx, entry, Outcome(201))
+    attempt = Attempt(ids.new("aud", now), now, BY, made.id, "token-create", ids.new("req", now))
+    audit.finish(tx, attempt, Outcome(201))
     return made.text

@@ -11,8 +11,10 @@ from starlette.responses import Response
 from kilter.render.names import Slot
 from kilter.server.hub import Hub
 from kilter.server.policies import Policies
+from kilter.server.readers import Readers
 from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
+from kilter.server.store.audit import Attempt
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Engine
 from kilter.server.store.idempotency import Key
@@ -32,6 +34,7 @@ class Services:
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     policies: Policies = field(default_factory=Policies)
+    readers: Readers = field(default_factory=Readers)
 
     def stop(self) -> None:
         """Let open streams end."""
@@ -50,7 +53,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `grant`, `audit_id`, `slot`, `record`, `body` and `query` are there where the route says so."""
+    """One request. `grant`, `attempt`, `slot`, `record`, `body` and `query` are there where the route says so."""
 
     services: Services
     request_id: str
@@ -59,7 +62,7 @@ class Call:
     headers: Mapping[str, str]
     notes: Notes = field(default_factory=Notes)
     grant: Grant | None = None
-    audit_id: str | None = None
+    attempt: Attempt | None = None
     slot: Slot | None = None
     record: Record | None = None
     body: Any = None
@@ -81,10 +84,10 @@ class Call:
         assert self.grant is not None
         return self.grant
 
-    def audited(self) -> str:
-        """Return the row of the audit trail, of a route that changes something."""
-        assert self.audit_id is not None
-        return self.audit_id
+    def attempted(self) -> Attempt:
+        """Return what is asked for, as the audit trail has it, of a route that changes something."""
+        assert self.attempt is not None
+        return self.attempt
 
     def at(self) -> Slot:
         """Return the environment of a route that has one in its path."""

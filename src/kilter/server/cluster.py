@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import msgspec
 from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
@@ -30,35 +32,48 @@ from kilter.api.kilterapp import (
 from kilter.api.words import DatabasePolicy
 from kilter.errors import BadInput
 from kilter.server import podlogs
+from kilter.server.lines import split
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Change, Conflict, Gone, Listed, LogQuery, Seen
 
 log = logging.getLogger("kilter.server")
 Resource = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
-REFUSALS = (400, 403, 409, 422)  # of a write: asking again would not help
+REFUSALS = (400, 403, 413, 422)  # of a write: asking again would not help
+TAKEN = 409  # by somebody else, for good where fields are applied; a patch or a delete has only met another write
+TOO_LARGE = ("request is too large", "larger than max")  # what etcd says to the API server, which answers 500
 WATCH_SECONDS = 300  # then the API server ends a watch
-STALLED_SECONDS = WATCH_SECONDS + 30.0  # without a word: a watch may hang without an error (F30)
+# Without a word: a watch may hang without an error (F30). A bookmark comes about every minute.
+SILENCE = 100.0
+PAUSE = 1.0  # seconds between two watches: one that ends at once is no reason to ask without end
+WATCHED = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}"
 
 
 class KubeCluster:
-    """The KilterApps of one cluster."""
+    """The KilterApps of one cluster.
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    What stays open, watch and logs, goes through `streams`, so that it takes no connection from who writes.
+    """
+
+    def __init__(self, client: AsyncClient, streams: httpx2.AsyncClient) -> None:
+        self._client, self._streams = client, streams
 
     async def apply(self, name: str, spec: Spec) -> None:
         """Write a spec by server-side apply, making the object if need be; what others own is never taken."""
         metadata = ObjectMeta(name=name, namespace=NAMESPACE, labels=labels(spec))
         wanted = Resource(apiVersion=API_VERSION, kind=KIND, metadata=metadata, spec=msgspec.to_builtins(spec))
-        async with translated(writing=True):
-            await self._client.apply(wanted, field_manager=SPEC_MANAGER)
+        try:
+            async with translated((*REFUSALS, TAKEN)):
+                await self._client.apply(wanted, field_manager=SPEC_MANAGER)
+        except Missing as error:
+            raise Unavailable("the cluster has no place for KilterApps") from error
 
-    async def read(self, name: str) -> KilterApp | None:
-        """Return an object."""
+    async def exists(self, name: str) -> bool:
+        """Tell whether there is an object of that name now, also one that cannot be read."""
         with suppress(Missing):
             async with translated():
-                return decoded(await self._client.get(Resource, name, namespace=NAMESPACE))
-        return None
+                await self._client.get(Resource, name, namespace=NAMESPACE)
+                return True
+        return False
 
     async def delete(self, name: str, database: DatabasePolicy) -> None:
         """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
@@ -67,39 +82,53 @@ class KubeCluster:
         """
         policy = {"spec": {"databaseOnDelete": database}}
         with suppress(Missing):
-            async with translated():
+            async with translated(REFUSALS):
                 await self._client.patch(
                     Resource, name, policy, namespace=NAMESPACE, patch_type=PatchType.MERGE, field_manager=SPEC_MANAGER
                 )
                 await self._client.delete(Resource, name, namespace=NAMESPACE)
 
     async def watch(self) -> AsyncIterator[Change]:
-        """Yield what exists and what changes, for ever; every break begins with a fresh list."""
+        """Yield what exists and then what changes, until a watch breaks, or says nothing for too long.
+
+        What exists is told anew every few minutes: events say nothing of what was missed when they came.
+        """
         while True:
             items, version = await self._listed()
+            due = time.monotonic() + WATCH_SECONDS
             names = frozenset(str(item["metadata"]["name"]) for item in items)
             apps = (app for app in map(decoded, items) if app is not None)
             yield Listed(tuple(apps), names)
-            async with translated():
-                events = aiter(
-                    self._client.watch(
-                        Resource, namespace=NAMESPACE, resource_version=version, server_timeout=WATCH_SECONDS
-                    )
-                )
-                with suppress(TimeoutError):
-                    while True:
-                        async with asyncio.timeout(STALLED_SECONDS):
-                            kind, item = await anext(events)
+            while time.monotonic() < due:
+                async with aclosing(self._events(version)) as events:
+                    async for kind, item in events:
+                        version = str(item["metadata"]["resourceVersion"])
                         if change := change_of(kind, item):
                             yield change
+                await asyncio.sleep(PAUSE)
 
     def logs(self, query: LogQuery) -> AsyncIterator[str]:
         """Yield lines of pods, each with its pod in front."""
-        return podlogs.lines(self._client, query)
+        return podlogs.lines(podlogs.Api(self._client, self._streams), query)
 
     async def close(self) -> None:
         """Give up the connections."""
         await self._client.close()
+        await self._streams.aclose()
+
+    async def _events(self, version: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """Yield what one watch tells from a version on, until the API server ends it; lightkube's has no bookmarks."""
+        asked = {"watch": "true", "allowWatchBookmarks": "true"}
+        asked |= {"resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
+        limits = httpx2.Timeout(10.0, read=SILENCE)
+        async with translated(), self._streams.stream("GET", WATCHED, params=asked, timeout=limits) as answer:
+            answer.raise_for_status()
+            async for line, _ in split(answer.aiter_bytes()):
+                event = msgspec.json.decode(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise Unavailable(f"the cluster answers {status.get('code')}: {status.get('message')}")
+                yield event["type"], event["object"]
 
     async def _listed(self) -> tuple[list[dict[str, Any]], str]:
         async with translated():
@@ -120,7 +149,11 @@ def connect(kubeconfig: Path | None) -> KubeCluster:
             why=str(error),
             hint="run it in a pod, or set KILTER_SERVER_KUBECONFIG",
         ) from error
-    return KubeCluster(AsyncClient(config=config, trust_env=False))
+    client = AsyncClient(config=config, trust_env=False)
+    # As many as there are streams; `Readers` bounds those of logs.
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+    streams = httpx2.AsyncClient(**ConnectionParams(trust_env=False).httpx_params(client.config), limits=limits)
+    return KubeCluster(client, streams)
 
 
 class Missing(Exception):
@@ -128,17 +161,19 @@ class Missing(Exception):
 
 
 @asynccontextmanager
-async def translated(*, writing: bool = False) -> AsyncIterator[None]:
-    """Turn what the client raises into the server's own words: Missing, Conflict, Unavailable."""
+async def translated(refusals: tuple[int, ...] = ()) -> AsyncIterator[None]:
+    """Turn what the client raises into the server's own words: Missing, Conflict for refusals, Unavailable."""
     try:
         yield
     except ApiError as error:
-        code = error.status.code
-        if code == 404 and not writing:
+        code, message = error.status.code, error.status.message or ""
+        if code == 404:
             raise Missing from error
-        if writing and code in REFUSALS:
-            raise Conflict(f"the cluster refuses it: {error.status.message}") from error
-        raise Unavailable(f"the cluster answers {code}: {error.status.message}") from error
+        if code in refusals or (refusals and any(words in message for words in TOO_LARGE)):
+            raise Conflict(f"the cluster refuses it: {message}") from error
+        raise Unavailable(f"the cluster answers {code}: {message}") from error
+    except httpx2.HTTPStatusError as error:
+        raise Unavailable(f"the cluster answers {error.response.status_code}") from error
     except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         raise Unavailable(f"the cluster does not answer: {type(error).__name__}") from error
 

@@ -9,7 +9,7 @@ from kilter.server.hub import DISPATCH, IMAGES
 from kilter.server.loops import Words, work
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Conflict
-from kilter.server.store import environments, progress
+from kilter.server.store import absence, progress
 from kilter.server.store.deploys import Record
 
 log = logging.getLogger("kilter.server")
@@ -48,16 +48,17 @@ class Dispatcher:
     async def _carry(self, record: Record) -> None:
         """Hand a deploy to the cluster. The order matters: what is recorded as applied has been applied."""
         services = self._services
-        found = await services.store.run(environments.find, record.slot)
+        found = await services.store.run(progress.held, record, services.clock())
         if found is None:
-            raise Conflict("the environment no longer exists")
+            return
         if record.operation == "deploy":
             await services.cluster.apply(found.object_name, record.spec)
             await services.store.run(progress.applied, record.id, services.clock())
             return
         await services.cluster.delete(found.object_name, record.spec.database_on_delete)
         await services.store.run(progress.applied, record.id, services.clock())
-        if await services.cluster.read(found.object_name) is None:
+        looked_at = services.clock()
+        if not await services.cluster.exists(found.object_name):
             # Gone before it was recorded that this was wanted: the watch has told nobody.
-            ended = await services.store.run(progress.gone, found.object_name, services.clock())
+            ended = await services.store.run(absence.gone, found.object_name, looked_at, services.clock())
             services.hub.tell([*ended, DISPATCH, IMAGES])

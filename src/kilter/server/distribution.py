@@ -33,7 +33,7 @@ class DistributionRegistry:
             "sub": pushing.actor,
             "aud": PUSH_AUDIENCE,
             "exp": int(until.timestamp()),
-            "jti": ids.new("psh"),
+            "jti": pushing.id,
             "tid": pushing.token_id,
             "repository": pushing.repository,
         }
@@ -46,7 +46,8 @@ class DistributionRegistry:
             return None
         if not isinstance(claims.get("exp"), int) or claims["exp"] <= now.timestamp():
             return None
-        return Pushing(str(claims.get("sub")), str(claims.get("tid")), str(claims.get("repository")))
+        said = (str(claims.get(name)) for name in ("jti", "sub", "tid", "repository"))
+        return Pushing(*said)
 
     def read_pull_credential(self, password: str) -> str | None:
         """Return the repository that an environment's password is for; None when it is none of ours."""

@@ -50,7 +50,7 @@ class Endpoint:
         if self.route.auth != "token":
             return await self._carried_out(request, call)
         token = guards.bearer(request.headers)
-        entered = await call.store.run(guards.enter, token, self.route, call)
+        entered = await guards.asked(guards.enter, token, self.route, call)
         return await let_in(call, entered, self.route, partial(self._carried_out, request))
 
     async def _carried_out(self, request: Request, call: Call) -> Response:
@@ -100,11 +100,11 @@ async def answered(
 
 
 async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Call], Awaitable[T]]) -> T:
-    """Let a call in and have it done; the audit row of one that changes something is closed with what became of it.
+    """Let a call in and have it done; the audit row of one that changes something says what became of it.
 
-    What is accepted to be carried out later closes its row together with its acceptance.
+    What is accepted to be carried out later writes its row together with its acceptance.
     """
-    if entered.audit_id is None:
+    if entered.attempt is None:
         return await work(guards.admitted(call, entered, route))
     status, code = 500, "internal"
     try:
@@ -118,7 +118,7 @@ async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Cal
     finally:
         outcome = Outcome(status, code or None, call.notes.deploy_id, call.notes.overrides)
         if not call.notes.is_closed:
-            await call.store.run(audit.finish, entered.audit_id, outcome)
+            await call.store.run(audit.finish, entered.attempt, outcome)
 
 
 def written(answer: Answer | Response) -> Response:

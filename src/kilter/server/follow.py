@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from kilter.server.call import Services
 from kilter.server.hub import DISPATCH, IMAGES
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Change, Gone, Listed, Seen
-from kilter.server.store import progress
+from kilter.server.store import absence, progress
+from kilter.server.store.engine import Tx
 
 log = logging.getLogger("kilter.server")
 AGAIN = 2.0  # seconds until a broken watch is begun anew
@@ -40,10 +42,20 @@ class Follower:
             case Seen(app):
                 news = await services.store.run(progress.observe, app, domain, now)
             case Gone(name):
-                news = await services.store.run(progress.gone, name, now)
+                news = await self._absent(name, absence.gone)
+                services.hub.tell([IMAGES])
             case Listed(apps, names):
                 for app in apps:
-                    news += await services.store.run(progress.observe, app, domain, now)
-                news += await services.store.run(progress.missing, names, now)
+                    news += await services.store.run(progress.observe, app, domain, now, listed=True)
+                for name in await services.store.run(absence.unlisted, names):
+                    news += await self._absent(name, absence.missing)
         if news:
             services.hub.tell([*news, DISPATCH, IMAGES])
+
+    async def _absent(self, name: str, record: Callable[[Tx, str, int, int], list[str]]) -> list[str]:
+        """Record that an object is absent, if it is: word of that comes late, and it may have been made anew."""
+        services = self._services
+        looked_at = services.clock()
+        if await services.cluster.exists(name):
+            return []
+        return await services.store.run(record, name, looked_at, services.clock())

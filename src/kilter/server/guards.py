@@ -3,9 +3,9 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from kilter.api import tokens as token_format
 from kilter.api.tokens import PREFIX, Token
 from kilter.render.names import Slot
-from kilter.server import access, bodies
+from kilter.server import access, bodies, ids
 from kilter.server.call import Call
 from kilter.server.refusals import Refused, not_found
 from kilter.server.routing import Route
@@ -25,17 +25,18 @@ from kilter.server.store.engine import Tx
 from kilter.server.store.tokens import Grant
 from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT, slug_fault
 
+Who = TypeVar("Who", Token, str)
 NAME_KEPT = 64  # characters, of whatever somebody asked for
 TOKEN = re.compile(re.escape(PREFIX) + "[^/]*")
 NEXT = "kilter login --server <url>"
 
 
 class Entered(NamedTuple):
-    """What the first transaction of a request found."""
+    """What the first look into the store found."""
 
     grant: Grant | None
     record: Record | None
-    audit_id: str | None
+    attempt: Attempt | None
 
 
 def refuse_token_in_url(request: Request) -> None:
@@ -82,8 +83,15 @@ def basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
+async def asked(enter: Callable[[Tx, Who, Route, Call], Entered], who: Who, route: Route, call: Call) -> Entered:
+    """Ask the store who wants to enter: in a transaction where the audit trail's row is begun, else by looking."""
+    if route.begins_row:
+        return await call.store.run(enter, who, route, call)
+    return await call.store.look(enter, who, route, call)
+
+
 def enter(tx: Tx, token: Token, route: Route, call: Call) -> Entered:
-    """Verify the token, find the deploy of the path, and record that a change is asked for."""
+    """Verify the token, find the deploy of the path, and begin the audit trail's row of a change."""
     return entered(tx, tokens.verify(tx, token, call.now), route, call)
 
 
@@ -93,7 +101,7 @@ def enter_again(tx: Tx, token_id: str, route: Route, call: Call) -> Entered:
 
 
 def entered(tx: Tx, grant: Grant | None, route: Route, call: Call) -> Entered:
-    """Find the deploy of the path, and record that a change is asked for; nothing of it without a grant."""
+    """Find the deploy of the path, and begin the audit trail's row of a change; nothing of it without a grant."""
     if grant is None:
         return Entered(None, None, None)
     record = deploys.find(tx, call.path["deploy_id"]) if route.subject == "deploy" else None
@@ -101,8 +109,11 @@ def entered(tx: Tx, grant: Grant | None, route: Route, call: Call) -> Entered:
         return Entered(grant, record, None)
     place = identity(record.slot) if record else call.path
     names = {key: place[key][:NAME_KEPT] for key in ("org", "app", "env") if key in place}
-    attempt = Attempt(grant.actor, grant.token_id, route.action, call.request_id, **names)
-    return Entered(grant, record, audit.begin(tx, attempt, call.now))
+    now = call.now
+    attempt = Attempt(ids.new("aud", now), now, grant.actor, grant.token_id, route.action, call.request_id, **names)
+    if route.begins_row:
+        audit.begin(tx, attempt)
+    return Entered(grant, record, attempt)
 
 
 def admitted(call: Call, entered: Entered, route: Route) -> Call:
@@ -110,7 +121,7 @@ def admitted(call: Call, entered: Entered, route: Route) -> Call:
     grant = entered.grant
     if grant is None:
         raise unknown()
-    call = replace(call, grant=grant, audit_id=entered.audit_id, record=entered.record)
+    call = replace(call, grant=grant, attempt=entered.attempt, record=entered.record)
     if route.subject == "deploy":
         if entered.record is None or not access.sees(grant, entered.record.slot.org, entered.record.slot.app):
             raise not_found()

@@ -1,23 +1,19 @@
 """Forgets what is older than it is kept for: audit rows of a year ago, keys of yesterday, sessions that are over."""
 
-import asyncio
-import logging
-
 from kilter.server.call import Services
-from kilter.server.refusals import Unavailable
+from kilter.server.loops import Words, work
 from kilter.server.store import audit, idempotency, sessions
 
-log = logging.getLogger("kilter.server")
+TOPIC = "housekeeping"  # nobody tells of it: the hour alone does
 EVERY = 3600.0  # seconds
 
 
 async def keep_house(services: Services) -> None:
-    """Clean up once an hour until cancelled."""
-    while True:
-        try:
-            await services.store.run(audit.prune, services.clock())
-            await services.store.run(idempotency.prune, services.clock())
-            await services.store.run(sessions.prune, services.clock())
-        except Unavailable as error:
-            log.warning("cannot clean up", extra={"facts": {"error": str(error)}})
-        await asyncio.sleep(EVERY)
+    """Clean up once an hour until cancelled, whatever happens to one time."""
+
+    async def step() -> bool:
+        for prune in (audit.prune, idempotency.prune, sessions.prune):
+            await services.store.run(prune, services.clock())
+        return False
+
+    await work(services.hub, TOPIC, EVERY, step, Words("cannot clean up", "cleaning up failed"))

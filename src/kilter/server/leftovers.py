@@ -1,7 +1,9 @@
 """Removes from the platform's registry the images that deleted environments leave there."""
 
 import logging
+from functools import partial
 
+from kilter.render.names import Slot
 from kilter.server import clock
 from kilter.server.call import Services
 from kilter.server.hub import IMAGES
@@ -15,6 +17,10 @@ log = logging.getLogger("kilter.server")
 EVERY = 60.0  # seconds between looks into the store where nobody tells: other replicas, what was postponed
 AGAIN = 60 * clock.SECOND  # until what the registry did not remove is tried again
 PUSHING = 600 * clock.SECOND  # from a token to push with until the deploy of what was pushed is accepted
+
+
+class Spared(Exception):
+    """Somebody pushes to the project, or the environment came back: its images are not due any more."""
 
 
 class Remover:
@@ -40,6 +46,8 @@ class Remover:
         except Unavailable as error:
             log.warning("images stay for now", extra={"facts": {"env": str(left.slot), "error": str(error)}})
             await services.store.run(images.postpone, left.slot, services.clock() + AGAIN)
+        except Spared:
+            return True  # due again, and found again, when those who push are done
         else:
             await services.store.run(images.removed, left)
         return True
@@ -49,10 +57,21 @@ class Remover:
             repository, _, digest = self._within(image)
             needed = (self._within(each) for each in left.needed)
             kept = frozenset(found for name, _, found in needed if name == repository)
-            gone = await self._registry.remove(repository, digest, kept)
+            gone = await self._registry.remove(repository, digest, kept, partial(self._may_go, left.slot, image))
             if gone:
                 facts = {"env": str(left.slot), "repository": repository, "digests": list(gone)}
                 log.info("images removed", extra={"facts": facts})
+
+    async def _may_go(self, slot: Slot, image: str) -> bool:
+        """Tell whether nobody needs an image now: removing takes time, in which somebody may deploy it.
+
+        Raises Spared when somebody pushes.
+        """
+        services = self._services
+        left = await services.store.run(images.still_due, services.settings.registry, slot, services.clock())
+        if left is None:
+            raise Spared
+        return image in left.unused
 
     def _within(self, image: str) -> tuple[str, str, str]:
         return image.removeprefix(f"{self._services.settings.registry_host}/").partition("@")

@@ -1,7 +1,7 @@
 """What lies in the platform's registry, by the distribution API: manifests are removed, each with those it lists."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,7 +28,9 @@ class RegistryImages:
         self._client = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=False)
         self._registry, self._now = registry, now
 
-    async def remove(self, repository: str, digest: str, kept: frozenset[str]) -> tuple[str, ...]:
+    async def remove(
+        self, repository: str, digest: str, kept: frozenset[str], may: Callable[[], Awaitable[bool]]
+    ) -> tuple[str, ...]:
         """Remove a manifest and what it alone lists; the list itself last, so that a broken try can be repeated."""
         found = await self._manifest(repository, digest)
         if found is None:
@@ -36,7 +38,8 @@ class RegistryImages:
         _, listed = found
         others = await self._reachable(repository, digest, kept) if listed else frozenset[str]()
         wanted = [*sorted(listed - others), digest]
-        return tuple([each for each in wanted if await self._delete(repository, each)])
+        # Asked once: of a list that stays, no part may be missing.
+        return tuple([each for each in wanted if await self._delete(repository, each)]) if await may() else ()
 
     async def close(self) -> None:
         """Give up the connections."""

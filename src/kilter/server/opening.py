@@ -48,7 +48,8 @@ async def _opened(store: PostgresEngine | SqliteEngine, patience: Patience, endi
             if not store.shared or time.monotonic() >= until:
                 raise
             if str(error) not in told:
-                log.warning("waiting for the store", extra={"facts": {"error": str(error), "seconds": patience.limit}})
+                facts = {"error": str(error), "reason": reason(error), "seconds": patience.limit}
+                log.warning("waiting for the store", extra={"facts": facts})
                 told.add(str(error))
         else:
             return True
@@ -58,3 +59,8 @@ async def _opened(store: PostgresEngine | SqliteEngine, patience: Patience, endi
         except TimeoutError:
             continue
     return False
+
+
+def reason(error: Unavailable) -> str:
+    """Return what the database said first; it repeats no password."""
+    return str(error.__cause__ or "").partition("\n")[0][:300]

@@ -1,110 +1,185 @@
-"""Lines that pods print: of all that match, each with its pod in front; a slow reader loses lines and is told so."""
+"""Lines that pods print: of all that match, each with its pod in front; a slow reader loses lines and is told so.
+
+Lightkube lists the pods. Their logs are read here, as bytes: it waits for the end of a line however long that gets, and
+for the end of a log that is not followed.
+"""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
 
 import httpx2
-from lightkube import ApiError, AsyncClient
+from lightkube import AsyncClient
 from lightkube.resources.core_v1 import Pod
 
+from kilter.server.lines import split
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import LogQuery
 
 PODS = 50  # whose logs are read at most
 QUEUE = 1000  # lines between the pods and a slow reader
+HELD = 1024 * 1024  # characters of them
 LOOK_AGAIN = 5.0  # seconds between looks for pods that are new
-LINE = 16384  # characters of a line that are passed on
+LINE = 16384  # bytes of a line that are passed on
+LOG = 4 * 1024 * 1024  # bytes of one pod's log that are read at once
+ANSWER = 10.0  # seconds
+ABSENT: Final = (400, 404)  # the container has not started yet, or is gone
+OVER: Final = ("Succeeded", "Failed")  # phases of pods that will print nothing more
+STAMP: Final = re.compile(rb"\d{4}-\d\d-\d\dT\S+ ?")
 
 
-async def lines(client: AsyncClient, query: LogQuery) -> AsyncIterator[str]:
+@dataclass(frozen=True, order=True)
+class Source:
+    """The main container of a pod."""
+
+    pod: str
+    container: str
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class Api:
+    """How the cluster is asked: `client` for lists, `streams` for what may stay open."""
+
+    client: AsyncClient
+    streams: httpx2.AsyncClient
+
+
+async def lines(api: Api, query: LogQuery) -> AsyncIterator[str]:
     """Yield lines. Raises Unavailable."""
     try:
-        if query.follow:
-            async for line in followed(client, query):
-                yield line
-            return
-        for name, container in await pods_of(client, query):
-            async for line in lines_of(client, query, name, container):
-                yield line
-    except (httpx2.HTTPError, OSError) as error:
+        async for line in followed(api, query) if query.follow else printed(api, query):
+            yield line
+    except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         raise Unavailable(f"the cluster does not give logs: {type(error).__name__}") from error
 
 
-async def pods_of(client: AsyncClient, query: LogQuery) -> list[tuple[str, str]]:
-    """Return the pods with their main container, by name."""
+async def sources(api: Api, query: LogQuery) -> list[Source]:
+    """Return the pods, by name."""
     found = [
-        (pod.metadata.name, pod.spec.containers[0].name)
-        async for pod in client.list(Pod, namespace=query.namespace, labels=dict(query.labels))
+        Source(pod.metadata.name, pod.spec.containers[0].name, bool(pod.status and pod.status.phase in OVER))
+        async for pod in api.client.list(Pod, namespace=query.namespace, labels=dict(query.labels))
         if pod.metadata and pod.metadata.name and pod.spec and pod.spec.containers
     ]
     return sorted(found)[:PODS]
 
 
-async def lines_of(
-    client: AsyncClient, query: LogQuery, name: str, container: str, tail: int | None = None
-) -> AsyncIterator[str]:
-    """Yield one pod's lines; a container that has not started yet, or is gone, has none."""
-    stream = client.log(
-        name,
-        namespace=query.namespace,
-        container=container,
-        follow=query.follow,
-        since=query.since,
-        tail_lines=query.lines if tail is None else tail,
-        newlines=False,
-    )
-    try:
-        async for line in stream:
-            yield f"{name} {line[:LINE]}"
-    except ApiError as error:
-        if query.follow or error.status.code not in (400, 404):
-            raise
+async def printed(api: Api, query: LogQuery) -> AsyncIterator[str]:
+    """Yield the last lines of every pod, one pod after the other; a container that is not there has none."""
+    for source in await sources(api, query):
+        size = 0
+        try:
+            async for line, length in log(api, query, source, limitBytes=str(LOG)):
+                size += length + 1
+                for text in texts(line, length):
+                    yield f"{source.pod} {text}"
+        except httpx2.HTTPStatusError as error:
+            if error.response.status_code not in ABSENT:
+                raise
+        if size >= LOG:
+            yield f"{source.pod} (cut after {LOG >> 20} MiB: ask for fewer lines, or for younger ones)"
+
+
+async def log(
+    api: Api, query: LogQuery, source: Source, last: str = "", **more: str
+) -> AsyncIterator[tuple[bytes, int]]:
+    """Yield the lines of a container as `split` does: the newest ones, or all from the time of the last one seen."""
+    asked = {"container": source.container, "follow": str(query.follow).lower(), **more}
+    if last:
+        asked["sinceTime"] = last
+    else:
+        asked["tailLines"] = str(query.lines)
+        asked |= {"sinceSeconds": str(query.since)} if query.since is not None else {}
+    path = f"/api/v1/namespaces/{query.namespace}/pods/{source.pod}/log"
+    limits = httpx2.Timeout(ANSWER, read=None if query.follow else ANSWER)
+    async with api.streams.stream("GET", path, params=asked, timeout=limits) as answer:
+        answer.raise_for_status()
+        async for found in split(answer.aiter_bytes(), LINE + len("2006-01-02T15:04:05.000000000+00:00 ")):
+            yield found
+
+
+def texts(line: bytes, length: int) -> list[str]:
+    """Return what is passed on of a line: its beginning, and whatever a reader may take for a line of its own."""
+    end = f" … ({length} bytes)" if length > LINE else ""
+    return (line[:LINE].decode(errors="replace") + end).splitlines() or [""]
 
 
 class Followed:
-    """The pods that are followed, and the lines that wait for a reader."""
+    """The pods that are followed, and the lines that wait for a reader.
 
-    def __init__(self, client: AsyncClient, query: LogQuery) -> None:
-        self._client, self._query = client, query
-        self.queue = asyncio.Queue[str](QUEUE)
+    A container that ends, ends its stream; what the next one prints is in a stream that is opened then. All lines come
+    with their time, so that a stream goes on after the last line that was seen.
+    """
+
+    def __init__(self, api: Api, query: LogQuery) -> None:
+        self._api, self._query = api, query
+        self._queue = asyncio.Queue[str](QUEUE)
+        self._size = 0
         self.dropped = 0
         self._readers: dict[str, asyncio.Task[None]] = {}
-        self._begun: set[str] = set()
+        self._last: dict[str, bytes] = {}  # time of the last line, by pod
+        self._remarks: dict[str, bytes] = {}  # last line without a time: the kubelet speaks
+        self._done: set[str] = set()
 
     async def look(self) -> None:
-        """Begin to read pods that are new, and those whose stream broke."""
-        for name, container in await pods_of(self._client, self._query):
-            if name not in self._readers:
-                self._readers[name] = asyncio.create_task(self._read(name, container))
+        """Begin to read pods that are new, and those whose stream ended."""
+        for source in await sources(self._api, self._query):
+            if source.pod not in self._readers and source.pod not in self._done:
+                self._readers[source.pod] = asyncio.create_task(self._read(source))
 
     def end(self) -> None:
         """Read no more."""
         for reader in self._readers.values():
             reader.cancel()
 
-    async def _read(self, name: str, container: str) -> None:
-        tail = 0 if name in self._begun else None
+    async def take(self) -> str:
+        """Wait for a line."""
+        line = await self._queue.get()
+        self._size -= len(line)
+        return line
+
+    async def _read(self, source: Source) -> None:
+        pod = source.pod
         try:
-            async for line in lines_of(self._client, self._query, name, container, tail):
-                self._begun.add(name)
-                self._pass_on(line)
-        # RuntimeError: lightkube reads the body of a refused stream the wrong way.
-        except (httpx2.HTTPError, httpx2.StreamError, OSError, RuntimeError):
-            if name in self._begun:
-                self._pass_on(f"{name} (the connection was lost and is made anew)")
-            del self._readers[name]
+            async for line, length in log(
+                self._api, self._query, source, self._last.get(pod, b"").decode(), timestamps="true"
+            ):
+                self._heard(pod, line, length)
+            if source.is_over:
+                self._done.add(pod)
+        except httpx2.HTTPStatusError:
+            pass
+        except (httpx2.HTTPError, httpx2.StreamError, OSError):
+            if pod in self._last:
+                self._pass_on(f"{pod} (the connection was lost and is made anew)")
+        finally:
+            del self._readers[pod]
+
+    def _heard(self, pod: str, line: bytes, length: int) -> None:
+        """Pass a line on that was not heard before. A node writes all its times alike, so that they sort as text."""
+        found = STAMP.match(line)
+        kept, stamp = (self._last, found[0].strip()) if found else (self._remarks, line)
+        if stamp <= kept.get(pod, b"") if found else stamp == kept.get(pod):
+            return
+        kept[pod] = stamp
+        begin = found.end() if found else 0
+        for text in texts(line[begin:], length - begin):
+            self._pass_on(f"{pod} {text}")
 
     def _pass_on(self, line: str) -> None:
-        try:
-            self.queue.put_nowait(line)
-        except asyncio.QueueFull:
+        if self._queue.full() or self._size + len(line) > HELD:
             self.dropped += 1
+            return
+        self._size += len(line)
+        self._queue.put_nowait(line)
 
 
-async def followed(client: AsyncClient, query: LogQuery) -> AsyncIterator[str]:
+async def followed(api: Api, query: LogQuery) -> AsyncIterator[str]:
     """Yield the lines of pods that are there and of those that come."""
-    pods = Followed(client, query)
+    pods = Followed(api, query)
     try:
         while True:
             await pods.look()
@@ -113,7 +188,7 @@ async def followed(client: AsyncClient, query: LogQuery) -> AsyncIterator[str]:
             while (left := look_again - time.monotonic()) > 0:
                 try:
                     async with asyncio.timeout(left):
-                        line = await pods.queue.get()
+                        line = await pods.take()
                 except TimeoutError:
                     break
                 if pods.dropped:

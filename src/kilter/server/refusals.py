@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kilter.api.errors_v1 import STATUS_OF, ErrorBody
+from kilter.render.names import Slot
 
 # Word for word the same for what is missing and what is foreign (DP-Q73).
 NOT_FOUND = "there is no such thing, or this token may not see it"
@@ -45,6 +46,13 @@ class Refused(Exception):
 def not_found() -> Refused:
     """Return the one answer for what is missing or foreign."""
     return Refused("not_found", NOT_FOUND)
+
+
+def host_taken(slot: Slot, host: str, holder: str) -> Refused:
+    """Return the answer for a host that is somebody else's (DP-Q9): whose it is, and under which name to deploy."""
+    proposed = f"{slot.org}-{slot.app}"
+    message = f"the host {host} belongs to {holder}; deploy this one as {slot.org}/{proposed}"
+    return Refused("host_taken", message, details={"host": host, "proposed_app": proposed})
 
 
 class Unavailable(Exception):

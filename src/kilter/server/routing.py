@@ -19,9 +19,9 @@ class Route:
     """One method of one path. Answers map a status to a type; None is an empty body, `str` is text.
 
     `role` is the least that is needed; a handler may need more (protected environments). `action` is the word of a
-    changing route in the audit trail. An answer with a `secret` is never kept. The handler of an `atomic` one keeps
-    the answer to an Idempotency-Key itself, together with the change. `stream` says for which answer there is
-    a stream of events instead.
+    changing route in the audit trail. An answer with a `secret` is never kept. The handler of an `atomic` one changes
+    nothing but the store, and records in one transaction the change, its row of the audit trail and the answer to
+    an Idempotency-Key. `stream` says for which answer there is a stream of events instead.
     """
 
     method: str
@@ -39,3 +39,8 @@ class Route:
     secret: bool = False
     atomic: bool = False
     stream: Literal["", "always", "follow"] = ""
+
+    @property
+    def begins_row(self) -> bool:
+        """Whether the audit trail has a row of a call before it is carried out: it may get no further."""
+        return bool(self.action) and not self.atomic

@@ -1,6 +1,6 @@
 """What the server needs of the world outside: a cluster that holds KilterApps, and a registry that trusts its word."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -38,7 +38,7 @@ Change = Seen | Gone | Listed
 
 
 class Conflict(Exception):
-    """The cluster refuses a spec for good: somebody else owns a field, or a rule of the CRD forbids it."""
+    """The cluster refuses a write for good: somebody else owns a field, a rule forbids it, or it is too large."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,15 @@ class Cluster(Protocol):
         """Write a spec by server-side apply as `kilter-server`, making the object if need be. Raises Conflict."""
         ...
 
-    async def read(self, name: str) -> KilterApp | None:
-        """Return an object."""
+    async def exists(self, name: str) -> bool:
+        """Tell whether there is an object of that name now, also one that cannot be read."""
         ...
 
     async def delete(self, name: str, database: DatabasePolicy) -> None:
-        """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine."""
+        """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
+
+        Raises Conflict.
+        """
         ...
 
     def watch(self) -> AsyncIterator[Change]:
@@ -86,8 +89,9 @@ class Access:
 
 @dataclass(frozen=True)
 class Pushing:
-    """What a push credential says: for whom, by which API token, for which repository."""
+    """What a push credential says: which one it is, for whom, by which API token, for which repository."""
 
+    id: str
     actor: str
     token_id: str
     repository: str
@@ -119,9 +123,11 @@ class Registry(Protocol):
 class Images(Protocol):
     """What lies in the platform's registry. Every method raises Unavailable."""
 
-    async def remove(self, repository: str, digest: str, kept: frozenset[str]) -> tuple[str, ...]:
-        """Remove a manifest, and of those that it lists the ones that nothing else does; returns what was there.
+    async def remove(
+        self, repository: str, digest: str, kept: frozenset[str], may: Callable[[], Awaitable[bool]]
+    ) -> tuple[str, ...]:
+        """Remove a manifest, and of those that it lists the ones that nothing else does; returns what went.
 
-        Others of the repository are kept, with what they list.
+        Others of the repository are kept, with what they list. `may` is asked last, right before the first one goes.
         """
         ...

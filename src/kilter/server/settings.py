@@ -21,6 +21,7 @@ class Settings:
     scheme: str = "https"
     public_port: int = 0  # of the apps' addresses; 0 is the scheme's own
     public_url: str = ""  # of this server; by default https://kilter.<cluster domain>
+    extra_hosts: tuple[str, ...] = ()  # of the platform itself, beside this server's and the registry's
     host: str = "0.0.0.0"  # noqa: S104 - inside a pod
     port: int = 8080
     store: Path = Path("/var/lib/kilter-server/store.db")
@@ -55,6 +56,11 @@ class Settings:
         """The registry's host, with its port."""
         return self.registry.partition("/")[0]
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The platform's own hosts, which no app is given."""
+        return names.platform_hosts(self.cluster_domain, self.url, self.registry, *self.extra_hosts)
+
 
 def words(text: str) -> tuple[str, ...]:
     """Read a list: words between commas or spaces."""
@@ -76,7 +82,7 @@ def web_address(text: str) -> str:
 READERS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("cluster_domain", "scheme", "public_url", "host", "registry", "registry_service", "min_cli"), str),
     **dict.fromkeys(("store", "store_dsn_file", "first_token_file", "kubeconfig", "registry_key_file"), Path),
-    **dict.fromkeys(("extra_registries", "services", "sops_recipients", "platforms"), words),
+    **dict.fromkeys(("extra_hosts", "extra_registries", "services", "sops_recipients", "platforms"), words),
     **dict.fromkeys(("protected_envs", "ephemeral_envs", "replace_waiting_envs"), words),
     "registry_url": web_address,
     "port": int,

@@ -96,6 +96,7 @@ def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
         ("postgres.sharedBuffers", "128"),
         ("postgres.storage.size", "20 GB"),
         ("postgres.externalSecret", "Not_A_Name"),
+        ("postgres.sslMode", "prefer"),
         ("server.readyTimeoutMax", "1 hour"),
         ("server.readyTimeoutMax", "0m"),
         ("operator.readinessTimeout", ""),
@@ -120,6 +121,8 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
         ("registry.upkeep.schedule", ""),
         ("registry.upkeep.schedule", "*/30 0-6 1,15 jan-jun MON-FRI"),
         ("registry.upkeep.schedule", "@weekly"),
+        ("postgres.caSecret", "database-ca"),
+        ("postgres.sslMode", "require"),
         ("server.readyTimeoutMax", "1h30m"),
         ("operator.readinessTimeout", "90s"),
         ("server.protectedEnvs", ["prod", "live-*", "*"]),
@@ -129,6 +132,10 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
 )
 def test_a_value_that_works_is_accepted(path: str, value: object) -> None:
     assert faults(changed(path, value)) == []
+
+
+def test_a_certificate_is_checked_against_an_authority_that_is_named() -> None:
+    assert faults(changed("postgres.sslMode", "verify-full")) == ["postgres/caSecret"]
 
 
 @pytest.mark.parametrize("path", ["server.protectedEnvs", "server.replaceWaitingEnvs"])
@@ -207,3 +214,12 @@ def test_the_notice_names_the_versions_that_the_images_have() -> None:
         if path.parent.name == "gateway-api"
     }
     assert bundles == {gateway}
+
+
+def test_the_operator_is_tested_with_the_rights_that_the_chart_gives_it() -> None:
+    """Its program runs with a list of rights where there is no cluster; an older one would hide what it lacks."""
+    chart = (PLATFORM / "templates/operator/rbac.yaml").read_text()
+    given = yaml.safe_load(chart.partition("\nrules:\n")[2].partition("\n---\n")[0])
+    tested = next(yaml.safe_load_all((ROOT / "tests/conformance/platform/operator-rights.yaml").read_text()))
+    assert len(given) > 10
+    assert sorted(given, key=str) == sorted(tested["rules"], key=str)

@@ -14,9 +14,11 @@ from fakes import ENGINE, FakeRunner
 from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
+from unit.dev.test_doctor import Usage
 
 from kilter.cli.app import App
 from kilter.cli.main import run
+from kilter.clusters import disk
 from kilter.deploy import logins
 from kilter.deploy.logins import Login
 from kilter.dev.machine import Machine
@@ -363,6 +365,32 @@ def test_without_docker_nobody_is_asked_for_anything(
     assert table.asked == []
 
 
+@pytest.mark.requirement("DP-Q4")
+@pytest.mark.parametrize(
+    "room",
+    [(2**30, "unix:///run/docker.sock", 4), (3 * 2**30, "unix:///run/docker.sock", 0), (2**30, "ssh://ci@far", 0)],
+)
+def test_without_room_for_the_build_nobody_is_asked_for_anything(
+    room: tuple[int, str, int],
+    table: Table,
+    runner: FakeRunner,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """What an engine on another machine has cannot be looked at here."""
+    free, address, code = room
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _place: Usage(2**40, 0, free))
+    told = json.dumps({"ServerVersion": "28.0.0", "DockerRootDir": str(tmp_path)})
+    runner.answers = {**runner.answers, docker.info().argv: told, docker.endpoint().argv: f"{address}\n"}
+    assert run(["deploy", *DEV, "--no-wait"]) == code
+    if code:
+        said = capsys.readouterr().err
+        assert f"1.0 GiB free at {tmp_path}" in said
+        assert "docker image prune" in said
+        assert table.asked == []
+
+
 @pytest.mark.requirement("NS-Q5")
 @pytest.mark.parametrize(
     ("words", "head"),
@@ -394,6 +422,19 @@ def test_logs_of_an_environment_are_followed_as_they_come(table: Table, capsys: 
     assert run(["logs", *DEV, "--follow"]) == 0
     assert capsys.readouterr().out == "shop-1 one\nshop-1 two\n"
     assert asked(table, "GET") == [f"GET {ENVS}/dev/logs?follow=true"]
+
+
+@pytest.mark.requirement("C15")
+@pytest.mark.parametrize(
+    ("flags", "answer"),
+    [([], "shop-1 \x1b[2Jgone \u202e\n"), (["--follow"], "event: log\ndata: shop-1 \x1b[2Jgone \u202e\n\n")],
+)
+def test_no_line_of_a_pod_can_drive_the_terminal(
+    table: Table, capsys: pytest.CaptureFixture[str], flags: list[str], answer: str
+) -> None:
+    table.answers[f"GET {ENVS}/dev/logs"] = [(200, answer)]
+    assert run(["logs", *DEV, *flags]) == 0
+    assert capsys.readouterr().out == "shop-1 \\x1b[2Jgone \\u202e\n"
 
 
 @pytest.mark.parametrize("words", [["worker", "cron"], ["--previous"], ["--tail", "0"], ["--tail", "10001"]])

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+HANGS_UP = 0  # in place of a status: the request is taken, and the connection ends without an answer
+
 
 @dataclass
 class Table:
@@ -35,6 +37,9 @@ def serving(tls: ssl.SSLContext | None = None, /, **answers: list[tuple[int, Any
             table.asked.append((f"{self.command} {self.path}", dict(self.headers), json.loads(body) if body else None))
             given = table.answers.get(key) or [(404, {"error": {"code": "not_found", "message": f"no {key}"}})]
             status, content = given.pop(0) if len(given) > 1 else given[0]
+            if status == HANGS_UP:
+                self.close_connection = True
+                return
             data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response(status)
             for name, value in (content.get("_headers", {}) if isinstance(content, dict) else {}).items():

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from harness.certificates import certified
-from unit.deploy.server import serving
+from unit.deploy.server import HANGS_UP, Table, serving
 
 from kilter.api.access import WhoAmI
-from kilter.deploy.client import Client, events
+from kilter.deploy import client as client_module
+from kilter.deploy.client import Client, Unanswered, events
 from kilter.deploy.logins import Login
 from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
 
@@ -26,6 +27,20 @@ def test_a_name_below_localhost_is_this_machine_and_the_token_goes_in_a_header()
     assert headers["Authorization"] == "Bearer kilter_x"
     assert headers["Host"].startswith("kilter.localhost:")
     assert "kilter_x" not in asked
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy:abc", "ftp://proxy", "socks5://proxy:1080"])
+def test_a_proxy_that_cannot_be_used_is_told_of_and_nobody_is_asked(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(BadInput, match="a proxy of your environment cannot be used") as caught:
+        ask("https://kilter.invalid")
+    assert caught.value.why
+    assert "NO_PROXY" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -98,6 +113,84 @@ def test_posts_carry_a_key_of_their_own() -> None:
     keys = {headers["Idempotency-Key"] for _, headers, _ in table.asked}
     assert len(keys) == 2
     assert all("Authorization" not in headers for _, headers, _ in table.asked)
+
+
+BUSY = {"error": {"code": "in_progress", "message": "not answered yet"}}
+
+
+def posted(answers: list[tuple[int, object]], monkeypatch: pytest.MonkeyPatch) -> tuple[Table, WhoAmI | KilterError]:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    with serving(**{"POST__/v1/x": answers}) as table, Client(Login(table.address, "t")) as client:
+        try:
+            return table, client.post("/v1/x", WhoAmI, {"a": 1})
+        except KilterError as error:
+            return table, error
+
+
+@pytest.mark.requirement("F28")
+@pytest.mark.parametrize(
+    "lost",
+    [[(HANGS_UP, "")], [(502, "")], [(503, ""), (504, "")], [(HANGS_UP, ""), (409, BUSY)]],
+)
+def test_a_post_whose_answer_is_lost_is_sent_again_with_the_same_key(
+    lost: list[tuple[int, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, found = posted([*lost, (200, ME)], monkeypatch)
+    assert isinstance(found, WhoAmI)
+    assert len(table.asked) == len(lost) + 1
+    assert len({headers["Idempotency-Key"] for _, headers, _ in table.asked}) == 1
+
+
+@pytest.mark.requirement("F28")
+@pytest.mark.parametrize(
+    ("answers", "kind", "asked"),
+    [
+        ([(HANGS_UP, "")], Unanswered, 3),
+        ([(502, "")], Unanswered, 3),
+        ([(HANGS_UP, ""), (503, "")], Unanswered, 3),
+        ([(HANGS_UP, ""), (409, BUSY)], Unanswered, 3),
+        ([(503, "")], Unreachable, 3),
+        ([(409, BUSY)], Busy, 1),
+        ([(500, "")], Unreachable, 1),
+        ([(HANGS_UP, ""), (422, "")], BadInput, 2),
+    ],
+)
+def test_whether_a_post_may_have_been_carried_out_is_known_after_the_last_try(
+    answers: list[tuple[int, object]], kind: type[KilterError], asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, found = posted(answers, monkeypatch)
+    assert type(found) is kind
+    assert len(table.asked) == asked
+
+
+def test_what_may_be_made_twice_is_asked_for_with_a_new_key_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does not keep an answer that holds a secret: to the same key it could only say so."""
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    answers: list[tuple[int, object]] = [(HANGS_UP, ""), (200, ME)]
+    with serving(**{"POST__/v1/x": answers}) as table, Client(Login(table.address, "t")) as client:
+        client.post("/v1/x", WhoAmI, {}, renews=True)
+    assert len({headers["Idempotency-Key"] for _, headers, _ in table.asked}) == 2
+
+
+def test_without_a_login_nothing_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are a token's: who has none would have it carried out twice."""
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    with (
+        serving(**{"POST__/v1/x": [(HANGS_UP, "")]}) as table,
+        Client(Login(table.address, "")) as client,
+        pytest.raises(Unanswered),
+    ):
+        client.post("/v1/x", WhoAmI, {})
+    assert len(table.asked) == 1
+
+
+def test_what_nobody_was_there_to_take_was_not_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Unreachable) as caught:
+            Client(Login(f"http://127.0.0.1:{taken.getsockname()[1]}", "t")).post("/v1/x", WhoAmI, {})
+    assert type(caught.value) is Unreachable
 
 
 def test_a_stream_is_read_event_by_event_and_comments_are_left_out() -> None:

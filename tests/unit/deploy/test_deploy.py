@@ -4,15 +4,16 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import ENGINE, FakeRunner
-from unit.deploy.server import serving
+from unit.deploy.server import HANGS_UP, serving
 
 from kilter.api.deploys import DeployRequest
+from kilter.deploy import client as client_module
 from kilter.deploy import deploy as deploying
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed, Deployment, DeployOptions
 from kilter.deploy.logins import Login
 from kilter.deploy.names import ProjectName
-from kilter.errors import Interrupted
+from kilter.errors import Interrupted, Unreachable
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import load
@@ -58,7 +59,7 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
     }
     table = {
         "GET__/v1/info": [(200, INFO)],
-        "POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT})],
+        "POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT, "push_id": "psh-1"})],
         "POST__/v1/projects/acme/shop/envs/dev/deploys": [(202, ACCEPTED)],
     }
     options = DeployOptions(env="dev", wait=False)
@@ -66,6 +67,7 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
     with serving(**table) as served, Client(Login(served.address, "t")) as client:
         deployed = Deployment(client, FakeRunner(answers), Recorder(), project, name, options).run()
     assert (deployed.deploy_id, deployed.image) == ("d-1", f"localhost:1/acme/shop@{DIGEST}")
+    assert served.asked[-1][2]["push_id"] == "psh-1", "what was pushed is deployed"
     assert list(deployed.seconds) == ["build", "push", "accept"]
 
 
@@ -112,6 +114,20 @@ def test_ctrl_c_while_the_deploy_is_sent_says_that_it_may_be_accepted(
     with pytest.raises(Interrupted, match="while the deploy was submitted") as caught:
         submitted(tmp_path, {}, DeployOptions(env="dev", image=IMAGE), Recorder())
     assert "acme/shop and dev" in caught.value.hint
+
+
+@pytest.mark.requirement("F28")
+def test_a_deploy_whose_answer_is_lost_is_submitted_once_or_said_to_be_accepted_perhaps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    given = DeployOptions(env="dev", image=IMAGE, wait=False)
+    lost: tuple[int, Any] = (HANGS_UP, "")
+    assert submitted(tmp_path, {SUBMIT: [lost, (202, ACCEPTED)]}, given, Recorder())[0].deploy_id == "d-1"
+    with pytest.raises(Unreachable, match="does not answer") as caught:
+        submitted(tmp_path, {SUBMIT: [lost]}, given, Recorder())
+    assert "may have accepted the deploy" in caught.value.why
+    assert caught.value.hint == "`kilter releases` tells, for acme/shop and dev"
 
 
 @pytest.mark.requirement("DP-Q39")

@@ -45,6 +45,22 @@ def test_phases_are_told_with_their_durations_until_the_end() -> None:
     assert told.index("✓ Publishing (") < told.index("✓ RollingOut (")
 
 
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({}, "what ran before serves on"),
+        ({"reason": "Deleted"}, "nothing that kilter knows of serves there; deploy again"),
+        ({"reason": "Missing"}, "nothing that kilter knows of serves there; deploy again"),
+        ({"phase": "Deleting", "reason": "Conflict"}, "delete it again"),
+    ],
+)
+def test_a_failure_comes_with_what_serves_and_what_to_do(changes: dict[str, str], hint: str) -> None:
+    failed = {"type": "failed", "at": AT, "failure": {**FAILURE, **changes}}
+    with serving(**{PATH: [(200, stream(failed))]}) as table, pytest.raises(NotReady) as caught:
+        follow(table, Recorder())
+    assert hint in str(caught.value.hint)
+
+
 def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "RETRY", 0.05)
     with serving(**{PATH: [(200, stream(phase("Publishing"))), (503, {}), (200, stream(DONE))]}) as table:

@@ -78,7 +78,16 @@ def test_an_address_has_one_form(text: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["http://kilter.example.com", "ftp://x", "https://me:pw@x.example", "https://", "https://x:port", ""]
+    "text",
+    [
+        "http://kilter.example.com",
+        "ftp://x",
+        "https://me:pw@x.example",
+        "https://",
+        "https://x:port",
+        "https://[::1",
+        "",
+    ],
 )
 def test_an_address_that_would_leak_or_lead_nowhere_is_refused(text: str) -> None:
     with pytest.raises(BadInput):

@@ -77,6 +77,7 @@ environments:
         ("deploy: {patches: [{patch: 'kind: Service'}]}\n", "deploy.patches"),
         ("deploy: {patches: [{path: not/there.yaml}]}\n", "deploy.patches"),
         ("services: {redis: {image: 'mine:1'}}\n", "services.redis has an image"),
+        ("services: {redis: {values: {image: 'mine:1'}}}\n", "services.redis.values.image cannot be set"),
         ("processes: {w: {command: [x], image: 'mine:1'}}\n", "processes.w has an image"),
         (
             "processes: {w: {command: [x]}}\nenvironments: {prod: {processes: {w: {image: 'a:1'}}}}\n",

@@ -7,7 +7,7 @@ import pytest
 from fakes import ENGINE, FakeRunner
 from unit.deploy.server import serving
 from unit.deploy.test_attach import ENVIRONMENT
-from unit.deploy.test_deploy import ACCEPTED, IMAGE, INFO
+from unit.deploy.test_deploy import ACCEPTED, AT, GRANTED, IMAGE, INFO
 
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployment, DeployOptions
@@ -18,6 +18,7 @@ from kilter.errors import BadInput
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import Project, load
+from kilter.tools import images
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 HEAD, STATUS = ("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", "--")
@@ -147,12 +148,89 @@ def test_every_service_that_the_platform_does_not_offer_is_named_before_the_buil
     assert there.sent == []
 
 
+VERSIONS = {"postgres": ["16", "17"], "redis": ["8"]}
+OLD = "name: shop\nservices: {postgres: {version: '9'}, cache: {type: redis, version: '7'}, queue: {type: temporal}}\n"
+
+
+@pytest.mark.requirement("DP-Q20")
+def test_versions_that_the_platform_does_not_have_are_named_too_with_those_it_has(tmp_path: Path) -> None:
+    told = {**INFO, "services": ["postgres", "redis"], "service_versions": VERSIONS}
+    there = Platform(tmp_path, info=told, text=OLD)
+    missing = r"does not offer queue \(temporal\), postgres 9, cache \(redis 7\)$"
+    with pytest.raises(BadInput, match=missing) as caught:
+        there.deploy("dev", image="")
+    assert caught.value.why == "it offers postgres 16 or 17, redis 8"
+    assert "choose a version that it has" in caught.value.hint
+    assert there.sent == []
+
+
+@pytest.mark.requirement("DP-Q20")
+@pytest.mark.parametrize(
+    "told", [{}, {"service_versions": None}, {"service_versions": {}}, {"service_versions": {"postgres": ["9", "17"]}}]
+)
+def test_versions_that_the_platform_has_or_may_have_are_left_to_it(tmp_path: Path, told: dict[str, Any]) -> None:
+    there = Platform(tmp_path, info={**INFO, **told}, text="name: shop\nservices: {postgres: {version: '9'}}\n")
+    there.deploy("dev")
+    assert there.sent[0]["app"]["services"][0]["version"] == "9"
+
+
 @pytest.mark.requirement("DP-Q20")
 @pytest.mark.parametrize("told", [{"services": ["postgres", "redis", "temporal"]}, {}, {"services": None}])
 def test_services_that_are_offered_or_may_be_are_left_to_the_platform(tmp_path: Path, told: dict[str, Any]) -> None:
     there = Platform(tmp_path, info={**INFO, **told}, text=SERVICES)
     there.deploy("dev")
     assert [each["kind"] for each in there.sent[0]["app"]["services"]] == ["postgres", "temporal", "redis"]
+
+
+MIXED = {**INFO, "platforms": ["linux/amd64", "linux/arm64"], "binds_platform": True}
+BUILT = {"POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT})]}
+
+
+def built(there: Platform, platform: str) -> None:
+    """Let the platform's image be built for `platform` alone, and be pushed."""
+    tag, folder = f"localhost:1/acme/shop:dev-{COMMIT[:12]}", there.project.root
+    build = images.build(folder, tag, dockerfile=folder / "Dockerfile", platform=platform)
+    there.runner.answers[build.argv] = ""
+    there.runner.answers[images.push(tag).argv] = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
+    there.table |= BUILT
+
+
+@pytest.mark.requirement("DP-Q5")
+@pytest.mark.parametrize(("nodes", "wanted"), [(["linux/arm64"], ""), (["linux/amd64", "linux/arm64"], "linux/arm64")])
+def test_the_platform_is_told_what_the_image_was_built_for(tmp_path: Path, nodes: list[str], wanted: str) -> None:
+    there = Platform(tmp_path, info={**MIXED, "platforms": nodes})
+    built(there, "linux/arm64")
+    there.deploy("dev", image="", platform=wanted)
+    assert there.sent[-1]["platform"] == "linux/arm64"
+
+
+@pytest.mark.requirement("DP-Q5")
+def test_an_older_platform_is_not_told_what_it_would_not_understand(tmp_path: Path) -> None:
+    there = Platform(tmp_path, info={**INFO, "platforms": ["linux/arm64"]})
+    built(there, "linux/arm64")
+    there.deploy("dev", image="")
+    assert "platform" not in there.sent[-1]
+
+
+@pytest.mark.requirement("DP-Q5")
+def test_an_image_that_is_built_already_runs_anywhere_unless_it_is_said_what_it_is_for(tmp_path: Path) -> None:
+    there = Platform(tmp_path, info=MIXED)
+    there.deploy("dev")
+    assert "platform" not in there.sent[0]
+    there.deploy("dev", platform="linux/arm64")
+    assert there.sent[0]["platform"] == "linux/arm64"
+
+
+@pytest.mark.requirement("DP-Q5")
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [("", "has nodes for linux/amd64, linux/arm64"), ("linux/riscv64", "has no nodes for linux/riscv64")],
+)
+def test_where_no_node_could_be_meant_nothing_is_built(tmp_path: Path, wanted: str, said: str) -> None:
+    there = Platform(tmp_path, info=MIXED)
+    with pytest.raises(BadInput, match=said):
+        there.deploy("dev", image="", platform=wanted)
+    assert there.sent == []
 
 
 @pytest.mark.requirement("LC-16", "DP-Q28")

@@ -58,3 +58,11 @@ def test_ssh_asks_nothing_and_trusts_only_the_named_servers(tmp_path: Path) -> N
         "ssh -F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes "
         f"-i '{tmp_path}/it'\"'\"'s key' -o UserKnownHostsFile=/known"
     )
+
+
+def test_an_authority_is_trusted_for_this_address_alone_from_when_it_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    remote = Remote("https://host/x.git", ca=file)
+    assert not [key for key in remote.settings() if "ssl" in key]
+    file.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert remote.settings()["http.https://host/x.git.sslCAInfo"] == str(file)

@@ -35,6 +35,7 @@ def test_an_image_that_the_registry_refuses_ends_the_wait_at_once(message: str) 
     found = pods.failure([pulling(message)], (), LOGINS)
     assert isinstance(found, Failed)
     assert (found.reason, found.object) == ("ImagePullFailed", "Pod shop-1")
+    assert pods.unpulled([pulling(message)], LOGINS) == ()
 
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
@@ -43,6 +44,7 @@ def test_a_node_that_asked_without_the_pods_login_asks_again_and_the_wait_says_s
     waiting = [pulling(ANONYMOUS, reason=reason)]
     assert pods.failure(waiting, (), LOGINS) is None
     assert pods.anonymous(waiting, LOGINS) == ("the node asked for the image of web without the login of Pod shop-1",)
+    assert pods.unpulled(waiting, LOGINS) == ()
 
 
 @pytest.mark.parametrize(
@@ -70,5 +72,38 @@ def test_a_login_counts_for_the_registries_that_its_name_stands_for(image: str, 
     assert pods.failure([pulling(ANONYMOUS, image)], (), frozenset({login})) is None
 
 
-def test_a_registry_that_does_not_answer_is_waited_for() -> None:
-    assert pods.failure([pulling(IMAGE + "dial tcp 10.0.0.1:443: i/o timeout")], (), LOGINS) is None
+AWAY = [
+    "dial tcp 10.0.0.1:443: i/o timeout",
+    "dial tcp 10.0.0.1:443: connect: connection refused",
+    "dial tcp: lookup registry.example.com on 10.96.0.10:53: no such host",
+    "read tcp 10.0.0.2:41000->10.0.0.1:443: read: connection reset by peer",
+    "net/http: TLS handshake timeout",
+    "failed to do request: Head https://registry.example.com/v2/acme/shop/manifests/sha256:aa: EOF",
+    "failed to copy: httpReadSeeker: failed open: unexpected EOF",
+    "unexpected status from HEAD request to https://registry.example.com/v2/acme/shop: 502 Bad Gateway",
+    "unexpected status from HEAD request to https://registry.example.com/v2/acme/shop: 503 Service Unavailable",
+    "received unexpected HTTP status: 500 Internal Server Error",
+    "failed to authorize: failed to fetch oauth token: unexpected status: 504 Gateway Timeout",
+    "unexpected status from HEAD request to https://registry.example.com/v2/acme/shop: 429 Too Many Requests",
+]
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+@pytest.mark.parametrize("message", AWAY)
+def test_a_registry_that_is_away_is_waited_for(message: str, reason: str) -> None:
+    """DP-Q45: the node asks again by itself, and the wait says so."""
+    waiting = [pulling(IMAGE + message, reason=reason)]
+    assert pods.failure(waiting, (), LOGINS) is None
+    (said,) = pods.unpulled(waiting, LOGINS)
+    assert said == f"the node could not pull the image of web, and tries again: {IMAGE}{message}"
+
+
+@pytest.mark.parametrize("app", ["denied", "forbidden", "unauthorized"])
+def test_the_name_of_an_image_is_no_answer_of_the_registry(app: str) -> None:
+    """DP-Q45."""
+    image, away = f"registry.example.com/acme/{app}@sha256:aa", "dial tcp 10.0.0.1:443: connect: connection refused"
+    asked = f'Head "https://registry.example.com/v2/acme/{app}/manifests/sha256:aa": {away}'
+    for said in (f'failed to pull and unpack image "{image}": {asked}', f"failed to resolve {image}: {asked}"):
+        assert pods.failure([pulling(said, image)], (), LOGINS) is None
+    refused = f'failed to pull and unpack image "{image}": {image}: not found'
+    assert pods.failure([pulling(refused, image)], (), LOGINS) is not None

@@ -69,6 +69,7 @@ def test_everything_that_a_spec_says_of_the_app_is_in_the_release() -> None:
     found = release_of(
         spec(
             command=["serve"],
+            platform="linux/arm64",
             resources={"memory": "1Gi"},
             public=False,
             vars={"A": "1"},
@@ -90,6 +91,7 @@ def test_everything_that_a_spec_says_of_the_app_is_in_the_release() -> None:
         SPACE,
     )
     assert (found.namespace, found.release, found.number, found.env_class) == (SPACE, "dep-1", 7, "protected")
+    assert found.platform == "linux/arm64"
     assert (found.command, found.public) == (("serve",), False)
     assert found.vars == {"A": "1", "DATABASE_URL": None}
     assert found.resources == Resources(memory="1Gi")

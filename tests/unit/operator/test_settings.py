@@ -23,6 +23,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(LOGIN + "\n")
     (tmp_path / "pull").write_text('{"auths": {}}')
     (tmp_path / "username").write_text("flux-bot\n")
+    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     found = from_environment(
         {
             "KILTER_PUBLIC_PORT": "8443",
@@ -30,10 +31,12 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "KILTER_GATEWAY_NAMESPACE": "edge-system",
             "KILTER_GATEWAY_SECTION": "https",
             "KILTER_GATEWAY_PROXIES": "traefik",
+            "KILTER_EXTRA_HOSTS": "a.example.com,b.example.com",
             "KILTER_GIT_URL": "https://git.example.com/flux.git",
             "KILTER_GIT_BRANCH": "live",
             "KILTER_GIT_USERNAME_FILE": str(tmp_path / "username"),
             "KILTER_GIT_TOKEN_FILE": "/run/token",
+            "KILTER_GIT_CA_FILE": "/run/ca.crt",
             "KILTER_GIT_FOLDER": "/scratch",
             "KILTER_HELM": "/opt/helm",
             "KILTER_DATABASE_URL_FILE": str(tmp_path / "url"),
@@ -41,6 +44,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "KILTER_DATABASE_PORT": "5433",
             "KILTER_DATABASE_NAMESPACE": "dbs",
             "KILTER_DATABASE_CIDR": "10.0.0.7/32",
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(tmp_path / "ca.crt"),
             "KILTER_DNS_NAMESPACE": "dns",
             "KILTER_METRICS_SERVER": "false",
             "KILTER_PULL_CONFIG_FILE": str(tmp_path / "pull"),
@@ -61,10 +66,13 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "https",
         "traefik",
     )
+    assert gateway.hosts == ("a.example.com", "b.example.com")
     assert (git.url, git.branch) == ("https://git.example.com/flux.git", "live")
+    assert git.ca == Path("/run/ca.crt")
     assert (git.username, git.token, git.folder) == ("flux-bot", Path("/run/token"), Path("/scratch"))
     assert (database.url, database.host, database.port) == (LOGIN, "db", 5433)
     assert (database.namespace, database.cidr) == ("dbs", "10.0.0.7/32")
+    assert (database.sslmode, database.ca) == ("verify-full", "-----BEGIN CERTIFICATE-----")
     assert found.pull_config == '{"auths": {}}'
 
 

@@ -18,8 +18,9 @@ from kilter.api.kilterapp_status import Git as Published
 from kilter.api.kilterapp_status import Status
 from kilter.gitops.layout import lay_out
 from kilter.gitops.model import Change
-from kilter.operator import effects
-from kilter.operator.settings import Flux, Registry, Settings
+from kilter.operator import effects, kinds
+from kilter.operator.effects import Effect
+from kilter.operator.settings import Flux, Gateway, Registry, Settings
 from kilter.operator.steps import admission, cleanup, flux, namespace, route
 from kilter.operator.steps.base import Failed, Target
 from kilter.operator.steps.publish import Submission
@@ -142,6 +143,88 @@ def test_flux_is_asked_to_fetch_the_commit_that_removes_an_environment() -> None
     assert poked == effects.PokeSource("d" * 40)
     gone = cleanup.decide(asked, replace(facts, kustomization=None))
     assert gone.effects == ()
+
+
+LEAVING = Submission("published", "d" * 40)
+ENDING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+
+
+def there(asked: Target, **metadata: Any) -> Any:
+    """Return the environment's namespace as a cluster has it."""
+    return {"metadata": {"name": SPACE, "uid": "u1", "labels": asked.labels, "annotations": {"a": "b"}} | metadata}
+
+
+@pytest.mark.requirement("DP-Q25")
+def test_the_cluster_is_asked_once_to_look_at_a_namespace_whose_last_pod_has_ended() -> None:
+    asked = target()
+
+    def wanted(pods: int, **metadata: Any) -> tuple[Effect, ...]:
+        return cleanup.decide(asked, cleanup.Facts(LEAVING, namespace=there(asked, **metadata), pods=pods)).effects
+
+    assert wanted(0) == wanted(2) == (effects.Delete(kinds.NAMESPACE, "", SPACE, "u1"),)
+    assert wanted(2, **ENDING) == ()
+    assert wanted(0, **ENDING) == (effects.Annotate(kinds.NAMESPACE, "", SPACE, "u1", cleanup.EMPTY, "true"),)
+    assert wanted(0, **ENDING, annotations={cleanup.EMPTY: "true"}) == ()
+    assert wanted(0, **ENDING, labels={"team": "others"}) == ()
+
+
+@pytest.mark.requirement("DP-Q25")
+def test_claims_go_beside_their_namespace_and_only_with_it() -> None:
+    asked = target()
+    claims = [{"metadata": {"name": "data-redis-0", "uid": "u2"}}, {"metadata": {"name": "old", "uid": "u3"} | ENDING}]
+
+    def wanted(**metadata: Any) -> tuple[Effect, ...]:
+        facts = cleanup.Facts(LEAVING, namespace=there(asked, **metadata), pods=1, claims=claims)
+        return cleanup.decide(asked, facts).effects
+
+    assert wanted(**ENDING) == (effects.Delete(kinds.CLAIM, SPACE, "data-redis-0", "u2"),)
+    assert wanted() == (effects.Delete(kinds.NAMESPACE, "", SPACE, "u1"),)
+    assert wanted(**ENDING, labels={"team": "others"}) == ()
+
+
+@pytest.mark.requirement("DP-Q25")
+def test_flux_leaves_the_network_policies_to_pods_that_still_end() -> None:
+    """Without them an app that finishes its work is cut off from its database, and from names."""
+    asked = target()
+    key, value = cleanup.SPARED
+    kustomization = {"metadata": {"name": SPACE, "namespace": "flux-system", "uid": "u2", "labels": asked.labels}}
+    policies = [{"metadata": {"name": "default.kilter.dev", "uid": "u3"}},
+                {"metadata": {"name": "other", "uid": "u4", "annotations": {key: value}}}]  # fmt: skip
+
+    def wanted(**metadata: Any) -> tuple[Effect, ...]:
+        facts = cleanup.Facts(LEAVING, kustomization, there(asked, **metadata), policies=policies)
+        return cleanup.decide(asked, facts).effects
+
+    spared = effects.Annotate(kinds.NETWORK_POLICY, SPACE, "default.kilter.dev", "u3", key, value)
+    deleted = effects.Delete(kinds.KUSTOMIZATION, "flux-system", SPACE, "u2")
+    assert wanted() == (spared, deleted, effects.PokeSource("d" * 40))
+    assert wanted(labels={"team": "others"}) == (deleted, effects.PokeSource("d" * 40))
+
+
+@pytest.mark.parametrize(
+    ("changes", "host"),
+    [
+        ({"app": "kilter"}, "kilter.apps.example.com"),
+        ({"app": "registry"}, "registry.apps.example.com"),
+        ({"app": "portal", "env": "eu"}, "portal-eu.apps.example.com"),
+        ({"app": "web", "processes": {"x": {"command": ["x"], "port": 1, "public": True}}}, "web--x.apps.example.com"),
+    ],
+)
+def test_a_host_of_the_platform_itself_is_no_apps_whoever_wrote_the_spec(changes: dict[str, Any], host: str) -> None:
+    """DP-Q9."""
+    settings = Settings(
+        domain="apps.example.com",
+        registry=Registry(place="registry.apps.example.com:5000/images", issuer="https://kilter.apps.example.com"),
+        gateway=Gateway(hosts=("portal-eu.apps.example.com", "web--x.apps.example.com")),
+    )
+    asked = target(settings, **changes)
+    spec = asked.app.spec
+    asked = replace(asked, app=KilterApp(metadata=Metadata(name=f"acme-{spec.app}-{spec.env}"), spec=spec))
+    verdict = admission.decide(asked).verdict
+    assert isinstance(verdict, Failed)
+    assert (verdict.reason, host in verdict.message) == ("HostTaken", True)
+    elsewhere = replace(asked, app=msgspec.structs.replace(asked.app, spec=msgspec.structs.replace(spec, public=False)))
+    assert isinstance(admission.decide(elsewhere).verdict, Failed) is ("processes" in changes)
 
 
 def test_calls_between_apps_are_refused_as_long_as_nobody_can_agree_to_them() -> None:

@@ -7,6 +7,7 @@ import pytest
 from unit.deploy.server import serving
 from unit.deploy.test_deploy import INFO
 
+from kilter.deploy import client
 from kilter.platform.doctor import rows
 
 pytestmark = pytest.mark.requirement("DP-Q57")
@@ -37,6 +38,20 @@ def test_whether_network_policies_are_enforced_is_a_check_of_its_own(
 def test_a_platform_that_does_not_answer_is_a_warning(tmp_path: Path) -> None:
     refused = {"error": {"code": "not_logged_in", "message": "this token is not good"}}
     assert told(tmp_path, 401, refused) == [("platform.answers", "warning", "this token is not good")]
+
+
+def test_a_platform_that_is_away_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+    real = client.http_client
+
+    def noted(address: str, **options: Any) -> Any:
+        limits.append(options["timeout"].connect)
+        return real(address, **options)
+
+    monkeypatch.setattr(client, "http_client", noted)
+    [found] = rows({"HOME": str(tmp_path), "KILTER_SERVER": "http://127.0.0.1:1", "KILTER_TOKEN": "t"})
+    assert (found.id, found.status) == ("platform.answers", "warning")
+    assert limits == [3.0]
 
 
 def test_without_a_login_nobody_is_asked(tmp_path: Path) -> None:

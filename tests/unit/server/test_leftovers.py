@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from unit.server.conftest import Store
-from unit.server.orders import MINUTE, NOON, SHOP
+from unit.server.orders import MINUTE, NOON, SHOP, order, spec
 from unit.server.registry import FakeRegistry, serving
 from unit.server.test_registry import access_of, ask
 from unit.server.test_store_images import deleted, deployed
@@ -17,9 +17,10 @@ from kilter.render.names import Slot
 from kilter.server.app import create_app
 from kilter.server.distribution import DistributionRegistry
 from kilter.server.hub import IMAGES
-from kilter.server.leftovers import Remover
+from kilter.server.leftovers import PUSHING, Remover
 from kilter.server.manifests import RegistryImages
 from kilter.server.refusals import Unavailable
+from kilter.server.store import deploys, images
 
 PR = Slot("acme", "shop", "pr-5")
 NAME = "acme/shop"
@@ -52,8 +53,12 @@ def step(web: Web, client: RegistryImages) -> bool:
     return web.runner.run(Remover(web.services, client).step())
 
 
+async def always() -> bool:
+    return True
+
+
 def remove(web: Web, client: RegistryImages, digest: str, *kept: str) -> tuple[str, ...]:
-    return web.runner.run(client.remove(NAME, digest, frozenset(kept)))
+    return web.runner.run(client.remove(NAME, digest, frozenset(kept), always))
 
 
 def facts(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -106,7 +111,7 @@ def test_a_registry_that_is_away_is_unavailable(runner: asyncio.Runner) -> None:
     async def story() -> None:
         client = RegistryImages("http://127.0.0.1:1", DistributionRegistry(SETTINGS, KEY))
         try:
-            await client.remove(NAME, A, frozenset())
+            await client.remove(NAME, A, frozenset(), always)
         finally:
             await client.close()
 
@@ -161,6 +166,70 @@ def test_a_token_to_push_with_puts_removing_off(
     web.now = NOON + 10 * MINUTE
     assert step(web, client)
     assert registry.manifests[NAME] == {}
+
+
+class Watched:
+    """A registry that does something before each image that it is to remove."""
+
+    def __init__(self, registry: RegistryImages, before: Callable[[], Any]) -> None:
+        self._registry, self._before = registry, before
+
+    async def remove(
+        self, repository: str, digest: str, kept: frozenset[str], may: Callable[[], Awaitable[bool]]
+    ) -> tuple[str, ...]:
+        await self._before()
+        return await self._registry.remove(repository, digest, kept, may)
+
+
+def test_who_begins_to_push_while_images_are_removed_finds_the_rest(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
+) -> None:
+    for digest in (A, B):
+        registry.put(NAME, digest)
+    deployed(store, PR, image(A), image(B))
+    deleted(store, PR)
+
+    async def push() -> None:
+        if A not in registry.manifests[NAME]:
+            await web.store.run(images.spare, ("acme", "shop"), "", NOON, NOON + PUSHING)
+
+    remover = Remover(web.services, Watched(client, push))
+    assert [web.runner.run(remover.step()) for _ in range(2)] == [True, False]
+    assert set(registry.manifests[NAME]) == {B}
+    web.now += PUSHING
+    assert web.runner.run(remover.step())
+    assert registry.manifests[NAME] == {}
+
+
+def test_an_image_that_is_deployed_while_others_are_removed_stays(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
+) -> None:
+    for digest in (A, B):
+        registry.put(NAME, digest)
+    deployed(store, PR, image(A), image(B))
+    deleted(store, PR)
+
+    async def deploy() -> None:
+        await web.store.run(deploys.accept, order(SHOP, spec=spec(image=image(B))), NOON)
+
+    assert web.runner.run(Remover(web.services, Watched(client, deploy)).step())
+    assert set(registry.manifests[NAME]) == {B}
+
+
+def test_a_list_that_may_not_go_stays_whole(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
+    """It is asked when all is known about it: that takes a while where there are many tags."""
+    for digest in (B, C):
+        registry.put(NAME, digest)
+    registry.put(NAME, A, B, C)
+    asked = list[str]()
+
+    async def may() -> bool:
+        asked.extend(registry.asked)
+        return False
+
+    assert web.runner.run(client.remove(NAME, A, frozenset(), may)) == ()
+    assert set(registry.manifests[NAME]) == {A, B, C}
+    assert asked == registry.asked
 
 
 def test_it_works_beside_the_server_and_is_woken(

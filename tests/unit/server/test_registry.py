@@ -14,6 +14,7 @@ from kilter.errors import BadInput
 from kilter.server import clock
 from kilter.server.distribution import DistributionRegistry
 from kilter.server.seams import Access, Pushing
+from kilter.server.store.engine import Tx
 from kilter.signing import jwt, keys, pulls
 
 PUSH = "/v1/projects/acme/shop/push-credentials"
@@ -52,6 +53,22 @@ def test_a_push_credential_opens_one_repository_for_ten_minutes(web: Web) -> Non
     assert access_of(ask(web, given["password"], *wanted)) == {"acme/shop": ["pull", "push"]}
     web.now = NOON + 10 * MINUTE
     assert ask(web, given["password"], *wanted).status == 401
+
+
+def test_images_of_a_project_are_kept_from_the_push_until_the_deploy_of_it(web: Web) -> None:
+    token = web.token("deployer")
+    given = credential(web, token)
+    assert access_of(ask(web, given["password"], "repository:acme/shop:push")) == {"acme/shop": ["push"]}
+    assert web.runner.run(web.store.run(spared)) == [("acme", "shop", given["push_id"])]
+    image = f"{given['repository']}@sha256:{'a' * 64}"
+    for push_id, left in (("psh-of-another", 1), (given["push_id"], 0)):
+        body = {"image": image, "push_id": push_id, "app": {"port": 8080}}
+        assert web.post("/v1/projects/acme/shop/envs/dev/deploys", token, body).status == 202
+        assert len(web.runner.run(web.store.run(spared))) == left
+
+
+def spared(tx: Tx) -> list[tuple[str, ...]]:
+    return [(row["org"], row["app"], row["push_id"]) for row in tx.rows("SELECT * FROM spared")]
 
 
 def test_a_push_credential_reaches_below_its_repository_and_not_beside_it(web: Web) -> None:
@@ -176,7 +193,7 @@ def test_a_platform_without_a_registry_says_unavailable(web: Web) -> None:
     assert ask(web, web.token("deployer")).status == 503
 
 
-PUSHING = Pushing("ann", "tok", "acme/shop")
+PUSHING = Pushing("psh-1", "ann", "tok", "acme/shop")
 
 
 @pytest.mark.parametrize("make", [keys.generate, lambda: pem(rsa.generate_private_key(65537, 2048))], ids=["ec", "rsa"])

@@ -1,11 +1,13 @@
 """Settings of the server, its log, and its entry."""
 
+import asyncio
 import json
 import logging
 import stat
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from kilter.api import tokens as token_format
 from kilter.errors import BadInput
@@ -65,6 +67,17 @@ def test_a_public_port_is_part_of_the_servers_own_address_unless_that_is_given()
     assert settings.read({**given, "KILTER_SERVER_PUBLIC_URL": "http://k:1/"}).url == "http://k:1"
 
 
+def test_the_platforms_own_hosts_are_those_of_its_addresses_and_the_further_ones() -> None:
+    given = {
+        **DOMAIN,
+        "KILTER_SERVER_REGISTRY": "Registry.example.com:5000/images",
+        "KILTER_SERVER_EXTRA_HOSTS": "a.x,b.x",
+    }
+    assert settings.read({**given, "KILTER_SERVER_PUBLIC_URL": "http://k.x:1/"}).hosts == {
+        *("kilter.apps.example.com", "k.x", "registry.example.com", "a.x", "b.x")
+    }
+
+
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/environment-variables.md").read_text()
     assert {name for name in READERS if f"`KILTER_SERVER_{name.upper()}`" not in page} == set()
@@ -98,6 +111,20 @@ def test_a_server_that_cannot_start_says_why_and_ends_with_its_code(caplog: pyte
     [record] = caplog.records
     assert any("CLUSTER_DOMAIN" in line for line in record.facts["details"])  # type: ignore[attr-defined]
     assert entry.main(["--help"]) == 2
+
+
+@pytest.mark.usefixtures("quiet")
+def test_the_server_runs_on_the_loop_that_it_installs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uvicorn chooses one only where it starts the loop itself."""
+    used = list[asyncio.AbstractEventLoop]()
+
+    async def serve(_: Settings) -> None:
+        used.append(asyncio.get_running_loop())
+
+    monkeypatch.setattr(entry, "serve", serve)
+    monkeypatch.setenv("KILTER_SERVER_CLUSTER_DOMAIN", "x.example.com")
+    assert entry.main([]) == 0
+    assert [type(loop) for loop in used] == [uvloop.Loop]
 
 
 @pytest.mark.usefixtures("quiet")

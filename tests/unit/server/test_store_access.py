@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
 from starlette.responses import Response
 from unit.server.conftest import Store
 from unit.server.orders import MINUTE, NOON, SHOP, order
@@ -12,7 +13,7 @@ from kilter.api import tokens as token_format
 from kilter.api.access import Scope
 from kilter.api.deploys import DeployAccepted
 from kilter.api.tokens import Token
-from kilter.server import clock
+from kilter.server import clock, ids
 from kilter.server.call import Call, Services
 from kilter.server.routes.deploys import accept_once
 from kilter.server.store import audit, deploys, devices, idempotency, sessions, tokens
@@ -138,27 +139,31 @@ def test_waiting_device_codes_have_an_end(store: Store) -> None:
     assert store(devices.start, "laptop", NOON + MINUTE) is not None
 
 
-ATTEMPT = Attempt("ann", "tok", "deploy", "req-1", "acme", "shop", "prod")
+ATTEMPT = Attempt("aud-1", NOON, "ann", "tok", "deploy", "req-1", "acme", "shop", "prod")
 
 
-def test_the_trail_shows_who_did_what_and_what_became_of_it(store: Store) -> None:
-    """DP-Q74."""
-    audit_id = store(audit.begin, ATTEMPT, NOON)
-    store(audit.finish, audit_id, Outcome(202, None, "dep-1", ("skip_check",)))
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_trail_shows_who_did_what_and_what_became_of_it_first(store: Store, begun: bool) -> None:
+    """DP-Q74: whoever lost the answer to a commit does not write over it."""
+    if begun:
+        store(audit.begin, ATTEMPT)
+    for outcome in (Outcome(202, None, "dep-1", ("skip_check",)), Outcome(503, "unavailable")):
+        store(audit.finish, ATTEMPT, outcome)
     [entry] = store(audit.page, filters={}, before=None, limit=10)
     assert (entry.actor, entry.token_id, entry.action, entry.project) == ("ann", "tok", "deploy", "acme/shop")
     assert (entry.status, entry.deploy_id, entry.overrides) == (202, "dep-1", ("skip_check",))
 
 
 def test_an_attempt_that_the_server_did_not_survive_stays_visible(store: Store) -> None:
-    store(audit.begin, ATTEMPT, NOON)
+    store(audit.begin, ATTEMPT)
     [entry] = store(audit.page, filters={}, before=None, limit=10)
     assert entry.status == 0
 
 
 def test_the_trail_is_filtered_and_turned_page_by_page(store: Store) -> None:
     for number in range(5):
-        store(audit.begin, replace(ATTEMPT, env="dev" if number % 2 else "prod"), NOON + number * clock.SECOND)
+        at, env = NOON + number * clock.SECOND, "dev" if number % 2 else "prod"
+        store(audit.begin, replace(ATTEMPT, id=ids.new("aud", at), at=at, env=env))
     newest = store(audit.page, filters={"env": "prod"}, before=None, limit=2)
     rest = store(audit.page, filters={"env": "prod"}, before=newest[-1].id, limit=2)
     assert len(newest) == 2
@@ -168,14 +173,14 @@ def test_the_trail_is_filtered_and_turned_page_by_page(store: Store) -> None:
 
 def test_hostile_text_in_a_filter_is_data(store: Store) -> None:
     """S20."""
-    store(audit.begin, ATTEMPT, NOON)
+    store(audit.begin, ATTEMPT)
     for text in ("' OR 1=1 --", "%", 'x"; DROP TABLE audit', "?"):
         assert store(audit.page, filters={"actor": text}, before=None, limit=10) == []
 
 
 def test_the_trail_is_kept_a_year(store: Store) -> None:
     """DP-Q74."""
-    store(audit.begin, ATTEMPT, NOON)
+    store(audit.begin, ATTEMPT)
     assert store(audit.prune, NOON + audit.KEPT) == 0
     assert store(audit.prune, NOON + audit.KEPT + 1) == 1
 
@@ -227,14 +232,14 @@ def test_of_many_repeats_of_one_deploy_one_is_accepted_and_all_get_its_answer(st
         number = record.sequence
         return DeployAccepted(deploy_id=record.id, sequence=number, release=number, url=None, queue=place)
 
-    def asked() -> Call:
-        audit_id = store(audit.begin, Attempt("ann", "tok", "deploy", "req-1"), NOON)
-        return Call(cast("Services", None), "req-1", NOON, {}, {}, audit_id=audit_id, key=key())
+    def asked(number: int) -> Call:
+        attempt = replace(ATTEMPT, id=f"aud-{number}")
+        return Call(cast("Services", None), "req-1", NOON, {}, {}, attempt=attempt, key=key())
 
     async def all_at_once(calls: list[Call]) -> list[Any]:
         return await asyncio.gather(*(store.engine.run(accept_once, call, accept) for call in calls))
 
-    answers = store.runner.run(all_at_once([asked() for _ in range(16)]))
+    answers = store.runner.run(all_at_once([asked(number) for number in range(16)]))
     first, *repeated = sorted(answers, key=lambda answer: isinstance(answer, Response))
     assert {each.body for each in repeated} == {first.response().body}
     (record,) = store(deploys.page, SHOP, below=None, limit=100)

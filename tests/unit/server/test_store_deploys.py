@@ -13,7 +13,7 @@ from kilter.api.kilterapp_status import Condition, Failure
 from kilter.render.names import Slot
 from kilter.server import clock
 from kilter.server.refusals import Refused
-from kilter.server.store import deploys, environments, events, progress
+from kilter.server.store import absence, deploys, environments, events, progress
 from kilter.server.store.deploys import Accepted, Record
 
 DOMAIN = "apps.example.com"
@@ -299,35 +299,14 @@ def test_a_deleted_environment_gives_its_names_up_and_its_numbers_go_on(store: S
     claim(store)
     say(store, first, "Ready")
     deletion = accept(store, operation="delete")
-    assert store(progress.gone, name, NOON) == []  # nobody asked for it yet
+    assert store(absence.gone, name, NOON, NOON) == []  # nobody asked for it yet
     claim(store)
-    assert store(progress.gone, name, NOON) == [deletion.id]
+    assert store(absence.gone, name, NOON, NOON) == [deletion.id]
     assert at(store, deletion).state == "done"
     assert store(environments.find, SHOP) is None
     again = accept(store)
     assert again.sequence == 3
     assert store(environments.find, SHOP).object_name == name
-
-
-def test_a_fresh_list_shows_what_has_gone_unseen(store: Store) -> None:
-    """F30: the watch was down while the object went."""
-    first, kept = accept(store), accept(store, OTHER)
-    claim(store)
-    claim(store)
-    say(store, first, "Ready")
-    deletion = accept(store, operation="delete")
-    claim(store)
-    present = frozenset({store(environments.find, kept.slot).object_name})
-    assert store(progress.missing, present, NOON) == [deletion.id]
-
-
-def test_an_object_that_vanished_without_a_delete_is_not_forgotten(store: Store) -> None:
-    """F40."""
-    record = accept(store)
-    claim(store)
-    say(store, record, "Ready")
-    assert store(progress.missing, frozenset(), NOON) == []
-    assert store(environments.find, SHOP) is not None
 
 
 def test_an_object_of_a_lost_store_is_taken_up_and_its_numbers_go_on(store: Store) -> None:
@@ -354,9 +333,19 @@ def test_a_deleted_environment_does_not_come_back_by_an_old_word(store: Store) -
     name = store(environments.find, SHOP).object_name
     accept(store, operation="delete")
     claim(store)
-    store(progress.gone, name, NOON)
+    store(absence.gone, name, NOON, NOON)
     store(progress.observe, reported(name, SHOP, record.id, 1, "Ready"), DOMAIN, NOON)
     assert store(environments.find, SHOP) is None
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_older_object_does_not_take_the_place_of_an_environments_own(store: Store, listed: bool) -> None:
+    """O2: an environment whose plain name somebody else held has another one."""
+    accept(store)
+    store(lambda tx: tx.execute("UPDATE environments SET object_name = 'acme-shop-dev-1', sequence = 7"))
+    old = reported("acme-shop-dev", SHOP, "dep-x", 5, "Ready")
+    assert store(progress.observe, old, DOMAIN, NOON, listed=listed) == []
+    assert store(environments.find, SHOP).object_name == "acme-shop-dev-1"
 
 
 def test_an_object_on_its_way_out_or_with_a_name_that_is_not_its_own_is_left_alone(store: Store) -> None:

@@ -27,6 +27,17 @@ def test_what_raises_changes_nothing(store: Store) -> None:
     assert store(environments.projects_after, "", "", 10) == []
 
 
+def test_what_looks_keeps_no_transaction_open(store: Store) -> None:
+    accepted = store(deploys.accept, order(), NOON).record
+    look = store.engine.look
+    assert store.runner.run(look(deploys.find, accepted.id)) == accepted
+    if isinstance(store.engine, SqliteEngine):
+        assert not store.runner.run(look(lambda tx: tx._connection.in_transaction))  # type: ignore[attr-defined]
+    else:
+        (one, two) = store.runner.run(look(lambda tx: [tx.row("SELECT txid_current() AS id") for _ in range(2)]))
+        assert one != two
+
+
 def test_the_schema_is_applied_once(store: Store) -> None:
     assert store(migrate) == store(migrate) == max(files())
     assert len(store(lambda tx: tx.rows("SELECT version FROM kilter_schema"))) == len(files())
@@ -39,7 +50,12 @@ def test_a_store_of_a_newer_server_is_refused(store: Store) -> None:
         store(migrate)
 
 
-APPLIED = {1: "964d523cfb21c599", 2: "d64e8c68dfd9fb57", 3: "05a0b5aafe7d9fc2"}  # a new version adds its own
+APPLIED = {  # a new version adds its own
+    1: "964d523cfb21c599",
+    2: "d64e8c68dfd9fb57",
+    3: "05a0b5aafe7d9fc2",
+    4: "c79f6b92fa999897",
+}
 
 
 def test_what_a_version_of_the_schema_does_never_changes() -> None:
@@ -92,8 +108,9 @@ def test_a_file_that_somebody_else_holds_is_unavailable(tmp_path: Path) -> None:
 def test_a_closed_store_is_unavailable(store: Store) -> None:
     async def story() -> None:
         engine = SqliteEngine(":memory:")
-        with pytest.raises(Unavailable, match="closed"):
-            await engine.run(migrate)
+        for way in (engine.run, engine.look):
+            with pytest.raises(Unavailable, match="closed"):
+                await way(migrate)
         await engine.close()
 
     store.runner.run(story())
@@ -126,6 +143,40 @@ def test_connections_that_the_database_cut_are_made_anew(store: Store) -> None:
     with pytest.raises(Unavailable):
         store(lambda tx: tx.rows(cut))
     assert [store(migrate) for _ in range(8)] == [max(files())] * 8
+
+
+@pytest.mark.parametrize("way", ["run", "look"])
+def test_connections_that_were_cut_while_nobody_asked_cost_nothing(
+    store: Store, request: pytest.FixtureRequest, way: str
+) -> None:
+    """F35."""
+    if not store.engine.shared:
+        pytest.skip("a file has no connections that could be cut")
+    import psycopg
+
+    def version(tx: Tx) -> int:
+        return int(tx.rows("SELECT max(version) AS version FROM kilter_schema")[0]["version"])
+
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ask = getattr(store.engine, way)
+    with psycopg.connect(request.getfixturevalue("postgres_dsn"), autocommit=True) as admin:
+        for _ in range(8):
+            assert store.runner.run(ask(version)) == max(files())
+            assert admin.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}").fetchall()  # type: ignore[arg-type]
+
+
+def test_what_a_look_cannot_read_is_not_read_again(store: Store) -> None:
+    """It may have waited long; only a connection that is gone is a reason."""
+    asked = list[str]()
+
+    def fail(tx: Tx) -> None:
+        asked.append("SELECT")
+        tx.execute("SET statement_timeout = 1" if store.engine.shared else "SELECT * FROM nowhere")
+        tx.rows("SELECT pg_sleep(1)")
+
+    with pytest.raises(Unavailable):
+        store.runner.run(store.engine.look(fail))
+    assert len(asked) == 1
 
 
 def test_a_schema_with_the_name_of_the_role_hides_nothing(store: Store) -> None:

@@ -7,7 +7,7 @@ from unit.server.conftest import Store
 from unit.server.orders import MINUTE, NOON, SHOP, order, spec
 
 from kilter.render.names import Slot
-from kilter.server.store import deploys, environments, images, progress
+from kilter.server.store import absence, deploys, environments, images
 from kilter.server.store.images import Left
 
 REGISTRY = "registry.example.com/team"
@@ -30,7 +30,7 @@ def deleted(store: Store, slot: Slot, now: int = NOON) -> None:
     name = store(environments.find, slot).object_name
     record = store(deploys.accept, order(slot, operation="delete"), now).record
     store(lambda tx: tx.execute("UPDATE deploys SET state = 'running', applied_at = 1 WHERE id = ?", record.id))
-    assert store(progress.gone, name, now) == [record.id]
+    assert store(absence.gone, name, now, now) == [record.id]
 
 
 def due(store: Store, now: int = NOON) -> Any:
@@ -106,11 +106,39 @@ def test_what_failed_is_due_later_and_others_are_not_kept_waiting(store: Store) 
 def test_while_somebody_pushes_nothing_of_the_project_is_removed(store: Store, app: str, is_spared: bool) -> None:
     deployed(store, PR, image("a"))
     deleted(store, PR)
-    store(images.spare, "acme", app, NOON + MINUTE)
+    store(images.spare, ("acme", app), "", NOON, NOON + MINUTE)
     assert (due(store) is None) is is_spared
     store(images.postpone, PR, NOON + 1)
     assert (due(store, NOON + MINUTE - 1) is None) is is_spared
     assert due(store, NOON + MINUTE) is not None
+
+
+def test_an_environment_that_is_deleted_while_somebody_pushes_leaves_its_images_too(store: Store) -> None:
+    """`kilter deploy --env prod` found the digest in the registry, a second before `kilter env delete pr-5`."""
+    deployed(store, PR, image("a"))
+    store(images.spare, ("acme", "shop"), "", NOON, NOON + MINUTE)
+    deleted(store, PR, NOON + 1)
+    assert due(store, NOON + MINUTE - 1) is None
+    assert due(store, NOON + MINUTE).unused == (image("a"),)
+
+
+def test_of_two_who_push_the_later_one_counts(store: Store) -> None:
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    for until in (NOON + MINUTE, NOON + 1):
+        store(images.spare, ("acme", "shop"), "", NOON, until)
+    assert due(store, NOON + MINUTE - 1) is None
+
+
+def test_once_a_push_is_deployed_others_alone_are_waited_for(store: Store) -> None:
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    for push_id, until in (("psh-1", NOON + MINUTE), ("psh-2", NOON + 2 * MINUTE)):
+        store(images.spare, ("acme", "shop"), push_id, NOON, until)
+    store(images.pushed, ("acme", "shop"), "psh-2")
+    assert due(store) is None
+    store(images.pushed, ("acme", "shop"), "psh-1")
+    assert due(store) is not None
 
 
 def test_environments_that_were_deleted_before_are_not_forgotten(store: Store) -> None:

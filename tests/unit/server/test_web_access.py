@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from unit.server.orders import MINUTE, NOON
+from unit.server.portal.conftest import signed_in
 from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web
 
 from kilter.api import tokens as token_format
@@ -239,6 +240,19 @@ def test_the_trail_of_the_platform_itself_is_for_who_sees_all_of_it(web: Web) ->
     assert len(web.get("/v1/audit?action=token-create", web.token("admin", "*/*")).json["entries"]) == 1
 
 
+def test_the_trail_of_an_environment_is_for_who_reaches_it(web: Web) -> None:
+    """DP-Q74: also on the portal's page."""
+    everywhere, previews = web.token("admin", "*/*"), web.token("admin", "acme/shop", "pr-*")
+    for env in ("prod", "pr-7"):
+        assert web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", everywhere, DEPLOY).status == 202
+    entries = web.get("/v1/audit", previews).json["entries"]
+    assert [entry["env"] for entry in entries] == ["pr-7"]
+    assert web.get("/v1/audit?env=prod", previews).json["entries"] == []
+    page = signed_in(web, previews).get("/audit").text
+    assert "acme/shop pr-7" in page
+    assert "acme/shop prod" not in page
+
+
 def test_the_trail_is_turned_page_by_page(web: Web) -> None:
     token, admin = web.token("deployer"), web.token("admin")
     for number in range(5):
@@ -264,4 +278,6 @@ def test_info_says_what_a_client_must_know(web: Web) -> None:
     assert info["default_registry"] == "registry.example.com"
     assert info["protected_envs"] == ["prod"]
     assert info["services"] == ["postgres"]
+    assert info["service_versions"] == {"postgres": ["16", "17"]}
+    assert info["binds_platform"] is True
     assert info["limits"] == {"body_bytes": 4194304, "ready_timeout_seconds": 3600}

@@ -214,7 +214,7 @@ def test_a_fault_of_the_servers_own_tells_only_a_number(
         raise RuntimeError("password=canary in /etc/secret")
 
     token = shared_web.token("viewer")
-    monkeypatch.setattr(shared_web.store, "run", broken)
+    monkeypatch.setattr(shared_web.store, "look", broken)
     reply = shared_web.get("/v1/whoami", token)
     assert (reply.status, reply.code) == (500, "internal")
     assert "canary" not in reply.text
@@ -231,7 +231,8 @@ def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("connection to 10.0.0.7 refused")
 
-    monkeypatch.setattr(shared_web.store, "run", away)
+    for way in ("look", "run"):
+        monkeypatch.setattr(shared_web.store, way, away)
     reply = shared_web.get("/v1/whoami", token)
     assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "unavailable", "5")
     assert "10.0.0.7" not in reply.text
@@ -291,3 +292,18 @@ def test_a_version_of_a_service_that_the_catalog_does_not_have_is_refused_with_t
     reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "app": {"port": 1, "services": services}})
     assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].version")
     assert reply.json["error"]["details"] == {"versions": ["16", "17"]}
+
+
+def test_an_image_among_the_values_of_a_service_is_refused_as_one_from_elsewhere_is(shared_web: Web) -> None:
+    services = [{"name": "db", "kind": "postgres", "values": {"image": "docker.io/evil/miner:latest"}}]
+    reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "app": {"port": 1, "services": services}})
+    assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].values")
+    assert "services.db.values.image cannot be set on a platform" in reply.json["error"]["message"]
+
+
+@pytest.mark.requirement("DP-Q5")
+def test_an_image_that_no_node_could_run_is_refused(shared_web: Web) -> None:
+    reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "platform": "linux/s390x"})
+    assert (reply.code, reply.json["error"]["field"]) == ("invalid", "platform")
+    assert reply.json["error"]["details"] == {"platforms": ["linux/amd64"]}
+    assert refused(shared_web, {**DEPLOY, "platform": "windows/amd64"}) == (422, "invalid", "platform")

@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
-from unit.server.orders import IMAGE, MINUTE, NOON
+from unit.server.orders import IMAGE, MINUTE, NOON, order
 from unit.server.web import DEPLOY, Web
 
 from kilter.api.deploys import Deploy, DeployAccepted, Event
 from kilter.api.environments import Environment
 from kilter.api.kilterapp import labels
 from kilter.api.kilterapp_status import Failure, Release
+from kilter.render.names import Slot
+from kilter.server import readers
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes.deploys import accept_once
 from kilter.server.seams import LogQuery
-from kilter.server.store import audit
+from kilter.server.settings import Settings
+from kilter.server.store import audit, deploys
 from kilter.server.store.engine import Tx
 from kilter.server.store.sqlite import SqliteTx
 
@@ -91,10 +95,10 @@ def test_an_accepted_deploy_has_number_release_address_and_place(web: Web) -> No
     assert deploy(web).queue.holder is not None
 
 
-def test_a_deploy_is_accepted_in_two_transactions(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One lets the token in and opens the trail's row, one records the deploy, keeps the answer and closes the row.
+def test_a_deploy_is_accepted_with_a_look_and_a_transaction(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look lets the token in; the transaction records the deploy, its answer and its row of the trail.
 
-    Each waits for a disk, and each statement for the network.
+    A transaction waits for a disk, and each statement for the network.
     """
     token = web.token("maintainer")
     deploy(web, token)
@@ -111,7 +115,7 @@ def test_a_deploy_is_accepted_in_two_transactions(web: Web, monkeypatch: pytest.
         web.store, "run", lambda work, *args, **more: transactions.append(work) or run(work, *args, **more)
     )
     assert web.post(f"{DEV}/deploys", token, DEPLOY, headers={"idempotency-key": "one"}).status == 202
-    assert (len(transactions), len(statements)) == (2, 11)
+    assert (len(transactions), len(statements)) == (1, 9)
 
 
 def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(
@@ -120,17 +124,41 @@ def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(
     """DP-Q74: no change without its row."""
     token, finish, told = web.token("maintainer"), audit.finish, list[int]()
 
-    def cut(tx: Tx, audit_id: str, outcome: audit.Outcome) -> None:
+    def cut(tx: Tx, attempt: audit.Attempt, outcome: audit.Outcome) -> None:
         told.append(outcome.status)
         if outcome.status == 202:
             raise Unavailable("the database was restarted")
-        finish(tx, audit_id, outcome)
+        finish(tx, attempt, outcome)
 
     monkeypatch.setattr(audit, "finish", cut)
     assert web.post(f"{DEV}/deploys", token, DEPLOY).status == 503
     assert told == [202, 503]
     assert web.get(f"{DEV}/deploys", token).status == 404
     assert not dispatch(web)
+
+
+@pytest.mark.requirement("DP-Q74")
+@pytest.mark.parametrize("url", [f"{DEV}/deploys", DEV], ids=["deploy", "delete"])
+@pytest.mark.parametrize(
+    ("whose", "content", "headers", "answer"),
+    [
+        (("viewer", "acme/*"), b"{}", {}, (403, "forbidden")),
+        (("maintainer", "globex/*"), b"{}", {}, (404, "not_found")),
+        (("maintainer", "acme/*"), b"{", {}, (400, "bad_request")),
+        (("maintainer", "acme/*"), b"{}", {"content-type": "text/plain"}, (415, "wrong_media_type")),
+        (("maintainer", "acme/*"), b"{}", {"content-length": "9" * 9}, (413, "too_large")),
+        (("maintainer", "acme/*"), b'{"x": 1}', {}, (422, "unknown_field")),
+    ],
+    ids=["role", "project", "json", "type", "size", "field"],
+)
+def test_what_is_refused_before_it_is_looked_at_is_in_the_trail_once(
+    web: Web, url: str, whose: Any, content: bytes, headers: dict[str, str], answer: tuple[int, str]
+) -> None:
+    method = "DELETE" if url == DEV else "POST"
+    reply = web(method, url, web.token(*whose), content=[content], headers=headers)
+    [entry] = web.get("/v1/audit", web.token("admin", "*/*")).json["entries"]
+    assert (reply.status, reply.code) == (entry["status"], entry["code"]) == answer
+    assert (entry["project"], entry["env"]) == ("acme/shop", "dev")
 
 
 def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
@@ -159,13 +187,16 @@ def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
 def test_the_cluster_gets_one_object_with_the_spec_of_the_request(web: Web) -> None:
     """DP-13, DP-14, CT-20."""
     for _ in range(2):
-        deploy(web, app={"port": 9000, "vars": {"A": "b"}}, source={"commit": "abc"}, timeout="20m")
+        deploy(
+            web, app={"port": 9000, "vars": {"A": "b"}}, source={"commit": "abc"}, timeout="20m", platform="linux/amd64"
+        )
         dispatch(web)
         report(web, "Ready")
     assert [name for name, _ in web.cluster.applied] == [NAME, NAME]
     _, spec = web.cluster.applied[-1]
     assert (spec.org, spec.app, spec.env, spec.class_) == ("acme", "shop", "dev", "ephemeral")
     assert (spec.image, spec.port, spec.vars, spec.source.commit) == (IMAGE, 9000, {"A": "b"}, "abc")
+    assert spec.platform == "linux/amd64"
     assert (spec.actor, spec.sequence, spec.timeouts.ready) == ("ann", 2, "20m")
     assert labels(spec)["kilter.dev/class"] == "ephemeral"
 
@@ -285,6 +316,31 @@ def test_what_the_cluster_refuses_for_good_ends_the_deploy(web: Web) -> None:
     failure = look(web, accepted).failure
     assert failure is not None
     assert (failure.reason, failure.message) == ("Conflict", "field port is owned by kubectl-edit")
+
+
+def test_a_delete_that_the_cluster_refuses_for_good_ends_and_keeps_nobody_out(web: Web) -> None:
+    deploy(web)
+    dispatch(web)
+    report(web, "Ready")
+    reply = web("DELETE", DEV, web.token("maintainer"), json={"confirm": "acme/shop/dev"})
+    web.cluster.refusal = "the rules of the CRD forbid it"
+    assert dispatch(web)
+    ended = web.get(f"/v1/deploys/{reply.json['deploy_id']}", web.token("viewer")).json
+    assert (ended["state"], ended["failure"]["message"]) == ("failed", "the rules of the CRD forbid it")
+    assert deploy(web).queue.position == 0
+
+
+def test_a_spec_that_no_cluster_keeps_is_refused_with_its_largest_part(web: Web) -> None:
+    """etcd takes 1.5 MiB, with all that the API server adds."""
+    fitting, large = ({f"V{number}": "x" * 65_000 for number in range(count)} for count in (15, 17))
+    app: dict[str, Any] = {"port": 80, "processes": {"worker": {"command": ["w" * 1_000] * 9}}}
+    assert deploy(web, app={**app, "vars": fitting}).sequence == 1
+    app["vars"] = large
+    reply = web.post(f"{DEV}/deploys", web.token("maintainer"), {**DEPLOY, "app": app})
+    error = reply.json["error"]
+    assert (reply.status, error["code"], error["field"]) == (413, "too_large", "app.vars")
+    assert error["details"]["limit_bytes"] == 1048576
+    assert "vars" in error["message"]
 
 
 def test_a_cluster_that_is_away_costs_time_and_nothing_else(web: Web) -> None:
@@ -474,6 +530,64 @@ def test_a_host_of_somebody_else_is_told_with_a_proposal(web: Web) -> None:
     assert reply.json["error"]["details"]["proposed_app"] == "globex-shop"
 
 
+OWN_HOSTS = Settings(
+    cluster_domain="apps.example.com",
+    public_url="https://portal.apps.example.com",
+    registry="registry.apps.example.com:5000/images",
+    extra_hosts=("deploy-eu.apps.example.com", "web--live.apps.example.com"),
+)
+
+
+@pytest.mark.parametrize(
+    ("app", "env", "host"),
+    [
+        ("kilter", "prod", "kilter.apps.example.com"),
+        ("portal", "prod", "portal.apps.example.com"),
+        ("registry", "prod", "registry.apps.example.com"),
+        ("deploy", "eu", "deploy-eu.apps.example.com"),
+        ("web", "prod", "web--live.apps.example.com"),
+    ],
+)
+@pytest.mark.parametrize("public", [True, False])
+def test_no_app_is_given_a_host_of_the_platform_itself(
+    runner: asyncio.Runner, app: str, env: str, host: str, public: bool
+) -> None:
+    """DP-Q9: tokens and passwords of others are sent there."""
+    web = Web(runner, OWN_HOSTS)
+    section = {"port": 8080, "public": public, "processes": {"live": {"port": 8081, "public": True, "command": ["x"]}}}
+    image = IMAGE.replace("registry.example.com/acme/shop", f"{OWN_HOSTS.registry}/globex/{app}")
+    reply = web.post(
+        f"/v1/projects/globex/{app}/envs/{env}/deploys", web.token("admin", "*/*"), {"image": image, "app": section}
+    )
+    assert (reply.status, reply.code) == (409, "host_taken")
+    error = reply.json["error"]
+    assert error["details"] == {"host": host, "proposed_app": f"globex-{app}"}
+    assert "belongs to the platform itself; deploy this one as globex/globex-" in error["message"]
+    assert web.get(f"/v1/projects/globex/{app}/envs/{env}", web.token("admin", "*/*")).status == 404
+
+
+def test_other_environments_of_an_app_that_is_called_like_a_part_of_the_platform_have_hosts(
+    runner: asyncio.Runner,
+) -> None:
+    web = Web(runner, OWN_HOSTS)
+    image = IMAGE.replace("registry.example.com/acme/shop", f"{OWN_HOSTS.registry}/globex/kilter")
+    body = {"image": image, "app": {"port": 8080}}
+    reply = web.post("/v1/projects/globex/kilter/envs/dev/deploys", web.token("admin", "*/*"), body)
+    assert (reply.status, reply.json["url"]) == (202, "https://kilter-dev.apps.example.com")
+
+
+def test_an_environment_that_got_such_a_host_before_can_be_deleted_and_not_deployed(runner: asyncio.Runner) -> None:
+    web = Web(runner, OWN_HOSTS)
+    env, token = "/v1/projects/globex/kilter/envs/prod", web.token("admin", "*/*")
+    web.runner.run(web.store.run(deploys.accept, order(Slot("globex", "kilter", "prod")), NOON))
+    body = {"image": f"{OWN_HOSTS.registry}/globex/kilter@sha256:{'1' * 64}", "app": {"port": 8080}}
+    assert web.post(f"{env}/deploys", token, body).code == "host_taken"
+    dispatch(web)
+    web.cluster.report("globex-kilter-prod", phase="Ready")
+    follow(web)
+    assert web("DELETE", env, token, json={"confirm": "globex/kilter/prod"}).status == 202
+
+
 @pytest.mark.requirement("DP-Q56")
 def test_the_host_of_an_app_that_became_internal_is_nobody_elses_until_the_environment_is_deleted(web: Web) -> None:
     theirs = {**DEPLOY, "image": IMAGE.replace("acme", "globex")}
@@ -581,6 +695,81 @@ def test_a_revoked_token_ends_the_stream_of_lines(web: Web, monkeypatch: pytest.
     assert reply.text.startswith("event: log\ndata: shop-1 one\n\n: still here\n\n")
     web.runner.run(asyncio.sleep(0))
     assert ended == [True]
+
+
+def with_logs(web: Web, *lines: str | Exception) -> str:
+    """Have an environment whose pods print these lines and then nothing more, or fail; returns the logs' address."""
+    deploy(web)
+    dispatch(web)
+    report(web, "Ready", namespace=NAME)
+
+    async def logs(query: LogQuery) -> AsyncIterator[str]:
+        for line in lines:
+            if isinstance(line, Exception):
+                raise line
+            yield line
+        if query.follow:
+            await asyncio.Event().wait()
+
+    web.cluster.logs = logs  # type: ignore[method-assign]
+    return f"{DEV}/logs"
+
+
+@pytest.mark.parametrize(("of_token", "of_all", "others"), [(1, 9, 200), (9, 1, 429)])
+def test_a_token_reads_a_few_logs_at_once_and_all_together_some_more(
+    web: Web, monkeypatch: pytest.MonkeyPatch, of_token: int, of_all: int, others: int
+) -> None:
+    """Each holds connections and memory that others need, too."""
+    monkeypatch.setattr(readers, "OF_TOKEN", of_token)
+    monkeypatch.setattr(readers, "OF_ALL", of_all)
+    url, token, other = with_logs(web, "shop-1 one"), web.token("viewer"), web.token("viewer")
+    begun = asyncio.Event()
+
+    async def story() -> tuple[list[int], str]:
+        leave = asyncio.Event()
+
+        def until(body: bytes) -> bool:
+            if body:
+                begun.set()
+            return leave.is_set()
+
+        first = asyncio.create_task(web.send("GET", f"{url}?follow=true", token, until=until))
+        async with asyncio.timeout(5):
+            await begun.wait()
+            refused = await web.send("GET", f"{url}?follow=true", token)
+            found = [
+                refused.status,
+                (await web.send("GET", url, token)).status,
+                (await web.send("GET", url, other)).status,
+            ]
+        first.cancel()
+        await asyncio.wait({first})
+        await asyncio.sleep(0)
+        return [*found, (await web.send("GET", url, token)).status], refused.code
+
+    assert web.runner.run(story()) == ([429, 429, others, 200], "too_many")
+
+
+def test_logs_that_cannot_be_had_are_an_answer_of_their_own_and_take_nobodys_place(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "OF_TOKEN", 1)
+    url, token = with_logs(web, Unavailable("away")), web.token("viewer")
+    assert [web.get(url, token).status for _ in range(2)] == [503, 503]
+
+
+def test_logs_that_end_early_say_so(web: Web) -> None:
+    reply = web.get(with_logs(web, "shop-1 one", Unavailable("away")), web.token("viewer"))
+    assert reply.text == "shop-1 one\n(the cluster does not answer any more: lines are missing from here on)\n"
+
+
+def test_long_logs_are_sent_piece_by_piece_and_whole(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(env_routes, "PIECE", 20)
+    lines, sizes = [f"shop-1 {number}" for number in range(10)], list[int]()
+    url = with_logs(web, *lines)
+    reply = web.get(url, web.token("viewer"), until=lambda body: sizes.append(len(body)) or False)
+    assert reply.text.splitlines() == lines
+    assert max(after - before for before, after in pairwise(sizes)) <= 20 + len("shop-1 0\n")
 
 
 def test_logs_of_what_is_to_come_are_refused(web: Web) -> None:

@@ -42,6 +42,9 @@ class InlineEngine(SqliteEngine):
     async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self._run(partial(work, **kwargs), *args)
 
+    async def look(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self._look(partial(work, **kwargs), *args)
+
     async def close(self) -> None:
         self._close()
 
@@ -69,12 +72,14 @@ class FakeCluster:
             metadata=Metadata(name=name), spec=spec, status=present.status if present else Status()
         )
 
-    async def read(self, name: str) -> KilterApp | None:
+    async def exists(self, name: str) -> bool:
         self._answer()
-        return self.objects.get(name)
+        return name in self.objects
 
     async def delete(self, name: str, database: str) -> None:
         self._answer()
+        if self.refusal:
+            raise Conflict(self.refusal)
         if name in self.objects:
             self.deleted.append((name, database))
 

@@ -29,8 +29,16 @@ def is_own_name(target: Target) -> bool:
         return False
 
 
+def own_hosts(target: Target) -> list[str]:
+    """Return the hosts that the app asks for and the platform itself has."""
+    settings, spec = target.settings, target.app.spec
+    addresses = (settings.registry.host, settings.registry.issuer, *settings.gateway.hosts)
+    platform = names.platform_hosts(settings.domain, *addresses)
+    return [host for host in names.hosts(target.slot, settings.domain, spec) if host in platform]
+
+
 def decide(target: Target) -> Decision:
-    """Refuse names that are not the environment's own, and what this release cannot do yet."""
+    """Refuse names that are not the environment's own, hosts of the platform, and what this release cannot do yet."""
     spec = target.app.spec
     try:
         allowed = names.object_names(target.slot)
@@ -39,6 +47,9 @@ def decide(target: Target) -> Decision:
     if target.name not in allowed:
         said = f"{target.slot} may be called {' or '.join(allowed)}, not {target.name}"
         return Decision(Failed("ForeignName", said, f"KilterApp {target.name}"))
+    if held := own_hosts(target):
+        said = f"the host {held[0]} belongs to the platform itself; delete {target.slot} and deploy the app as another"
+        return Decision(Failed("HostTaken", said, f"KilterApp {target.name}"))
     asked = [(field, instead) for field, is_asked, instead in NOT_YET if is_asked(spec)]
     if asked:
         fields = ", ".join(f"`{field}`" for field, _ in asked)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from kilter.api.kilterapp import KilterApp
-from kilter.operator.effects import Effect
+from kilter.operator.effects import Effect, Revision
 from kilter.operator.settings import Settings
 from kilter.render import names
 from kilter.render.names import MANAGED_BY, OPERATOR, Slot
@@ -67,6 +67,11 @@ class Target:
     app: KilterApp
     settings: Settings
     now: datetime
+
+    @property
+    def revision(self) -> Revision:
+        """Which object it is, and which of its specs."""
+        return Revision(self.app.metadata.uid, self.app.metadata.generation)
 
     @cached_property
     def slot(self) -> Slot:

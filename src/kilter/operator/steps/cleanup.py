@@ -1,10 +1,11 @@
 """The way out: everything of an environment goes, in an order in which nothing brings it back, and nothing else goes.
 
 Git first, so that nobody applies anew; then Flux's object, which prunes while its rights still stand; then namespace,
-service account, and last the database. Only what carries the environment's own marks is deleted, by uid (DP-Q25, F37).
+service account, and last the database. Only what carries the environment's own marks is deleted, by uid (DP-Q25, F37),
+and what lies in the namespace that does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,8 @@ from kilter.operator.steps.publish import NONE, RETRY, Submission, is_due
 from kilter.render import names
 
 POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
+EMPTY: Final = "kilter.dev/empty"  # annotation of a namespace on its way out: no pod is left in it
+SPARED: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")  # annotation of what Flux is to leave
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Facts:
     submission: Submission = NONE
     kustomization: Object | None = None
     namespace: Object | None = None
+    pods: int = 0  # in that namespace, as what follows
+    policies: Sequence[Object] = ()
+    claims: Sequence[Object] = ()
     account: Object | None = None
     configured: bool = True  # whether there is a database server to ask
     owner: RoleFact | None = None
@@ -40,7 +46,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     return (
         _git(target, facts)
         or _flux(target, facts)
-        or _object(target, kinds.NAMESPACE, facts.namespace)
+        or _namespace(target, facts)
         or _object(target, kinds.SERVICE_ACCOUNT, facts.account)
         or _database(target, facts)
         or Decision(Done("nothing of it is left" + (", its database is kept" if _kept(target, facts) else "")))
@@ -85,7 +91,7 @@ def _git(target: Target, facts: Facts) -> Decision | None:
     change = Change(spec.org, spec.app, spec.env, target.name, None, deploy=spec.deploy_id, actor=spec.actor)
     said = f": {submission.message}" if submission.message else ""
     wait = Wait("RemovingFromGit", f"waiting for the commit that removes it{said}", RETRY.total_seconds() + 1)
-    submit = Submit(target.name, target.app.metadata.generation, change)
+    submit = Submit(target.name, target.revision, change)
     return Decision(wait, (submit,) if is_due(target, submission) else ())
 
 
@@ -100,7 +106,35 @@ def _flux(target: Target, facts: Facts) -> Decision | None:
         '-p \'{"metadata":{"finalizers":null}}\''
     )
     said = f"waiting for Flux to prune what it applied; if there is no Flux any more: {unblock}"
-    return Decision(Wait("Pruning", said, 10.0), (*found.effects, *poke))
+    return Decision(Wait("Pruning", said, 10.0), (*_spared(target, facts), *found.effects, *poke))
+
+
+def _spared(target: Target, facts: Facts) -> tuple[Effect, ...]:
+    """Have Flux leave the network policies to the namespace: until its pods have ended they need what they reach."""
+    key, value = SPARED
+    found = (each["metadata"] for each in facts.policies if _own(target, facts.namespace))
+    return tuple(
+        effects.Annotate(kinds.NETWORK_POLICY, target.name, each["name"], each["uid"], key, value)
+        for each in found
+        if (each.get("annotations") or {}).get(key) != value
+    )
+
+
+def _namespace(target: Target, facts: Facts) -> Decision | None:
+    """Delete the namespace, then its claims; once its last pod has ended, have the cluster look at it again.
+
+    By itself the cluster looks after half the time that the slowest pod was given to end, however early that one has
+    ended, and once more for the sake of claims, which outlive the namespace's pods by a moment.
+    """
+    found, thing = _object(target, kinds.NAMESPACE, facts.namespace), facts.namespace
+    if found is None or found.effects or thing is None:
+        return found
+    claims = (each["metadata"] for each in facts.claims if not each["metadata"].get("deletionTimestamp"))
+    needed: list[Effect] = [effects.Delete(kinds.CLAIM, target.name, each["name"], each["uid"]) for each in claims]
+    if not facts.pods and EMPTY not in (thing["metadata"].get("annotations") or {}):
+        uid = thing["metadata"]["uid"]
+        needed.append(effects.Annotate(kinds.NAMESPACE, "", target.name, uid, EMPTY, "true"))
+    return Decision(found.verdict, tuple(needed))
 
 
 def _object(target: Target, kind: Kind, thing: Object | None) -> Decision | None:

@@ -24,6 +24,7 @@ from kilter.render.services import variable_name
 
 KIND: Final = "postgres"
 PASSWORD: Final = "PGPASSWORD"  # noqa: S105 - the name of a key
+CA: Final = "ca.crt"  # a key that pods mount as a file
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def wanted_secret(target: Target, service: Service, password: str) -> Object:
         PASSWORD: password,
         "PGDATABASE": own.name,
     }
+    # Older pods take no notice of these two.
+    values |= {key: value for key, value in (("PGSSLMODE", settings.sslmode), (CA, settings.ca)) if value}
     values |= {prefix + key: fill(text, words, ports, entry.primary_port.name) for key, text in entry.variables.items()}
     name = names.database_secret(target.app.spec.app)
     return {

@@ -1,18 +1,13 @@
 """Why a release's pods will not start: the signals that end a wait at once (DP-Q45). Pure."""
 
-import re
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
 from kilter.operator.steps.base import Failed, Log
 from kilter.operator.views import Container, Deployment, Pod
+from kilter.tools.pulls import PULLING, is_refused
 
-# No registry says these of an image that it would give a moment later.
-HOPELESS: Final = re.compile(
-    r"not found|manifest unknown|does not exist|denied|unauthorized|forbidden|no match for platform|invalid reference",
-    re.IGNORECASE,
-)
 # A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them, where they have a
 # login for that registry.
 ANONYMOUS: Final = "anonymous token"
@@ -24,7 +19,6 @@ CANNOT_START: Final = {
     "RunContainerError": "cannot be started",
     "ErrImageNeverPull": "has an image that is not there",
 }
-PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
 TEXT: Final = 400  # characters of what Kubernetes says
 
 
@@ -48,20 +42,40 @@ def anonymous(pods: Iterable[Pod], logins: Collection[str]) -> tuple[str, ...]:
     )
 
 
-def _asked_as_nobody(container: Container, logins: Collection[str]) -> bool:
+def unpulled(pods: Iterable[Pod], logins: Collection[str]) -> tuple[str, ...]:
+    """Say which images the nodes did not get, although nobody refused them: a node tries again by itself."""
+    failed = ((each, said) for pod in pods for each in pod.containers if (said := _pull_fault(each)) is not None)
+    return tuple(
+        f"the node could not pull the image of {each.name}, and tries again: {_short(said)}"
+        for each, said in failed
+        if not _is_refused(each) and not _asked_as_nobody(each, logins)
+    )
+
+
+def _pull_fault(container: Container) -> str | None:
+    """Return what the node says of an image that it could not pull; None where it did not fail."""
     waiting = container.state.waiting
-    if waiting is None or waiting.reason not in PULLING or ANONYMOUS not in waiting.message:
+    return waiting.message if waiting is not None and waiting.reason in PULLING else None
+
+
+def _asked_as_nobody(container: Container, logins: Collection[str]) -> bool:
+    if ANONYMOUS not in (_pull_fault(container) or ""):
         return False
     first, slash, _ = container.image.partition("/")
     host = first if slash and (first == "localhost" or "." in first or ":" in first) else HUB
     return any(fnmatchcase(host, each) for each in logins)
 
 
+def _is_refused(container: Container) -> bool:
+    """Tell whether the registry has refused the image, rather than not answered."""
+    return is_refused(_pull_fault(container) or "")
+
+
 def _container(pod: Pod, container: Container, logins: Collection[str]) -> Failed | None:
     waiting, named = container.state.waiting, f"Pod {pod.metadata.name}"
     if waiting is None:
         return None
-    if waiting.reason in PULLING and HOPELESS.search(waiting.message) and not _asked_as_nobody(container, logins):
+    if _is_refused(container) and not _asked_as_nobody(container, logins):
         said = f"the image of {container.name} cannot be pulled: {_short(waiting.message)}"
         return Failed("ImagePullFailed", said, named)
     if waiting.reason in CANNOT_START:

@@ -30,7 +30,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of the change that was handed to the writer for one generation of the spec."""
+    """What became of the change that was handed to the writer for one revision of the object."""
 
     state: Literal["none", "pending", "published", "unpublished", "refused"] = "none"
     commit: str = ""
@@ -126,7 +126,7 @@ def copy(app: KilterApp) -> str:
 
 def _effects(target: Target, facts: Facts) -> tuple[Effect, ...]:
     assert facts.rendered is not None  # observed whenever something is to be handed in
-    submit = Submit(target.name, target.app.metadata.generation, change(target, facts.rendered.files))
+    submit = Submit(target.name, target.revision, change(target, facts.rendered.files))
     return (*(Apply(secret) for secret in facts.rendered.secrets), submit)
 
 

@@ -33,6 +33,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     pairs = zip(target.workloads(), wanted, strict=True)
     waits = [said for name, each in pairs if (said := _missing(target, name, each))]
     waits += pods.anonymous(current, logins)
+    waits += pods.unpulled(current, logins) if waits else ()
     verdict: Verdict = Wait("RollingOut", "; ".join(waits)) if waits else Done("all pods of the release are ready")
     return Decision(verdict, report=report)
 

@@ -35,10 +35,10 @@ class ServiceRelease(Part, frozen=True, kw_only=True):
 class AppRelease(Part, frozen=True, kw_only=True):
     """One release of an app in one environment.
 
-    `namespace` is the slot's claimed object name, `release` the deploy's id, `image` a reference by digest; an empty
-    `command` is the image's own. `vars` are the app's variables; None withholds one that kilter would set.
-    `secrets_revision` changes when the contents of a declared Secret do. `allow_from` and `allow_to` are namespaces of
-    other apps, where both sides agreed (DP-Q55).
+    `namespace` is the slot's claimed object name, `release` the deploy's id, `image` a reference by digest, for nodes
+    of `platform` (`linux/arm64`; empty: any); an empty `command` is the image's own. `vars` are the app's variables;
+    None withholds one that kilter would set. `secrets_revision` changes when the contents of a declared Secret do.
+    `allow_from` and `allow_to` are namespaces of other apps, where both sides agreed (DP-Q55).
     """
 
     org: str
@@ -49,6 +49,7 @@ class AppRelease(Part, frozen=True, kw_only=True):
     release: str
     number: Annotated[int, Meta(ge=1)]
     image: str
+    platform: str = ""
     port: Port
     command: tuple[str, ...] = ()
     public: bool = True
@@ -67,6 +68,11 @@ class AppRelease(Part, frozen=True, kw_only=True):
         """The environment that the release is for; raises BadInput for names outside the grammar."""
         return Slot(self.org, self.app, self.env)
 
+    @property
+    def architecture(self) -> str:
+        """What the image's nodes must be, as Kubernetes names it; empty for any (DP-Q5)."""
+        return ([*self.platform.split("/"), ""])[1]
+
 
 class Gateway(Part, frozen=True, kw_only=True):
     """The cluster's Gateway: the object, the listener (all of them when empty), and where its proxies' pods run."""
@@ -78,12 +84,17 @@ class Gateway(Part, frozen=True, kw_only=True):
 
 
 class DatabaseServer(Part, frozen=True, kw_only=True):
-    """The platform's PostgreSQL, and how a network policy finds it: by the namespace of its pods, or by its address."""
+    """The platform's PostgreSQL, and how a network policy finds it: by the namespace of its pods, or by its address.
+
+    `sslmode` is what libpq is to ask of it, nothing when empty; `ca` tells that the app's Secret holds its authority.
+    """
 
     host: str
     port: Port = 5432
     namespace: str = ""
     cidr: str = ""
+    sslmode: str = ""
+    ca: bool = False
 
 
 class Platform(Part, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +16,12 @@ from kilter.render.services import service_plan, variable_names, variables
 from kilter.values import Credentials
 
 Object = dict[str, Any]
+# Values of the catalog's charts that are the platform's, and what to do instead: the one would run any image, by tag,
+# past the rules for images; the other would lift limits.
+PLATFORMS_OWN: Final[Mapping[str, str]] = {
+    "image": "leave it out: this release deploys the catalog's own image",
+    "resources": "write services.{name}.resources instead",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,16 @@ def bindings(
         )
     scoped = [service for service in release.services if service.mode == "scoped"]
     return tuple(_binding(release, service, entries[service.kind], credentials or {}) for service in scoped)
+
+
+def check_values(name: str, values: Iterable[str]) -> None:
+    """Raise BadInput for a chart value of a service that is not the project's to set on a platform."""
+    for key in sorted(PLATFORMS_OWN.keys() & set(values)):
+        raise BadInput(
+            f"services.{name}.values.{key} cannot be set on a platform",
+            why="the platform decides what runs beside an app",
+            hint=PLATFORMS_OWN[key].format(name=name),
+        )
 
 
 def secrets(release: AppRelease, platform: Platform, bound: Iterable[Binding]) -> list[Object]:
@@ -85,6 +101,7 @@ def _binding(
     release: AppRelease, service: ServiceRelease, entry: Entry, credentials: Mapping[str, Credentials]
 ) -> Binding:
     assert entry.deploy is not None  # `_unbound` found none such
+    check_values(service.name, service.settings.values)
     size = entry.deploy
     entry = msgspec.structs.replace(
         entry, cpu=size.cpu or entry.cpu, memory=size.memory or entry.memory, storage=size.storage or entry.storage

@@ -13,6 +13,8 @@ from kilter.render.production.release import AppRelease, Platform, check, worklo
 from kilter.render.production.services import Binding
 from kilter.render.services import unexpanded
 
+DATABASE_CA = "/etc/kilter/database/ca.crt"  # where the chart mounts it
+
 Values = dict[str, object]
 
 
@@ -38,7 +40,10 @@ def values(release: AppRelease, platform: Platform, bound: Sequence[Binding]) ->
         "egress": egress(release, platform, guards, bound),
         "workloads": [web, *(_process(release, platform, guards, bound, name) for name in release.processes)],
     }
+    database = _database(release, bound)
     optional: Values = {
+        "databaseCa": database.secret if database and platform.database and platform.database.ca else "",
+        "architecture": release.architecture,
         "imagePullSecrets": list(platform.image_pull_secrets),
         "secrets": list(release.app_secrets),
         "secretsRevision": release.secrets_revision,
@@ -64,7 +69,7 @@ def _web(release: AppRelease, platform: Platform, guards: Guardrails, bound: Seq
     found["minAvailable"] = guards.budget(guards.fewest)
     found["probes"] = web_probes(release.profile.probes, release.port)
     found["resources"] = guards.resources(release.resources)
-    return _without_nothing(found) | _variables(_environment(release, guards, bound))
+    return _without_nothing(found) | _variables(_environment(release, platform, guards, bound))
 
 
 def _process(
@@ -88,20 +93,39 @@ def _process(
     found["probes"] = declared_probes(process.probes, process.port)
     found["resources"] = guards.resources(release.resources, process.resources)
     counted = {"replicas": process.replicas}  # 0 is something
-    owner = _environment(release, guards, bound)
+    owner = _environment(release, platform, guards, bound)
     inherited = {key: value for key, value in owner.literal.items() if key != "PORT"}
     port = {"PORT": str(process.port)} if process.port else {}
     own = environment(owner.injected, inherited | port, process.env)
     return _without_nothing(found) | counted | _variables(own)
 
 
-def _environment(release: AppRelease, guards: Guardrails, bound: Sequence[Binding]) -> Environment:
+def _environment(release: AppRelease, platform: Platform, guards: Guardrails, bound: Sequence[Binding]) -> Environment:
     """Return the variables of the web process; injected ones by the name of the Secret that holds them (DP-60)."""
-    under = {"PORT": str(release.port)}
+    under = {"PORT": str(release.port), **_trust(release, platform, bound)}
     if guards.overlay.log_level:
         under[release.profile.log_level_var] = guards.overlay.log_level
     injected = {variable: binding.secret for binding in bound for variable in binding.variables}
     return environment(injected, under, release.vars)
+
+
+def _trust(release: AppRelease, platform: Platform, bound: Sequence[Binding]) -> dict[str, str]:
+    """Return how libpq and its likes are to speak to the database.
+
+    These are no part of the address: that is in a Secret, which pods of older releases read too, and those lack the
+    file. An app that writes the address itself may mean another server.
+    """
+    server, used = platform.database, _database(release, bound)
+    if server is None or used is None:
+        return {}
+    found = {"PGSSLMODE": server.sslmode, "PGSSLROOTCERT": DATABASE_CA if server.ca else ""}
+    return {key: value for key, value in found.items() if value}
+
+
+def _database(release: AppRelease, bound: Sequence[Binding]) -> Binding | None:
+    """Return the app's database, unless no variable of it is wanted."""
+    databases = [each for each in bound if each.by == "database"]
+    return next((each for each in databases if set(each.variables) - set(release.vars)), None)
 
 
 def _variables(found: Environment) -> Values:

@@ -1,9 +1,10 @@
 """What an environment's pods print."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kilter.api.environments import Environment
 from kilter.api.queries import LogsQuery
@@ -12,6 +13,7 @@ from kilter.server.portal.projects import ENV
 from kilter.server.portal.visit import Visit
 
 SHOWN = 2000  # lines on one page; a browser gets no more at once (P3)
+SHOWN_SIZE = 2 * 1024 * 1024  # characters of them
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,8 @@ async def logs(visit: Visit) -> Response:
     where, query = visit.path("org", "app", "env"), visit.query(LogsQuery)
     env = await visit.document(Environment, f"GET {ENV}", where)
     answer = await visit.ask(f"GET {ENV}/logs", where, query=msgspec.structs.replace(query, follow=False))
-    text = answer.document if isinstance(answer, Answer) else bytes(answer.body).decode()
-    lines = [line_of(line) for line in text.split("\n")[:-1]]
-    return visit.page("logs.html", env=env, lines=lines[-SHOWN:], cut=len(lines) > SHOWN, query=query)
+    lines, cut = await last(answer)
+    return visit.page("logs.html", env=env, lines=[line_of(line) for line in lines], cut=cut, query=query)
 
 
 async def stream(visit: Visit) -> Response:
@@ -38,6 +39,20 @@ async def stream(visit: Visit) -> Response:
     answer = await visit.ask(f"GET {ENV}/logs", where, query=msgspec.structs.replace(query, follow=True))
     assert isinstance(answer, Response)
     return answer
+
+
+async def last(answer: Answer | Response) -> tuple[deque[str], bool]:
+    """Return the last lines of an answer, and whether there were others."""
+    kept, size, cut = deque[str](), 0, False
+    if isinstance(answer, StreamingResponse):
+        async for piece in answer.body_iterator:
+            for line in str(piece).split("\n")[:-1]:
+                kept.append(line)
+                size += len(line)
+                while len(kept) > SHOWN or size > SHOWN_SIZE:
+                    size -= len(kept.popleft())
+                    cut = True
+    return kept, cut
 
 
 def line_of(text: str) -> Line:

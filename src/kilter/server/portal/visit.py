@@ -41,7 +41,7 @@ class Visit:
         """Have an API route answer in the name of who is signed in, with all its checks. Raises Refused."""
         route, grant = BY_NAME[name], self.granted()
         call = replace(self.call, path=dict(path or {}), query=query, body=body, notes=Notes())
-        entered = await call.store.run(guards.enter_again, grant.token_id, route, call)
+        entered = await guards.asked(guards.enter_again, grant.token_id, route, call)
         return await let_in(call, entered, route, route.handler)
 
     async def document(self, kind: type[T], name: str, path: Mapping[str, str] | None = None, **more: Any) -> T:

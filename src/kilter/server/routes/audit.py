@@ -12,7 +12,7 @@ ROUNDS = 20  # pages that are looked through for the entries of somebody who see
 
 
 async def listed(call: Call) -> Answer:
-    """What was done, newest first: of the projects that the token sees, and all of it where it sees everything."""
+    """What was done, newest first: where the token is good for it, and all of it where it sees everything."""
     query = call.query
     assert isinstance(query, AuditQuery)
     return Answer(200, await call.store.run(page, call.granted(), query))
@@ -47,4 +47,5 @@ def visible(grant: Grant, entry: AuditEntry) -> bool:
     """Tell whether a token may see an entry; those of no project are for who sees everything."""
     if entry.project is None:
         return access.sees_everything(grant)
-    return access.sees(grant, *entry.project.split("/", 1))
+    org, _, app = entry.project.partition("/")
+    return access.reaches_named(grant, org, app, entry.env) if entry.env else access.sees(grant, org, app)

@@ -16,7 +16,7 @@ from kilter.server import acceptance, access, documents, repeats
 from kilter.server.call import Answer, Call
 from kilter.server.hub import DISPATCH
 from kilter.server.refusals import not_found
-from kilter.server.store import audit, deploys, environments
+from kilter.server.store import audit, deploys, environments, images
 from kilter.server.store.audit import Outcome
 from kilter.server.store.deploys import Order, Record
 from kilter.server.store.engine import Tx
@@ -40,7 +40,7 @@ async def accepting(call: Call, accept: Accept) -> Answer | Response:
 
 
 def accept_once(tx: Tx, call: Call, accept: Accept) -> Answer | Response:
-    """Accept what has not been accepted before, keep the answer for its key, and close the audit trail's row.
+    """Accept what has not been accepted before, keep the answer for its key, and write the audit trail's row.
 
     All of it or, when it raises, nothing: a key never outlives its deploy, nor a deploy its key (S10, F28).
     """
@@ -53,7 +53,7 @@ def accept_once(tx: Tx, call: Call, accept: Accept) -> Answer | Response:
         answer, deploy_id = Answer(ACCEPTED, document), document.deploy_id
         if call.key:
             repeats.keep(tx, call.key, answer.response())
-    audit.finish(tx, call.audited(), Outcome(ACCEPTED, None, deploy_id, call.notes.overrides))
+    audit.finish(tx, call.attempted(), Outcome(ACCEPTED, None, deploy_id, call.notes.overrides))
     return answer
 
 
@@ -64,16 +64,20 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
     env_class = admitted_class(tx, call, slot, protected=body.protected)
     acceptance.refuse_what_is_to_come(body)
     acceptance.check_image(settings, slot, body.image)
+    acceptance.check_hosts(settings, slot, body.app)
+    acceptance.check_platform(settings, body.platform)
     acceptance.check_app(settings, body.app)
     timeout = acceptance.ready_timeout(settings, body.timeout)
     if env_class == "protected" and body.source.dirty:
         acceptance.refuse_uncommitted(slot.env, allowed=body.allow_dirty)
         call.notes.overrides = ("dirty",)
+    spec = acceptance.spec_of(body, slot, call.granted().actor, timeout)
+    acceptance.check_size(spec)
     order = Order(
         slot=slot,
         operation="deploy",
         env_class=env_class,
-        spec=acceptance.spec_of(body, slot, call.granted().actor, timeout),
+        spec=spec,
         token_id=call.granted().token_id,
         domain=settings.cluster_domain,
         scheme=settings.scheme,
@@ -81,6 +85,8 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
         replaces_waiting=any(matches(glob, slot.env) for glob in settings.replace_waiting_envs),
     )
     record, place = deploys.accept(tx, order, call.now)
+    if body.push_id:
+        images.pushed(tx, (slot.org, slot.app), body.push_id)
     return DeployAccepted(
         deploy_id=record.id,
         sequence=record.sequence,

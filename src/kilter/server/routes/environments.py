@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -14,7 +15,7 @@ from kilter.api.words import DatabasePolicy, EnvClass
 from kilter.render import names
 from kilter.server import access, documents
 from kilter.server.call import Answer, Call
-from kilter.server.refusals import Refused, not_found
+from kilter.server.refusals import Refused, Unavailable, not_found
 from kilter.server.routes.deploys import accepting, admitted_class
 from kilter.server.routes.events import ASK_ALIVE, MEDIA_TYPE
 from kilter.server.seams import LogQuery
@@ -22,6 +23,8 @@ from kilter.server.store import deploys, environments, tokens
 from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
 from kilter.words import did_you_mean, duration
+
+PIECE = 65536  # characters of a text that are sent together
 
 
 async def one(call: Call) -> Answer:
@@ -75,7 +78,7 @@ def confirmed(body: DeleteRequest, slot: names.Slot, env_class: EnvClass) -> Dat
 
 
 async def logs(call: Call) -> Response:
-    """The lines that an environment's pods print; as a stream of events with `follow`."""
+    """The lines that an environment's pods print; as a stream of events with `follow`. Raises Refused: too_many."""
     query, slot = call.query, call.at()
     assert isinstance(query, LogsQuery)
     if query.kind != "app":
@@ -84,10 +87,42 @@ async def logs(call: Call) -> Response:
     if not namespace:
         return Answer(200, "").response()
     lines = call.services.cluster.logs(wanted(query, namespace, labels))
+    if not call.services.readers.has_room(call.granted().token_id):
+        raise Refused("too_many", "too many logs are being read, by this token or by all; end some, or try again")
+    text = counted(call, followed(call, lines) if query.follow else printed(lines))
+    await anext(text)
     if query.follow:
-        return StreamingResponse(followed(call, lines), headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
-    text = "".join([f"{line}\n" async for line in lines])
-    return Answer(200, text).response()
+        return StreamingResponse(text, headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
+    return StreamingResponse(text, media_type="text/plain; charset=utf-8")
+
+
+async def counted(call: Call, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Pass pieces on, and be counted as a reader. The first is empty: from then on the end of it is seen, too."""
+    with call.services.readers.reading(call.granted().token_id):
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+
+async def printed(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
+    """Yield pieces of a text, never the whole: there may be more than a process should hold.
+
+    What fails before there is a line is raised, and is an answer of its own; afterwards the text says so.
+    """
+    line = await anext(lines, None)
+    yield ""
+    held, size = list[str](), 0
+    try:
+        while line is not None:
+            held.append(f"{line}\n")
+            size += len(line)
+            if size >= PIECE:
+                yield "".join(held)
+                held, size = [], 0
+            line = await anext(lines, None)
+    except Unavailable:
+        held.append("(the cluster does not answer any more: lines are missing from here on)\n")
+    yield "".join(held)
 
 
 def pods_meant(tx: Tx, slot: names.Slot, process: str | None) -> tuple[str, dict[str, str]]:
@@ -139,9 +174,10 @@ def wanted(query: LogsQuery, namespace: str, labels: Mapping[str, str]) -> LogQu
     return LogQuery(namespace, tuple(labels.items()), query.lines, since, query.follow)
 
 
-async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
     """Yield lines as events, until the token is revoked or over (S2); a sign of life where nothing is printed."""
     services, token_id = call.services, call.granted().token_id
+    yield ""
     waiting = asyncio.ensure_future(anext(lines, None))
     look = time.monotonic() + ASK_ALIVE
     try:

@@ -4,6 +4,7 @@ import re
 
 from kilter import __version__
 from kilter.api.platform import Info, Limits
+from kilter.server import acceptance
 from kilter.server.call import Answer, Call
 from kilter.server.refusals import Refused
 from kilter.server.store.engine import Tx
@@ -43,6 +44,8 @@ async def info(call: Call) -> Answer:
         platforms=settings.platforms,
         protected_envs=settings.protected_envs,
         services=settings.services,
+        service_versions=acceptance.versions(settings),
+        binds_platform=True,
         network_policy_enforced=call.services.policies.enforced,
         limits=Limits(body_bytes=settings.body_limit, ready_timeout_seconds=int(settings.ready_timeout_max)),
     )

@@ -3,7 +3,7 @@
 from kilter.api.projects import Project, ProjectList, PushCredentials, PushRequest, Tile
 from kilter.api.queries import ProjectsQuery
 from kilter.render.names import Slot
-from kilter.server import access, clock, documents
+from kilter.server import access, clock, documents, ids
 from kilter.server.call import Answer, Call
 from kilter.server.refusals import Refused, Unavailable, not_found
 from kilter.server.seams import Pushing
@@ -76,12 +76,13 @@ async def push_credentials(call: Call) -> Answer:
         raise Refused("registry_not_allowed", message, field="registry")
     repository = f"{registry.prefix}{slot.org}/{slot.app}"
     until = clock.to_datetime(call.now + PUSH_LIFETIME)
-    password = registry.push_credential(Pushing(grant.actor, grant.token_id, repository), until)
+    pushing = Pushing(ids.new("psh"), grant.actor, grant.token_id, repository)
     document = PushCredentials(
+        push_id=pushing.id,
         registry=settings.registry_host,
         repository=f"{settings.registry_host}/{repository}",
         username=PUSH_USER,
-        password=password,
+        password=registry.push_credential(pushing, until),
         expires_at=until,
     )
     return Answer(201, document)

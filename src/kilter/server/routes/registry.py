@@ -39,19 +39,19 @@ async def token(call: Call) -> Answer:
     who = await identified(call, registry)
     if who is None:
         raise Refused("not_logged_in", "user and password are neither a push credential nor a token of kilter")
-    subject, may = who
+    subject, may, push_id = who
     wanted = asked(query.scope)
     allowed = tuple(Access(name, may(name, actions)) for name, actions in wanted)
     for project in {project_of(registry, each.name) for each in allowed if "push" in each.actions}:
         if project is not None:
-            await call.store.run(images.spare, project[0], project[1], call.now + PUSHING)
+            await call.store.run(images.spare, project, push_id, call.now, call.now + PUSHING)
     now = clock.to_datetime(call.now)
     text, seconds = registry.token(subject, tuple(each for each in allowed if each.actions), now)
     return Answer(200, RegistryToken(token=text, access_token=text, expires_in=seconds, issued_at=now))
 
 
-async def identified(call: Call, registry: Registry) -> tuple[str, May] | None:
-    """Return who asks, and what of what is asked for they may have.
+async def identified(call: Call, registry: Registry) -> tuple[str, May, str] | None:
+    """Return who asks, what of what is asked for they may have, and the id of the push credential if it is one.
 
     By a push credential, by an API token as password (either lives as its API token does), or as an environment that
     pulls.
@@ -63,9 +63,9 @@ async def identified(call: Call, registry: Registry) -> tuple[str, May] | None:
     api_token = token_format.parse(password)
     if api_token is not None:
         grant = await call.store.run(tokens.verify, api_token, call.now)
-        return (grant.actor, partial(by_role, registry, grant)) if grant else None
+        return (grant.actor, partial(by_role, registry, grant), "") if grant else None
     if (repository := registry.read_pull_credential(password)) is not None:
-        return f"pull {repository}", partial(within, repository, ("pull",))
+        return f"pull {repository}", partial(within, repository, ("pull",)), ""
     pushing = registry.read_push_credential(password, clock.to_datetime(call.now))
     if pushing is None:
         return None
@@ -74,7 +74,7 @@ async def identified(call: Call, registry: Registry) -> tuple[str, May] | None:
         return tokens.find(tx, pushing.token_id, call.now)
 
     grant = await call.store.run(still_there)
-    return (pushing.actor, partial(within, pushing.repository, EVERY)) if grant else None
+    return (pushing.actor, partial(within, pushing.repository, EVERY), pushing.id) if grant else None
 
 
 def asked(scopes: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:

@@ -138,6 +138,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         request=environments.DeleteRequest,
         errors=("busy", "wrong_confirmation"),
         action="env-delete",
+        atomic=True,
     ),
     Route(
         "POST",
@@ -169,7 +170,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         {200: str},
         subject="env",
         query=queries.LogsQuery,
-        errors=("not_yet",),
+        errors=("not_yet", "too_many"),
         stream="follow",
     ),
     Route("GET", DEPLOY, deploy_routes.one, "One deploy", {200: deploys.Deploy}, subject="deploy"),

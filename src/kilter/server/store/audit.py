@@ -1,11 +1,15 @@
-"""The audit trail: a row before a mutating call is carried out, completed with what became of it (DP-Q74)."""
+"""The audit trail: a row of each mutating call, with what became of it (DP-Q74).
+
+It is begun before the call is carried out, and then completed. What changes nothing but the store is recorded together
+with its row instead.
+"""
 
 from dataclasses import dataclass
 
 import msgspec
 
 from kilter.api.access import AuditEntry
-from kilter.server import clock, ids
+from kilter.server import clock
 from kilter.server.store.engine import Row, Tx, Value
 
 KEPT = 365 * 86400 * clock.SECOND
@@ -14,8 +18,10 @@ PAGE_LIMIT = 200
 
 @dataclass(frozen=True)
 class Attempt:
-    """Somebody asks for a change."""
+    """Somebody asks for a change; the id is that of its row."""
 
+    id: str
+    at: int
     actor: str
     token_id: str
     action: str
@@ -35,35 +41,14 @@ class Outcome:
     overrides: tuple[str, ...] = ()
 
 
-def begin(tx: Tx, attempt: Attempt, now: int) -> str:
+def begin(tx: Tx, attempt: Attempt) -> None:
     """Record that a change is asked for; a row that keeps status 0 means that the server died over it."""
-    audit_id = ids.new("aud", now)
-    tx.execute(
-        "INSERT INTO audit (id, at, actor, token_id, action, org, app, env, status, overrides, request_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', ?)",
-        audit_id,
-        now,
-        attempt.actor,
-        attempt.token_id,
-        attempt.action,
-        attempt.org,
-        attempt.app,
-        attempt.env,
-        attempt.request_id,
-    )
-    return audit_id
+    _record(tx, attempt, Outcome(0))
 
 
-def finish(tx: Tx, audit_id: str, outcome: Outcome) -> None:
+def finish(tx: Tx, attempt: Attempt, outcome: Outcome) -> None:
     """Record what became of it, once: whoever lost the answer to a commit must not write over what it said."""
-    tx.execute(
-        "UPDATE audit SET status = ?, code = ?, deploy_id = ?, overrides = ? WHERE id = ? AND status = 0",
-        outcome.status,
-        outcome.code,
-        outcome.deploy_id,
-        msgspec.json.encode(outcome.overrides).decode(),
-        audit_id,
-    )
+    _record(tx, attempt, outcome)
 
 
 def page(tx: Tx, *, filters: dict[str, str], before: str | None, limit: int) -> list[AuditEntry]:
@@ -100,4 +85,16 @@ def entry_of(row: Row) -> AuditEntry:
         code=row["code"],
         overrides=tuple(msgspec.json.decode(row["overrides"])),
         request_id=row["request_id"],
+    )
+
+
+def _record(tx: Tx, attempt: Attempt, outcome: Outcome) -> None:
+    tx.execute(
+        "INSERT INTO audit (id, at, actor, token_id, action, org, app, env, request_id, status, code, deploy_id,"
+        " overrides) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " status = excluded.status, code = excluded.code, deploy_id = excluded.deploy_id,"
+        " overrides = excluded.overrides WHERE audit.status = 0",
+        *(attempt.id, attempt.at, attempt.actor, attempt.token_id, attempt.action),
+        *(attempt.org, attempt.app, attempt.env, attempt.request_id),
+        *(outcome.status, outcome.code, outcome.deploy_id, msgspec.json.encode(outcome.overrides).decode()),
     )

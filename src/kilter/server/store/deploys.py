@@ -81,10 +81,10 @@ def accept(tx: Tx, order: Order, now: int) -> Accepted:
     environments.hold(tx, order.slot)
     ahead = open_in(tx, order.slot)
     refuse_collisions(order, ahead)
-    environment = environments.ensure(tx, order.slot, order.env_class, order.domain, now)
-    deploy_id, sequence = ids.new("dep", now), environments.next_sequence(tx, order.slot)
+    environment = environments.numbered(tx, order.slot, order.env_class, order.domain, now)
+    deploy_id, sequence, env_class = ids.new("dep", now), environment.sequence, environment.env_class
     spec = msgspec.structs.replace(
-        order.spec, deploy_id=deploy_id, sequence=sequence, class_=environment.env_class, **identity(order.slot)
+        order.spec, deploy_id=deploy_id, sequence=sequence, class_=env_class, **identity(order.slot)
     )
     public = spec.public and order.operation == "deploy"
     url = names.public_url(order.scheme, environment.host, order.port) if public else None
@@ -100,6 +100,13 @@ def accept(tx: Tx, order: Order, now: int) -> Accepted:
 def open_in(tx: Tx, slot: Slot) -> list[Record]:
     """Return an environment's open deploys, in their order."""
     rows = tx.rows(f"SELECT * FROM deploys WHERE {OPEN} ORDER BY sequence", *environments.triple(slot))  # noqa: S608
+    return [record_of(row) for row in rows]
+
+
+def unfinished(tx: Tx, slot: Slot) -> list[Record]:
+    """Return an environment's deploys that have not ended, those that still roll out too, in their order."""
+    where = "org = ? AND app = ? AND env = ? AND state IN ('queued', 'running')"
+    rows = tx.rows(f"SELECT * FROM deploys WHERE {where} ORDER BY sequence", *environments.triple(slot))  # noqa: S608
     return [record_of(row) for row in rows]
 
 

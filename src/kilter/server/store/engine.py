@@ -1,4 +1,4 @@
-"""What a database must offer: run a function in one transaction."""
+"""What a database must offer: run a function in one transaction, or let it look without one."""
 
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -10,7 +10,10 @@ Value = str | int | None
 
 
 class Tx(Protocol):
-    """A transaction. Statements have `?` for parameters and are written in what SQLite and PostgreSQL share."""
+    """A transaction, or a look.
+
+    Statements have `?` for parameters and are written in what SQLite and PostgreSQL share.
+    """
 
     def rows(self, sql: str, *values: Value) -> list[Row]:
         """Run a statement and return all its rows."""
@@ -36,6 +39,13 @@ class Engine(Protocol):
 
     async def run(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work(tx, …)` as one transaction: all of it or, when it raises, nothing."""
+        ...
+
+    async def look(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `work(tx, …)` without a transaction, each statement for itself, twice where the connection is gone.
+
+        For what reads, and may be done twice.
+        """
         ...
 
     async def close(self) -> None:

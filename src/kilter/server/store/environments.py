@@ -1,6 +1,6 @@
 """Environments: what class they have, which names they hold, and what was last seen of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -8,7 +8,7 @@ from kilter.api.kilterapp_status import Status
 from kilter.api.words import EnvClass
 from kilter.render import names
 from kilter.render.names import Slot
-from kilter.server.refusals import Refused
+from kilter.server.refusals import host_taken
 from kilter.server.store.engine import Row, Tx
 
 PROTECTIVE: tuple[EnvClass, ...] = ("ephemeral", "standard", "protected")
@@ -44,22 +44,16 @@ def hold(tx: Tx, slot: Slot) -> None:
 
 def ensure(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int) -> Environment:
     """Return the environment, made if need be; its class is only ever raised. Raises Refused: host_taken (DP-Q9)."""
-    present = find(tx, slot)
-    if present is not None:
-        if PROTECTIVE.index(env_class) <= PROTECTIVE.index(present.env_class):
-            return present
-        _update(tx, slot, "env_class = ?", env_class)
-        return found(tx, slot)
-    tx.lock("names")
-    host, name = free_names(tx, slot, domain)
-    (row,) = tx.rows(
-        "INSERT INTO environments (org, app, env, env_class, object_name, host, sequence, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT (org, app, env) DO UPDATE SET env_class = excluded.env_class,"
-        " object_name = excluded.object_name, host = excluded.host, created_at = excluded.created_at,"
-        " deleted_at = NULL, images_due_at = NULL, status = NULL RETURNING *",
-        *(*triple(slot), env_class, name, host, now),
-    )
-    return environment_of(row)
+    return _raised(tx, find(tx, slot) or _made(tx, slot, env_class, domain, now), env_class)
+
+
+def numbered(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int) -> Environment:
+    """Give out the next number of an environment, which the caller holds; else do as `ensure` does."""
+    sql = "UPDATE environments SET sequence = sequence + 1 WHERE org = ? AND app = ? AND env = ?"
+    row = tx.row(sql + " AND deleted_at IS NULL RETURNING *", *triple(slot))
+    if row is None:
+        return _made(tx, slot, env_class, domain, now, numbers=1)
+    return _raised(tx, environment_of(row), env_class)
 
 
 def free_names(tx: Tx, slot: Slot, domain: str) -> tuple[str, str]:
@@ -73,9 +67,7 @@ def free_names(tx: Tx, slot: Slot, domain: str) -> tuple[str, str]:
     sql = f"SELECT * FROM environments WHERE host = ? OR object_name IN ({marks})"  # noqa: S608 - fixed texts
     holders = [environment_of(row) for row in tx.rows(sql, host, *wanted)]
     if any(holder.host == host for holder in holders):
-        proposed = f"{slot.org}-{slot.app}"
-        message = f"the host {host} belongs to another project; deploy this one as {slot.org}/{proposed}"
-        raise Refused("host_taken", message, details={"host": host, "proposed_app": proposed})
+        raise host_taken(slot, host, "another project")
     return host, names.claimed(slot, {holder.object_name: holder.slot for holder in holders})
 
 
@@ -88,12 +80,6 @@ def last_sequence(tx: Tx, slot: Slot) -> int:
 def catch_up(tx: Tx, slot: Slot, sequence: int, name: str | None = None) -> None:
     """Go on from the number, and keep the name, that the cluster has: the store is older than it (F40)."""
     _update(tx, slot, "sequence = ?, object_name = COALESCE(?, object_name)", sequence, name)
-
-
-def next_sequence(tx: Tx, slot: Slot) -> int:
-    """Give out the environment's next number; the caller holds the environment."""
-    sql = "UPDATE environments SET sequence = sequence + 1 WHERE org = ? AND app = ? AND env = ? RETURNING sequence"
-    return int(tx.rows(sql, *triple(slot))[0]["sequence"])
 
 
 def record_status(tx: Tx, slot: Slot, status: Status, now: int) -> None:
@@ -145,6 +131,28 @@ def environment_of(row: Row) -> Environment:
     status = msgspec.json.decode(row["status"], type=Status) if row["status"] else Status()
     slot = Slot(row["org"], row["app"], row["env"])
     return Environment(slot, row["env_class"], row["object_name"], row["host"], row["sequence"], status)
+
+
+def _made(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int, *, numbers: int = 0) -> Environment:
+    """Make an environment, or make a deleted one anew, and give out so many numbers."""
+    tx.lock("names")
+    host, name = free_names(tx, slot, domain)
+    (row,) = tx.rows(
+        "INSERT INTO environments (org, app, env, env_class, object_name, host, sequence, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, app, env) DO UPDATE SET env_class = excluded.env_class,"
+        " object_name = excluded.object_name, host = excluded.host, created_at = excluded.created_at,"
+        " sequence = environments.sequence + excluded.sequence,"
+        " deleted_at = NULL, images_due_at = NULL, status = NULL RETURNING *",
+        *(*triple(slot), env_class, name, host, numbers, now),
+    )
+    return environment_of(row)
+
+
+def _raised(tx: Tx, environment: Environment, env_class: EnvClass) -> Environment:
+    if PROTECTIVE.index(env_class) <= PROTECTIVE.index(environment.env_class):
+        return environment
+    _update(tx, environment.slot, "env_class = ?", env_class)
+    return replace(environment, env_class=env_class)
 
 
 def _update(tx: Tx, slot: Slot, changes: str, *values: str | int | None) -> None:

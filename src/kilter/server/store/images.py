@@ -25,17 +25,22 @@ class Left:
     needed: frozenset[str]
 
 
+DUE = (
+    "SELECT org, app, env, images_due_at FROM environments e WHERE images_due_at <= ? AND NOT EXISTS"
+    " (SELECT 1 FROM spared s WHERE s.org = e.org AND s.app = e.app AND s.spared_until > ?)"
+)
+
+
 def due(tx: Tx, registry: str, now: int) -> Left | None:
     """Return what the next deleted environment leaves in its project's own repository below `registry`."""
-    sql = "SELECT org, app, env, images_due_at FROM environments WHERE images_due_at <= ?"
-    row = tx.row(f"{sql} ORDER BY images_due_at, org, app, env LIMIT 1", now)
-    if row is None:
-        return None
-    slot = Slot(row["org"], row["app"], row["env"])
-    own = f"{registry}/{slot.org}/{slot.app}"
-    sql = "SELECT spec FROM deploys WHERE org = ? AND app = ? AND env = ?"
-    left, needed = _below(own, tx.rows(sql, *environments.triple(slot))), _needed(tx, own)
-    return Left(slot, row["images_due_at"], tuple(sorted(left - needed)), frozenset(needed))
+    row = tx.row(f"{DUE} ORDER BY images_due_at, org, app, env LIMIT 1", now, now)
+    return _left(tx, registry, row) if row else None
+
+
+def still_due(tx: Tx, registry: str, slot: Slot, now: int) -> Left | None:
+    """Return what a deleted environment leaves; None where it came back meanwhile, or somebody pushes."""
+    row = tx.row(f"{DUE} AND org = ? AND app = ? AND env = ?", now, now, *environments.triple(slot))
+    return _left(tx, registry, row) if row else None
 
 
 def removed(tx: Tx, left: Left) -> None:
@@ -50,10 +55,30 @@ def postpone(tx: Tx, slot: Slot, until: int) -> None:
     tx.execute(sql, until, *environments.triple(slot), until)
 
 
-def spare(tx: Tx, org: str, app: str, until: int) -> None:
-    """Remove none of a project's images until then: somebody pushes, perhaps one that is there already."""
-    sql = "UPDATE environments SET images_due_at = ? WHERE org = ? AND app = ? AND images_due_at < ?"
-    tx.execute(sql, until, org, app, until)
+def spare(tx: Tx, project: tuple[str, str], push_id: str, now: int, until: int) -> None:
+    """Remove none of a project's images until then: somebody pushes, perhaps one that is there already.
+
+    `push_id` is that of a push credential, empty for who pushes by an API token.
+    """
+    tx.execute("DELETE FROM spared WHERE org = ? AND app = ? AND spared_until <= ?", *project, now)
+    sql = (
+        "INSERT INTO spared (org, app, push_id, spared_until) VALUES (?, ?, ?, ?) ON CONFLICT (org, app, push_id)"
+        " DO UPDATE SET spared_until = excluded.spared_until WHERE spared.spared_until < excluded.spared_until"
+    )
+    tx.execute(sql, *project, push_id, until)
+
+
+def pushed(tx: Tx, project: tuple[str, str], push_id: str) -> None:
+    """Record that what a push credential was for is deployed: a deploy keeps its image by itself."""
+    tx.execute("DELETE FROM spared WHERE org = ? AND app = ? AND push_id = ?", *project, push_id)
+
+
+def _left(tx: Tx, registry: str, row: Row) -> Left:
+    slot = Slot(row["org"], row["app"], row["env"])
+    own = f"{registry}/{slot.org}/{slot.app}"
+    sql = "SELECT spec FROM deploys WHERE org = ? AND app = ? AND env = ?"
+    left, needed = _below(own, tx.rows(sql, *environments.triple(slot))), _needed(tx, own)
+    return Left(slot, row["images_due_at"], tuple(sorted(left - needed)), frozenset(needed))
 
 
 def _needed(tx: Tx, own: str) -> set[str]:

@@ -1,10 +1,11 @@
 """PostgreSQL: a connection per thread; for a server of several replicas."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from typing import Any, Concatenate, cast
 
@@ -12,9 +13,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kilter.server.refusals import Unavailable
+from kilter.server.store.doors import is_open, shut
 from kilter.server.store.engine import P, R, Row, Tx, Value
 from kilter.server.store.migrate import migrate
 
+log = logging.getLogger("kilter.server")
+HINT = {"hint": "as its owner: REVOKE ALL ON DATABASE … FROM PUBLIC"}
 THREADS = 8
 # PostgreSQL looks first into a schema that bears the role's name: such a one, made later, would hide our tables.
 # And nobody waits for ever behind a stuck transaction; in milliseconds.
@@ -62,12 +66,23 @@ class PostgresEngine:
         self._open_connections: set[Connection] = set()
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date. Raises Unavailable, or SchemaTooNew."""
+        """Connect, keep the logins of apps out, bring the schema up to date. Raises Unavailable, or SchemaTooNew."""
+        # Without a name held: one that is to be shown out could hold it. Two servers at once get in each other's way,
+        # and what one of them has done is enough.
+        with suppress(psycopg.InternalError):
+            await self.run(shut)
+        if await self.run(is_open):
+            log.warning("every login of the database server may open the store's database", extra={"facts": HINT})
         await self.run(migrate)
 
     async def run(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work(tx, …)` as one transaction."""
         call = partial(self._run, partial(work, **kwargs), *args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def look(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `work(tx, …)` without a transaction, and again on a new connection when the old one is gone."""
+        call = partial(self._look, partial(work, **kwargs), *args)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def close(self) -> None:
@@ -77,9 +92,26 @@ class PostgresEngine:
             connection.close()
 
     def _run(self, work: Callable[..., R], *args: object) -> R:
+        with self._answering(), ExitStack() as begun:
+            return work(PostgresTx(self._begin(begun)), *args)
+
+    def _look(self, work: Callable[..., R], *args: object) -> R:
+        with self._answering():
+            kept = self._kept
+            if kept is not None:
+                try:
+                    return work(PostgresTx(kept), *args)
+                except psycopg.OperationalError:
+                    if not kept.broken:
+                        raise
+                    self._forget()
+            return work(PostgresTx(self._connect()), *args)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Take a database that fails for one that is away, and its connection for lost. Raises Unavailable."""
         try:
-            with ExitStack() as begun:
-                return work(PostgresTx(self._begin(begun)), *args)
+            yield
         except psycopg.OperationalError as error:
             self._forget()
             raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
@@ -89,7 +121,7 @@ class PostgresEngine:
 
         Nothing has been done by then, so that nothing is done twice.
         """
-        kept: Connection | None = getattr(self._local, "connection", None)
+        kept = self._kept
         if kept is not None:
             try:
                 begun.enter_context(kept.transaction())
@@ -111,11 +143,16 @@ class PostgresEngine:
         return connection
 
     def _forget(self) -> None:
-        connection: Connection | None = getattr(self._local, "connection", None)
+        connection = self._kept
         if connection is not None:
             self._open_connections.discard(connection)
             connection.close()
             self._local.connection = None
+
+    @property
+    def _kept(self) -> Connection | None:
+        """This thread's connection, which may be gone by now."""
+        return getattr(self._local, "connection", None)
 
 
 @cache

@@ -49,6 +49,13 @@ def first_phase(record: Record) -> Phase:
     return "Deleting" if record.operation == "delete" else "Pending"
 
 
+def held(tx: Tx, record: Record, now: int) -> Environment | None:
+    """Return the environment of a claimed deploy; None once the claim is over, and another replica's perhaps."""
+    current, until = deploys.found(tx, record.id), record.claimed_until
+    is_held = current.state == "running" and until is not None and current.claimed_until == until > now
+    return environments.find(tx, record.slot) if is_held else None
+
+
 def postpone(tx: Tx, deploy_id: str, until: int) -> None:
     """Leave a deploy alone until then, and have it claimed again afterwards."""
     tx.execute("UPDATE deploys SET claimed_until = ? WHERE id = ?", until, deploy_id)
@@ -67,16 +74,19 @@ def refused(tx: Tx, deploy_id: str, failure: Failure, now: int) -> None:
         deploys.fail(tx, record, failure, now)
 
 
-def observe(tx: Tx, app: KilterApp, domain: str, now: int) -> list[str]:
+def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = False) -> list[str]:
     """Record what the operator says of an environment; returns the deploys of which there is news.
 
-    An object that this store does not know was made by a server whose store is lost: it is taken up again (F40).
+    An object that this store does not know was made by a server whose store is lost: it is taken up again (F40). So is
+    one of a deleted environment if it was `listed` now: a replica that slept has made it anew, or somebody restored it.
     """
     slot = Slot(app.spec.org, app.spec.app, app.spec.env)
     environments.hold(tx, slot)
     environment = environments.by_object(tx, app.metadata.name)
     if environment is None:
-        environment = adopted(tx, app, slot, domain, now)
+        is_newer = environments.last_sequence(tx, slot) < app.spec.sequence
+        if is_newer or (listed and environments.find(tx, slot) is None):
+            environment = adopted(tx, app, slot, domain, now)
     if environment is None or environment.slot != slot:
         return []
     if environment.sequence < app.spec.sequence:
@@ -88,17 +98,17 @@ def observe(tx: Tx, app: KilterApp, domain: str, now: int) -> list[str]:
 
 
 def adopted(tx: Tx, app: KilterApp, slot: Slot, domain: str, now: int) -> Environment | None:
-    """Take up an object of which the store knows nothing newer; None for one on its way out, or a name held twice."""
+    """Take up an object that no environment has; None for one on its way out, or a name held twice."""
     if app.metadata.deletion_timestamp or app.metadata.name not in object_names(slot):
         return None
-    if environments.last_sequence(tx, slot) >= app.spec.sequence:
-        return None
+    known = deploys.find(tx, app.spec.deploy_id)
+    newest = max(environments.last_sequence(tx, slot), app.spec.sequence)
     try:
-        environments.ensure(tx, slot, app.spec.class_, domain, now)
+        environments.ensure(tx, slot, app.spec.class_, domain, known.created_at if known else now)
     except Refused:
         return None
-    environments.catch_up(tx, slot, app.spec.sequence, app.metadata.name)
-    if deploys.find(tx, app.spec.deploy_id) is None:
+    environments.catch_up(tx, slot, newest, app.metadata.name)
+    if known is None:
         deploys.take_up(tx, slot, app.spec, now)
     return environments.found(tx, slot)
 
@@ -153,25 +163,3 @@ def message_of(status: Status) -> str:
 def unexplained(record: Record) -> Failure:
     """Return what is said where the operator reports a failure without a reason."""
     return Failure(phase=record.phase, reason="Unknown", message="the operator reports a failure without a reason")
-
-
-def gone(tx: Tx, name: str, now: int) -> list[str]:
-    """Record that an environment's object no longer exists; ends the delete that was waiting for it."""
-    environment = environments.by_object(tx, name)
-    if environment is None:
-        return []
-    environments.hold(tx, environment.slot)
-    working = deploys.at_work(tx, environment.slot)
-    if working is None or working.operation != "delete" or working.state != "running" or working.applied_at is None:
-        return []
-    events.append(tx, working.id, DoneEvent(at=clock.to_datetime(now), release=None, url=None))
-    deploys.end(tx, working.id, "done", now)
-    environments.mark_deleted(tx, environment.slot, now)
-    return [working.id]
-
-
-def missing(tx: Tx, present: frozenset[str], now: int) -> list[str]:
-    """Record, after a fresh list of all objects, which ones have gone; returns the deploys that thereby ended."""
-    rows = tx.rows("SELECT object_name FROM environments WHERE object_name IS NOT NULL")
-    names = [row["object_name"] for row in rows if row["object_name"] not in present]
-    return [deploy_id for name in names for deploy_id in gone(tx, name, now)]

@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Concatenate
@@ -59,6 +60,11 @@ class SqliteEngine:
         call = partial(self._run, partial(work, **kwargs), *args)
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
+    async def look(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `work(tx, …)` without a transaction."""
+        call = partial(self._look, partial(work, **kwargs), *args)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
     async def close(self) -> None:
         """Close the file."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
@@ -74,10 +80,7 @@ class SqliteEngine:
         self._run(migrate)
 
     def _run(self, work: Callable[..., R], *args: object) -> R:
-        connection = self._connection
-        if connection is None:
-            raise Unavailable("the store is closed")
-        try:
+        with self._answering() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(SqliteTx(connection), *args)
@@ -85,11 +88,24 @@ class SqliteEngine:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+            return result
+
+    def _look(self, work: Callable[..., R], *args: object) -> R:
+        with self._answering() as connection:
+            return work(SqliteTx(connection), *args)
+
+    @contextmanager
+    def _answering(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection. Raises Unavailable when it is closed, or whenever it fails."""
+        connection = self._connection
+        if connection is None:
+            raise Unavailable("the store is closed")
+        try:
+            yield connection
         except sqlite3.OperationalError as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise Unavailable(f"the store does not answer: {error}") from error
-        return result
 
     def _close(self) -> None:
         if self._connection is not None:

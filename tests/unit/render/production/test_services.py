@@ -1,12 +1,14 @@
 import msgspec
 import pytest
+import yaml
 from unit.render.production.support import PLATFORM, POSTGRES, REDIS, bound, release
 
-from kilter.catalog.load import entries
+from kilter.catalog.load import chart, entries
 from kilter.errors import BadInput
 from kilter.project.model import Resources, Service
 from kilter.render.production.release import AppRelease, ServiceRelease
-from kilter.render.production.services import bindings, secrets
+from kilter.render.production.services import PLATFORMS_OWN, bindings, secrets
+from kilter.render.services import ALLOTTED
 from kilter.values import Credentials
 
 
@@ -66,6 +68,23 @@ def test_a_service_of_the_catalog_has_the_platforms_sizes_unless_the_project_say
         "limits": {"memory": "256Mi", "cpu": "1"},
     }
     assert (changed.plan.values["storage"], changed.plan.values["maxMemoryPolicy"]) == ("9Gi", "allkeys-lru")
+
+
+@pytest.mark.parametrize(("key", "hint"), [("image", "leave it out"), ("resources", "services.redis.resources")])
+def test_values_that_would_run_another_image_or_lift_the_limits_are_refused(key: str, hint: str) -> None:
+    own = Service(values={"maxMemoryPolicy": "allkeys-lru", key: "docker.io/evil/miner:latest"})
+    with pytest.raises(BadInput, match=rf"services\.redis\.values\.{key} cannot be set on a platform") as caught:
+        bound(release(services=(ServiceRelease(name="redis", kind="redis", settings=own),)))
+    assert hint in caught.value.hint
+
+
+def test_no_chart_of_the_catalog_has_a_value_that_nobody_has_judged_for_platforms() -> None:
+    """A new one that runs foreign code belongs to those that are refused."""
+    judged = {"env", "storage", "runAsUser", "maxMemoryMiB", "maxMemoryPolicy"}
+    for entry in entries().values():
+        if entry.deploy and entry.deploy.by == "chart":
+            text = (chart(entry.name) / "values.yaml").read_text()
+            assert set(yaml.safe_load(text)) - ALLOTTED - PLATFORMS_OWN.keys() <= judged
 
 
 @pytest.mark.requirement("Y11")

@@ -7,7 +7,7 @@ from unit.render.production.support import IMAGE, PLATFORM, POSTGRES, REDIS, rel
 from kilter.errors import BadInput
 from kilter.project.model import Process, Profile, Resources
 from kilter.project.model_profile import Overlay
-from kilter.render.production.release import ServiceRelease, internal_url, url
+from kilter.render.production.release import DatabaseServer, ServiceRelease, internal_url, url
 
 
 def faults(**changes: Any) -> tuple[str, ...]:
@@ -33,6 +33,38 @@ def test_a_release_has_a_public_and_an_internal_address() -> None:
     assert url(given, msgspec.structs.replace(PLATFORM, port=8443)) == "https://shop-dev.example.com:8443"
     assert url(given, PLATFORM, "api") == "https://shop-dev--api.example.com"
     assert internal_url(given) == "http://shop.acme-shop-dev.svc:8080"
+
+
+@pytest.mark.requirement("DP-Q5")
+@pytest.mark.parametrize(
+    ("platform", "architecture"), [("linux/arm64", "arm64"), ("linux/arm/v7", "arm"), ("linux/amd64/v2", "amd64")]
+)
+def test_pods_run_where_their_image_can(platform: str, architecture: str) -> None:
+    assert valued(release(platform=platform))["architecture"] == architecture
+    assert "architecture" not in valued(release())
+
+
+TRUSTED = msgspec.structs.replace(
+    PLATFORM, database=DatabaseServer(host="db.internal", cidr="10.0.0.7/32", sslmode="verify-full", ca=True)
+)
+
+
+@pytest.mark.requirement("DP-25", "CT-Q37")
+@pytest.mark.parametrize("changes", [{}, {"services": (POSTGRES,), "vars": {"DATABASE_URL": "mine"}},
+                                     {"services": (POSTGRES,), "vars": {"DATABASE_URL": None}}])  # fmt: skip
+def test_an_app_that_does_not_use_the_platforms_database_is_not_told_how_to_trust_it(changes: dict[str, Any]) -> None:
+    found = valued(release(**changes), TRUSTED)
+    assert "databaseCa" not in found
+    assert "PGSSLMODE" not in found["workloads"][0]["variables"]
+
+
+@pytest.mark.requirement("DP-25")
+def test_without_an_authority_an_app_is_told_the_mode_alone() -> None:
+    server = DatabaseServer(host="db.internal", cidr="10.0.0.7/32", sslmode="require")
+    found = valued(release(services=(POSTGRES,)), msgspec.structs.replace(PLATFORM, database=server))
+    assert "databaseCa" not in found
+    assert found["workloads"][0]["variables"] == {"PGSSLMODE": "require", "PORT": "8080"}
+    assert workload(release(services=(POSTGRES,)))["variables"] == {"PORT": "8080"}
 
 
 @pytest.mark.requirement("DP-60", "DP-Q58")

@@ -11,11 +11,13 @@ from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
 from kilter.api.deploys import Deploy, Holder, Queue, Step
-from kilter.api.kilterapp_status import Failure
+from kilter.api.kilterapp_status import Failure, Status
 from kilter.api.words import PHASES, DeployState
 from kilter.server.portal import deploys, look, static
+from kilter.server.portal import logs as portal_logs
 from kilter.server.portal.visit import BY_NAME
 from kilter.server.store import deploys as store
+from kilter.server.store import environments
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -125,6 +127,21 @@ def test_lines_are_shown_of_the_workloads_that_the_page_offers_and_of_no_others(
     refused = browser.get("/projects/acme/shop/envs/dev/logs?process=wrker")
     assert refused.status == 422
     assert "has no process &#39;wrker&#39;; did you mean &#39;worker&#39;?" in refused.text
+
+
+@pytest.mark.parametrize(("lines", "size"), [(2, 10**6), (10**6, 22)])
+def test_a_page_shows_the_last_lines_and_keeps_no_others(
+    web: Web, monkeypatch: pytest.MonkeyPatch, lines: int, size: int
+) -> None:
+    """P3."""
+    monkeypatch.setattr(portal_logs, "SHOWN", lines)
+    monkeypatch.setattr(portal_logs, "SHOWN_SIZE", size)
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    web.run(environments.record_status, SHOP, Status(namespace="acme-shop-dev"), web.now)
+    web.cluster.lines = [f"shop-1 {word}" for word in ("first", "then", "last")]
+    page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev/logs")
+    assert ("The last 2 lines." in page.text, "first</bdi>" in page.text) == (True, False)
+    assert page.text.index("then</bdi>") < page.text.index("last</bdi>")
 
 
 def test_pages_work_without_script(web: Web) -> None:

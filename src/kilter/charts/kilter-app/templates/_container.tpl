@@ -52,11 +52,16 @@
     readOnlyRootFilesystem: {{ $values.security.readOnlyRoot }}
     capabilities:
       drop: [ALL]
-  {{- with $values.security.writable }}
+  {{- if or $values.security.writable $values.databaseCa }}
   volumeMounts:
-    {{- range $at, $path := . }}
+    {{- range $at, $path := $values.security.writable }}
     - name: writable-{{ $at }}
       mountPath: {{ $path | quote }}
+    {{- end }}
+    {{- if $values.databaseCa }}
+    - name: database-ca
+      mountPath: /etc/kilter/database
+      readOnly: true
     {{- end }}
   {{- end }}
 {{- end -}}

@@ -13,6 +13,11 @@ spec:
   automountServiceAccountToken: false
   # Variables such as REDIS_PORT=tcp://… would shadow the app's own.
   enableServiceLinks: false
+  {{- if and $values.architecture (not .work.image) }}
+  # What the image was built for; elsewhere it would end with "exec format error".
+  nodeSelector:
+    kubernetes.io/arch: {{ $values.architecture }}
+  {{- end }}
   restartPolicy: {{ .restart }}
   terminationGracePeriodSeconds: {{ add $values.rollout.graceSeconds (ternary $values.rollout.drainSeconds 0 (gt (int .work.port) 0)) }}
   securityContext:
@@ -40,11 +45,19 @@ spec:
   {{- end }}
   containers:
     {{- include "container" . | nindent 4 }}
-  {{- with $values.security.writable }}
+  {{- if or $values.security.writable $values.databaseCa }}
   volumes:
-    {{- range $at, $path := . }}
+    {{- range $at, $path := $values.security.writable }}
     - name: writable-{{ $at }}
       emptyDir: {}
+    {{- end }}
+    {{- with $values.databaseCa }}
+    - name: database-ca
+      secret:
+        secretName: {{ . }}
+        items:
+          - key: ca.crt
+            path: ca.crt
     {{- end }}
   {{- end }}
 {{- end -}}

@@ -57,6 +57,40 @@ capabilities:
 {{ .Values.postgres.externalSecret | default "kilter-postgres" }}
 {{- end -}}
 
+{{- /* Whether a server from elsewhere is known by an authority of its own. */}}
+{{- define "postgres-ca" -}}
+{{ if .Values.postgres.externalSecret }}{{ .Values.postgres.caSecret }}{{ end }}
+{{- end -}}
+
+{{- /* What libpq asks of that server, where `dsn` does not say. */}}
+{{- define "postgres-trust" -}}
+{{- if .Values.postgres.externalSecret }}
+{{- with .Values.postgres.sslMode | default (ternary "verify-full" "" (ne .Values.postgres.caSecret "")) }}
+- name: PGSSLMODE
+  value: {{ . }}
+{{- end }}
+{{- if .Values.postgres.caSecret }}
+- name: PGSSLROOTCERT
+  value: /etc/kilter/postgres/ca.crt
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "postgres-ca-mount" -}}
+- name: postgres-ca
+  mountPath: /etc/kilter/postgres
+  readOnly: true
+{{- end -}}
+
+{{- define "postgres-ca-volume" -}}
+- name: postgres-ca
+  secret:
+    secretName: {{ .Values.postgres.caSecret }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end -}}
+
 {{- /*
 Whether Helm speaks to a cluster. Without one, `lookup` finds nothing, and what is generated once would be generated
 anew: such Secrets are then left out, so that applying the output of `helm template` never changes a password.

@@ -1,0 +1,99 @@
+"""A leader opens the repository again and again until it may write, and takes no other one for its own."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from kilter.api.kilterapp import NAMESPACE, KilterApp, Metadata, Spec
+from kilter.api.kilterapp_status import Git, Status
+from kilter.gitops.model import Unpublished
+from kilter.operator import program
+from kilter.operator.lease import Fence, Leadership
+from kilter.operator.loop import Loop
+from kilter.operator.metrics import Metrics
+from kilter.operator.program import Operator, Seams
+from kilter.operator.publications import ClosedWriter, Publications, Writer
+from kilter.operator.settings import Settings
+from kilter.operator.store import Entry
+from kilter.operator.views import Unreadable
+from kilter.operator.world import World
+
+SPEC = {
+    "org": "acme", "app": "shop", "env": "dev", "deployId": "d-1", "sequence": 1, "actor": "mia", "port": 80,
+    "image": "registry.example.com/acme/shop@sha256:" + "1" * 64,
+}  # fmt: skip
+PUBLISHED = Status(git=Git(path="apps/acme/shop/dev", commit="c" * 40))
+LEAVING = Metadata(name="acme-shop-dev", deletion_timestamp="2026-01-01T00:00:00Z")
+
+
+def app(status: Status | None = None, metadata: Metadata | None = None) -> KilterApp:
+    named = metadata or Metadata(name="acme-shop-dev")
+    return KilterApp(metadata=named, spec=msgspec.convert(SPEC, Spec), status=status or Status())
+
+
+@dataclass
+class Opener:
+    """A repository that is refused as often as told, and what waiting apps were told meanwhile."""
+
+    refusals: int = 0
+    asked: list[bool] = field(default_factory=list)
+    why: str = ""
+    world: World | None = None
+
+    def __call__(self, fence: Fence, *, anew: bool) -> Writer:
+        self.asked.append(anew)
+        if self.world is not None and isinstance(self.world.publications.writer, ClosedWriter):
+            self.why = self.world.publications.writer.why
+        if len(self.asked) <= self.refusals:
+            raise Unpublished("it is another one", why="no leader there", hint="bring the old one")
+        return ClosedWriter()
+
+
+def open_with(opener: Opener, *apps: KilterApp | Unreadable) -> None:
+    async def main() -> None:
+        operator = Operator(Settings(), Seams(cast("Any", None), opener))
+        for number, each in enumerate(apps):
+            operator.stores.apps.put_own((NAMESPACE, f"app-{number}"), Entry(1, each))
+        leadership = Leadership()
+        leadership.hold(Fence(1, "me"), float("inf"))
+        publications = Publications(ClosedWriter(), lambda _: None)
+        nothing: Any = None
+        opener.world = World(Settings(), nothing, operator.stores, leadership, publications, nothing, nothing)
+        await operator._open(opener.world, Loop(1, Metrics()))
+
+    asyncio.run(main())
+
+
+@pytest.mark.requirement("F32", "F40")
+@pytest.mark.parametrize(
+    ("found", "anew"),
+    [
+        (None, True),
+        (app(), True),
+        (app(PUBLISHED), False),
+        (app(PUBLISHED, LEAVING), True),
+        (Unreadable(Metadata(name="acme-shop-dev"), "a newer release wrote it"), False),
+    ],
+)
+def test_a_repository_without_a_leader_is_begun_only_while_no_app_that_stays_is_published(
+    found: KilterApp | Unreadable | None, anew: bool
+) -> None:
+    opener = Opener()
+    open_with(opener, *([app()] if found is None else [app(), found]))
+    assert opener.asked == [anew]
+
+
+@pytest.mark.requirement("F32", "F40")
+def test_why_the_repository_is_not_opened_and_what_to_do_stands_in_the_log_and_at_what_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(program, "REOPEN", 0)
+    opener = Opener(refusals=1)
+    open_with(opener, app(PUBLISHED))
+    told = "the flux repository could not be opened: it is another one; no leader there; bring the old one"
+    assert opener.why == told
+    assert caplog.messages == [told]
+    assert opener.asked == [False, False]

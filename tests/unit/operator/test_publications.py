@@ -1,0 +1,74 @@
+"""What was handed to the Git writer, and whose end counts."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import pytest
+
+from kilter.operator.effects import Change, Revision, Submit
+from kilter.operator.publications import Publications, Receipt
+from kilter.operator.steps.publish import NONE
+
+KEY, CHANGE = "acme-shop-dev", Change("acme", "shop", "dev", "acme-shop-dev", None)
+OLD, LEAVING, ANEW = Revision("one", 1), Revision("one", 2), Revision("two", 1)
+
+
+@dataclass
+class Handed:
+    """A writer that keeps what it is given, until the test ends it."""
+
+    futures: list["Future[Receipt]"] = field(default_factory=list)
+
+    def submit(self, change: Change) -> "Future[Receipt]":
+        del change
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def contains(self, revision: str, commit: str) -> bool:
+        return revision == commit
+
+    def close(self) -> None: ...
+
+    def end(self, number: int, commit: str) -> None:
+        self.futures[number].set_result(Receipt(commit, "apps/acme/shop/dev"))
+
+
+@pytest.fixture
+def writer() -> Handed:
+    return Handed()
+
+
+@pytest.fixture
+def publications(writer: Handed) -> Publications:
+    return Publications(writer, lambda _: None)
+
+
+@pytest.mark.requirement("F37")
+def test_an_end_that_comes_when_its_object_is_gone_does_not_stand_in_the_way_of_the_next_one(
+    publications: Publications, writer: Handed
+) -> None:
+    """The next object of the name begins at generation 1 again."""
+    publications.submit(Submit(KEY, LEAVING, CHANGE))
+    publications.forget(KEY)
+    writer.end(0, "removed")
+    publications.submit(Submit(KEY, ANEW, CHANGE))
+    assert publications.state(KEY, ANEW).state == "pending"
+    writer.end(1, "again")
+    assert publications.state(KEY, ANEW).commit == "again"
+
+
+def test_what_was_published_of_an_object_is_not_said_of_another_one_of_its_name(
+    publications: Publications, writer: Handed
+) -> None:
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    writer.end(0, "first")
+    assert publications.state(KEY, OLD).commit == "first"
+    assert publications.state(KEY, ANEW) == NONE
+
+
+def test_the_end_of_an_earlier_change_says_nothing_of_a_later_one(publications: Publications, writer: Handed) -> None:
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    publications.submit(Submit(KEY, LEAVING, CHANGE))
+    writer.end(0, "first")
+    assert publications.state(KEY, LEAVING).state == "pending"
+    assert publications.state(KEY, OLD) == NONE

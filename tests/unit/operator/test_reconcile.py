@@ -1,0 +1,67 @@
+"""What becomes of a look at one KilterApp that the cluster does not allow."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import msgspec
+
+from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
+from kilter.operator import kinds
+from kilter.operator.kinds import Kind, Object
+from kilter.operator.kube import Kube, KubeError
+from kilter.operator.lease import Fence, Leadership
+from kilter.operator.publications import ClosedWriter, Publications
+from kilter.operator.reconcile import Again, reconcile
+from kilter.operator.settings import Settings
+from kilter.operator.store import Entry
+from kilter.operator.stores import Stores
+from kilter.operator.world import World
+
+NAME = "acme-shop-dev"
+LEAVING = {
+    "apiVersion": API_VERSION,
+    "kind": KIND,
+    "metadata": {
+        "name": NAME, "namespace": NAMESPACE, "uid": "u1", "generation": 2, "resourceVersion": "2",
+        "finalizers": [FINALIZER], "deletionTimestamp": "2026-01-01T00:00:00Z",
+    },
+    "spec": {
+        "org": "acme", "app": "shop", "env": "dev", "deployId": "d-1", "sequence": 1, "actor": "mia", "port": 80,
+        "image": "registry.example.com/acme/shop@sha256:" + "1" * 64,
+    },
+}  # fmt: skip
+
+
+@dataclass
+class Guarded:
+    """A cluster with a namespace in which the operator may not look at claims."""
+
+    written: list[dict[str, Any]] = field(default_factory=list)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        del namespace
+        return {"metadata": {"name": name, "uid": "u2"}} if kind == kinds.NAMESPACE else None
+
+    def list(self, kind: Kind, namespace: str) -> list[Object]:
+        if kind == kinds.CLAIM:
+            raise KubeError(403, "Forbidden", f"claims in {namespace} are not for kilter-operator")
+        return []
+
+    def apply(self, thing: Object, **_: object) -> Object:
+        self.written.append(thing["status"])
+        return LEAVING | {"status": thing["status"]}
+
+
+def test_a_deletion_that_lacks_a_right_says_so_on_the_object() -> None:
+    """An operator of a newer image than its chart, which gives fewer rights."""
+    cluster, stores, leadership = Guarded(), Stores(), Leadership()
+    nothing: Any = None
+    leadership.hold(Fence(1, "me"), float("inf"))
+    stores.apps.put_own((NAMESPACE, NAME), Entry(1, msgspec.convert(LEAVING, KilterApp)))
+    publications = Publications(ClosedWriter(), lambda _: None)
+    world = World(Settings(), cast("Kube", cluster), stores, leadership, publications, nothing, nothing)
+    assert reconcile(world, NAME) == Again(15.0)
+    (status,) = cluster.written
+    (ready,) = (each for each in status["conditions"] if each["type"] == "Ready")
+    assert ready["reason"] == "Refused"
+    assert "403 Forbidden: claims in acme-shop-dev are not for kilter-operator" in ready["message"]
