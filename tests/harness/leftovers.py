@@ -21,7 +21,7 @@ def remove() -> list[str]:
     """Remove the containers of runs that are over, with their volumes; returns their names."""
     with LOCK.open("w") as lock:  # the two lanes of `make test` begin at once, and Docker refuses the second removal
         fcntl.flock(lock, fcntl.LOCK_EX)
-        dead = [each["Name"].removeprefix("/") for each in containers() if (run := run_of(each)) and not is_running(run)]
+        dead = [each["Name"].removeprefix("/") for each in containers() if is_dead(run_of(each))]
         if dead:
             docker("container", "rm", "--force", "--volumes", *dead)
     return dead
@@ -41,10 +41,12 @@ def run_of(container: dict[str, Any]) -> Path | None:
     return next((Path(match.group()) for match in matches if match), None)
 
 
-def is_running(run: Path) -> bool:
-    """Tell whether pytest still holds the folder: its `.lock` names the process, and goes when that ends in peace."""
+def is_dead(run: Path | None) -> bool:
+    """Tell whether pytest holds a folder no more: its `.lock` names the process, and goes when that ends in peace."""
+    if run is None:
+        return False
     try:
         command = Path("/proc", (run / ".lock").read_text().strip(), "cmdline").read_bytes()
     except OSError:
-        return False
-    return b"pytest" in command  # after a restart the number may be another program's
+        return True
+    return b"pytest" not in command  # after a restart the number may be another program's
