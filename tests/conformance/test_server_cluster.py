@@ -12,6 +12,7 @@ import pytest
 from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE, Spec
 from kilter.server.cluster import KubeCluster, connect
+from kilter.server.refusals import Unavailable
 from kilter.server.seams import Conflict, Gone, Listed, Seen
 
 from .apiserver import ApiServer
@@ -94,9 +95,46 @@ def test_a_field_that_somebody_edited_is_seen_and_not_taken_and_does_not_keep_th
     api.apply(path, {**edit, "spec": {**msgspec.to_builtins(spec(app="edited")), "port": 7}}, "somebody")
     with pytest.raises(Conflict, match=r'"somebody"[\s\S]*spec\.port'):
         loop.run(cluster.apply("acme-edited-dev", spec(app="edited", sequence=2)))
-    loop.run(cluster.delete("acme-edited-dev", "drop"))
+    loop.run(cluster.delete("acme-edited-dev", "drop", 2))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         api.request("GET", path)
+
+
+@pytest.mark.parametrize("slept_before", ["patch", "delete"])
+def test_a_replica_that_slept_over_a_delete_touches_no_object_that_was_made_since(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, slept_before: str
+) -> None:
+    name, path = f"acme-slept{slept_before}-dev", f"{OBJECTS}/acme-slept{slept_before}-dev"
+    app = f"slept{slept_before}"
+    loop.run(cluster.apply(name, spec(app=app)))
+    look, patch = cluster._client.get, cluster._client.patch
+
+    def make_anew() -> None:
+        api.request("DELETE", path)
+        body = {"apiVersion": "kilter.dev/v1alpha1", "kind": "KilterApp", "metadata": {"name": name}}
+        api.apply(path, {**body, "spec": msgspec.to_builtins(spec(app=app, sequence=3))}, "kilter-server")
+
+    async def looked(*arguments: Any, **more: Any) -> Any:
+        found = await look(*arguments, **more)
+        if slept_before == "patch":
+            make_anew()
+        return found
+
+    async def patched(*arguments: Any, **more: Any) -> Any:
+        found = await patch(*arguments, **more)
+        if slept_before == "delete":
+            make_anew()
+        return found
+
+    with monkeypatch.context() as asleep:
+        asleep.setattr(cluster._client, "get", looked)
+        asleep.setattr(cluster._client, "patch", patched)
+        with pytest.raises((Unavailable, Conflict)):
+            loop.run(cluster.delete(name, "drop", 2))
+    kept = api.request("GET", path)["spec"]
+    assert (kept["sequence"], kept["databaseOnDelete"]) == (3, "keep")
+    with pytest.raises(Conflict, match="later than this delete"):
+        loop.run(cluster.delete(name, "drop", 2))
 
 
 def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
@@ -109,7 +147,7 @@ def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
             first = await anext(changes)
             await cluster.apply(name, spec(app="watched"))
             seen = await anext(changes)
-            await cluster.delete(name, "keep")
+            await cluster.delete(name, "keep", 2)
             async for change in changes:
                 if isinstance(change, Gone):
                     return first, seen, change  # type: ignore[return-value]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,9 @@ TOO_LARGE = ("request is too large", "larger than max")  # what etcd says to the
 WATCH_SECONDS = 300  # then the API server ends a watch
 # Without a word: a watch may hang without an error (F30). A bookmark comes about every minute.
 SILENCE = 100.0
+ANSWER = 10.0  # seconds for everything else
 PAUSE = 1.0  # seconds between two watches: one that ends at once is no reason to ask without end
-WATCHED = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}"
+APPS = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}"
 
 
 class KubeCluster:
@@ -75,18 +76,26 @@ class KubeCluster:
                 return True
         return False
 
-    async def delete(self, name: str, database: DatabasePolicy) -> None:
+    async def delete(self, name: str, database: DatabasePolicy, sequence: int) -> None:
         """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
 
         The one field is patched, whoever owns the others: what somebody edited by hand must not keep an environment.
+        Both writes name the object that was looked at: a replica that slept over one of them touches no later one.
         """
-        policy = {"spec": {"databaseOnDelete": database}}
         with suppress(Missing):
             async with translated(REFUSALS):
+                found = await self._client.get(Resource, name, namespace=NAMESPACE)
+                refuse_later(found, sequence)
+                uid = found["metadata"]["uid"]
+                patch = {"metadata": {"uid": uid}, "spec": {"databaseOnDelete": database}}
                 await self._client.patch(
-                    Resource, name, policy, namespace=NAMESPACE, patch_type=PatchType.MERGE, field_manager=SPEC_MANAGER
+                    Resource, name, patch, namespace=NAMESPACE, patch_type=PatchType.MERGE, field_manager=SPEC_MANAGER
                 )
-                await self._client.delete(Resource, name, namespace=NAMESPACE)
+                # Lightkube's has no preconditions.
+                words = {"preconditions": {"uid": uid}}
+                answer = await self._streams.request("DELETE", f"{APPS}/{name}", json=words, timeout=ANSWER)
+                if answer.is_error:
+                    raise ApiError(request=answer.request, response=answer)
 
     async def watch(self) -> AsyncIterator[Change]:
         """Yield what exists and then what changes, until a watch breaks, or says nothing for too long.
@@ -120,8 +129,8 @@ class KubeCluster:
         """Yield what one watch tells from a version on, until the API server ends it; lightkube's has no bookmarks."""
         asked = {"watch": "true", "allowWatchBookmarks": "true"}
         asked |= {"resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
-        limits = httpx2.Timeout(10.0, read=SILENCE)
-        async with translated(), self._streams.stream("GET", WATCHED, params=asked, timeout=limits) as answer:
+        limits = httpx2.Timeout(ANSWER, read=SILENCE)
+        async with translated(), self._streams.stream("GET", APPS, params=asked, timeout=limits) as answer:
             answer.raise_for_status()
             async for line, _ in split(answer.aiter_bytes()):
                 event = msgspec.json.decode(line)
@@ -154,6 +163,13 @@ def connect(kubeconfig: Path | None) -> KubeCluster:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
     streams = httpx2.AsyncClient(**ConnectionParams(trust_env=False).httpx_params(client.config), limits=limits)
     return KubeCluster(client, streams)
+
+
+def refuse_later(found: Mapping[str, Any], sequence: int) -> None:
+    """Refuse to delete what a later deploy has made anew, with a number that no earlier one has. Raises Conflict."""
+    later = found.get("spec", {}).get("sequence")
+    if isinstance(later, int) and later > sequence:
+        raise Conflict(f"the cluster has deploy {later} of it, which is later than this delete ({sequence})")
 
 
 class Missing(Exception):

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx2
 from lightkube import AsyncClient
@@ -40,6 +40,18 @@ class Source:
     is_over: bool
 
 
+class Sources(NamedTuple):
+    """The pods that are read, by name, and how many more match."""
+
+    read: list[Source]
+    left_out: int
+
+    def told(self) -> str:
+        """Say that some are left out."""
+        read = len(self.read)
+        return f"({read} of {read + self.left_out} pods are read, those that run first: name a process)"
+
+
 @dataclass(frozen=True)
 class Api:
     """How the cluster is asked: `client` for lists, `streams` for what may stay open."""
@@ -57,19 +69,21 @@ async def lines(api: Api, query: LogQuery) -> AsyncIterator[str]:
         raise Unavailable(f"the cluster does not give logs: {type(error).__name__}") from error
 
 
-async def sources(api: Api, query: LogQuery) -> list[Source]:
-    """Return the pods, by name."""
+async def sources(api: Api, query: LogQuery) -> Sources:
+    """Return the pods; where there are too many, rather those that may still print."""
     found = [
         Source(pod.metadata.name, pod.spec.containers[0].name, bool(pod.status and pod.status.phase in OVER))
         async for pod in api.client.list(Pod, namespace=query.namespace, labels=dict(query.labels))
         if pod.metadata and pod.metadata.name and pod.spec and pod.spec.containers
     ]
-    return sorted(found)[:PODS]
+    found.sort(key=lambda source: (source.is_over, source))
+    return Sources(sorted(found[:PODS]), len(found[PODS:]))
 
 
 async def printed(api: Api, query: LogQuery) -> AsyncIterator[str]:
     """Yield the last lines of every pod, one pod after the other; a container that is not there has none."""
-    for source in await sources(api, query):
+    found = await sources(api, query)
+    for source in found.read:
         size = 0
         try:
             async for line, length in log(api, query, source, limitBytes=str(LOG)):
@@ -81,6 +95,8 @@ async def printed(api: Api, query: LogQuery) -> AsyncIterator[str]:
                 raise
         if size >= LOG:
             yield f"{source.pod} (cut after {LOG >> 20} MiB: ask for fewer lines, or for younger ones)"
+    if found.left_out:
+        yield found.told()
 
 
 async def log(
@@ -123,12 +139,17 @@ class Followed:
         self._last: dict[str, bytes] = {}  # time of the last line, by pod
         self._remarks: dict[str, bytes] = {}  # last line without a time: the kubelet speaks
         self._done: set[str] = set()
+        self._left_out = 0
 
     async def look(self) -> None:
         """Begin to read pods that are new, and those whose stream ended."""
-        for source in await sources(self._api, self._query):
+        found = await sources(self._api, self._query)
+        for source in found.read:
             if source.pod not in self._readers and source.pod not in self._done:
                 self._readers[source.pod] = asyncio.create_task(self._read(source))
+        if found.left_out > self._left_out:
+            self._pass_on(found.told())
+        self._left_out = found.left_out
 
     def end(self) -> None:
         """Read no more."""

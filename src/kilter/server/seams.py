@@ -63,10 +63,10 @@ class Cluster(Protocol):
         """Tell whether there is an object of that name now, also one that cannot be read."""
         ...
 
-    async def delete(self, name: str, database: DatabasePolicy) -> None:
+    async def delete(self, name: str, database: DatabasePolicy, sequence: int) -> None:
         """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
 
-        Raises Conflict.
+        `sequence` is the number of the delete. Raises Conflict, also where the object is of a later deploy.
         """
         ...
 

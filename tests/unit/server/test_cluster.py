@@ -25,7 +25,8 @@ from kilter.server.seams import Conflict, Gone, Listed, LogQuery, Seen
 
 Answering = Callable[[httpx2.Request], httpx2.Response]
 OBJECT = msgspec.to_builtins(reported("acme-shop-dev", SHOP, "dep-1", 1, "Ready"))
-OBJECT["metadata"] |= {"resourceVersion": "7", "managedFields": [{"manager": "kilter-server"}]}
+UID = "5f8d7c1e-0000-4000-8000-000000000001"
+OBJECT["metadata"] |= {"uid": UID, "resourceVersion": "7", "managedFields": [{"manager": "kilter-server"}]}
 
 
 class Api:
@@ -116,7 +117,7 @@ def test_a_refused_delete_is_a_conflict_unless_it_only_met_another_write(
     runner: asyncio.Runner, code: int, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
-        runner.run(Api(lambda _: failure(code)).cluster().delete("x", "keep"))
+        runner.run(Api(lambda _: failure(code)).cluster().delete("x", "keep", 1))
 
 
 def test_a_server_that_cannot_be_reached_is_unavailable(runner: asyncio.Runner) -> None:
@@ -136,17 +137,31 @@ def test_an_object_exists_also_when_it_cannot_be_read(runner: asyncio.Runner) ->
 def test_what_does_not_exist_is_fine_to_delete(runner: asyncio.Runner) -> None:
     cluster = Api(lambda _: failure(404)).cluster()
     assert not runner.run(cluster.exists("x"))
-    runner.run(cluster.delete("x", "keep"))
+    runner.run(cluster.delete("x", "keep", 1))
 
 
 def test_a_delete_says_what_becomes_of_the_database_and_takes_no_other_field(runner: asyncio.Runner) -> None:
     """DP-Q25."""
     api = Api(lambda _: httpx2.Response(200, json=OBJECT))
-    runner.run(api.cluster().delete("acme-shop-dev", "drop"))
-    patch, delete = api.requests
+    runner.run(api.cluster().delete("acme-shop-dev", "drop", 2))
+    _, patch, delete = api.requests
     assert (patch.method, patch.headers["content-type"]) == ("PATCH", "application/merge-patch+json")
-    assert json.loads(patch.content) == {"spec": {"databaseOnDelete": "drop"}}
-    assert delete.method == "DELETE"
+    assert json.loads(patch.content) == {"metadata": {"uid": UID}, "spec": {"databaseOnDelete": "drop"}}
+    assert (delete.method, json.loads(delete.content)) == ("DELETE", {"preconditions": {"uid": UID}})
+
+
+def test_a_delete_touches_nothing_that_a_later_deploy_made(runner: asyncio.Runner) -> None:
+    api = Api(lambda _: httpx2.Response(200, json=OBJECT))
+    with pytest.raises(Conflict, match="deploy 1 of it, which is later than this delete"):
+        runner.run(api.cluster().delete("acme-shop-dev", "drop", 0))
+    assert [request.method for request in api.requests] == ["GET"]
+
+
+def test_an_object_that_went_after_it_was_looked_at_is_fine_to_delete(runner: asyncio.Runner) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return failure(404) if request.method == "DELETE" else httpx2.Response(200, json=OBJECT)
+
+    runner.run(Api(answer).cluster().delete("acme-shop-dev", "drop", 2))
 
 
 def watch_answer(*rounds: Any) -> Answering:
@@ -397,6 +412,54 @@ def test_a_pod_that_is_over_is_read_once(runner: asyncio.Runner) -> None:
 
     runner.run(story())
     assert (looks, asked) == (4, 1)
+
+
+def crowd(request: httpx2.Request) -> httpx2.Response:
+    """Answer for three pods of which one has ended."""
+    if request.url.path.endswith("/pods"):
+        over = {**pod("shop-1", "app"), "status": {"phase": "Succeeded"}}
+        return listed(over, pod("shop-2", "app"), pod("shop-3", "app"))
+    return httpx2.Response(200, text=stamped("here"))
+
+
+def test_where_pods_are_too_many_those_that_ended_are_left_out_and_it_says_so(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podlogs, "PODS", 2)
+
+    async def story() -> list[str]:
+        return [line async for line in Api(crowd).cluster().logs(QUERY)]
+
+    *lines, last = runner.run(story())
+    assert [line.split()[0] for line in lines] == ["shop-2", "shop-3"]
+    assert last == "(2 of 3 pods are read, those that run first: name a process)"
+
+
+def test_that_pods_are_left_out_is_told_once_while_others_are_followed(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podlogs, "PODS", 2)
+
+    async def story() -> list[str]:
+        cluster = Api(crowd).cluster()
+        pods = podlogs.Followed(podlogs.Api(cluster._client, cluster._streams), FOLLOW)
+        for _ in range(3):
+            await pods.look()
+        found = [await pods.take() for _ in range(3)]
+        assert pods._queue.empty()
+        pods.end()
+        return found
+
+    async def limited() -> list[str]:
+        async with asyncio.timeout(5):
+            return await story()
+
+    found = runner.run(limited())
+    assert sorted(found) == [
+        "(2 of 3 pods are read, those that run first: name a process)",
+        "shop-2 here",
+        "shop-3 here",
+    ]
 
 
 class Endless(httpx2.AsyncByteStream):

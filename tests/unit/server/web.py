@@ -76,10 +76,11 @@ class FakeCluster:
         self._answer()
         return name in self.objects
 
-    async def delete(self, name: str, database: str) -> None:
+    async def delete(self, name: str, database: str, sequence: int) -> None:
         self._answer()
-        if self.refusal:
-            raise Conflict(self.refusal)
+        present = self.objects.get(name)
+        if self.refusal or (present and present.spec.sequence > sequence):
+            raise Conflict(self.refusal or "a later deploy has made it anew")
         if name in self.objects:
             self.deleted.append((name, database))
 
