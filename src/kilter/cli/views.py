@@ -59,7 +59,8 @@ def ps_view(document: PsDocument) -> str:
         cpu = f"{row.cpu:.2f}" if row.cpu is not None else "-"
         memory = human_size(row.memory) if row.memory is not None else "-"
         ports = f"{row.ports[0]}-{row.ports[1]}"
-        table.append((row.name, row.state, ports, cpu, memory, row.directory, row.last_used or "-"))
+        state = f"{row.state} (kilter {row.at_work})" if row.at_work else row.state
+        table.append((row.name, state, ports, cpu, memory, row.directory, row.last_used or "-"))
     lines = columns(table)
     if document.shared:
         lines += ["", *columns([("SHARED", "STATE"), *((row.name, row.state) for row in document.shared)])]

@@ -13,13 +13,17 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ProjectRow(Document, frozen=True, kw_only=True):
-    """One project of the machine; only while its cluster runs: `cpu` in cores during this look, `memory` in bytes."""
+    """One project of the machine; only while its cluster runs: `cpu` in cores during this look, `memory` in bytes.
+
+    `at_work` is the verb that holds its lock right now.
+    """
 
     name: str
     state: Literal["up", "down", "stopped", "gone"]
     ports: tuple[int, int]
     cpu: float | None = None
     memory: int | None = None
+    at_work: str | None = None
     directory: str
     last_used: str | None = None
 

@@ -11,6 +11,7 @@ from kilter.dev import clusters, tilt_process
 from kilter.dev.documents import ProjectRow, PsDocument, SharedRow
 from kilter.dev.machine import Machine
 from kilter.state import records
+from kilter.state.lock import holder
 from kilter.state.records import Allocation
 from kilter.tools import cgroup, docker
 
@@ -18,7 +19,10 @@ Used = tuple[float, int]  # cores, bytes
 
 
 def ps(machine: Machine, *, everything: bool) -> PsDocument:
-    """List the running projects; with `everything` the stopped and the vanished ones and the shared containers too."""
+    """List the projects that run, or that a command works on.
+
+    With `everything` also the stopped and the vanished ones, and the shared containers.
+    """
     before = cgroup.readings()  # the second look comes once Docker has answered: no time passes for this alone
     found = {cluster.project: cluster for cluster in clusters.provider(machine).all()}
     known = records.all(machine.paths)
@@ -26,13 +30,14 @@ def ps(machine: Machine, *, everything: bool) -> PsDocument:
     running = {name: one.node for name, one in found.items() if one.runs and name in owned}
     used = usage(machine, running, before)
     rows = [_row(machine, record, found.get(record.project), used) for record in known]
-    shown = [row for row in rows if everything or row.state in ("up", "down")]
+    shown = [row for row in rows if everything or row.at_work or row.state in ("up", "down")]
     return PsDocument(projects=shown, shared=_shared(machine) if everything else [])
 
 
 def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Mapping[str, Used]) -> ProjectRow:
     cpu, memory = used.get(record.project, (None, None))
     log = machine.paths.tilt_log(record.project)
+    working = holder(machine.paths, record.project)
     last = datetime.fromtimestamp(log.stat().st_mtime).astimezone() if log.exists() else None
     return ProjectRow(
         name=record.project,
@@ -40,6 +45,7 @@ def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Map
         ports=(record.block[0], record.block[-1]),
         cpu=cpu,
         memory=memory,
+        at_work=working.verb if working else None,
         directory=str(Path(record.directory)),
         last_used=last.isoformat(timespec="minutes") if last else None,
     )

@@ -19,6 +19,7 @@ from kilter.errors import KilterError
 from kilter.project.load import Project
 from kilter.render.addresses import addresses
 from kilter.render.manifests import SERVICE
+from kilter.state.lock import holder
 from kilter.tools.kubectl import parse_list
 
 BEAT = 2.0  # seconds from one look of `--watch` to the next
@@ -75,6 +76,8 @@ def _objects(workspace: Workspace) -> Sequence[Mapping[str, Any]]:
 
 def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     volumes = workspace.machine.paths.volumes(workspace.name)
+    if working := holder(workspace.machine.paths, workspace.name):
+        yield f"`kilter {working.verb}` works on it right now (process {working.pid}, since {working.started})"
     if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
         yield f"the cluster was removed outside kilter; its data is still in {volumes}"
     pinned = workspace.node_image

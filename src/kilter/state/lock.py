@@ -5,9 +5,9 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from kilter.errors import Busy
 from kilter.state.files import file_lock
@@ -16,8 +16,7 @@ from kilter.state.paths import Paths
 PATIENCE = 0.3  # seconds; bridges the moment in which `holder` looks at the lock
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """Who holds a project's lock: process number, verb, and when it took the lock (ISO 8601, UTC)."""
 
     pid: int
@@ -38,7 +37,7 @@ def project_lock(paths: Paths, name: str, verb: str) -> Iterator[None]:
         except Busy:
             raise _busy(name, _read(file)) from None
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _sign(descriptor, json.dumps(asdict(Holder(os.getpid(), verb, now))))
+        _sign(descriptor, json.dumps(Holder(os.getpid(), verb, now)._asdict()))
         try:
             yield
         finally:

@@ -7,12 +7,14 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import machine, workspace
 
+from kilter.cli.views import ps_view
 from kilter.clusters import registry
 from kilter.clusters.node import NODES, creation_mark
 from kilter.dev import ps as feature
 from kilter.dev.machine import Machine
 from kilter.dev.ps import ps
 from kilter.proc import Outcome
+from kilter.state.lock import project_lock
 from kilter.tools import cgroup, docker
 
 LIST = docker.list_containers(name=NODES).argv
@@ -155,6 +157,17 @@ def test_a_running_loop_makes_a_project_up(tmp_path: Path, monkeypatch: pytest.M
     here = engine(tmp_path, "running", stats("1MiB", "1%"))
     monkeypatch.setattr(feature.tilt_process, "alive", lambda _paths, name: name == "shop")
     assert ps(here, everything=False).projects[0].state == "up"
+
+
+@pytest.mark.parametrize(("status", "state"), [("running", "down"), ("exited", "stopped")])
+def test_what_works_on_a_project_is_told_and_lists_it_whatever_its_state(
+    tmp_path: Path, status: str, state: str
+) -> None:
+    here = engine(tmp_path, status, stats("1MiB", "1%"))
+    with project_lock(here.paths, "shop", "up"):
+        document = ps(here, everything=False)
+    assert [(row.state, row.at_work) for row in document.projects] == [(state, "up")]
+    assert f"{state} (kilter up)" in ps_view(document)
 
 
 def test_an_engine_that_does_not_answer_is_said_so(tmp_path: Path) -> None:

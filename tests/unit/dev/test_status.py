@@ -1,5 +1,6 @@
 """How a project stands."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kilter.dev import status as feature
 from kilter.dev.status import state_of, status
 from kilter.project.load import load
 from kilter.render.ownership import OBJECT
+from kilter.state.lock import project_lock
 from kilter.tools import docker
 from kilter.tools.docker import Container
 
@@ -110,3 +112,11 @@ def test_data_without_a_cluster_is_said_to_be_there(tmp_path: Path, shop: Path) 
     (here.paths.volumes("shop") / "pvc-1").mkdir(parents=True)
     [note] = status(here, load(shop)).notes
     assert "removed outside kilter" in note
+
+
+def test_what_works_on_the_project_is_told(tmp_path: Path) -> None:
+    here = workspace(tmp_path)
+    with project_lock(here.machine.paths, "shop", "up"):
+        [note] = feature._notes(here, Cluster("shop", State.RUNNING), [])
+    assert note.startswith(f"`kilter up` works on it right now (process {os.getpid()}, since 20")
+    assert not list(feature._notes(here, Cluster("shop", State.RUNNING), []))
