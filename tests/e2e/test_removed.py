@@ -110,7 +110,7 @@ def test_a_claim_that_somebody_deletes_takes_no_data_along(project: Kilter) -> N
 
 
 @pytest.mark.requirement("LC-Q10")
-def test_destroy_removes_the_images_that_were_built_for_it_and_no_others(project: Kilter) -> None:
+def test_destroy_keeps_the_images_and_purge_removes_those_that_were_built_for_it_and_no_others(project: Kilter) -> None:
     name = project.directory.name
     built = images(f"localhost:32760/{name}_*")
     assert any("_web:tilt-" in image for image in built)
@@ -118,10 +118,10 @@ def test_destroy_removes_the_images_that_were_built_for_it_and_no_others(project
     for other in others:
         docker("tag", sorted(built)[0], other)
     try:
-        assert (
-            f"removed the images that were built for {name} ({len(built)})"
-            in project.run("destroy", "--yes", "--no-snapshot").err
-        )
+        assert "images are kept" in project.run("destroy", "--yes", "--no-snapshot").out
+        assert built <= images(f"localhost:32760/{name}_*")
+        said = f"removed the images that were built for {name} ({len(built)})"
+        assert said in project.run("destroy", "--yes", "--purge").err
         assert images(f"localhost:32760/{name}_*") == set()
         assert images(f"localhost:32760/{name}-two_*") | images(f"{name}_*") == others
     finally:

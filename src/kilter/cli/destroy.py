@@ -9,7 +9,7 @@ from kilter.errors import BadInput
 @click.command("destroy")
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @click.option("--no-snapshot", is_flag=True, help="Accept that the databases go without a snapshot.")
-@click.option("--purge", is_flag=True, help="Take all but the repository: ports, password and data folder too.")
+@click.option("--purge", is_flag=True, help="Take all but the repository: ports, password, data folder, images.")
 @click.pass_obj
 def command(app: App, yes: bool, no_snapshot: bool, purge: bool) -> None:
     """Delete the cluster and all its data.

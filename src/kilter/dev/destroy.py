@@ -7,7 +7,7 @@ from kilter.clusters import engine
 from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
-from kilter.dev.images import remove_built
+from kilter.dev.images import built, remove_built
 from kilter.dev.machine import Machine
 from kilter.project.load import Project
 from kilter.state import records
@@ -37,7 +37,8 @@ def purged(machine: Machine, project: Project) -> list[str]:
     if paths.snapshots(name).is_dir():
         kept = sorted(paths.snapshots(name).iterdir())
         listed += [f"the snapshot {snapshot.name} ({_size(snapshot)})" for snapshot in kept]
-    return listed + ([f"the folder {paths.project_data(name)}"] if _exists(paths.project_data(name)) else [])
+    listed += [f"the folder {paths.project_data(name)}"] if _exists(paths.project_data(name)) else []
+    return listed + [f"the image {image}" for image in built(machine, name)]
 
 
 def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
@@ -51,18 +52,18 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
         tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):
             deleted = clusters.provider(machine).delete(name)
-        if count := remove_built(machine, name):
-            machine.progress.note(f"removed the images that were built for {name} ({count})")
         rendered.remove(machine.paths.project_cache(name))
         stopflag.clear(machine, project)
         if purge:
+            if count := remove_built(machine, name):
+                machine.progress.note(f"removed the images that were built for {name} ({count})")
             remove_folder(machine.paths.project_data(name))
             records.forget(machine.paths, name)
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
     kept = (
-        "its ports, its password and its data folder are gone too"
+        "its ports, its password, its data folder and its images are gone too"
         if purge
-        else "its ports and credentials are kept for the next `kilter up`"
+        else "its ports, credentials and images are kept for the next `kilter up`"
     )
     return f"{what}; {kept}"
 

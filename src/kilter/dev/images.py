@@ -10,14 +10,19 @@ from kilter.tools import docker, images
 UNTAGGED = "<none>"
 
 
+def built(machine: Machine, project: str) -> list[str]:
+    """Return the names of the images that kilter's Tilt built for a project, sorted. Raises Failed."""
+    rows = docker.parse_lines(machine.runner.run(images.named(f"{_prefix(project)}*")).stdout)
+    return of_project(rows, project)
+
+
 def remove_built(machine: Machine, project: str) -> int:
     """Remove a project's built images and return how many names that were; what fails is a warning.
 
     Names go, and with the last name of an image its layers. What a container still uses stays.
     """
     try:
-        rows = docker.parse_lines(machine.runner.run(images.named(f"{_prefix(project)}*")).stdout)
-        names = built(rows, project)
+        names = built(machine, project)
         if names:
             machine.runner.run(images.remove(*names))
     except KilterError as error:
@@ -26,8 +31,8 @@ def remove_built(machine: Machine, project: str) -> int:
     return len(names)
 
 
-def built(rows: Iterable[Mapping[str, str]], project: str) -> list[str]:
-    """Return which of the rows of `docker image ls` name images that kilter's Tilt built for a project, sorted."""
+def of_project(rows: Iterable[Mapping[str, str]], project: str) -> list[str]:
+    """Return which of the rows of `docker image ls` name images of a project, sorted."""
     return sorted(
         f"{row['Repository']}:{row['Tag']}"
         for row in rows

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import shutil
 import sys
@@ -43,7 +44,7 @@ def test_purge_takes_the_data_folder_and_the_record_and_leaves_the_repository_an
     neighbour.parent.mkdir()
     neighbour.write_text("mine")
     said = destroy(opened.machine, opened.project, purge=True)
-    assert "its data folder are gone too" in said
+    assert "its data folder and its images are gone too" in said
     assert not paths.project_data("shop").exists()
     assert records.read(paths, "shop") is None
     assert neighbour.read_text() == "mine"
@@ -52,9 +53,11 @@ def test_purge_takes_the_data_folder_and_the_record_and_leaves_the_repository_an
 
 
 @pytest.mark.requirement("LC-Q10", "LC-28")
-def test_without_purge_ports_password_and_snapshots_stay(opened: Workspace) -> None:
+def test_without_purge_ports_password_snapshots_and_images_stay(opened: Workspace) -> None:
     before = records.read(opened.machine.paths, "shop")
-    destroy(opened.machine, opened.project, purge=False)
+    said = destroy(opened.machine, opened.project, purge=False)
+    assert said.endswith("its ports, credentials and images are kept for the next `kilter up`")
+    assert IMAGES not in [command.argv for command in opened.machine.runner.commands]  # type: ignore[attr-defined]
     assert records.read(opened.machine.paths, "shop") == before
     assert (opened.machine.paths.snapshots("shop") / "friday/dump").exists()
 
@@ -121,12 +124,17 @@ def test_rendered_files_that_cannot_be_deleted_are_named_with_what_deletes_them(
 @pytest.mark.requirement("LC-Q9", "LC-Q10")
 def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
     block = opened.allocation.block
+    image = {"Repository": "localhost:32760/shop_web", "Tag": "tilt-1"}
+    opened.machine.runner.answers[IMAGES] = json.dumps(image)  # type: ignore[attr-defined]
+    opened.machine.runner.answers[images.remove("localhost:32760/shop_web:tilt-1").argv] = ""  # type: ignore[attr-defined]
     assert purged(opened.machine, opened.project) == [
         f"the ports {block[0]}-{block[-1]} and the password",
         "the snapshot friday (2.0 KiB)",
         f"the folder {opened.machine.paths.project_data('shop')}",
+        "the image localhost:32760/shop_web:tilt-1",
     ]
     destroy(opened.machine, opened.project, purge=True)
+    opened.machine.runner.answers[IMAGES] = ""  # type: ignore[attr-defined]
     assert purged(opened.machine, opened.project) == []
 
 

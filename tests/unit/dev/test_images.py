@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import machine, told
 
-from kilter.dev.images import built, remove_built
+from kilter.dev.images import built, of_project, remove_built
 from kilter.proc import Outcome
 from kilter.tools import docker, images
 
@@ -35,8 +35,13 @@ def rows(*names: tuple[str, str]) -> str:
 
 @pytest.mark.requirement("LC-Q10")
 def test_only_the_projects_own_names_in_kilters_registry_are_its_images() -> None:
-    found = built(docker.parse_lines(rows(*OTHERS, *OURS)), "shop")
+    found = of_project(docker.parse_lines(rows(*OTHERS, *OURS)), "shop")
     assert found == sorted(f"{repository}:{tag}" for repository, tag in OURS)
+
+
+def test_what_is_no_image_of_the_project_is_not_listed(tmp_path: Path) -> None:
+    opened = machine(tmp_path, FakeRunner({LIST: rows(*OTHERS, OURS[1])}))
+    assert built(opened, "shop") == ["localhost:32760/shop_shop:warm"]
 
 
 @pytest.mark.requirement("LC-Q10")
