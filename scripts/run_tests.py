@@ -72,7 +72,8 @@ def in_two_lanes(arguments: Sequence[str], environment: Mapping[str, str]) -> in
     lane = [*IN_TESTBED, PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *arguments, "-m"]
     beside = ["nice", "-n", "5", *lane, "not cluster or island"]
     with BESIDE.open("w+") as log:
-        others = subprocess.Popen(beside, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        own = {**environment, "KILTER_TEST_LANE": "1"}
+        others = subprocess.Popen(beside, cwd=ROOT, env=own, stdout=log, stderr=subprocess.STDOUT)
         try:
             shared = subprocess.run([*lane, "cluster and not island"], cwd=ROOT, env=environment, check=False)
             print("\n=== The tests that ran meanwhile:", flush=True)

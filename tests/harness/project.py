@@ -9,8 +9,11 @@ from pathlib import Path
 import yaml
 
 from harness.cli import Kilter
+from harness.ports import SPAN
+from kilter.state.blocks import BLOCK_SIZE, free_block
 
 PREFIX = os.environ.get("KILTER_TEST_PREFIX", "e2e")  # of project names, for a machine that several people test on
+LANE = int(os.environ.get("KILTER_TEST_LANE", "0"))  # 0 or 1, of two that run side by side
 # A process 1 is deaf to SIGTERM unless it says otherwise, and every change of it would wait for the end of its grace.
 DOCKERFILE = """FROM python:3.13-slim
 WORKDIR /srv
@@ -27,7 +30,7 @@ def small(
     folder: Path, home: Path | None = None, *, binary: Path | None = None, extra: dict[str, str] | None = None
 ) -> Iterator[Kilter]:
     """Write the project into `folder`, with a name that nobody has, and destroy it in the end."""
-    name = f"{PREFIX}-{secrets.token_hex(3)}"
+    name = next(filter(is_apart, (f"{PREFIX}-{secrets.token_hex(3)}" for _ in range(1000))))
     directory, home = folder / name, home or folder / "home"
     directory.mkdir(parents=True)
     home.mkdir(parents=True, exist_ok=True)
@@ -39,6 +42,16 @@ def small(
         yield kilter
     finally:
         kilter.run("destroy", "--yes", "--no-snapshot", "--purge", code=None)
+
+
+def is_apart(name: str) -> bool:
+    """Tell whether a project of that name gets ports that no test of the other lane wants.
+
+    The lanes' projects are of different HOMEs, whose records know nothing of each other. Blocks are even in lane 1, and
+    odd in lane 0, as those of `shop` and of the trial platform are; the last ones are those of `harness.ports`.
+    """
+    base = free_block(name, {})
+    return base + BLOCK_SIZE <= SPAN.start and base // BLOCK_SIZE % 2 != LANE
 
 
 def declare(
