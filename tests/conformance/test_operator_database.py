@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -274,6 +275,109 @@ def test_a_kept_database_is_closed_and_is_the_same_one_when_the_environment_come
     world.provision()
     with world.login(there) as connection:
         assert connection.execute("SELECT id FROM orders").fetchall() == [(1,)]
+
+
+def expiring(world: World) -> effects.ExpireDatabase:
+    own = world.names
+    return effects.ExpireDatabase(
+        own.name, own.owner, own.app, database.mark(world.target), f"{own.name}__gone_expired"
+    )
+
+
+def over(there: Server, world: World) -> None:
+    """Let a closed database's time be over."""
+    with there.connect() as connection:
+        said = "ALTER ROLE {} VALID UNTIL {}"
+        past = str(datetime.now(UTC) - timedelta(seconds=1))
+        connection.execute(sql.SQL(said).format(sql.Identifier(world.names.app), sql.Literal(past)))
+
+
+def there_is(there: Server, world: World) -> tuple[object, object]:
+    """Return how many databases and roles of the environment there are."""
+    like = f"{world.names.name}%"
+    databases = there.scalar("SELECT count(*) FROM pg_database WHERE datname LIKE %s", like)
+    return databases, there.scalar("SELECT count(*) FROM pg_roles WHERE rolname LIKE %s", like)
+
+
+@pytest.mark.requirement("DP-Q25")
+@pytest.mark.parametrize(
+    ("class_", "days", "expected"),
+    [("standard", 7, "7 days"), ("ephemeral", 3, "3 days"), ("standard", 0, "infinity"), ("protected", 7, "infinity")],
+)
+def test_the_server_notes_until_when_a_database_is_kept(
+    there: Server, platform: Postgres, class_: str, days: int, expected: str
+) -> None:
+    host, port = there.address
+    world = World(there, platform, settings=Settings(database=Database(there.operator, host, port, keep_days=days)))
+    spec = msgspec.structs.replace(world.target.app.spec, class_=class_)
+    world.target = replace(world.target, app=KilterApp(metadata=world.target.app.metadata, spec=spec))
+    world.provision()
+    world.leave()
+    question = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN round(extract(epoch FROM rolvaliduntil - now()) / 86400)"
+    question += " || ' days' ELSE rolvaliduntil::text END FROM pg_roles WHERE rolname = %s"
+    assert there.scalar(question, world.names.app) == expected
+    assert world.names.app not in platform.expired()
+    platform.perform(expiring(world), FENCE)
+    assert there_is(there, world) == (1, 2)
+
+
+@pytest.mark.requirement("DP-Q25", "F23")
+def test_a_database_whose_time_is_over_goes_with_its_roles_whatever_an_earlier_try_left(
+    there: Server, platform: Postgres
+) -> None:
+    world, neighbour = World(there, platform), World(there, platform)
+    for each in (world, neighbour):
+        each.provision()
+        with each.login(there) as connection:
+            connection.execute("CREATE TABLE orders (id int)")
+        each.leave()
+    over(there, world)
+    assert platform.expired() == {world.names.app: database.mark(world.target)}
+    effect = expiring(world)
+    platform.perform(effects.RetireDatabase(effect.name, effect.owner, effect.retired), FENCE)  # then it was killed
+    for _ in range(2):
+        platform.perform(effect, FENCE)
+        assert there_is(there, world) == (0, 0)
+    assert platform.expired() == {}
+    assert there_is(there, neighbour) == (1, 2)
+    world.secret = None
+    world.provision()
+    world.login(there).close()
+
+
+@pytest.mark.requirement("DP-Q25")
+def test_a_database_that_was_taken_up_again_is_not_dropped_and_its_next_end_has_a_time_of_its_own(
+    there: Server, platform: Postgres
+) -> None:
+    world = World(there, platform)
+    world.provision()
+    with world.login(there) as connection:
+        connection.execute("CREATE TABLE orders AS SELECT 1 AS id")
+    world.leave()
+    over(there, world)
+    world.secret = None
+    world.provision()
+    platform.perform(expiring(world), FENCE)
+    with world.login(there) as connection:
+        assert connection.execute("SELECT id FROM orders").fetchall() == [(1,)]
+    world.leave()
+    assert world.names.app not in platform.expired()
+
+
+@pytest.mark.requirement("DP-Q25", "F26")
+def test_a_leader_that_was_deposed_drops_no_database_whose_time_is_over(there: Server, platform: Postgres) -> None:
+    world = World(there, platform)
+    world.provision()
+    world.leave()
+    over(there, world)
+    later = Postgres(there.operator)
+    later.lead(Fence(8, "next"))
+    with pytest.raises(Deposed):
+        platform.perform(expiring(world), FENCE)
+    assert there_is(there, world) == (1, 2)
+    later.perform(expiring(world), Fence(8, "next"))
+    assert there_is(there, world) == (0, 0)
+    later.close()
 
 
 @pytest.mark.requirement("DP-Q25", "F23")

@@ -10,6 +10,11 @@ from kilter.api.deploys import Queue
 from kilter.api.kilterapp_status import Failure, Workload
 from kilter.api.words import DatabasePolicy, EnvClass, Phase
 
+KeptDays = Annotated[
+    Annotated[int, Meta(ge=1)] | None,
+    Meta(description="For how many days its database is kept, where it is not dropped with it; null: for good."),
+]
+
 
 class ReleasedApp(Document, frozen=True, kw_only=True):
     """What a release is made of, by name."""
@@ -57,6 +62,7 @@ class Environment(Document, frozen=True, kw_only=True):
     failure: Failure | None
     warnings: tuple[str, ...]
     lock: LockInfo | None
+    database_kept_days: KeptDays = None
 
 
 class DeleteRequest(Request, frozen=True, kw_only=True):
@@ -78,4 +84,5 @@ class DeleteAccepted(Document, frozen=True, kw_only=True):
     deploy_id: str
     sequence: int
     database: DatabasePolicy
+    database_kept_days: KeptDays = None
     queue: Queue

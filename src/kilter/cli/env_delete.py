@@ -54,7 +54,7 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     twice = chosen == "drop" and found.env_class == "protected"
     if not yes:
         address = f"{found.url or found.namespace} at {here.login.server}"
-        losses = [f"goes: {address}, with its pods, Secrets and volumes", fate(chosen, env)]
+        losses = [f"goes: {address}, with its pods, Secrets and volumes", fate(chosen, env, found.database_kept_days)]
         app.ask_for_name(f"{name}/{env}", losses)
         if twice:
             app.ask_for_name(f"{name}/{env}", [f"{env} is protected: once more, for its database"])
@@ -62,11 +62,12 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     with detachable(accepted.deploy_id, "deletion"):
         limit = time.monotonic() + timeout
         follow(here, app.console.progress, f"delete {name}/{env}", accepted.deploy_id, limit)
-    app.console.result(f"{name}/{env} is gone\n{fate(accepted.database, env)}")
+    app.console.result(f"{name}/{env} is gone\n{fate(accepted.database, env, accepted.database_kept_days)}")
 
 
-def fate(database: "DatabasePolicy", env: str) -> str:
+def fate(database: "DatabasePolicy", env: str, days: int | None) -> str:
     """Say what becomes of an environment's database; kilter cannot tell from here whether it has one."""
     if database == "drop":
         return "goes: its database, if it has one, with all data in it"
-    return f"stays: its database, if it has one; the next deploy to {env} takes it up again"
+    stays, by_then = (f"stays for {days} days", " until then") if days else ("stays", "")
+    return f"{stays}: its database, if it has one; a deploy to {env}{by_then} takes it up again"

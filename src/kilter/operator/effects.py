@@ -86,10 +86,14 @@ class SealDatabase:
 
 @dataclass(frozen=True)
 class CloseRole:
-    """Keep a role from logging in, and end its sessions."""
+    """Keep a role from logging in, and end its sessions; the server notes after how many days its time is over.
+
+    0 is for good.
+    """
 
     name: str
     owner_mark: str
+    days: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,17 @@ class RetireDatabase:
 class DropDatabase:
     """Drop a database that was retired before."""
 
+    retired: str
+
+
+@dataclass(frozen=True)
+class ExpireDatabase:
+    """Drop a database whose login role was closed and whose time is over, and its roles; none that was opened again."""
+
+    name: str
+    owner: str
+    login: str
+    mark: str
     retired: str
 
 
@@ -160,6 +175,6 @@ class PokeSource:
 
 DatabaseEffect = (
     CreateRole | AdmitRole | SetPassword | CreateDatabase | SealDatabase | CloseRole | RetireDatabase | DropDatabase
-    | DropRole
+    | ExpireDatabase | DropRole
 )  # fmt: skip
 Effect = Apply | Delete | Annotate | Disown | DatabaseEffect | Submit | PokeSource

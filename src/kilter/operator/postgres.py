@@ -23,12 +23,12 @@ from kilter.errors import Failed
 from kilter.operator import effects
 from kilter.operator.effects import DatabaseEffect
 from kilter.operator.lease import Deposed, Fence
+from kilter.operator.statements import EXPIRED, ROLES, change, is_expired, retire
 from kilter.operator.steps.database import DatabaseFact, RoleFact
 
 CONNECTIONS: Final = 4  # at a time; L6 allows 5
 PATIENCE: Final = 10.0  # seconds until a connection is free
 LOGIN_PATIENCE: Final = 5  # seconds for a new connection
-ROLE_CONNECTIONS: Final = 40  # of one app; one must not exhaust the server for all others (F35)
 SESSION: Final = " ".join(
     f"-c {name}={value}"
     for name, value in {
@@ -47,10 +47,6 @@ CREATE TABLE IF NOT EXISTS kilter.fence (
 INSERT INTO kilter.fence (number, holder) VALUES (0, '') ON CONFLICT DO NOTHING;
 """
 LEAD: Final = "UPDATE kilter.fence SET number = %s, holder = %s WHERE number <= %s RETURNING number"
-ROLES: Final = """
-SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
-WHERE r.rolname = ANY(%s)
-"""
 MEMBERSHIP: Final = """
 SELECT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
 WHERE o.rolname = %s AND u.rolname = %s)
@@ -59,10 +55,6 @@ DATABASES: Final = """
 SELECT d.datname, pg_get_userbyid(d.datdba), coalesce(shobj_description(d.oid, 'pg_database'), ''),
     EXISTS (SELECT FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0)
 FROM pg_database d WHERE d.datname = ANY(%s)
-"""
-OWNED_BY_MARKED: Final = """
-SELECT 1 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
-WHERE d.datname = %s AND r.rolname = %s
 """
 
 
@@ -118,6 +110,11 @@ class Postgres:
             bool(member and member[0]),
         )
 
+    def expired(self) -> dict[str, str]:
+        """Return the closed login roles whose time is over, with their comments; raises DatabaseUnavailable."""
+        with self._connection() as connection:
+            return dict(connection.execute(EXPIRED).fetchall())
+
     def can_log_in(self, role: str, password: str, database: str) -> bool:
         """Tell whether a role gets in with a password; raises DatabaseUnavailable when that cannot be said."""
         try:
@@ -136,11 +133,13 @@ class Postgres:
         match effect:
             case effects.CreateDatabase():
                 self._create_database(effect, fence)
-            case effects.DropDatabase():
-                self._drop_database(effect, fence)
+            case effects.DropDatabase(retired):
+                self._drop_database(retired, fence)
+            case effects.ExpireDatabase():
+                self._expire(effect, fence)
             case _:
                 with self._fenced(fence) as connection:
-                    _change(connection, effect)
+                    change(connection, effect)
 
     def close(self) -> None:
         """Close what is open and idle."""
@@ -155,10 +154,23 @@ class Postgres:
         with self._beside(fence) as connection, contextlib.suppress(psycopg.errors.DuplicateDatabase):
             connection.execute(create.format(sql.Identifier(effect.name), sql.Identifier(effect.owner)))
 
-    def _drop_database(self, effect: effects.DropDatabase, fence: Fence) -> None:
-        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(effect.retired))
+    def _drop_database(self, retired: str, fence: Fence) -> None:
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(retired))
         with self._beside(fence) as connection:
             connection.execute(drop)
+
+    def _expire(self, effect: effects.ExpireDatabase, fence: Fence) -> None:
+        """Drop what an earlier try left, then the database, then the roles; whoever opens it again is not robbed."""
+        self._drop_database(effect.retired, fence)
+        with self._fenced(fence) as connection:
+            if not is_expired(connection, effect):
+                return
+            retire(connection, effect.name, effect.owner, effect.retired)
+        self._drop_database(effect.retired, fence)
+        with self._fenced(fence) as connection:
+            if is_expired(connection, effect):
+                for role in (effect.login, effect.owner):
+                    change(connection, effects.DropRole(role, effect.mark))
 
     @contextlib.contextmanager
     def _beside(self, fence: Fence) -> "Iterator[psycopg.Connection[Any]]":
@@ -211,61 +223,6 @@ class Postgres:
 
 
 REFUSED: Final = ("password authentication failed", "is not permitted to log in", "does not exist", "no password")
-
-
-def _change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> None:
-    """Carry out one effect inside of a transaction; what was done before is not done again."""
-    match effect:
-        case effects.CreateRole(name, mark):
-            if _role_mark(connection, name) is None:
-                _run(connection, "CREATE ROLE {0} NOLOGIN INHERIT CONNECTION LIMIT {1}", name, ROLE_CONNECTIONS)
-                _run(connection, "COMMENT ON ROLE {0} IS {1}", name, sql.Literal(mark))
-                # The one who makes a role may admit itself; without it no database can be made for the role.
-                _run(connection, "GRANT {0} TO CURRENT_USER", name)
-        case effects.AdmitRole(owner, member):
-            _run(connection, "GRANT {0} TO {1}", owner, sql.Identifier(member))
-        case effects.SetPassword(role, password):
-            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-            _run(connection, "ALTER ROLE {0} LOGIN PASSWORD {1}", role, sql.Literal(verifier))
-        case effects.SealDatabase(name, owner, mark):
-            _run(connection, "REVOKE ALL ON DATABASE {0} FROM PUBLIC", name)
-            _run(connection, "COMMENT ON DATABASE {0} IS {1}", name, sql.Literal(mark))
-        case effects.CloseRole(name, _):
-            _run(connection, "ALTER ROLE {0} NOLOGIN", name)
-            _end_sessions(connection, "usename", name)
-        case effects.RetireDatabase(name, owner, retired):
-            _retire(connection, name, owner, retired)
-        case effects.DropRole(name, mark):
-            if _role_mark(connection, name) == mark:
-                _run(connection, "DROP ROLE {0}", name)
-        case _:
-            raise AssertionError(f"not to be done in a transaction: {type(effect).__name__}")
-
-
-def _retire(connection: "psycopg.Connection[Any]", name: str, owner: str, retired: str) -> None:
-    """Close a database, end its sessions and rename it, if it still is the owner role's."""
-    if connection.execute(OWNED_BY_MARKED, (name, owner)).fetchone() is None:
-        return
-    _run(connection, "ALTER DATABASE {0} WITH ALLOW_CONNECTIONS false", name)
-    _end_sessions(connection, "datname", name)
-    _run(connection, "ALTER DATABASE {0} RENAME TO {1}", name, sql.Identifier(retired))
-
-
-def _end_sessions(connection: "psycopg.Connection[Any]", column: str, value: str) -> None:
-    """End the sessions of a role or of a database, and wait for each; the sessions of others stay."""
-    select = sql.SQL(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {} = %s AND pid <> pg_backend_pid()"
-    )
-    connection.execute(select.format(sql.Identifier(column)), (value,))
-
-
-def _role_mark(connection: "psycopg.Connection[Any]", name: str) -> str | None:
-    row = connection.execute(ROLES, ([name],)).fetchone()
-    return None if row is None else str(row[2])
-
-
-def _run(connection: "psycopg.Connection[Any]", text: str, name: str, *values: Any) -> None:
-    connection.execute(sql.SQL(text).format(sql.Identifier(name), *values))
 
 
 def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:

@@ -13,7 +13,7 @@ import httpx2
 from kilter.api import kilterapp
 from kilter.api.kilterapp import KilterApp
 from kilter.errors import Busy, KilterError
-from kilter.operator import kinds, lease
+from kilter.operator import expiry, kinds, lease
 from kilter.operator.gateway import Prober
 from kilter.operator.kube import Kube, KubeError, async_session, configuration, session
 from kilter.operator.lease import Deposed, Elector, Fence, Lapsed
@@ -144,7 +144,7 @@ class Operator:
             await watch.synced.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._open(world, loop))
-            group.create_task(self._resync(loop))
+            group.create_task(self._resync(world, loop))
             group.create_task(loop.run())
 
     async def _open(self, world: World, loop: Loop) -> None:
@@ -173,10 +173,11 @@ class Operator:
             if not (isinstance(app, KilterApp) and app.status.phase == "Ready"):
                 yield app.metadata.name
 
-    async def _resync(self, loop: Loop) -> None:
+    async def _resync(self, world: World, loop: Loop) -> None:
         """Look at everything, at the start and from time to time: what no event told of is found all the same."""
         while True:
             loop.add_all(name for _, name in self.stores.apps.places())
+            loop.add_all(await asyncio.to_thread(expiry.due, world))
             await asyncio.sleep(self.settings.resync)
 
     async def _beat(self, watches: Watches, world: World) -> None:

@@ -14,7 +14,7 @@ from kilter.api.kilterapp import FINALIZER, KilterApp
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
 from kilter.errors import BadInput
-from kilter.operator import kinds, observe, tail
+from kilter.operator import expiry, kinds, observe, tail
 from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
 from kilter.operator.perform import perform
@@ -76,6 +76,7 @@ def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
     if app is None:
         world.publications.forget(name)
         world.verified.forget(name)
+        expiry.drop(world, name)
         return Again()
     if isinstance(app, Unreadable):
         return _unreadable(world, app)

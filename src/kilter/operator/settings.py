@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kilter import words
 from kilter.errors import BadInput
+from kilter.operator.variables import Variables
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class Database:
 
     `host` and `port` are where the pods of apps find the same server; a network policy finds it by the namespace of its
     pods or, where it runs elsewhere, by its address. `sslmode` and `ca` (PEM) are what libpq itself goes by, for the
-    operator's own connections, and what apps are given.
+    operator's own connections, and what apps are given. What an environment leaves behind is kept for `keep_days`; 0
+    is for good.
     """
 
     url: str = field(default="", repr=False)
@@ -72,6 +73,7 @@ class Database:
     cidr: str = ""
     sslmode: str = ""
     ca: str = ""
+    keep_days: int = 7
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; raises BadInput with every fault."""
-    reader = _Reader(environment)
+    reader = Variables(environment)
     default = Settings()
     settings = Settings(
         cluster=reader.text("KILTER_CLUSTER", default.cluster),
@@ -173,7 +175,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def _flux(reader: "_Reader") -> Flux:
+def _flux(reader: Variables) -> Flux:
     default = Flux()
     return Flux(
         namespace=reader.text("KILTER_FLUX_NAMESPACE", default.namespace),
@@ -183,7 +185,7 @@ def _flux(reader: "_Reader") -> Flux:
     )
 
 
-def _gateway(reader: "_Reader") -> Gateway:
+def _gateway(reader: Variables) -> Gateway:
     default = Gateway()
     return Gateway(
         url=reader.text("KILTER_GATEWAY_URL", ""),
@@ -196,7 +198,7 @@ def _gateway(reader: "_Reader") -> Gateway:
     )
 
 
-def _git(reader: "_Reader") -> Git:
+def _git(reader: Variables) -> Git:
     default = Git()
     return Git(
         url=reader.text("KILTER_GIT_URL", ""),
@@ -208,7 +210,7 @@ def _git(reader: "_Reader") -> Git:
     )
 
 
-def _database(reader: "_Reader") -> Database:
+def _database(reader: Variables) -> Database:
     found = Database(
         url=reader.content("KILTER_DATABASE_URL_FILE"),
         host=reader.text("KILTER_DATABASE_HOST", ""),
@@ -217,6 +219,7 @@ def _database(reader: "_Reader") -> Database:
         cidr=reader.text("KILTER_DATABASE_CIDR", ""),
         sslmode=reader.text("PGSSLMODE", ""),
         ca=reader.content("PGSSLROOTCERT"),
+        keep_days=reader.number("KILTER_DATABASE_KEEP_DAYS", Database.keep_days, least=0),
     )
     if found.url and not found.host:
         reader.faults.append("KILTER_DATABASE_HOST is needed beside KILTER_DATABASE_URL_FILE: where pods find it")
@@ -225,7 +228,7 @@ def _database(reader: "_Reader") -> Database:
     return found
 
 
-def _registry(reader: "_Reader") -> Registry:
+def _registry(reader: Variables) -> Registry:
     found = Registry(
         place=reader.text("KILTER_REGISTRY", ""),
         issuer=reader.text("KILTER_REGISTRY_ISSUER", ""),
@@ -236,7 +239,7 @@ def _registry(reader: "_Reader") -> Registry:
     return found
 
 
-def _pull_config(reader: "_Reader") -> str:
+def _pull_config(reader: Variables) -> str:
     found = reader.content("KILTER_PULL_CONFIG_FILE")
     try:
         fits = not found or isinstance(json.loads(found)["auths"], dict)
@@ -245,56 +248,3 @@ def _pull_config(reader: "_Reader") -> str:
     if not fits:
         reader.faults.append('KILTER_PULL_CONFIG_FILE must hold logins as Docker writes them: {"auths": {…}}')
     return found
-
-
-class _Reader:
-    """Reads variables and remembers what is wrong with them; the value of a variable is never repeated."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.faults: list[str] = []
-
-    def text(self, name: str, default: str) -> str:
-        return self._environment.get(name, "") or default
-
-    def path(self, name: str) -> Path | None:
-        given = self.text(name, "")
-        return Path(given) if given else None
-
-    def content(self, name: str) -> str:
-        """Return what a file holds: secrets are given as files, because variables are shown in too many places."""
-        place = self.path(name)
-        if place is None:
-            return ""
-        try:
-            found = place.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            self.faults.append(f"{name}: {place} cannot be read: {reason}")
-            return ""
-        if not found:
-            self.faults.append(f"{name}: {place} is empty")
-        return found
-
-    def flag(self, name: str, *, default: bool) -> bool:
-        given = self.text(name, "")
-        if given not in ("", "true", "false"):
-            self.faults.append(f"{name} must be true or false")
-        return given == "true" if given in ("true", "false") else default
-
-    def number(self, name: str, default: int, least: int = 1) -> int:
-        given = self.text(name, "")
-        if not given:
-            return default
-        if not (given.isascii() and given.isdigit() and least <= int(given) <= 65535):
-            self.faults.append(f"{name} must be a number between {least} and 65535")
-            return default
-        return int(given)
-
-    def seconds(self, name: str, default: float) -> float:
-        given = self.text(name, "")
-        try:
-            return words.duration(given) if given else default
-        except ValueError as error:
-            self.faults.append(f"{name}: {error}")
-            return default

@@ -43,6 +43,11 @@ def require_role(grant: Grant, role: Role, why: str = "") -> None:
         raise Refused("forbidden", message, details={"needed_role": role, "role": grant.role})
 
 
+def days_kept(settings: Settings, env_class: EnvClass) -> int | None:
+    """Return for how many days the operator keeps a database that is not dropped; None is for good (DP-Q25)."""
+    return None if env_class == "protected" else settings.database_keep_days or None
+
+
 def require_env(grant: Grant, slot: Slot) -> None:
     """Raise Refused when a token sees the project and is not good for this environment."""
     if not reaches(grant, slot):

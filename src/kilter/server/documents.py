@@ -8,6 +8,7 @@ from kilter.api.projects import EnvTile
 from kilter.api.words import ENDED, Phase
 from kilter.render import names
 from kilter.server import access, clock
+from kilter.server.settings import Settings
 from kilter.server.store import deploys, environments, events
 from kilter.server.store.deploys import Record
 from kilter.server.store.engine import Tx
@@ -50,9 +51,9 @@ def phase_of(record: Record) -> Phase:
     return "Ready" if record.state == "done" and record.operation == "deploy" else record.phase
 
 
-def environment(tx: Tx, found: Environment, domain: str) -> EnvironmentDocument:
-    """Return an environment as it was last seen, with who is at work on it; `domain` is the cluster's."""
-    status, slot = found.status, found.slot
+def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDocument:
+    """Return an environment as it was last seen, with who is at work on it."""
+    status, slot, domain = found.status, found.slot, settings.cluster_domain
     newest = release_info(tx, status.release, domain) if status.release else None
     good = status.last_good_release
     serving = newest if status.phase == "Ready" else release_info(tx, good, domain) if good else None
@@ -71,6 +72,7 @@ def environment(tx: Tx, found: Environment, domain: str) -> EnvironmentDocument:
         failure=status.failure,
         warnings=status.warnings,
         lock=lock(tx, found),
+        database_kept_days=access.days_kept(settings, found.env_class),
     )
 
 

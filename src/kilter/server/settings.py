@@ -41,6 +41,7 @@ class Settings:
     protected_envs: tuple[str, ...] = ("prod",)
     ephemeral_envs: tuple[str, ...] = ("dev", "pr-*")
     replace_waiting_envs: tuple[str, ...] = ()
+    database_keep_days: int = 7  # of a deleted environment's database; 0 is for good
     ready_timeout_max: float = 3600.0  # seconds
     body_limit: int = 4 * 1024 * 1024  # bytes
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # content of the files, by field
@@ -88,6 +89,7 @@ READERS: Final[Mapping[str, Any]] = {
     "port": int,
     "public_port": int,
     "body_limit": int,
+    "database_keep_days": int,
     "ready_timeout_max": seconds,
     "policy_probe": policies.doors,
 }

@@ -17,7 +17,7 @@ NAME = "acme/shop/main"
 PATH = "/v1/projects/acme/shop/envs/main"
 LINE = ["env", "delete", "main", "--project", "acme/shop"]
 DROPPED = "goes: its database, if it has one, with all data in it"
-KEPT = "stays: its database, if it has one; the next deploy to main takes it up again"
+KEPT = "stays: its database, if it has one; a deploy to main takes it up again"
 ENVIRONMENT = {
     "org": "acme",
     "app": "shop",
@@ -90,6 +90,23 @@ def test_what_became_of_the_database_is_told_as_the_platform_tells_it(
     has(table, "standard", "keep")
     assert run([*LINE, "--yes", "--drop-database"]) == 0
     assert capsys.readouterr().out.endswith(f"{KEPT}\n")
+
+
+@pytest.mark.requirement("DP-Q25")
+def test_a_database_that_is_not_kept_for_good_is_told_of_with_its_days(
+    table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, "standard", "keep")
+    for answer in (f"GET {PATH}", f"DELETE {PATH}"):
+        [(code, document)] = table.answers[answer]
+        table.answers[answer] = [(code, {**document, "database_kept_days": 7})]
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{NAME}\n"))
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run(LINE) == 0
+    said = "stays for 7 days: its database, if it has one; a deploy to main until then takes it up again"
+    assert capsys.readouterr().out.endswith(f"{said}\n")
+    assert said in " ".join(screen.getvalue().split())
 
 
 def test_keeping_and_dropping_at_once_is_refused_before_the_platform_is_asked(

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
 from unit.server.orders import IMAGE, MINUTE, NOON, order
-from unit.server.web import DEPLOY, Web
+from unit.server.web import DEPLOY, SETTINGS, Web
 
 from kilter.api.deploys import Deploy, DeployAccepted, Event
 from kilter.api.environments import Environment
@@ -518,6 +520,32 @@ def test_a_protected_environment_is_deleted_by_admins_and_its_database_after_a_s
     assert (reply.code, reply.json["error"]["field"]) == ("wrong_confirmation", "confirm_database")
     kept = web("DELETE", url, web.token("admin"), json=words)
     assert (kept.status, kept.json["database"]) == (202, "keep")
+
+
+@pytest.mark.requirement("DP-Q25")
+@pytest.mark.parametrize(
+    ("env", "database", "setting", "kept"),
+    [
+        ("main", "keep", 7, 7),
+        ("main", "drop", 7, None),
+        ("main", "keep", 0, None),
+        ("dev", "keep", 3, 3),
+        ("prod", "keep", 7, None),
+    ],
+)
+def test_for_how_many_days_a_database_is_kept_is_told_before_and_after(
+    runner: asyncio.Runner, env: str, database: str, setting: int, kept: int | None
+) -> None:
+    with closing(Web(runner, replace(SETTINGS, database_keep_days=setting))) as web:
+        url, token = f"/v1/projects/acme/shop/envs/{env}", web.token("admin")
+        web.post(f"{url}/deploys", token, DEPLOY)
+        dispatch(web)
+        web.cluster.report(f"acme-shop-{env}", phase="Ready")
+        follow(web)
+        before = web.get(url, token).json["database_kept_days"]
+        assert before == (None if env == "prod" or not setting else setting)
+        reply = web("DELETE", url, token, json={"confirm": f"acme/shop/{env}", "database": database})
+        assert (reply.status, reply.json["database_kept_days"]) == (202, kept)
 
 
 def test_a_host_of_somebody_else_is_told_with_a_proposal(web: Web) -> None:

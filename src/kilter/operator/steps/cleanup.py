@@ -49,7 +49,7 @@ def decide(target: Target, facts: Facts) -> Decision:
         or _namespace(target, facts)
         or _object(target, kinds.SERVICE_ACCOUNT, facts.account)
         or _database(target, facts)
-        or Decision(Done("nothing of it is left" + (", its database is kept" if _kept(target, facts) else "")))
+        or Decision(Done("nothing of it is left" + (_kept(target) if _is_kept(target, facts) else "")))
     )
 
 
@@ -57,6 +57,11 @@ def policy(target: Target) -> DatabasePolicy:
     """Return what becomes of the database; anything that is not a clear order to drop it keeps it."""
     said = target.app.metadata.annotations.get(POLICY, target.app.spec.database_on_delete)
     return "drop" if said == "drop" else "keep"
+
+
+def days_kept(target: Target) -> int:
+    """Return for how many days a database is kept that is not dropped; 0 is for good, as of a protected environment."""
+    return 0 if target.app.spec.class_ == "protected" else target.settings.database.keep_days
 
 
 def retired_name(target: Target) -> str:
@@ -164,7 +169,7 @@ def _database(target: Target, facts: Facts) -> Decision | None:
     if policy(target) == "keep":
         closes = facts.login is not None and facts.login.mark == ours and facts.login.can_login
         wait = Wait("ClosingDatabase", f"closing the database {own.name}, which is kept", 1.0)
-        return Decision(wait, (effects.CloseRole(own.app, ours),)) if closes else None
+        return Decision(wait, (effects.CloseRole(own.app, ours, days_kept(target)),)) if closes else None
     needed: list[Effect] = []
     if _owns_database(target, facts):
         needed.append(effects.RetireDatabase(own.name, own.owner, retired_name(target)))
@@ -190,5 +195,10 @@ def _own(target: Target, thing: Object | None) -> bool:
     return thing is not None and is_own(target, thing["metadata"].get("labels") or {})
 
 
-def _kept(target: Target, facts: Facts) -> bool:
+def _kept(target: Target) -> str:
+    days = days_kept(target)
+    return ", its database is kept" + (f" for {days} days" if days else "")
+
+
+def _is_kept(target: Target, facts: Facts) -> bool:
     return policy(target) == "keep" and _owns_database(target, facts)

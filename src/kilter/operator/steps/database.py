@@ -20,6 +20,7 @@ from kilter.operator.effects import Effect
 from kilter.operator.kinds import Object
 from kilter.operator.steps.base import Decision, Done, Failed, Target, is_own
 from kilter.render import names
+from kilter.render.names import Slot
 from kilter.render.services import variable_name
 
 KIND: Final = "postgres"
@@ -70,7 +71,12 @@ def declared(target: Target) -> Service | None:
 
 def mark(target: Target) -> str:
     """Return the comment by which roles and database say whose they are."""
-    return f"kilter:{target.settings.cluster}:{target.slot}"
+    return mark_of(target.settings.cluster, target.slot)
+
+
+def mark_of(cluster: str, slot: Slot | str) -> str:
+    """Return the same for an environment that no KilterApp stands for any more."""
+    return f"kilter:{cluster}:{slot}"
 
 
 def decide(target: Target, facts: Facts) -> Decision:

@@ -32,7 +32,7 @@ async def one(call: Call) -> Answer:
 
     def look(tx: Tx) -> EnvironmentDocument | None:
         found = environments.find(tx, call.at())
-        return documents.environment(tx, found, call.settings.cluster_domain) if found else None
+        return documents.environment(tx, found, call.settings) if found else None
 
     document = await call.store.run(look)
     if document is None:
@@ -63,7 +63,10 @@ def accept_delete(tx: Tx, call: Call) -> DeleteAccepted:
     spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
     order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
     record, place = deploys.accept(tx, order, call.now)
-    return DeleteAccepted(deploy_id=record.id, sequence=record.sequence, database=database, queue=place)
+    days = access.days_kept(call.settings, env_class) if database == "keep" else None
+    return DeleteAccepted(
+        deploy_id=record.id, sequence=record.sequence, database=database, database_kept_days=days, queue=place
+    )
 
 
 def confirmed(body: DeleteRequest, slot: names.Slot, env_class: EnvClass) -> DatabasePolicy:

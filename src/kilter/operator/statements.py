@@ -1,0 +1,91 @@
+"""What the operator says to PostgreSQL within one transaction, which the caller has opened. It may be said again."""
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from kilter.operator import effects
+from kilter.operator.effects import DatabaseEffect
+
+ROLE_CONNECTIONS: Final = 40  # of one app; one must not exhaust the server for all others (F35)
+
+ROLES: Final = """
+SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
+WHERE r.rolname = ANY(%s)
+"""
+EXPIRED: Final = """
+SELECT r.rolname, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
+WHERE NOT r.rolcanlogin AND r.rolvaliduntil < now()
+"""
+OWNED_BY_MARKED: Final = """
+SELECT 1 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
+WHERE d.datname = %s AND r.rolname = %s
+"""
+
+
+def change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> None:
+    """Carry out one effect inside of a transaction; what was done before is not done again."""
+    match effect:
+        case effects.CreateRole(name, mark):
+            if _role_mark(connection, name) is None:
+                _run(connection, "CREATE ROLE {0} NOLOGIN INHERIT CONNECTION LIMIT {1}", name, ROLE_CONNECTIONS)
+                _run(connection, "COMMENT ON ROLE {0} IS {1}", name, sql.Literal(mark))
+                # The one who makes a role may admit itself; without it no database can be made for the role.
+                _run(connection, "GRANT {0} TO CURRENT_USER", name)
+        case effects.AdmitRole(owner, member):
+            _run(connection, "GRANT {0} TO {1}", owner, sql.Identifier(member))
+        case effects.SetPassword(role, password):
+            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+            _run(connection, "ALTER ROLE {0} LOGIN PASSWORD {1} VALID UNTIL 'infinity'", role, sql.Literal(verifier))
+        case effects.SealDatabase(name, owner, mark):
+            _run(connection, "REVOKE ALL ON DATABASE {0} FROM PUBLIC", name)
+            _run(connection, "COMMENT ON DATABASE {0} IS {1}", name, sql.Literal(mark))
+        case effects.CloseRole(name, _, days):
+            _run(connection, "ALTER ROLE {0} NOLOGIN VALID UNTIL {1}", name, sql.Literal(_until(connection, days)))
+            _end_sessions(connection, "usename", name)
+        case effects.RetireDatabase(name, owner, retired):
+            retire(connection, name, owner, retired)
+        case effects.DropRole(name, mark):
+            if _role_mark(connection, name) == mark:
+                _run(connection, "DROP ROLE {0}", name)
+        case _:
+            raise AssertionError(f"not to be done in a transaction: {type(effect).__name__}")
+
+
+def _until(connection: "psycopg.Connection[Any]", days: int) -> str:
+    """Return the end of so many days by the server's own clock, which judges it later."""
+    row = connection.execute("SELECT (now() + make_interval(days => %s))::text", (days,)).fetchone()
+    return str(row[0]) if row and days else "infinity"
+
+
+def is_expired(connection: "psycopg.Connection[Any]", effect: effects.ExpireDatabase) -> bool:
+    """Tell whether the login role of a database that was left behind is closed still, and its time over."""
+    found = dict(connection.execute(EXPIRED).fetchall())
+    return found.get(effect.login) == effect.mark
+
+
+def retire(connection: "psycopg.Connection[Any]", name: str, owner: str, retired: str) -> None:
+    """Close a database, end its sessions and rename it, if it still is the owner role's."""
+    if connection.execute(OWNED_BY_MARKED, (name, owner)).fetchone() is None:
+        return
+    _run(connection, "ALTER DATABASE {0} WITH ALLOW_CONNECTIONS false", name)
+    _end_sessions(connection, "datname", name)
+    _run(connection, "ALTER DATABASE {0} RENAME TO {1}", name, sql.Identifier(retired))
+
+
+def _end_sessions(connection: "psycopg.Connection[Any]", column: str, value: str) -> None:
+    """End the sessions of a role or of a database, and wait for each; the sessions of others stay."""
+    select = sql.SQL(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {} = %s AND pid <> pg_backend_pid()"
+    )
+    connection.execute(select.format(sql.Identifier(column)), (value,))
+
+
+def _role_mark(connection: "psycopg.Connection[Any]", name: str) -> str | None:
+    row = connection.execute(ROLES, ([name],)).fetchone()
+    return None if row is None else str(row[2])
+
+
+def _run(connection: "psycopg.Connection[Any]", text: str, name: str, *values: Any) -> None:
+    connection.execute(sql.SQL(text).format(sql.Identifier(name), *values))

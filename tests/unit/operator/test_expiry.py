@@ -1,0 +1,144 @@
+"""Databases that deleted environments left behind: whose time is over, and what is dropped of it (DP-Q25)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from kilter.api.kilterapp import NAMESPACE
+from kilter.operator import effects, expiry
+from kilter.operator.effects import DatabaseEffect
+from kilter.operator.kinds import Kind, Object
+from kilter.operator.lease import Deposed, Fence, Leadership
+from kilter.operator.postgres import DatabaseUnavailable
+from kilter.operator.publications import ClosedWriter, Publications
+from kilter.operator.reconcile import reconcile
+from kilter.operator.settings import Settings
+from kilter.operator.stores import Stores
+from kilter.operator.world import World
+from kilter.render import names
+from kilter.render.names import Slot
+
+pytestmark = pytest.mark.requirement("DP-Q25")
+SLOT = Slot("acme", "shop", "main")
+NAME = "acme-shop-main"
+MARK = "kilter:default:acme/shop/main"
+LOGIN = names.database(SLOT).app
+
+
+@dataclass
+class Databases:
+    """A server with closed roles whose time is over; it may be away."""
+
+    roles: dict[str, str] = field(default_factory=lambda: {LOGIN: MARK})
+    performed: list[DatabaseEffect] = field(default_factory=list)
+    away: bool = False
+
+    def expired(self) -> dict[str, str]:
+        if self.away:
+            raise DatabaseUnavailable("the database server did not do it", why="it is away")
+        return self.roles
+
+    def perform(self, effect: DatabaseEffect, fence: Fence) -> None:
+        assert fence.number == 1
+        self.expired()
+        self.performed.append(effect)
+
+
+@dataclass
+class Cluster:
+    """The KilterApps that the API server has, by name."""
+
+    apps: dict[str, Object] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        assert (kind.kind, namespace) == ("KilterApp", NAMESPACE)
+        self.asked.append(name)
+        return self.apps.get(name)
+
+
+def world(databases: Databases | None, cluster: Cluster | None = None) -> World:
+    leadership = Leadership()
+    leadership.hold(Fence(1, "me"), float("inf"))
+    nothing: Any = None
+    kube: Any = cluster or Cluster()
+    publications = Publications(ClosedWriter(), nothing)
+    return World(Settings(), kube, Stores(), leadership, publications, nothing, nothing, databases)  # type: ignore[arg-type]
+
+
+def test_a_database_whose_time_is_over_is_dropped_when_its_name_is_looked_at() -> None:
+    databases = Databases()
+    here = world(databases)
+    assert expiry.due(here) == [NAME]
+    assert databases.performed == []
+    reconcile(here, NAME)
+    own = names.database(SLOT)
+    assert databases.performed == [
+        effects.ExpireDatabase(own.name, own.owner, own.app, MARK, f"{own.name}__gone_expired")
+    ]
+    reconcile(here, NAME)
+    assert len(databases.performed) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "mark"),
+    [
+        (LOGIN, "kilter:other:acme/shop/main"),
+        (LOGIN, "kilter:default:acme/shop"),
+        (LOGIN, "kilter:default:acme/shop/Main"),
+        (LOGIN, "kilter:default:acme/other/main"),
+        (LOGIN, "somebody's"),
+        ("somebody", MARK),
+        (names.database(SLOT).owner, MARK),
+    ],
+)
+def test_a_role_that_is_no_login_of_this_clusters_environments_means_nothing(role: str, mark: str) -> None:
+    assert expiry.due(world(Databases({role: mark}))) == []
+
+
+@pytest.mark.parametrize("name", names.object_names(SLOT))
+@pytest.mark.parametrize("spec", [{"org": "acme", "app": "shop", "env": "main"}, {"org": "acme"}, {}, None])
+def test_nothing_is_dropped_of_an_environment_that_has_come_back_or_may_have(
+    name: str, spec: dict[str, str] | None
+) -> None:
+    databases = Databases()
+    here = world(databases, Cluster({name: {"metadata": {"name": name}, "spec": spec}}))
+    expiry.due(here)
+    expiry.drop(here, NAME)
+    assert databases.performed == []
+
+
+def test_the_name_alone_makes_no_environment_of_another_project_its_own() -> None:
+    databases = Databases()
+    other = {"spec": {"org": "acme-shop", "app": "main", "env": "dev"}}
+    here = world(databases, Cluster({NAME: other}))
+    expiry.due(here)
+    expiry.drop(here, NAME)
+    assert len(databases.performed) == 1
+
+
+def test_a_server_that_is_away_is_told_of_and_asked_again_later(caplog: pytest.LogCaptureFixture) -> None:
+    databases = Databases()
+    here = world(databases)
+    expiry.due(here)
+    databases.away = True
+    expiry.drop(here, NAME)
+    assert expiry.due(here) == []
+    assert caplog.text.count("it is away") == 2
+    databases.away = False
+    assert expiry.due(here) == [NAME]
+
+
+def test_a_deposed_operator_drops_nothing() -> None:
+    databases = Databases()
+    here = world(databases)
+    expiry.due(here)
+    here.leadership.end()
+    with pytest.raises(Deposed):
+        expiry.drop(here, NAME)
+    assert databases.performed == []
+
+
+def test_without_a_database_server_nothing_is_due() -> None:
+    assert expiry.due(world(None)) == []
