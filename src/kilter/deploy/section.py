@@ -12,6 +12,7 @@ from kilter.project import model
 from kilter.project.load import Project
 from kilter.project.model_deploy import Environment
 from kilter.project.model_deploy import Process as WrittenProcess
+from kilter.project.model_profile import Probes, Profile
 from kilter.render.production.services import check_values
 
 DATABASE = "postgres"
@@ -24,19 +25,18 @@ def app_section(project: Project, env: str) -> AppSection:
     Raises BadInput for a project without an app that listens, and for what this release cannot deploy.
     """
     primary = primary_of(project)
-    over = override(project.config.environments, env)
+    pattern, over = override(project.config.environments, env)
     refuse_what_is_not_there_yet(project, over)
-    limits = over.resources or primary.resources
     return AppSection(
         port=primary.port or 0,
         command=primary.command,
-        resources=_resources(limits),
+        resources=_resources(primary.resources, over.resources),
         public=project.config.public if over.public is None else over.public,
         vars=_literal(primary.env, over.env),
         withheld=_withheld(primary.env, over.env),
         services=tuple(_service(name, service) for name, service in project.config.services.items()),
         processes={name: _process(name, process, over) for name, process in project.config.processes.items()},
-        profile=_plain(over.profile if over.profile is not None else project.config.profile),
+        profile=_profile(project, pattern, over),
     )
 
 
@@ -53,12 +53,11 @@ def primary_of(project: Project) -> model.Component:
     return primary
 
 
-def override(environments: Mapping[str, Environment], env: str) -> Environment:
-    """Return what kilter.yaml changes for an environment: its own name before the longest pattern (DP-Q38)."""
+def override(environments: Mapping[str, Environment], env: str) -> tuple[str, Environment]:
+    """Return where kilter.yaml changes an environment, and what: its own name before the longest pattern (DP-Q38)."""
     matching = [pattern for pattern in environments if fnmatchcase(env, pattern)]
-    if not matching:
-        return Environment()
-    return environments[env] if env in environments else environments[max(matching, key=len)]
+    pattern = env if env in environments else max(matching, key=len, default="")
+    return pattern, environments.get(pattern, Environment())
 
 
 def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
@@ -101,7 +100,7 @@ def _process(name: str, process: WrittenProcess, over: Environment) -> Process:
     changed = over.processes.get(name)
     values = {
         field: getattr(changed, field)
-        for field in ("command", "port", "replicas", "resources", "public", "schedule")
+        for field in ("command", "port", "replicas", "public", "schedule")
         if changed is not None and getattr(changed, field) is not None
     }
     merged = msgspec.structs.replace(process, **values)
@@ -109,7 +108,7 @@ def _process(name: str, process: WrittenProcess, over: Environment) -> Process:
         command=merged.command,
         port=merged.port,
         replicas=merged.replicas,
-        resources=_resources(merged.resources),
+        resources=_resources(process.resources, changed.resources if changed else None),
         public=merged.public,
         schedule=merged.schedule,
         vars=_literal(process.env, changed.env if changed else {}),
@@ -130,12 +129,32 @@ def _merged(layers: Iterable[Mapping[str, str | None]]) -> dict[str, str | None]
     return {key: value for layer in layers for key, value in layer.items()}
 
 
-def _resources(limits: Any) -> Resources | None:
-    return Resources(cpu=limits.cpu, memory=limits.memory) if limits else None
+def _resources(limits: Any, over: Any = None) -> Resources | None:
+    given = [each for each in (over, limits) if each]
+    cpu, memory = (
+        next((value for each in given if (value := getattr(each, name))), None) for name in ("cpu", "memory")
+    )
+    return Resources(cpu=cpu, memory=memory) if given else None
 
 
-def _plain(value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        return {"base": value}
+def _profile(project: Project, pattern: str, over: Environment) -> dict[str, Any]:
+    """Return an environment's profile: the map of the top level and its own, merged by key; a word replaces all."""
+    if isinstance(over.profile, str):
+        return {"base": over.profile}
+    if over.profile is None or project.source is None or project.source.root is None:
+        return _plain(over.profile or project.config.profile)
+    # As written: what a struct says does not tell a default from the same value that somebody gave.
+    written = project.source.root.data()
+    top, own = written.get("profile") or {}, written["environments"][pattern]["profile"]
+    return _plain(msgspec.convert(_laid_over({"base": top} if isinstance(top, str) else top, own), Profile))
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _laid_over(below.get(key), value) for key, value in above.items()}
+
+
+def _plain(value: Profile | Probes) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(value)
     return {key: each for key, each in found.items() if each is not None}

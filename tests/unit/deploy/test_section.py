@@ -65,6 +65,47 @@ environments:
     assert app_section(found, "dev").vars["A"] == "star"
 
 
+@pytest.mark.requirement("DP-Q38")
+@pytest.mark.parametrize(
+    ("top", "over", "expected"),
+    [
+        ("{network: strict}", "{autoscale: 'off'}", {"network": "strict", "autoscale": "off"}),
+        ("{network: strict, base: basic}", "{network: standard}", {"network": "standard", "base": "basic"}),
+        ("{base: basic}", "{base: production}", {"base": "production"}),
+        ("basic", "{network: strict}", {"base": "basic", "network": "strict"}),
+        ("{network: strict}", "none", {"base": "none"}),
+        (
+            "{security: {uid: 1000, readOnlyRoot: false}}",
+            "{security: {uid: 2000}}",
+            {"security": {"uid": 2000, "readOnlyRoot": False, "writable": ("/tmp",)}},
+        ),
+        ("{probes: {liveness: {path: /a}}}", "{probes: 'off'}", {"probes": "off"}),
+        ("{network: strict}", "{}", {"network": "strict"}),
+    ],
+)
+def test_the_profile_of_an_environment_merges_by_key(
+    top: str, over: str, expected: dict[str, object], tmp_path: Path
+) -> None:
+    found = project(tmp_path, f"name: shop\nprofile: {top}\nenvironments: {{dev: {{profile: {over}}}}}\n")
+    alone = project(tmp_path, "name: shop\nprofile: {}\n")
+    profile = app_section(found, "dev").profile
+    assert {key: value for key, value in profile.items() if key in expected} == expected
+    if over != "none":
+        assert profile.keys() == expected.keys() | app_section(alone, "dev").profile.keys()
+
+
+@pytest.mark.requirement("DP-Q38")
+def test_limits_of_an_environment_merge_by_key(tmp_path: Path) -> None:
+    text = """name: shop
+components: {web: {path: ., resources: {cpu: 500m, memory: 256Mi}}}
+processes: {worker: {command: [work], resources: {cpu: 100m, memory: 64Mi}}}
+environments: {dev: {resources: {cpu: "1"}, processes: {worker: {resources: {memory: 1Gi}}}}}
+"""
+    found = app_section(project(tmp_path, text), "dev")
+    assert found.resources == Resources(cpu="1", memory="256Mi")
+    assert found.processes["worker"].resources == Resources(cpu="100m", memory="1Gi")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
