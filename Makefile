@@ -89,6 +89,7 @@ testbed-down: ## end everything that `make testbed` started
 	$(TESTBED) down
 
 wheel: environment ## build the wheel and install it into build/kilter, as a user would
+	@rm -f build/dist/kilter-*.whl
 	@$(UV) build --quiet --wheel --out-dir build/dist
 	@$(UV) venv --quiet --clear build/kilter
 	@$(UV) pip install --quiet --compile-bytecode --python build/kilter/bin/python --constraint <($(UV) export --quiet --frozen --no-dev --no-emit-project --no-hashes) build/dist/kilter-*.whl

@@ -79,8 +79,16 @@ def process(pid: int) -> Usage:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError as error:
         raise Failed(f"process {pid} is gone, or this system has no /proc") from error
-    ticks = int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
+    ticks = sum(map(int, fields[11:15]))  # utime and stime, its own and of children that ended, proc(5)
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / MIB)
+
+
+def peak(pid: int) -> float:
+    """Return the most memory that a process has had resident so far, in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise Failed(f"this system does not tell how large process {pid} has been")
 
 
 def processes(env: Mapping[str, str]) -> list[Process]:

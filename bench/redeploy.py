@@ -102,7 +102,7 @@ def compare(folder: Path, binary: Path, rounds: int, say: Say) -> Sequence[Row]:
         for number in range(1, rounds + 1):
             ways: Ways = {
                 "kilter": (kilter, partial(by_kilter, made, f"Change {number}")),
-                "by hand": (bare, partial(with_hands, hand, number, f"Change {number}")),
+                "by hand": (bare, partial(with_hands, hand, number, f"Change {number}, by hand")),
             }
             for who, (times, measured) in ways.items():
                 time.sleep(SETTLE)

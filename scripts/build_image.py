@@ -28,7 +28,9 @@ def main(tag: str, *, push: bool) -> int:
     # Without a header, in which the folder's name would keep one checkout from using the layers of another.
     run(uv, "export", "--quiet", "--frozen", "--no-header", "--no-dev", "--no-emit-project", *extras,
         "--output-file", str(CONTEXT / "requirements.txt"))  # fmt: skip
-    helm = provide(TOOLS["helm"], SubprocessRunner(), Paths.from_environment(os.environ), os.environ, Recorder())
+    # The pinned one, whatever helm this machine has on PATH.
+    alone = {**os.environ, "PATH": ""}
+    helm = provide(TOOLS["helm"], SubprocessRunner(), Paths.from_environment(os.environ), alone, Recorder())
     shutil.copy(helm, CONTEXT / "helm")
     run("docker", "build", "--file", str(ROOT / "images" / "Dockerfile"), "--tag", tag, str(CONTEXT))
     if push:

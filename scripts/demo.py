@@ -18,8 +18,11 @@ PATIENCE = 60.0  # seconds for one thing to show
 def main(kilter: str) -> int:
     """Tell the whole story once; returns the exit code."""
     binary = str(Path(kilter).resolve())
-    if not SHOP.exists():
-        shutil.copytree(ROOT / "examples" / "shop", SHOP)
+    if not SHOP.exists():  # the whole or nothing: a half copy would be used ever after
+        copy = SHOP.with_name("shop.copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(ROOT / "examples" / "shop", copy)
+        copy.rename(SHOP)
     say(f"A copy of examples/shop is in {SHOP.relative_to(ROOT)}: a web process, a worker, PostgreSQL and Redis.")
     if (code := command([binary, "up"])) != 0:
         return code

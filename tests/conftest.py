@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -48,6 +49,15 @@ def pytest_collection_finish() -> None:
     """Look for garbage among what tests make, not again and again among the thousands of tests themselves."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped cluster test fail where they are all required."""
+    report = yield
+    if report.skipped and item.get_closest_marker("cluster") and os.environ.get("KILTER_SKIPPED_FAILS") == "1":
+        report.outcome, report.longrepr = "failed", f"KILTER_REQUIRE_CLUSTER=1, and it was skipped: {report.longrepr}"
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -106,7 +106,7 @@ def _clear(admin: str, role: str) -> None:
 @contextmanager
 def _running(name: str, network: str, authority: Path | None) -> Iterator[str]:
     password = secrets.token_hex(12)
-    create = ["create", "--rm", "--name", name, "--publish", "127.0.0.1::5432"]
+    create = ["create", "--rm", "--name", name, "--label", f"kilter.test={os.getpid()}", "--publish", "127.0.0.1::5432"]
     create += ["--network", network] if network else []
     create += ["--env", f"POSTGRES_PASSWORD={password}"]
     create += ["--entrypoint", "bash", IMAGE, "-ec", BY_TLS_ALONE] if authority else [IMAGE]

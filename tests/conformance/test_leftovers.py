@@ -14,18 +14,24 @@ pytestmark = pytest.mark.cluster
 IMAGE = "postgres:17"  # it is never started
 
 
+NO_PROCESS = "4194305"  # above the highest number that Linux gives
+LEFT = ("killed", "killed too", "made by nobody any more")
+
+
 @pytest.fixture
 def containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Yield the names of containers of runs that are over, of one that runs, and of nobody's."""
+    """Yield the names of containers of runs that are over, of one that runs, and of somebody else's."""
     monkeypatch.setattr(leftovers, "RUNS", tmp_path)
     monkeypatch.setattr(leftovers, "LOCK", tmp_path / "lock")
     made = {}
     places = {"killed": "pytest-1/home", "killed too": "pytest-2/home", "running": "pytest-3/home", "foreign": "mine"}
     for whose, place in places.items():
         (tmp_path / place).mkdir(parents=True)
-        made[whose] = f"kilter-test-leftover-{secrets.token_hex(4)}"
-        docker("create", "--name", made[whose], "--volume", f"{tmp_path / place}:/data", IMAGE)
-    (tmp_path / "pytest-2/.lock").write_text("1")  # another program has that number by now
+        made[whose] = create("kilter-test", "--volume", f"{tmp_path / place}:/data")
+    made["of another project"] = create("somebody", "--volume", f"{tmp_path}/pytest-1/home:/data")
+    made["made by nobody any more"] = create("kilter-test", "--label", f"{leftovers.MARK}={NO_PROCESS}")
+    made["made by this one"] = create("kilter-test", "--label", f"{leftovers.MARK}={os.getpid()}")
+    (tmp_path / "pytest-2/.lock").write_text(NO_PROCESS)
     (tmp_path / "pytest-3/.lock").write_text(str(os.getpid()))
     try:
         yield made
@@ -33,12 +39,19 @@ def containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
         docker("rm", "--force", "--volumes", *made.values())
 
 
+def create(name: str, *options: str) -> str:
+    """Make a container that is never started; returns its name."""
+    whole = f"{name}-leftover-{secrets.token_hex(4)}"
+    docker("create", "--name", whole, *options, IMAGE)
+    return whole
+
+
 def test_two_lanes_at_once_remove_what_killed_runs_left_and_nothing_else(containers: dict[str, str]) -> None:
     with ThreadPoolExecutor(2) as lanes:
         removed = [lane.result() for lane in [lanes.submit(leftovers.remove) for _ in range(2)]]
-    assert sorted(name for each in removed for name in each) == sorted([containers["killed"], containers["killed too"]])
-    assert docker("ps", "--all", "--quiet", "--filter", "name=kilter-test-leftover-").count("\n") == 2
-    assert docker("inspect", "--format", "{{.Name}}", containers["running"], containers["foreign"])
+    assert sorted(name for each in removed for name in each) == sorted(containers[whose] for whose in LEFT)
+    kept = docker("ps", "--all", "--format", "{{.Names}}", "--filter", "name=-leftover-").split()
+    assert sorted(kept) == sorted(name for whose, name in containers.items() if whose not in LEFT)
 
 
 def test_a_container_that_goes_while_it_is_looked_at_is_no_fault(
@@ -51,4 +64,4 @@ def test_a_container_that_goes_while_it_is_looked_at_is_no_fault(
         return told
 
     monkeypatch.setattr(leftovers, "docker", asked)
-    assert sorted(leftovers.remove()) == sorted([containers["killed"], containers["killed too"]])
+    assert sorted(leftovers.remove()) == sorted(containers[whose] for whose in LEFT)

@@ -40,18 +40,13 @@ class Kilter:
     def run(self, *arguments: str, code: int | None = 0, stdin: str | None = None) -> Result:
         """Run a command and check its exit code (None accepts any)."""
         began = time.monotonic()
-        ended = subprocess.run(
-            [str(self.binary), *arguments],
-            cwd=self.directory,
-            env=self.environment,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        result = Result(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - began)
+        child = self.start(*arguments, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
+        try:
+            out, err = child.communicate(stdin, LIMIT)
+        except BaseException:
+            end(child)
+            raise
+        result = Result(child.returncode, out, err, time.monotonic() - began)
         if code is not None:
             shown = (
                 f"kilter {' '.join(arguments)} ended with {result.code}\n--- out\n{result.out}\n--- err\n{result.err}"
@@ -63,13 +58,13 @@ class Kilter:
         """Run a reading command with --json and return the document."""
         return json.loads(self.run(*arguments, "--json").out)
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Start a command and return at once."""
         return subprocess.Popen(
             [str(self.binary), *arguments],
             cwd=self.directory,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -79,6 +74,16 @@ class Kilter:
         """Return the localhost addresses of `kilter env` by variable."""
         lines = self.run("env", "--localhost").out.splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def end(child: "subprocess.Popen[Any]") -> None:
+    """Ask a kilter to end, so that it ends what it has started; kill it when it does not."""
+    child.terminate()
+    try:
+        child.wait(30)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def docker(*arguments: str, code: int | None = 0) -> str:

@@ -64,6 +64,8 @@ class Expectations:
     def http(self, body: Mapping[str, Any]) -> None:
         """One request to the app."""
         method, expected = body.get("method", "GET"), body["expect"]
+        if unknown := expected.keys() - {"status", "headers", "text", "contains", "json", "save"}:
+            raise ValueError(f"nothing is known of {', '.join(sorted(unknown))}")
         status, headers, text = self.request(method, body["path"], body.get("json"), body.get("form"))
         where = f"{method} {body['path']}"
         if status != expected.get("status", status):

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,10 +55,16 @@ class Island:
             "--registry-mirror", f"http://127.0.0.1:{PORT}", "--insecure-registry", f"{BRIDGE}:{PORT}",
         ]  # fmt: skip
         inside = ["unshare", "--net", "--mount", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+        self.registries = list[subprocess.Popen[bytes]]()
         self.dockerd = self.spawn(*inside, *dockerd)
-        self.until(self.answers)
-        self.inside = ("nsenter", f"--net=/proc/{self.dockerd.pid}/ns/net", "--")
-        self.registries = [self.registry(images, "127.0.0.1"), self.registry(images, BRIDGE)]
+        try:
+            self.until(self.answers)
+            self.inside = ("nsenter", f"--net=/proc/{self.dockerd.pid}/ns/net", "--")
+            for address in ("127.0.0.1", BRIDGE):
+                self.registry(images, address)
+        except BaseException:
+            self.end()
+            raise
         self.kilter = self.folder / "kilter"
         self.kilter.write_text(f'#!/bin/sh\nexec {" ".join(self.inside)} {os.environ["KILTER_BINARY"]} "$@"\n')
         self.kilter.chmod(0o755)
@@ -66,20 +73,22 @@ class Island:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if containers := self.docker("ps", "--all", "--quiet").stdout.split():
-            self.docker("rm", "--force", "--volumes", *containers)
-        self.cut()
-        self.dockerd.terminate()
-        self.dockerd.wait(LIMIT)
-        self.log.close()
-        shutil.rmtree(self.folder)
+        self.end()
+
+    def end(self) -> None:
+        """End everything that was started; what fails of it keeps nothing else from ending."""
+        with ExitStack() as left:
+            left.callback(shutil.rmtree, self.folder)
+            left.callback(self.log.close)
+            left.callback(ended, self.dockerd)
+            left.callback(self.cut)
+            if containers := self.docker("ps", "--all", "--quiet").stdout.split():
+                self.docker("rm", "--force", "--volumes", *containers)
 
     def cut(self) -> None:
         """End what stands for the internet."""
-        for registry in self.registries:
-            registry.terminate()
-            registry.wait(LIMIT)
-        self.registries = []
+        while self.registries:
+            ended(self.registries.pop())
 
     def docker(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the docker CLI on this engine."""
@@ -95,19 +104,20 @@ class Island:
         command = [*self.inside, "python3", "-c", program]
         return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
 
-    def registry(self, images: Path, address: str) -> "subprocess.Popen[bytes]":
+    def registry(self, images: Path, address: str) -> None:
         """Start a registry on the testbed's images at one address of the island."""
         config = self.folder / f"{address}.yml"
         config.write_text(REGISTRY.format(images=images, address=address, port=PORT))
-        started = self.spawn(*self.inside, f"{self.engine}/tree/usr/bin/docker-registry", "serve", str(config))
+        serve = (f"{self.engine}/tree/usr/bin/docker-registry", "serve", str(config))
+        self.registries.append(self.spawn(*self.inside, *serve))
         self.until(lambda: self.reaches(f"{address}:{PORT}"))
-        return started
 
     def spawn(self, *command: str) -> "subprocess.Popen[bytes]":
-        """Start a program that stays."""
+        """Start a program that stays, but not longer than this one, however that ends."""
         clean: Mapping[str, str] = {name: value for name, value in self.tools.items() if not name.startswith("DOCKER_")}
+        tied = ("setpriv", "--pdeathsig", "TERM", *command)
         return subprocess.Popen(
-            command, env=clean, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True
+            tied, env=clean, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True
         )
 
     def answers(self) -> bool:
@@ -126,3 +136,13 @@ class Island:
             if time.monotonic() > limit:
                 raise AssertionError((self.folder / "log").read_text()[-3000:])
             time.sleep(0.2)
+
+
+def ended(program: "subprocess.Popen[bytes]") -> None:
+    """End a program, and wait until it has."""
+    program.terminate()
+    try:
+        program.wait(LIMIT)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        program.wait(LIMIT)

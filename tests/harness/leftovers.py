@@ -15,23 +15,30 @@ from harness.cli import docker
 
 RUNS = Path(tempfile.gettempdir()).resolve() / f"pytest-of-{getuser()}"
 LOCK = RUNS.with_suffix(".lock")
+MARK = "kilter.test"  # label of containers without mounts: the process that made it
 
 
 def remove() -> list[str]:
     """Remove the containers of runs that are over, with their volumes; returns their names."""
     with LOCK.open("w") as lock:  # the two lanes of `make test` begin at once, and Docker refuses the second removal
         fcntl.flock(lock, fcntl.LOCK_EX)
-        dead = [each["Name"].removeprefix("/") for each in containers() if is_dead(run_of(each))]
+        dead = [each["Name"].removeprefix("/") for each in containers() if is_left(each)]
         if dead:
             docker("container", "rm", "--force", "--volumes", *dead)
     return dead
 
 
 def containers() -> list[dict[str, Any]]:
-    """Return what Docker tells of each container there is."""
-    names = docker("container", "ls", "--all", "--quiet").split()
+    """Return what Docker tells of each container that bears a name of kilter's."""
+    names = docker("container", "ls", "--all", "--quiet", "--filter", "name=^/?kilter-").split()
     # Code 1 where one has gone since it was listed; of the others it tells all the same.
     return list(json.loads(docker("container", "inspect", *names, code=None))) if names else []
+
+
+def is_left(container: dict[str, Any]) -> bool:
+    """Tell whether a container is of a run that is over: by the process that its label names, or by its mounts."""
+    maker = (container["Config"].get("Labels") or {}).get(MARK)
+    return not is_test(maker) if maker else is_dead(run_of(container))
 
 
 def run_of(container: dict[str, Any]) -> Path | None:
@@ -46,7 +53,15 @@ def is_dead(run: Path | None) -> bool:
     if run is None:
         return False
     try:
-        command = Path("/proc", (run / ".lock").read_text().strip(), "cmdline").read_bytes()
+        return not is_test((run / ".lock").read_text().strip())
     except OSError:
         return True
-    return b"pytest" not in command  # after a restart the number may be another program's
+
+
+def is_test(pid: str) -> bool:
+    """Tell whether a process runs tests; after a restart the number may be another program's."""
+    try:
+        command = Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"test" in command

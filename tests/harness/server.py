@@ -119,7 +119,8 @@ class RunningServer:
                 if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
             except httpx2.HTTPError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise AssertionError(f"the server does not answer:\n{self.log}")
 
     def end(self, sent: int = signal.SIGTERM) -> int:

@@ -1,5 +1,6 @@
 """A command on a terminal of its own, as a person has it: keys go in, and Ctrl-C is a signal."""
 
+import codecs
 import os
 import pty
 import select
@@ -13,7 +14,7 @@ from fcntl import ioctl
 from types import TracebackType
 from typing import Self
 
-from harness.cli import Kilter
+from harness.cli import Kilter, end
 
 CTRL_C = "\x03"
 # Makes standard input the controlling terminal of a new session, without which Ctrl-C would be a letter.
@@ -38,6 +39,7 @@ class Terminal:
         )
         os.close(theirs)
         self.seen = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
         self.mark = 0
 
     def __enter__(self) -> Self:
@@ -46,8 +48,7 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.child.kill()
-        self.child.wait(10)
+        end(self.child)
         os.close(self.screen)
 
     def expect(self, text: str, timeout: float = 30) -> None:
@@ -80,6 +81,6 @@ class Terminal:
                     return
                 if not data:
                     return
-                self.seen += data.decode(errors="replace")
+                self.seen += self.decoder.decode(data)
                 yield
         raise AssertionError(f"not within {timeout:g} seconds; on the screen:\n{self.seen}")
