@@ -27,7 +27,7 @@ def stop(machine: Machine, project: Project) -> str:
         if said is None:
             return f"{project.name} has no cluster; `kilter up` makes one"
         stopflag.set_(machine, project)
-    return said
+    return f"{said}; `kilter up` resumes"
 
 
 class StoppedAll(Value, frozen=True):
@@ -69,7 +69,7 @@ def _stop_recorded(machine: Machine, record: Allocation) -> str:
 
 
 def _stop_orphan(machine: Machine, name: str) -> str:
-    """Stop a project that has no file any more."""
+    """Stop a project that has no file, or none any more, such as a trial platform."""
     with held(machine.paths, name, "stop", machine.progress):
         return _stop_cluster(machine, name) or f"{name} was already stopped"
 
@@ -87,4 +87,4 @@ def _stop_cluster(machine: Machine, name: str) -> str | None:
             stopped = provider.stop(name, GRACE)
     else:
         stopped = provider.stop(name, GRACE)
-    return f"{name} is stopped; all data is kept, `kilter up` resumes" if stopped else f"{name} was already stopped"
+    return f"{name} is stopped; all data is kept" if stopped else f"{name} was already stopped"

@@ -74,7 +74,7 @@ def check_app(settings: Settings, app: AppSection) -> None:
     """Refuse services that nobody provides, and guardrails that are none."""
     missing = sorted({each.kind for each in app.services if each.mode == "scoped"} - set(settings.services))
     if missing:
-        message = f"the platform does not provide {', '.join(missing)}; make it external, with a Secret for its values"
+        message = f"the platform does not provide {', '.join(missing)}; take it out of the app's services"
         raise Refused("invalid", message, field="app.services", details={"provided": list(settings.services)})
     for number, service in enumerate(app.services):
         if service.mode == "external" and not service.secret_name:

@@ -76,7 +76,7 @@ def _services(target: Target, facts: Facts) -> list[str]:
         if entry is None:
             faults.append(f"service {service.name}: the platform's catalog has no {service.kind}")
         elif entry.deploy is None:
-            faults.append(f"service {service.name}: {entry.title} is for local clusters only; make it external")
+            faults.append(f"service {service.name}: {entry.title} is for local clusters only; take it out")
         elif service.kind == DATABASE:
             databases.append(service.name)
     faults += [f"service {name}: an environment has one database, {databases[0]} is it" for name in databases[1:]]
