@@ -338,6 +338,26 @@ def test_a_deleted_environment_leaves_nothing_and_its_neighbours_alone(here: Tri
     assert here.ask(DEV_HOST)[0] == 404
 
 
+@pytest.mark.requirement("DP-Q25")
+def test_a_database_that_was_left_behind_goes_when_its_days_are_over(here: Trial, gone: Leaver) -> None:
+    del gone  # its environment has been deleted, and leaves what one does that keeps its database
+    name, said = "acme__gone__dev", "IS 'kilter:default:acme/gone/dev'"
+    for statement in (
+        f"CREATE ROLE {name}_owner NOLOGIN",
+        f"COMMENT ON ROLE {name}_owner {said}",
+        f"CREATE ROLE {name}_app NOLOGIN VALID UNTIL 'yesterday'",
+        f"COMMENT ON ROLE {name}_app {said}",
+        f"CREATE DATABASE {name} OWNER {name}_owner",
+    ):
+        here.sql(statement)
+    assert len(residue(here, "dev", app="gone")) == 3
+    here.kubectl("delete", "pods", "--namespace", SYSTEM, "--selector=app.kubernetes.io/name=kilter-operator")
+    assert eventually(lambda: residue(here, "dev", app="gone") == [])
+    assert [each for each in here.sql("SELECT datname FROM pg_database") if each.startswith("acme")] == [
+        "acme__shop__prod"
+    ]
+
+
 @pytest.mark.requirement("DP-Q25", "F37")
 def test_the_registry_gives_back_what_nobody_needs_any_more_and_no_more_than_that(here: Trial, gone: Leaver) -> None:
     kept = stored.deployed(here, *SHOP)

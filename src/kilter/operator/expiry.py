@@ -68,9 +68,10 @@ def slot_of(mark: str, cluster: str) -> Slot | None:
 
 def _is_there(world: World, slot: Slot, name: str) -> bool:
     """Tell, past every cache, whether a KilterApp of that name is the environment's, or cannot be read."""
-    found = world.kube.get(kinds.APP, kilterapp.NAMESPACE, name)
-    if found is None:
-        return False
-    spec = found.get("spec") or {}
-    said = [spec.get(part) for part in ("org", "app", "env")]
-    return said == [slot.org, slot.app, slot.env] or not all(isinstance(each, str) for each in said)
+    # By a list: that is a right which the operator has, and a kind that is not known yet is no empty one.
+    path, named = kinds.APP.path(kilterapp.NAMESPACE), {"fieldSelector": f"metadata.name={name}"}
+    specs = [item.get("spec") or {} for item in world.kube.request("GET", path, params=named)["items"]]
+    said = [[spec.get(part) for part in ("org", "app", "env")] for spec in specs]
+    return any(
+        each == [slot.org, slot.app, slot.env] or not all(isinstance(part, str) for part in each) for each in said
+    )

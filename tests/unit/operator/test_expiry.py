@@ -1,14 +1,15 @@
 """Databases that deleted environments left behind: whose time is over, and what is dropped of it (DP-Q25)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from kilter.api.kilterapp import NAMESPACE
-from kilter.operator import effects, expiry
+from kilter.operator import effects, expiry, kinds
 from kilter.operator.effects import DatabaseEffect
-from kilter.operator.kinds import Kind, Object
+from kilter.operator.kinds import Object
 from kilter.operator.lease import Deposed, Fence, Leadership
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.publications import ClosedWriter, Publications
@@ -50,12 +51,11 @@ class Cluster:
     """The KilterApps that the API server has, by name."""
 
     apps: dict[str, Object] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        assert (kind.kind, namespace) == ("KilterApp", NAMESPACE)
-        self.asked.append(name)
-        return self.apps.get(name)
+    def request(self, method: str, path: str, *, params: Mapping[str, str]) -> Object:
+        assert (method, path) == ("GET", kinds.APP.path(NAMESPACE))
+        name = params["fieldSelector"].removeprefix("metadata.name=")
+        return {"items": [self.apps[name]] if name in self.apps else []}
 
 
 def world(databases: Databases | None, cluster: Cluster | None = None) -> World:
