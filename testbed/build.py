@@ -141,9 +141,9 @@ class Run:
 
     def one(self, stage: Stage) -> None:
         """One stage in its own thread."""
-        work = Work(self.home, stage.name)
-        work.log.write_text("")
         try:
+            work = Work(self.home, stage.name)
+            work.log.write_text("")
             make(work, stage, self.keys[stage.name])
         except Exception as problem:  # noqa: BLE001 - every failure of a stage is reported the same way
             self.ended.put((stage, problem))
@@ -151,8 +151,11 @@ class Run:
             self.ended.put((stage, None))
 
     def explain(self, stage: Stage, problem: Exception) -> str:
-        """The failure with the last lines of its log."""
-        log = self.home.logs / f"{stage.name}.log"
-        lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        """The failure with the last lines of its log, if there is one."""
+        told, log = f"stage {stage.name} failed: {problem}", self.home.logs / f"{stage.name}.log"
+        try:
+            lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        except OSError:
+            return told
         tail = "".join(f"  | {line}\n" for line in lines)
-        return f"stage {stage.name} failed: {problem}\n{tail}  the whole log: {log}"
+        return f"{told}\n{tail}  the whole log: {log}"

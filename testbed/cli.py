@@ -3,59 +3,71 @@
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from testbed import engine
 from testbed.build import finished, locked, perform
 from testbed.environment import export_lines, product_environment
 from testbed.home import Home
-from testbed.network import unmount_below
 from testbed.plan import DEMO, UnknownStage, keys_of, purposes, selection
-from testbed.probe import own_way_out
+from testbed.probe import why_needed
 from testbed.processes import StartFailed
 from testbed.stages import STAGES
 from testbed.timeline import duration
 from testbed.work import RECIPES, StageFailed, Work
 
+CANNOT = 3  # exit code: this machine, or this user, cannot run it
 NOT_NEEDED = "Docker works here and the public registries answer: the testbed is not needed, real images are used."
 
 
 def up(home: Home, options: argparse.Namespace) -> int:
     """Make what is missing and start what does not run."""
-    if own_way_out(home):
-        print(NOT_NEEDED, file=sys.stderr)
-        return 0
-    if os.geteuid():
-        print("the testbed starts a container engine of its own and must run as root", file=sys.stderr)
-        return 1
+    # `env` and `exec` go by the engine that is there, so nothing else may be said of it here.
+    if not home.socket.exists():
+        reason = why_needed(home)
+        print(f"the testbed is needed: {reason}" if reason else NOT_NEEDED, file=sys.stderr)
+        if not reason:
+            return 0
+    if not is_root():
+        return CANNOT
     with locked(home):
         chosen = selection(STAGES, options.only, options.purpose)
         if any(stage.name == "running" for stage in chosen):
             check_only_one(home)
         perform(home, chosen, STAGES)
-    print('the testbed stands; eval "$(python3 testbed env)" to use it', file=sys.stderr)
+    if home.socket.exists():
+        print('the testbed stands; eval "$(python3 testbed env)" to use it', file=sys.stderr)
     return 0
+
+
+def is_root() -> bool:
+    """Tell whether this is root, and say so if not."""
+    if os.geteuid():
+        print("the testbed has a container engine of its own and must run as root", file=sys.stderr)
+    return not os.geteuid()
 
 
 def check_only_one(home: Home) -> None:
     """Two engines would fight over the bridge and the kernel's rules."""
-    try:
-        other = Path((home.run / "home").read_text())
-    except OSError:
-        return
-    if other != home.root and any(engine.running(home).values()):
-        hint = f"KILTER_TESTBED_HOME={other} python3 testbed down"
-        raise StageFailed(f"a testbed runs from {other}; end it first: {hint}")
+    other = home.in_use()
+    if other != home and any(engine.running(home).values()):
+        raise StageFailed(f"a testbed runs from {other.root}; end it first: python3 testbed down")
 
 
 def down(home: Home, _: argparse.Namespace) -> int:
     """Stop everything; only the cache stays."""
-    with locked(home):
-        home.logs.mkdir(parents=True, exist_ok=True)
-        engine.stop_all(Work(home, "down"))
+    if not home.run.is_dir():
+        print("nothing of the testbed runs", file=sys.stderr)
+        return 0
+    if not is_root():
+        return CANNOT
+    started = home.in_use()
+    with locked(started):
+        # Another run may have ended it meanwhile, and what is left in the kernel is somebody else's.
+        if home.run.is_dir():
+            started.logs.mkdir(parents=True, exist_ok=True)
+            engine.stop_all(Work(started, "down"))
     return 0
 
 
@@ -77,20 +89,22 @@ def status(home: Home, _: argparse.Namespace) -> int:
 
 
 def env(home: Home, _: argparse.Namespace) -> int:
-    """Print the variables for sh."""
-    if not own_way_out(home):
+    """Print the variables for sh; none where no engine of the testbed is there."""
+    if home.socket.exists():
         sys.stdout.write(export_lines(product_environment(home, os.environ)))
+    else:
+        print("the testbed does not run: there is nothing to set", file=sys.stderr)
     return 0
 
 
 def execute(home: Home, options: argparse.Namespace) -> int:
-    """Run a command in the testbed's environment."""
-    words = [word for word in options.command if word != "--"] if options.command[:1] == ["--"] else options.command
+    """Run a command in the testbed's environment, or as it is where no engine of the testbed is there."""
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         print("exec needs a command: python3 testbed exec -- COMMAND ARGUMENTS", file=sys.stderr)
         return 2
     variables = dict(os.environ)
-    if not own_way_out(home):
+    if home.socket.exists():
         variables.update(product_environment(home, os.environ))
     os.environ["PATH"] = variables.get("PATH", os.defpath)
     try:
@@ -100,16 +114,8 @@ def execute(home: Home, options: argparse.Namespace) -> int:
         return 127
 
 
-def clean(home: Home, options: argparse.Namespace) -> int:
-    """Stop everything and remove the cache."""
-    down(home, options)
-    unmount_below([home.root])
-    shutil.rmtree(home.root, ignore_errors=True)
-    return 0
-
-
 COMMANDS: dict[str, Callable[[Home, argparse.Namespace], int]] = {
-    "up": up, "down": down, "status": status, "env": env, "exec": execute, "clean": clean,
+    "up": up, "down": down, "status": status, "env": env, "exec": execute,
 }  # fmt: skip
 
 

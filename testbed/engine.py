@@ -10,8 +10,18 @@ from pathlib import Path
 
 from testbed import debian, network, pins
 from testbed.home import Home
-from testbed.processes import end_process, having_argument, recorded, spawn, stop, wait_until, write
-from testbed.work import Work
+from testbed.processes import (
+    StartFailed,
+    children,
+    end_process,
+    having_argument,
+    recorded,
+    spawn,
+    stop,
+    wait_until,
+    write,
+)
+from testbed.work import StageFailed, Work
 
 NEW_PACKAGES = ("docker.io", "docker-cli", "containerd", "docker-buildx")
 # runc of the newer suite refuses cgroup v1 hosts that the older one serves.
@@ -44,6 +54,8 @@ http:
   addr: {address}:{port}
   relativeurls: true
 """
+# What an engine makes outside of its folders, whatever it is told; the inner ones first.
+OUTSIDE = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
 
 
 def build(work: Work, target: Path) -> None:
@@ -109,6 +121,9 @@ def start(work: Work, _: Path | None = None) -> None:
         # The programs of the running engine were replaced on disk: its shims could not be started any more.
         stop_all(work)
     home.run.mkdir(parents=True, exist_ok=True)
+    # Before anything is changed: a start that breaks off is ended, or gone on with, by what is written here.
+    write(home.run / "home", str(home.root))
+    write(note, tree)
     network.raise_limits(home.run / "sysctl.json")
     plugins = home.root / "docker-config/cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
@@ -118,8 +133,6 @@ def start(work: Work, _: Path | None = None) -> None:
     start_registry(home, "127.0.0.1", environment)
     start_dockerd(home, environment)
     start_registry(home, pins.BRIDGE_ADDRESS, environment)
-    write(home.run / "home", str(home.root))
-    write(note, tree)
 
 
 def link(name: Path, target: Path) -> None:
@@ -145,10 +158,22 @@ def start_containerd(home: Home, environment: Mapping[str, str]) -> None:
     wait_until(address.exists, note, "containerd")
 
 
+def dockerd_answers(home: Home) -> bool:
+    """Whether our dockerd answers: one that runs is given the time of a start, since clusters hang on it."""
+    note = record(home, "dockerd")
+    if recorded(note) is None:
+        return False
+    try:
+        wait_until(lambda: answers(home.socket), note, "dockerd")
+    except StartFailed:
+        return False
+    return True
+
+
 def start_dockerd(home: Home, environment: Mapping[str, str]) -> None:
     """dockerd on its own socket and data; the machine's daemon.json is not read."""
     note = record(home, "dockerd")
-    if recorded(note) and answers(home.socket):
+    if dockerd_answers(home):
         return
     stop(note)
     write(home.engine / "daemon.json", "{}\n")
@@ -172,6 +197,9 @@ def start_registry(home: Home, address: str, environment: Mapping[str, str]) -> 
     note = record(home, f"registry-{address}")
     if recorded(note):
         return
+    # Ours could not listen there, and the other's answers would be taken for its own.
+    if listens(address, pins.MIRROR_PORT):
+        raise StartFailed(f"something else listens on {address}:{pins.MIRROR_PORT}")
     config = home.engine / f"registry-{address}.yml"
     write(config, REGISTRY.format(root=home.engine, address=address, port=pins.MIRROR_PORT))
     program = home.artefact("engine") / "tree/usr/bin/docker-registry"
@@ -189,28 +217,44 @@ def running(home: Home) -> dict[str, int | None]:
 def stop_all(work: Work) -> None:
     """End every container, service, mount, bridge, rule and changed setting of the testbed."""
     home = work.home
-    bridges = stop_containers(work) if answers(home.socket) else []
+    bridges = stop_containers(work) if dockerd_answers(home) else []
     for service in (f"registry-{pins.BRIDGE_ADDRESS}", "registry-127.0.0.1", "dockerd", "containerd"):
         stop(record(home, service))
-    for pid in having_argument(str(home.run / "containerd.sock")):
-        end_process(pid, 2.0)
-    network.unmount_below([home.root, home.run])
-    network.remove_bridges(["docker0", *bridges])
-    network.remove_rules(tools_environment(home))
+    end_shims(home.run / "containerd.sock")
+    network.unmount_below([home.engine, home.stages, home.run])
+    tools, settings = tools_environment(home), home.run / "sysctl.json"
+    network.remove_bridges(["docker0", *bridges], tools)
+    network.remove_rules(tools, network.noted(settings))
     network.remove_control_groups("docker")
-    network.restore_limits(home.run / "sysctl.json")
+    network.restore_limits(settings)
     shutil.rmtree(home.run, ignore_errors=True)
-    for left in ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker"):
+    for left in OUTSIDE:
         if Path(left).is_dir() and not any(Path(left).iterdir()):
             Path(left).rmdir()
 
 
+def end_shims(address: Path) -> None:
+    """End the containers that outlived their engine: what runs in one first, since it outlives its shim, too."""
+    for shim in having_argument(str(address)):
+        for pid in (*children(shim), shim):
+            end_process(pid, 2.0)
+
+
 def stop_containers(work: Work) -> list[str]:
     """Stop the containers and tell which bridges the engine's networks use."""
-    ids = work.docker_read("ps", "--quiet").split()
+    ids = asked(work, "ps", "--quiet").split()
     if ids:
-        work.docker("stop", "--time", "3", *ids)
-    networks = work.docker_read("network", "ls", "--quiet", "--filter", "driver=bridge").split()
-    told = json.loads(work.docker_read("network", "inspect", *networks)) if networks else []
-    named = [entry.get("Options", {}).get("com.docker.network.bridge.name") for entry in told]
+        asked(work, "stop", "--time", "3", *ids)
+    networks = asked(work, "network", "ls", "--quiet", "--filter", "driver=bridge").split()
+    told = [entry for network in networks for entry in json.loads(asked(work, "network", "inspect", network) or "[]")]
+    named = [(entry.get("Options") or {}).get("com.docker.network.bridge.name") for entry in told]
     return [name or f"br-{entry['Id'][:12]}" for name, entry in zip(named, told, strict=True)]
+
+
+def asked(work: Work, *words: str) -> str:
+    """What the engine answers before it is ended; nothing when it cannot, since something may have gone meanwhile."""
+    try:
+        return work.docker_read(*words)
+    except (StageFailed, OSError) as problem:
+        work.say(str(problem))
+        return ""

@@ -1,6 +1,6 @@
 """Where the testbed keeps things: the cache (survives everything) and the run folder (gone after a reboot)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 RUN = Path("/run/kilter-testbed")
@@ -17,10 +17,16 @@ class Home:
     def from_environment(cls, environment: dict[str, str]) -> "Home":
         """The cache named by KILTER_TESTBED_HOME, or the default below the user's cache folder."""
         named = environment.get("KILTER_TESTBED_HOME")
-        if named:
-            return cls(Path(named).resolve())
         cache = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/root")) / ".cache"
-        return cls(Path(cache) / "kilter-testbed")
+        # Without links: that is how the kernel names the mounts below it.
+        return cls(Path(named or Path(cache) / "kilter-testbed").resolve())
+
+    def in_use(self) -> "Home":
+        """The home of the testbed that was started on this machine, or this one where none was."""
+        try:
+            return replace(self, root=Path((self.run / "home").read_text()))
+        except OSError:
+            return self
 
     @property
     def logs(self) -> Path:

@@ -11,8 +11,10 @@ from testbed.processes import write
 
 RAISED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1_048_576}
 # dockerd switches forwarding on; noted so that `down` can switch it back.
-NOTED = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding")
-TABLES = ("filter", "nat", "mangle", "raw")
+FORWARDING = "net/ipv4/ip_forward"
+NOTED = (FORWARDING, "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding")
+# Jumps to its chains, what names its bridges, and a container's way to itself by a published port.
+OWN_RULE = r" -[jg] DOCKER| -[io] (docker0|br-[0-9a-f]{12})\b| -s (\S+) -d \2 .*-j MASQUERADE$"
 
 
 def raise_limits(note: Path, system: Path = Path("/proc/sys")) -> None:
@@ -25,11 +27,16 @@ def raise_limits(note: Path, system: Path = Path("/proc/sys")) -> None:
             (system / name).write_text(str(wanted))
 
 
+def noted(note: Path) -> dict[str, str]:
+    """The settings as they were remembered; none where nothing was."""
+    before: dict[str, str] = json.loads(note.read_text()) if note.exists() else {}
+    return before
+
+
 def restore_limits(note: Path, system: Path = Path("/proc/sys")) -> None:
     """Put back what was remembered."""
-    if note.exists():
-        for name, value in json.loads(note.read_text()).items():
-            (system / name).write_text(value)
+    for name, value in noted(note).items():
+        (system / name).write_text(value)
 
 
 def removal(saved: str) -> str:
@@ -54,16 +61,18 @@ def belongs_to_engine(rule: str) -> bool:
     """A rule in a built-in chain that the engine put there."""
     if rule.startswith("-A DOCKER"):
         return False
-    return bool(re.search(r" -[jg] DOCKER| -[io] (docker0|br-[0-9a-f]{12})\b", rule)) or "-s 172." in rule
+    return bool(re.search(OWN_RULE, rule))
 
 
-def remove_rules(environment: Mapping[str, str]) -> None:
-    """Take the engine's rules out of the kernel's tables."""
+def remove_rules(environment: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Take the engine's rules out of the kernel's tables; `before` is what was noted of the settings."""
+    # dockerd sets the policy to DROP only where it switched forwarding on itself; any other is the admin's.
+    closed = before.get(FORWARDING) == "0"
     for program in ("iptables", "ip6tables"):
         try:
             saved = run_quietly([f"{program}-save"], environment)
             run_quietly([f"{program}-restore", "--noflush"], environment, removal(saved))
-            if "DOCKER" in saved:
+            if closed and "DOCKER" in saved:
                 run_quietly([program, "-P", "FORWARD", "ACCEPT"], environment)
         except OSError:
             return
@@ -75,10 +84,10 @@ def run_quietly(command: Sequence[str], environment: Mapping[str, str], text: st
     return subprocess.run(words, check=False, input=text, capture_output=True, text=True, env=dict(environment)).stdout
 
 
-def remove_bridges(names: Sequence[str]) -> None:
-    """Delete bridges that are there."""
+def remove_bridges(names: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Delete bridges that are there; they stay on a machine without iproute2, which no engine needs."""
     for name in names:
-        subprocess.run(["ip", "link", "delete", name, "type", "bridge"], check=False, capture_output=True)
+        run_quietly(["ip", "link", "delete", name, "type", "bridge"], environment)
 
 
 def mounts_below(table: str, roots: Sequence[Path]) -> list[str]:

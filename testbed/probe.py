@@ -41,11 +41,13 @@ def registry_answers(address: str, timeout: float = 4.0) -> bool:
         return False
 
 
-def own_way_out(home: Home) -> bool:
-    """Whether Docker and the registries are there already, so that real images are used."""
+def why_needed(home: Home) -> str:
+    """Why this machine needs the testbed; empty where Docker and the registries are there already."""
     if os.environ.get("KILTER_TESTBED") == "force":
-        return False
+        return "KILTER_TESTBED=force says so"
     environment = dict(os.environ)
     if environment.get("DOCKER_HOST") == f"unix://{home.socket}":
         del environment["DOCKER_HOST"]
-    return docker_works(environment) and registry_answers(public_registry())
+    if not docker_works(environment):
+        return "no Docker answers here"
+    return "" if registry_answers(public_registry()) else f"{public_registry()} does not answer"

@@ -11,16 +11,22 @@ from pathlib import Path
 
 
 class StartFailed(RuntimeError):
-    """A service ended, or did not answer in time."""
+    """A service ended, did not answer in time, or found its place taken."""
+
+
+def fields(pid: int) -> list[str]:
+    """What the kernel tells of a process, from its state on; nothing of one that is gone or ended."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+    return [] if told[:1] == ["Z"] else told
 
 
 def start_time(pid: int) -> str | None:
     """The kernel's start time of a process, or None: tells a process from a later one that got its pid."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields[19]
+    told = fields(pid)
+    return told[19] if told else None
 
 
 def recorded(record: Path) -> int | None:
@@ -75,6 +81,9 @@ def stop(record: Path, patience: float = 20.0) -> None:
 def end_process(pid: int, patience: float) -> None:
     """SIGTERM, a wait, SIGKILL."""
     started = start_time(pid)
+    if started is None:
+        reap(pid)
+        return
     for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
         try:
             os.kill(pid, number)
@@ -94,16 +103,21 @@ def reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
+def pids() -> list[int]:
+    """Every process of this machine."""
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+
+
+def children(parent: int) -> list[int]:
+    """The processes that one has started, or was handed."""
+    return [pid for pid in pids() if fields(pid)[1:2] == [str(parent)]]
+
+
 def having_argument(argument: str) -> list[int]:
     """The processes called with exactly this argument: for the shims, which containerd starts and nobody records."""
     found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if argument.encode() in arguments:
-            found.append(int(folder.name))
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            if argument.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.append(pid)
     return found

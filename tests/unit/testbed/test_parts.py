@@ -48,6 +48,24 @@ def test_the_home_is_where_the_environment_says(environment: dict[str, str], roo
     assert Home.from_environment(environment).root == Path(root)
 
 
+@pytest.mark.parametrize("name", ["KILTER_TESTBED_HOME", "XDG_CACHE_HOME", "HOME"])
+def test_the_home_is_named_as_the_kernel_names_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mounts below a home that is named by way of a link, or relative to a folder, are not found otherwise."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    monkeypatch.chdir(tmp_path)
+    straight = Home.from_environment({name: f"{tmp_path}/disk"})
+    assert Home.from_environment({name: f"{tmp_path}/link"}) == straight
+    assert Home.from_environment({name: "link"}) == straight
+
+
+def test_the_home_in_use_is_the_one_that_was_started(tmp_path: Path) -> None:
+    home = Home(tmp_path / "mine", tmp_path)
+    assert home.in_use() == home
+    (tmp_path / "home").write_text("/theirs")
+    assert home.in_use() == Home(Path("/theirs"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("image", "there"),
     [

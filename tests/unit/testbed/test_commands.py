@@ -1,0 +1,175 @@
+"""The commands, on a home and a run folder of the test's own."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed import cli, engine, probe
+from testbed.cli import COMMANDS, parser
+from testbed.home import Home
+from testbed.work import StageFailed, Work
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home in which nothing was ever made."""
+    return Home(tmp_path / "cache", tmp_path / "run")
+
+
+@pytest.fixture(autouse=True)
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
+    """The testbeds that would have been ended."""
+    works: list[Work] = []
+    monkeypatch.setattr(engine, "stop_all", works.append)
+    return works
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """The commands that `exec` would have become, with their variables."""
+    commands: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(cli.os, "execvpe", lambda _, words, variables: commands.append((words, variables)))
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    return commands
+
+
+def run(home: Home, *words: str) -> int:
+    """One command as typed."""
+    options: argparse.Namespace = parser().parse_args(words)
+    return COMMANDS[options.name](home, options)
+
+
+def standing(home: Home) -> None:
+    """Let an engine of the testbed be there."""
+    home.run.mkdir()
+    home.socket.touch()
+
+
+def test_down_leaves_a_machine_alone_on_which_nothing_was_started(
+    home: Home, stopped: list[Work], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "down") == 0
+    assert capsys.readouterr().err == "nothing of the testbed runs\n"
+    assert stopped == []
+    assert not home.root.exists()
+
+
+def test_down_ends_what_was_started(home: Home, stopped: list[Work]) -> None:
+    home.run.mkdir()
+    assert run(home, "down") == 0
+    assert [work.home for work in stopped] == [home]
+
+
+def test_down_ends_what_was_started_from_another_home(home: Home, stopped: list[Work], tmp_path: Path) -> None:
+    home.run.mkdir()
+    (home.run / "home").write_text(str(tmp_path / "other"))
+    assert run(home, "down") == 0
+    assert [work.home for work in stopped] == [Home(tmp_path / "other", home.run)]
+    assert not home.root.exists()
+
+
+@contextmanager
+def faster(home: Home) -> Iterator[None]:
+    """A lock that is had only after another run has ended everything."""
+    home.run.rmdir()
+    yield
+
+
+def test_down_leaves_alone_what_another_run_ended_meanwhile(
+    home: Home, stopped: list[Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.run.mkdir()
+    monkeypatch.setattr(cli, "locked", lambda _: faster(home))
+    assert run(home, "down") == 0
+    assert stopped == []
+
+
+def test_a_second_testbed_names_the_first(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home.run.mkdir()
+    (home.run / "home").write_text(str(tmp_path / "other"))
+    monkeypatch.setattr(engine, "running", lambda _: {"dockerd": 1})
+    with pytest.raises(StageFailed, match=f"a testbed runs from {tmp_path}/other; end it first: python3 testbed down"):
+        cli.check_only_one(home)
+
+
+def test_the_cache_is_removed_by_no_command() -> None:
+    """Its folder may be any, and have a person's own files in it."""
+    assert "clean" not in COMMANDS
+
+
+def test_only_the_first_dashes_are_those_of_exec(home: Home, started: list[tuple[list[str], dict[str, str]]]) -> None:
+    run(home, "exec", "--", "kubectl", "exec", "pod", "--", "ls", "--", "x")
+    run(home, "exec", "kubectl", "exec", "pod", "--", "ls")
+    assert [words for words, _ in started] == [
+        ["kubectl", "exec", "pod", "--", "ls", "--", "x"],
+        ["kubectl", "exec", "pod", "--", "ls"],
+    ]
+
+
+def test_exec_needs_a_command(home: Home, started: list[Any]) -> None:
+    assert run(home, "exec", "--") == 2
+    assert run(home, "exec") == 2
+    assert started == []
+
+
+def test_exec_and_env_go_by_whether_the_testbeds_engine_is_there(
+    home: Home, started: list[tuple[list[str], dict[str, str]]], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
+    run(home, "exec", "true")
+    assert run(home, "env") == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "the testbed does not run: there is nothing to set\n"
+    standing(home)
+    run(home, "exec", "true")
+    run(home, "env")
+    assert [variables.get("DOCKER_HOST") for _, variables in started] == [None, f"unix://{home.socket}"]
+    assert f"export DOCKER_HOST=unix://{home.socket}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("docker", "registry", "told"),
+    [
+        (False, True, "no Docker answers here"),
+        (True, False, "https://registry.k8s.io/v2/ does not answer"),
+        (True, True, ""),
+    ],
+)
+def test_up_says_what_the_testbed_is_needed_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    docker: bool, registry: bool, told: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(probe, "docker_works", lambda _: docker)
+    monkeypatch.setattr(probe, "registry_answers", lambda _: registry)
+    monkeypatch.setattr(cli, "perform", lambda *_: None)
+    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
+    assert run(home, "up") == 0
+    said = capsys.readouterr().err
+    assert (f"the testbed is needed: {told}\n" in said) == bool(told)
+    assert (cli.NOT_NEEDED in said) == (not told)
+
+
+def test_the_testbed_can_be_asked_for_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
+    monkeypatch.setenv("KILTER_TESTBED", "force")
+    assert probe.why_needed(home) == "KILTER_TESTBED=force says so"
+
+
+def test_a_testbed_that_is_there_is_brought_up_to_date_without_a_probe(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`exec` uses it, so `up` may not say that the real images are used."""
+    made: list[Home] = []
+    standing(home)
+    monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
+    monkeypatch.setattr(cli, "perform", lambda home, *_: made.append(home))
+    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
+    assert run(home, "up") == 0
+    assert made == [home]

@@ -1,0 +1,195 @@
+"""Starting and ending the engine, with stand-ins for all that would reach this machine's kernel."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed import engine, network, pins, processes
+from testbed.home import Home
+from testbed.processes import StartFailed
+from testbed.work import StageFailed, Work
+
+NETWORKS = {
+    "cluster": {"Id": "0123456789abcdef", "Options": None},
+    "named": {"Id": "fedcba9876543210", "Options": {"com.docker.network.bridge.name": "mine0"}},
+}
+
+
+@pytest.fixture(autouse=True)
+def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What would have been asked of the kernel, by the name of the function."""
+    asked: dict[str, Any] = {}
+    for name in (
+        *("unmount_below", "remove_bridges", "remove_rules", "remove_control_groups"),
+        *("raise_limits", "restore_limits"),
+    ):
+        monkeypatch.setattr(network, name, lambda *words, name=name: asked.update({name: words}))
+    monkeypatch.setattr(engine, "OUTSIDE", ())
+    return asked
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    """A stage of a testbed that is nowhere else than in this test's folder."""
+    home = Home(tmp_path / "cache", tmp_path / "run")
+    home.logs.mkdir(parents=True)
+    return Work(home, "running", {"PATH": str(tmp_path)})
+
+
+@pytest.fixture
+def service(work: Work) -> Iterator[Path]:
+    """The record of a dockerd that runs, and answers nothing."""
+    note = engine.record(work.home, "dockerd")
+    with subprocess.Popen(["sleep", "60"]) as child:
+        processes.write(note, json.dumps({"pid": child.pid, "started": processes.start_time(child.pid)}))
+        yield note
+        processes.end_process(child.pid, 0.1)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: bool) -> None:
+    """Let the engine answer so, one time after the other."""
+    told = iter(answers)
+    monkeypatch.setattr(engine, "answers", lambda _: next(told))
+
+
+def spawned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that would have been started."""
+    programs: list[str] = []
+
+    def note(_: Path, command: list[str], *__: Any) -> int:
+        programs.append(Path(command[0]).name)
+        return 0
+
+    monkeypatch.setattr(engine, "spawn", note)
+    monkeypatch.setattr(engine, "wait_until", lambda *_: None)
+    return programs
+
+
+def test_an_engine_that_answers_late_is_waited_for(monkeypatch: pytest.MonkeyPatch, work: Work, service: Path) -> None:
+    answering(monkeypatch, False, False, True)
+    monkeypatch.setattr(engine, "spawn", lambda *_: pytest.fail("a second one was started"))
+    engine.start_dockerd(work.home, {})
+    assert processes.recorded(service)
+
+
+def test_an_engine_that_never_answers_is_replaced(monkeypatch: pytest.MonkeyPatch, work: Work, service: Path) -> None:
+    limits = []
+
+    def give_up(_: Any, __: Path, what: str, *limit: float) -> None:
+        limits.append(limit)
+        if len(limits) == 1:
+            raise StartFailed(f"{what} did not answer")
+
+    answering(monkeypatch, False)
+    programs = spawned(monkeypatch)
+    monkeypatch.setattr(engine, "wait_until", give_up)
+    engine.start_dockerd(work.home, {})
+    assert programs == ["dockerd"]
+    assert processes.recorded(service) is None
+    assert limits == [(), ()]
+
+
+def test_an_engine_that_is_not_there_is_started_at_once(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
+    programs = spawned(monkeypatch)
+    engine.start_dockerd(work.home, {})
+    assert programs == ["dockerd"]
+
+
+def test_what_else_listens_is_not_taken_for_the_registry(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
+    programs = spawned(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(pins, "MIRROR_PORT", port)
+        with pytest.raises(StartFailed, match=f"something else listens on 127.0.0.1:{port}"):
+            engine.start_registry(work.home, "127.0.0.1", {})
+    assert programs == []
+
+
+def test_a_start_that_breaks_off_leaves_word_of_whose_it_was(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(network, "raise_limits", refuse)
+    with pytest.raises(PermissionError):
+        engine.start(work)
+    assert (work.home.run / "home").read_text() == str(work.home.root)
+    assert (work.home.run / "engine").read_text() == str(work.home.artefact("engine"))
+
+
+def docker(monkeypatch: pytest.MonkeyPatch, gone: str) -> list[str]:
+    """A docker to which one container or network is gone by the time it is asked for; returns what it was asked."""
+    asked: list[str] = []
+
+    def answer(_: Work, *words: str) -> str:
+        asked.append(" ".join(words))
+        if gone in words:
+            raise StageFailed(f"no such thing: {gone}")
+        if words[:2] == ("network", "ls"):
+            return "\n".join(NETWORKS)
+        return json.dumps([NETWORKS[words[2]]]) if words[0] == "network" else "one\ntwo\n"
+
+    monkeypatch.setattr(Work, "docker_read", answer)
+    return asked
+
+
+def test_containers_are_stopped_and_the_bridges_of_their_networks_told(
+    monkeypatch: pytest.MonkeyPatch, work: Work
+) -> None:
+    asked = docker(monkeypatch, "")
+    assert engine.stop_containers(work) == ["br-0123456789ab", "mine0"]
+    assert "stop --time 3 one two" in asked
+
+
+@pytest.mark.parametrize(("gone", "left"), [("one", ["br-0123456789ab", "mine0"]), ("cluster", ["mine0"])])
+def test_what_goes_while_it_is_being_stopped_stops_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, work: Work, gone: str, left: list[str]
+) -> None:
+    docker(monkeypatch, gone)
+    assert engine.stop_containers(work) == left
+
+
+def test_a_docker_that_is_not_there_is_no_reason_to_leave_the_rest(work: Work) -> None:
+    assert engine.stop_containers(work) == []
+
+
+def test_everything_is_taken_back_when_the_engine_is_dead(work: Work, kernel: dict[str, Any]) -> None:
+    work.home.run.mkdir()
+    (work.home.run / "sysctl.json").write_text('{"net/ipv4/ip_forward": "0"}')
+    engine.stop_all(work)
+    assert not work.home.run.exists()
+    assert kernel["remove_bridges"][0] == ["docker0"]
+    assert kernel["remove_rules"][1] == {"net/ipv4/ip_forward": "0"}
+    assert kernel["restore_limits"] == (work.home.run / "sysctl.json",)
+
+
+def test_only_what_the_testbed_mounts_is_unmounted(work: Work, kernel: dict[str, Any]) -> None:
+    """A cache that lies in a person's own folder has their disks beside it."""
+    home = work.home
+    home.run.mkdir()
+    engine.stop_all(work)
+    assert kernel["unmount_below"] == ([home.engine, home.stages, home.run],)
+
+
+def test_what_runs_in_a_container_is_ended_before_its_shim(monkeypatch: pytest.MonkeyPatch) -> None:
+    family = {1: [11, 12], 2: [21]}
+    ended: list[int] = []
+    monkeypatch.setattr(engine, "having_argument", lambda argument: [1, 2] if argument == "/run/x.sock" else [])
+    monkeypatch.setattr(engine, "children", family.__getitem__)
+    monkeypatch.setattr(engine, "end_process", lambda pid, _: ended.append(pid))
+    engine.end_shims(Path("/run/x.sock"))
+    assert ended == [11, 12, 1, 21, 2]
+
+
+def test_an_engine_that_answers_late_is_asked_to_stop_its_containers(
+    monkeypatch: pytest.MonkeyPatch, work: Work, service: Path, kernel: dict[str, Any]
+) -> None:
+    answering(monkeypatch, False, True)
+    docker(monkeypatch, "")
+    engine.stop_all(work)
+    assert kernel["remove_bridges"][0] == ["docker0", "br-0123456789ab", "mine0"]
+    assert processes.recorded(service) is None
