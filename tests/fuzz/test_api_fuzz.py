@@ -28,7 +28,7 @@ IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
 PLACE = {"org": "acme", "app": "shop", "env": "dev"}
 # Answers to what the document allows and the platform does not. Of `invalid`, those whose rule no schema can say.
 RULES = {code for route in ROUTES for code in route.errors} - {"invalid"} | {"idempotency_mismatch", "already_answered"}
-FIELDS = ("service", "app.services", "app.profile", "timeout", "since", "process")
+FIELDS = ("service", "app.services", "app.profile", "platform", "timeout", "since", "process")
 IGNORED = ("SSE event violates schema",)  # in OpenAPI 3.1 a stream is one text; schemathesis reads it as 3.2 does
 RARE = {"POST /v1/deploys/{deploy_id}/cancel", "POST /v1/device/tokens"}  # granted to who comes at the right time
 AIMED = ("POST /v1/projects/{org}/{app}/envs/{env}/deploys", "DELETE /v1/projects/{org}/{app}/envs/{env}")
@@ -42,8 +42,8 @@ class ReadyCluster(TalkativeCluster):
         self.lines = ["shop-1 ready"]
         self.report(name, phase="Ready", namespace=name)
 
-    async def delete(self, name: str, database: str) -> None:
-        await super().delete(name, database)
+    async def delete(self, name: str, database: str, sequence: int) -> None:
+        await super().delete(name, database, sequence)
         if name in self.objects:
             self.vanish(name)
 
