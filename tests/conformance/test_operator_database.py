@@ -29,6 +29,7 @@ from .postgres import Server, server
 
 IMAGE = "registry.example.com/acme/shop@sha256:" + "a" * 64
 FENCE = Fence(7, "me")
+OURS = "kilter:default:"  # what the comments of this platform's roles begin with
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +90,15 @@ class World:
         )
 
     def left(self) -> cleanup.Facts:
-        own, retired = self.names, cleanup.retired_name(self.target)
-        found = self.postgres.snapshot((own.owner, own.app), (own.name, retired), (own.owner, own.app))
+        own, retired, expired = self.names, cleanup.retired_name(self.target), cleanup.expired_name(self.target.slot)
+        found = self.postgres.snapshot((own.owner, own.app), (own.name, retired, expired), (own.owner, own.app))
         return cleanup.Facts(
             submission=Submission("published"),
             owner=found.roles.get(own.owner),
             login=found.roles.get(own.app),
             database=found.databases.get(own.name),
             retired=retired in found.databases,
+            expired=expired in found.databases,
         )
 
     def perform(self, effect: Effect, fence: Fence = FENCE) -> None:
@@ -129,8 +131,23 @@ class World:
 
     def policy(self, said: str) -> None:
         app = self.target.app
-        metadata = Metadata(name=app.metadata.name, uid=app.metadata.uid, annotations={cleanup.POLICY: said})
+        metadata = msgspec.structs.replace(app.metadata, annotations={cleanup.POLICY: said})
         self.target = replace(self.target, app=KilterApp(metadata=metadata, spec=app.spec))
+
+    def made(self, class_: str) -> None:
+        """Have the environment's KilterApp made anew, with this class."""
+        app = self.target.app
+        metadata = Metadata(name=app.metadata.name, uid=secrets.token_hex(8))
+        spec = msgspec.structs.replace(app.spec, class_=class_)
+        self.target = replace(self.target, app=KilterApp(metadata=metadata, spec=spec))
+        self.secret = None  # it went with the namespace
+
+    def deleted(self) -> None:
+        """Delete the KilterApp now, and have the operator do what it then does."""
+        app = self.target.app
+        metadata = msgspec.structs.replace(app.metadata, deletion_timestamp=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        self.target = replace(self.target, app=KilterApp(metadata=metadata, spec=app.spec))
+        self.leave()
 
     def login(self, there: Server, dbname: str = "") -> "psycopg.Connection[tuple[object, ...]]":
         password = database.password_of(self.secret)
@@ -279,9 +296,8 @@ def test_a_kept_database_is_closed_and_is_the_same_one_when_the_environment_come
 
 def expiring(world: World) -> effects.ExpireDatabase:
     own = world.names
-    return effects.ExpireDatabase(
-        own.name, own.owner, own.app, database.mark(world.target), f"{own.name}__gone_expired"
-    )
+    last = cleanup.expired_name(world.target.slot)
+    return effects.ExpireDatabase(own.name, own.owner, own.app, database.mark(world.target), last)
 
 
 def over(there: Server, world: World) -> None:
@@ -290,6 +306,13 @@ def over(there: Server, world: World) -> None:
         said = "ALTER ROLE {} VALID UNTIL {}"
         past = str(datetime.now(UTC) - timedelta(seconds=1))
         connection.execute(sql.SQL(said).format(sql.Identifier(world.names.app), sql.Literal(past)))
+
+
+def kept_for(there: Server, world: World) -> object:
+    """Return what the server has noted on the login role, as days from now."""
+    question = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN round(extract(epoch FROM rolvaliduntil - now()) / 86400)"
+    question += " || ' days' ELSE rolvaliduntil::text END FROM pg_roles WHERE rolname = %s"
+    return there.scalar(question, world.names.app)
 
 
 def there_is(there: Server, world: World) -> tuple[object, object]:
@@ -309,16 +332,55 @@ def test_the_server_notes_until_when_a_database_is_kept(
 ) -> None:
     host, port = there.address
     world = World(there, platform, settings=Settings(database=Database(there.operator, host, port, keep_days=days)))
-    spec = msgspec.structs.replace(world.target.app.spec, class_=class_)
-    world.target = replace(world.target, app=KilterApp(metadata=world.target.app.metadata, spec=spec))
+    world.made(class_)
     world.provision()
-    world.leave()
-    question = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN round(extract(epoch FROM rolvaliduntil - now()) / 86400)"
-    question += " || ' days' ELSE rolvaliduntil::text END FROM pg_roles WHERE rolname = %s"
-    assert there.scalar(question, world.names.app) == expected
-    assert world.names.app not in platform.expired()
+    world.deleted()
+    assert kept_for(there, world) == expected
+    assert platform.expired(database.mark(world.target)) == {}
     platform.perform(expiring(world), FENCE)
     assert there_is(there, world) == (1, 2)
+
+
+@pytest.mark.requirement("DP-Q25")
+@pytest.mark.parametrize(("class_", "expected"), [("standard", "7 days"), ("protected", "infinity")])
+def test_a_second_deletion_counts_anew_also_where_the_environment_came_back_without_its_database(
+    there: Server, platform: Postgres, class_: str, expected: str
+) -> None:
+    world = World(there, platform)
+    world.made("standard")
+    world.provision()
+    world.deleted()
+    over(there, world)
+    world.made(class_)
+    world.deleted()
+    assert kept_for(there, world) == expected
+    platform.perform(expiring(world), FENCE)
+    assert there_is(there, world) == (1, 2)
+
+
+@pytest.mark.requirement("DP-Q25", "F23")
+def test_the_database_of_a_login_that_was_never_opened_has_its_days_too(there: Server, platform: Postgres) -> None:
+    world = World(there, platform)
+    for effect in database.decide(world.target, world.facts()).effects[:-1]:  # then it was killed
+        world.perform(effect)
+    world.deleted()
+    assert kept_for(there, world) == "7 days"
+
+
+@pytest.mark.requirement("DP-Q25", "F23")
+def test_what_a_killed_expiry_left_goes_with_the_environment_that_is_dropped(there: Server, platform: Postgres) -> None:
+    world = World(there, platform)
+    world.provision()
+    world.deleted()
+    over(there, world)
+    effect = expiring(world)
+    platform.perform(effects.RetireDatabase(effect.name, effect.owner, effect.retired), FENCE)  # then it was killed
+    world.made("standard")
+    world.provision()
+    world.policy("drop")
+    assert f"database {effect.retired}" in cleanup.residue(world.target, world.left())
+    world.deleted()
+    assert there_is(there, world) == (0, 0)
 
 
 @pytest.mark.requirement("DP-Q25", "F23")
@@ -332,13 +394,13 @@ def test_a_database_whose_time_is_over_goes_with_its_roles_whatever_an_earlier_t
             connection.execute("CREATE TABLE orders (id int)")
         each.leave()
     over(there, world)
-    assert platform.expired() == {world.names.app: database.mark(world.target)}
+    assert platform.expired(OURS) == {world.names.app: database.mark(world.target)}
     effect = expiring(world)
     platform.perform(effects.RetireDatabase(effect.name, effect.owner, effect.retired), FENCE)  # then it was killed
     for _ in range(2):
         platform.perform(effect, FENCE)
         assert there_is(there, world) == (0, 0)
-    assert platform.expired() == {}
+    assert platform.expired(OURS) == {}
     assert there_is(there, neighbour) == (1, 2)
     world.secret = None
     world.provision()
@@ -361,7 +423,7 @@ def test_a_database_that_was_taken_up_again_is_not_dropped_and_its_next_end_has_
     with world.login(there) as connection:
         assert connection.execute("SELECT id FROM orders").fetchall() == [(1,)]
     world.leave()
-    assert world.names.app not in platform.expired()
+    assert world.names.app not in platform.expired(OURS)
 
 
 @pytest.mark.requirement("DP-Q25", "F26")

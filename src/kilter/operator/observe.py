@@ -143,14 +143,15 @@ def of_what_is_left(world: World, target: Target) -> cleanup.Facts:
     )
     if world.databases is None:
         return facts
-    retired = cleanup.retired_name(target)
-    there = world.databases.snapshot((own.owner, own.app), (own.name, retired), (own.owner, own.app))
+    retired, expired = cleanup.retired_name(target), cleanup.expired_name(target.slot)
+    there = world.databases.snapshot((own.owner, own.app), (own.name, retired, expired), (own.owner, own.app))
     return replace(
         facts,
         owner=there.roles.get(own.owner),
         login=there.roles.get(own.app),
         database=there.databases.get(own.name),
         retired=retired in there.databases,
+        expired=expired in there.databases,
     )
 
 

@@ -105,15 +105,15 @@ class Postgres:
             rows = connection.execute(DATABASES, (list(databases),)).fetchall()
             member = connection.execute(MEMBERSHIP, member_of).fetchone()
         return Snapshot(
-            {name: RoleFact(mark, can_login) for name, can_login, mark in found},
+            {name: RoleFact(mark, can_login, until) for name, can_login, mark, until in found},
             {name: DatabaseFact(owner, mark, open_to_all) for name, owner, mark, open_to_all in rows},
             bool(member and member[0]),
         )
 
-    def expired(self) -> dict[str, str]:
-        """Return the closed login roles whose time is over, with their comments; raises DatabaseUnavailable."""
+    def expired(self, mark: str) -> dict[str, str]:
+        """Return the closed roles whose time is over and whose comments begin so; raises DatabaseUnavailable."""
         with self._connection() as connection:
-            return dict(connection.execute(EXPIRED).fetchall())
+            return dict(connection.execute(EXPIRED, (mark,)).fetchall())
 
     def can_log_in(self, role: str, password: str, database: str) -> bool:
         """Tell whether a role gets in with a password; raises DatabaseUnavailable when that cannot be said."""

@@ -144,7 +144,8 @@ class Operator:
             await watch.synced.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._open(world, loop))
-            group.create_task(self._resync(world, loop))
+            group.create_task(self._resync(loop))
+            group.create_task(self._expire(world, loop))
             group.create_task(loop.run())
 
     async def _open(self, world: World, loop: Loop) -> None:
@@ -173,10 +174,15 @@ class Operator:
             if not (isinstance(app, KilterApp) and app.status.phase == "Ready"):
                 yield app.metadata.name
 
-    async def _resync(self, world: World, loop: Loop) -> None:
+    async def _resync(self, loop: Loop) -> None:
         """Look at everything, at the start and from time to time: what no event told of is found all the same."""
         while True:
             loop.add_all(name for _, name in self.stores.apps.places())
+            await asyncio.sleep(self.settings.resync)
+
+    async def _expire(self, world: World, loop: Loop) -> None:
+        """Ask as often for databases whose time is over; a server that hangs holds nothing else up."""
+        while True:
             loop.add_all(await asyncio.to_thread(expiry.due, world))
             await asyncio.sleep(self.settings.resync)
 

@@ -72,11 +72,11 @@ class Again:
 
 def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
     """Look at one KilterApp once. Raises Deposed when this operator may not write, KubeError to be tried again."""
+    expiry.drop(world, name)
     app = world.stores.apps.get(kilterapp.NAMESPACE, name)
     if app is None:
         world.publications.forget(name)
         world.verified.forget(name)
-        expiry.drop(world, name)
         return Again()
     if isinstance(app, Unreadable):
         return _unreadable(world, app)

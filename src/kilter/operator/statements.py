@@ -11,12 +11,14 @@ from kilter.operator.effects import DatabaseEffect
 ROLE_CONNECTIONS: Final = 40  # of one app; one must not exhaust the server for all others (F35)
 
 ROLES: Final = """
-SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
-WHERE r.rolname = ANY(%s)
+SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), ''),
+    CASE WHEN isfinite(r.rolvaliduntil) THEN r.rolvaliduntil END
+FROM pg_roles r WHERE r.rolname = ANY(%s)
 """
+# Of the roles of others nothing is even read: what they are called need not be text here.
 EXPIRED: Final = """
-SELECT r.rolname, coalesce(shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles r
-WHERE NOT r.rolcanlogin AND r.rolvaliduntil < now()
+SELECT r.rolname, shobj_description(r.oid, 'pg_authid') FROM pg_roles r
+WHERE NOT r.rolcanlogin AND r.rolvaliduntil < now() AND starts_with(shobj_description(r.oid, 'pg_authid'), %s)
 """
 OWNED_BY_MARKED: Final = """
 SELECT 1 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
@@ -36,6 +38,7 @@ def change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> Non
         case effects.AdmitRole(owner, member):
             _run(connection, "GRANT {0} TO {1}", owner, sql.Identifier(member))
         case effects.SetPassword(role, password):
+            hold(connection, role)
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
             _run(connection, "ALTER ROLE {0} LOGIN PASSWORD {1} VALID UNTIL 'infinity'", role, sql.Literal(verifier))
         case effects.SealDatabase(name, owner, mark):
@@ -60,9 +63,15 @@ def _until(connection: "psycopg.Connection[Any]", days: int) -> str:
 
 
 def is_expired(connection: "psycopg.Connection[Any]", effect: effects.ExpireDatabase) -> bool:
-    """Tell whether the login role of a database that was left behind is closed still, and its time over."""
-    found = dict(connection.execute(EXPIRED).fetchall())
-    return found.get(effect.login) == effect.mark
+    """Hold the login role of a database that was left behind; tell whether it is closed still, and its time over."""
+    hold(connection, effect.login)
+    found = connection.execute(EXPIRED, (effect.mark,)).fetchall()
+    return (effect.login, effect.mark) in found
+
+
+def hold(connection: "psycopg.Connection[Any]", role: str) -> None:
+    """Let nobody else open a login role, or drop what it opens, until the end of the transaction."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (role,))
 
 
 def retire(connection: "psycopg.Connection[Any]", name: str, owner: str, retired: str) -> None:

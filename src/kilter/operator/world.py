@@ -44,8 +44,8 @@ class Databases(Protocol):
     def snapshot(self, roles: tuple[str, ...], databases: tuple[str, ...], member_of: tuple[str, str]) -> Snapshot:
         """Return what there is of these names; raises DatabaseUnavailable."""
 
-    def expired(self) -> Mapping[str, str]:
-        """Return the closed login roles whose time is over, with their comments; raises DatabaseUnavailable."""
+    def expired(self, mark: str) -> Mapping[str, str]:
+        """Return the closed roles whose time is over and whose comments begin so; raises DatabaseUnavailable."""
 
     def can_log_in(self, role: str, password: str, database: str) -> bool:
         """Tell whether a role gets in; raises DatabaseUnavailable."""
@@ -104,5 +104,5 @@ class World:
     databases: Databases | None = None
     flux_known: "threading.Event" = field(default_factory=threading.Event)
     poked: str = ""  # the last commit that Flux was asked to fetch
-    expired: dict[str, Slot] = field(default_factory=dict)  # by the name that the KilterApp would have
+    expired: dict[str, set[Slot]] = field(default_factory=dict)  # by the name that the KilterApp would have
     verified: Memo = field(default_factory=lambda: Memo(3600.0))

@@ -10,11 +10,12 @@ from kilter.api.kilterapp import NAMESPACE
 from kilter.operator import effects, expiry, kinds
 from kilter.operator.effects import DatabaseEffect
 from kilter.operator.kinds import Object
+from kilter.operator.kube import KubeError
 from kilter.operator.lease import Deposed, Fence, Leadership
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import reconcile
-from kilter.operator.settings import Settings
+from kilter.operator.settings import Database, Settings
 from kilter.operator.stores import Stores
 from kilter.operator.world import World
 from kilter.render import names
@@ -34,15 +35,19 @@ class Databases:
     roles: dict[str, str] = field(default_factory=lambda: {LOGIN: MARK})
     performed: list[DatabaseEffect] = field(default_factory=list)
     away: bool = False
+    fault: Exception | None = None
 
-    def expired(self) -> dict[str, str]:
+    def expired(self, mark: str) -> dict[str, str]:
         if self.away:
             raise DatabaseUnavailable("the database server did not do it", why="it is away")
-        return self.roles
+        if self.fault is not None:
+            raise self.fault
+        return {role: said for role, said in self.roles.items() if said.startswith(mark)}
 
     def perform(self, effect: DatabaseEffect, fence: Fence) -> None:
         assert fence.number == 1
-        self.expired()
+        assert isinstance(effect, effects.ExpireDatabase)
+        self.roles.pop(effect.login)
         self.performed.append(effect)
 
 
@@ -58,13 +63,14 @@ class Cluster:
         return {"items": [self.apps[name]] if name in self.apps else []}
 
 
-def world(databases: Databases | None, cluster: Cluster | None = None) -> World:
+def world(databases: Databases | None, cluster: Cluster | None = None, days: int = 7) -> World:
     leadership = Leadership()
     leadership.hold(Fence(1, "me"), float("inf"))
     nothing: Any = None
     kube: Any = cluster or Cluster()
     publications = Publications(ClosedWriter(), nothing)
-    return World(Settings(), kube, Stores(), leadership, publications, nothing, nothing, databases)  # type: ignore[arg-type]
+    settings = Settings(database=Database(keep_days=days))
+    return World(settings, kube, Stores(), leadership, publications, nothing, nothing, databases)  # type: ignore[arg-type]
 
 
 def test_a_database_whose_time_is_over_is_dropped_when_its_name_is_looked_at() -> None:
@@ -128,6 +134,59 @@ def test_a_server_that_is_away_is_told_of_and_asked_again_later(caplog: pytest.L
     assert caplog.text.count("it is away") == 2
     databases.away = False
     assert expiry.due(here) == [NAME]
+
+
+def test_whatever_goes_wrong_with_the_question_does_not_end_the_operator() -> None:
+    assert expiry.due(world(Databases(fault=UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")))) == []
+
+
+def test_where_databases_are_kept_for_good_from_now_on_none_that_was_noted_is_dropped() -> None:
+    assert expiry.due(world(Databases(), days=0)) == []
+
+
+def test_what_was_taken_up_again_since_it_was_noted_is_not_dropped_nor_said_to_be(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    databases = Databases()
+    here = world(databases)
+    expiry.due(here)
+    databases.roles.clear()
+    with caplog.at_level("INFO"):
+        expiry.drop(here, NAME)
+    assert databases.performed == []
+    assert caplog.text == ""
+
+
+def test_a_note_of_an_environment_that_is_there_again_is_forgotten() -> None:
+    """It must not count when that one is deleted in its turn, whose database has days of its own."""
+    databases, cluster = Databases(), Cluster({NAME: {"spec": {"org": "acme", "app": "shop", "env": "main"}}})
+    here = world(databases, cluster)
+    expiry.due(here)
+    expiry.drop(here, NAME)
+    cluster.apps.clear()
+    expiry.drop(here, NAME)
+    assert databases.performed == []
+
+
+def test_two_environments_that_would_have_one_name_are_both_dropped() -> None:
+    slots = (Slot("acme", "shop-main", "x"), Slot("acme-shop", "main", "x"))
+    databases = Databases({names.database(slot).app: f"kilter:default:{slot}" for slot in slots})
+    here = world(databases)
+    [name] = expiry.due(here)
+    expiry.drop(here, name)
+    assert len(databases.performed) == 2
+
+
+def test_a_cluster_that_fails_is_asked_again() -> None:
+    class Failing(Cluster):
+        def request(self, method: str, path: str, *, params: Mapping[str, str]) -> Object:
+            raise KubeError(503, "Unavailable", "away")
+
+    here = world(Databases(), Failing())
+    expiry.due(here)
+    with pytest.raises(KubeError):
+        expiry.drop(here, NAME)
+    assert here.expired == {NAME: {SLOT}}
 
 
 def test_a_deposed_operator_drops_nothing() -> None:

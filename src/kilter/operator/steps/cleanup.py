@@ -7,6 +7,7 @@ and what lies in the namespace that does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from kilter.api.words import DatabasePolicy
@@ -17,8 +18,10 @@ from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_
 from kilter.operator.steps.database import DatabaseFact, RoleFact, mark
 from kilter.operator.steps.publish import NONE, RETRY, Submission, is_due
 from kilter.render import names
+from kilter.render.names import Slot
 
 POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
+SLACK: Final = timedelta(hours=12)  # by which the clocks of API server and database server may differ
 EMPTY: Final = "kilter.dev/empty"  # annotation of a namespace on its way out: no pod is left in it
 SPARED: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")  # annotation of what Flux is to leave
 
@@ -39,6 +42,7 @@ class Facts:
     login: RoleFact | None = None
     database: DatabaseFact | None = None
     retired: bool = False  # the database waits under its last name to be dropped
+    expired: bool = False  # one of an earlier time, whose days were over, does
 
 
 def decide(target: Target, facts: Facts) -> Decision:
@@ -69,6 +73,11 @@ def retired_name(target: Target) -> str:
     return f"{names.database(target.slot).name}__gone_{target.app.metadata.uid[:8]}"
 
 
+def expired_name(slot: Slot) -> str:
+    """Return the last name of a database that was left behind and whose days are over."""
+    return f"{names.database(slot).name}__gone_expired"
+
+
 def residue(target: Target, facts: Facts) -> tuple[str, ...]:
     """Return what of the environment's own is still there, and is not kept on purpose."""
     named: Mapping[str, Object | None] = {
@@ -82,6 +91,7 @@ def residue(target: Target, facts: Facts) -> tuple[str, ...]:
         found += [f"role {name}" for name, role in _roles(target, facts) if role.mark == mark(target)]
         found += [f"database {own.name}"] if _owns_database(target, facts) else []
         found += [f"database {retired_name(target)}"] if facts.retired else []
+        found += [f"database {expired_name(target.slot)}"] if facts.expired else []
     return tuple(found)
 
 
@@ -167,17 +177,30 @@ def _database(target: Target, facts: Facts) -> Decision | None:
             return None
         return Decision(Failed("NoDatabaseServer", f"nobody can drop {own.name}: no database server is configured"))
     if policy(target) == "keep":
-        closes = facts.login is not None and facts.login.mark == ours and facts.login.can_login
+        closes = facts.login is not None and facts.login.mark == ours and not _is_closed(target, facts.login)
         wait = Wait("ClosingDatabase", f"closing the database {own.name}, which is kept", 1.0)
         return Decision(wait, (effects.CloseRole(own.app, ours, days_kept(target)),)) if closes else None
     needed: list[Effect] = []
     if _owns_database(target, facts):
         needed.append(effects.RetireDatabase(own.name, own.owner, retired_name(target)))
-    if facts.retired or needed:
+    if facts.expired:
+        needed.append(effects.DropDatabase(expired_name(target.slot)))
+    if facts.retired or _owns_database(target, facts):
         needed.append(effects.DropDatabase(retired_name(target)))
     needed += [effects.DropRole(name, ours) for name, role in _roles(target, facts) if role.mark == ours]
     wait = Wait("DroppingDatabase", f"dropping the database {own.name}", 1.0)
     return Decision(wait, tuple(needed)) if needed else None
+
+
+def _is_closed(target: Target, login: RoleFact) -> bool:
+    """Tell whether a login role was closed by this deletion: an earlier one may have noted a time that is over."""
+    days, deleted = days_kept(target), target.app.metadata.deletion_timestamp
+    if login.can_login:
+        return False
+    if not days or login.kept_until is None:
+        return not days and login.kept_until is None
+    since = datetime.fromisoformat(deleted) if deleted else target.now
+    return login.kept_until >= since + timedelta(days=days) - SLACK
 
 
 def _roles(target: Target, facts: Facts) -> list[tuple[str, RoleFact]]:

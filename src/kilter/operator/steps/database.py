@@ -8,6 +8,7 @@ The Secret is the intent: it is written before the server learns of the password
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from kilter.api.kilterapp_parts import Service
@@ -30,10 +31,11 @@ CA: Final = "ca.crt"  # a key that pods mount as a file
 
 @dataclass(frozen=True)
 class RoleFact:
-    """A role that exists: its comment, and whether it can log in."""
+    """A role that exists: its comment, whether it can log in, and until when it is kept if that is noted."""
 
     mark: str
     can_login: bool = False
+    kept_until: datetime | None = None
 
 
 @dataclass(frozen=True)
