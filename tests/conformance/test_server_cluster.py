@@ -95,7 +95,7 @@ def test_a_field_that_somebody_edited_is_seen_and_not_taken_and_does_not_keep_th
     api.apply(path, {**edit, "spec": {**msgspec.to_builtins(spec(app="edited")), "port": 7}}, "somebody")
     with pytest.raises(Conflict, match=r'"somebody"[\s\S]*spec\.port'):
         loop.run(cluster.apply("acme-edited-dev", spec(app="edited", sequence=2)))
-    loop.run(cluster.delete("acme-edited-dev", "drop", 2))
+    loop.run(cluster.delete("acme-edited-dev", spec(app="edited", sequence=2)))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         api.request("GET", path)
 
@@ -130,11 +130,11 @@ def test_a_replica_that_slept_over_a_delete_touches_no_object_that_was_made_sinc
         asleep.setattr(cluster._client, "get", looked)
         asleep.setattr(cluster._client, "patch", patched)
         with pytest.raises((Unavailable, Conflict)):
-            loop.run(cluster.delete(name, "drop", 2))
+            loop.run(cluster.delete(name, spec(app=app, sequence=2, databaseOnDelete="drop")))
     kept = api.request("GET", path)["spec"]
     assert (kept["sequence"], kept["databaseOnDelete"]) == (3, "keep")
     with pytest.raises(Conflict, match="later than this delete"):
-        loop.run(cluster.delete(name, "drop", 2))
+        loop.run(cluster.delete(name, spec(app=app, sequence=2, databaseOnDelete="drop")))
 
 
 def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
@@ -147,7 +147,7 @@ def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
             first = await anext(changes)
             await cluster.apply(name, spec(app="watched"))
             seen = await anext(changes)
-            await cluster.delete(name, "keep", 2)
+            await cluster.delete(name, spec(app="watched", sequence=2))
             async for change in changes:
                 if isinstance(change, Gone):
                     return first, seen, change  # type: ignore[return-value]

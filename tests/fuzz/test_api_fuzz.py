@@ -42,8 +42,8 @@ class ReadyCluster(TalkativeCluster):
         self.lines = ["shop-1 ready"]
         self.report(name, phase="Ready", namespace=name)
 
-    async def delete(self, name: str, database: str, sequence: int) -> None:
-        await super().delete(name, database, sequence)
+    async def delete(self, name: str, spec: Spec) -> None:
+        await super().delete(name, spec)
         if name in self.objects:
             self.vanish(name)
 

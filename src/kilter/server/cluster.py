@@ -29,7 +29,6 @@ from kilter.api.kilterapp import (
     Spec,
     labels,
 )
-from kilter.api.words import DatabasePolicy
 from kilter.errors import BadInput
 from kilter.server import podlogs
 from kilter.server.lines import split
@@ -76,26 +75,29 @@ class KubeCluster:
                 return True
         return False
 
-    async def delete(self, name: str, database: DatabasePolicy, sequence: int) -> None:
+    async def delete(self, name: str, spec: Spec) -> None:
         """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
 
-        The one field is patched, whoever owns the others: what somebody edited by hand must not keep an environment.
-        Both writes name the object that was looked at: a replica that slept over one of them touches no later one.
+        That and the class are patched, whoever owns the other fields: what somebody edited by hand must not keep an
+        environment, and how long its database is kept hangs on the class, of which whoever deletes it was told. Both
+        writes name the object that was looked at: a replica that slept over one of them touches no later one.
         """
         with suppress(Missing):
             async with translated(REFUSALS):
                 found = await self._client.get(Resource, name, namespace=NAMESPACE)
-                refuse_later(found, sequence)
+                refuse_others(found, spec)
                 uid = found["metadata"]["uid"]
-                patch = {"metadata": {"uid": uid}, "spec": {"databaseOnDelete": database}}
+                said = {"databaseOnDelete": spec.database_on_delete, "class": spec.class_}
+                patch = {"metadata": {"uid": uid}, "spec": said}
                 await self._client.patch(
                     Resource, name, patch, namespace=NAMESPACE, patch_type=PatchType.MERGE, field_manager=SPEC_MANAGER
                 )
                 # Lightkube's has no preconditions.
                 words = {"preconditions": {"uid": uid}}
                 answer = await self._streams.request("DELETE", f"{APPS}/{name}", json=words, timeout=ANSWER)
-                if answer.is_error:
+                if answer.is_error and "json" in answer.headers.get("content-type", ""):
                     raise ApiError(request=answer.request, response=answer)
+                answer.raise_for_status()
 
     async def watch(self) -> AsyncIterator[Change]:
         """Yield what exists and then what changes, until a watch breaks, or says nothing for too long.
@@ -165,11 +167,15 @@ def connect(kubeconfig: Path | None) -> KubeCluster:
     return KubeCluster(client, streams)
 
 
-def refuse_later(found: Mapping[str, Any], sequence: int) -> None:
-    """Refuse to delete what a later deploy has made anew, with a number that no earlier one has. Raises Conflict."""
-    later = found.get("spec", {}).get("sequence")
-    if isinstance(later, int) and later > sequence:
-        raise Conflict(f"the cluster has deploy {later} of it, which is later than this delete ({sequence})")
+def refuse_others(found: Mapping[str, Any], spec: Spec) -> None:
+    """Refuse to delete what was made anew since: a later deploy's, or another environment's. Raises Conflict."""
+    present = found.get("spec") or {}
+    whose = [part for key in ("org", "app", "env") if isinstance(part := present.get(key), str)]
+    if len(whose) == 3 and whose != [spec.org, spec.app, spec.env]:
+        raise Conflict(f"the cluster has {'/'.join(whose)} under that name by now")
+    later = present.get("sequence")
+    if isinstance(later, int) and later > spec.sequence:
+        raise Conflict(f"the cluster has deploy {later} of it, which is later than this delete ({spec.sequence})")
 
 
 class Missing(Exception):

@@ -55,7 +55,7 @@ class Dispatcher:
             await services.cluster.apply(found.object_name, record.spec)
             await services.store.run(progress.applied, record.id, services.clock())
             return
-        await services.cluster.delete(found.object_name, record.spec.database_on_delete, record.sequence)
+        await services.cluster.delete(found.object_name, record.spec)
         await services.store.run(progress.applied, record.id, services.clock())
         looked_at = services.clock()
         if not await services.cluster.exists(found.object_name):

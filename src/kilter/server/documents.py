@@ -72,7 +72,9 @@ def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDo
         failure=status.failure,
         warnings=status.warnings,
         lock=lock(tx, found),
-        database_kept_days=access.days_kept(settings, found.env_class),
+        database_kept_days=access.days_kept(
+            settings, access.stricter(access.class_of(settings, slot.env), found.env_class)
+        ),
     )
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Protocol
 
 from kilter.api.kilterapp import KilterApp, Spec
-from kilter.api.words import DatabasePolicy
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,10 @@ class Cluster(Protocol):
         """Tell whether there is an object of that name now, also one that cannot be read."""
         ...
 
-    async def delete(self, name: str, database: DatabasePolicy, sequence: int) -> None:
+    async def delete(self, name: str, spec: Spec) -> None:
         """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
 
-        `sequence` is the number of the delete. Raises Conflict, also where the object is of a later deploy.
+        `spec` is the delete's. Raises Conflict, also where the object is a later deploy's, or another environment's.
         """
         ...
 

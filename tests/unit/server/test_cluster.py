@@ -15,6 +15,7 @@ from lightkube.config.kubeconfig import KubeConfig
 from lightkube.config.models import Cluster, User
 from unit.server.orders import SHOP, reported, spec
 
+from kilter.api.kilterapp import Spec
 from kilter.errors import BadInput
 from kilter.server import cluster, podlogs
 from kilter.server.cluster import WATCH_SECONDS, KubeCluster, connect
@@ -117,7 +118,7 @@ def test_a_refused_delete_is_a_conflict_unless_it_only_met_another_write(
     runner: asyncio.Runner, code: int, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
-        runner.run(Api(lambda _: failure(code)).cluster().delete("x", "keep", 1))
+        runner.run(Api(lambda _: failure(code)).cluster().delete("x", spec()))
 
 
 def test_a_server_that_cannot_be_reached_is_unavailable(runner: asyncio.Runner) -> None:
@@ -137,31 +138,57 @@ def test_an_object_exists_also_when_it_cannot_be_read(runner: asyncio.Runner) ->
 def test_what_does_not_exist_is_fine_to_delete(runner: asyncio.Runner) -> None:
     cluster = Api(lambda _: failure(404)).cluster()
     assert not runner.run(cluster.exists("x"))
-    runner.run(cluster.delete("x", "keep", 1))
+    runner.run(cluster.delete("x", spec()))
+
+
+def ended(**changes: Any) -> Spec:
+    """Return the spec of a delete."""
+    return msgspec.structs.replace(
+        spec(), **{"sequence": 2, "database_on_delete": "drop", "class_": "protected", **changes}
+    )
 
 
 def test_a_delete_says_what_becomes_of_the_database_and_takes_no_other_field(runner: asyncio.Runner) -> None:
     """DP-Q25."""
     api = Api(lambda _: httpx2.Response(200, json=OBJECT))
-    runner.run(api.cluster().delete("acme-shop-dev", "drop", 2))
+    runner.run(api.cluster().delete("acme-shop-dev", ended()))
     _, patch, delete = api.requests
     assert (patch.method, patch.headers["content-type"]) == ("PATCH", "application/merge-patch+json")
-    assert json.loads(patch.content) == {"metadata": {"uid": UID}, "spec": {"databaseOnDelete": "drop"}}
+    assert json.loads(patch.content) == {
+        "metadata": {"uid": UID},
+        "spec": {"databaseOnDelete": "drop", "class": "protected"},
+    }
     assert (delete.method, json.loads(delete.content)) == ("DELETE", {"preconditions": {"uid": UID}})
 
 
 def test_a_delete_touches_nothing_that_a_later_deploy_made(runner: asyncio.Runner) -> None:
     api = Api(lambda _: httpx2.Response(200, json=OBJECT))
     with pytest.raises(Conflict, match="deploy 1 of it, which is later than this delete"):
-        runner.run(api.cluster().delete("acme-shop-dev", "drop", 0))
+        runner.run(api.cluster().delete("acme-shop-dev", ended(sequence=0)))
     assert [request.method for request in api.requests] == ["GET"]
+
+
+def test_a_delete_touches_no_other_environment_that_has_the_name_by_now(runner: asyncio.Runner) -> None:
+    api = Api(lambda _: httpx2.Response(200, json=OBJECT))
+    with pytest.raises(Conflict, match="has acme/shop/dev under that name by now"):
+        runner.run(api.cluster().delete("acme-shop-dev", ended(org="acme-shop", app="x")))
+    assert [request.method for request in api.requests] == ["GET"]
+
+
+def test_an_answer_that_is_no_document_is_one_of_a_server_that_is_away(runner: asyncio.Runner) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        away = httpx2.Response(429, text="Too many requests, please try again later.")
+        return away if request.method == "DELETE" else httpx2.Response(200, json=OBJECT)
+
+    with pytest.raises(Unavailable, match="429"):
+        runner.run(Api(answer).cluster().delete("acme-shop-dev", ended()))
 
 
 def test_an_object_that_went_after_it_was_looked_at_is_fine_to_delete(runner: asyncio.Runner) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         return failure(404) if request.method == "DELETE" else httpx2.Response(200, json=OBJECT)
 
-    runner.run(Api(answer).cluster().delete("acme-shop-dev", "drop", 2))
+    runner.run(Api(answer).cluster().delete("acme-shop-dev", ended()))
 
 
 def watch_answer(*rounds: Any) -> Answering:

@@ -76,13 +76,13 @@ class FakeCluster:
         self._answer()
         return name in self.objects
 
-    async def delete(self, name: str, database: str, sequence: int) -> None:
+    async def delete(self, name: str, spec: Spec) -> None:
         self._answer()
         present = self.objects.get(name)
-        if self.refusal or (present and present.spec.sequence > sequence):
+        if self.refusal or (present and present.spec.sequence > spec.sequence):
             raise Conflict(self.refusal or "a later deploy has made it anew")
         if name in self.objects:
-            self.deleted.append((name, database))
+            self.deleted.append((name, spec.database_on_delete))
 
     async def watch(self) -> AsyncIterator[Change]:
         self._answer()
