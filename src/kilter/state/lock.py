@@ -45,16 +45,21 @@ def project_lock(paths: Paths, name: str, verb: str) -> Iterator[None]:
 
 
 def holder(paths: Paths, name: str) -> Holder | None:
-    """Return who holds the lock of project `name`, or None when nobody does. Never waits and never gets in the way."""
+    """Return who holds the lock of project `name`, or None when nobody does or this user may not know.
+
+    Never waits and never gets in the way.
+    """
     file = _file(paths, name)
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:  # nobody has held it yet, or it is the file of another user, whose work others may not see
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(file)
+    except OSError:  # the file system knows no locks
+        return None
     else:
         return None
     finally:

@@ -161,6 +161,29 @@ def test_what_a_killed_holder_left_behind_holds_nothing(paths: Paths) -> None:
         assert holder(paths, "shop") is not None
 
 
+def test_the_lock_file_of_another_user_tells_nothing_and_hinders_no_reading(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with project_lock(paths, "shop", "up"):
+        monkeypatch.setattr(os, "open", refuse)
+        assert holder(paths, "shop") is None
+        monkeypatch.undo()
+        assert holder(paths, "shop") is not None
+
+
+def test_a_file_system_without_locks_tells_of_no_holder(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with project_lock(paths, "shop", "up"):
+        monkeypatch.setattr(lock.fcntl, "flock", refuse)
+        assert holder(paths, "shop") is None
+        monkeypatch.undo()
+
+
 def test_the_record_of_tilt_is_kept_and_cleared(paths: Paths) -> None:
     assert tilt.read(paths, "shop") is None
     record = TiltRecord(123, "456", 30019, "/src/shop")
