@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 UNTRUSTED = "where an authority of your own signed it, name its file in SSL_CERT_FILE"
 CONNECT, ANSWER, SILENCE = 10.0, 30.0, 60.0  # seconds: to connect, to answer, between two lines of a stream
-PAUSES = (0.5, 2.0)  # seconds before a document is sent again
+PAUSES = (0.5, 2.0)  # seconds before a request is sent again
 AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
 ERRORS: Mapping[int, type[KilterError]] = {
     400: BadInput,
@@ -68,7 +68,7 @@ class Client:
     _http: "httpx2.Client | None" = field(default=None, init=False, repr=False)
 
     def get(self, path: str, kind: type[Answer], **query: str) -> Answer:
-        """Ask for a document. Raises the error that the server's answer stands for."""
+        """Ask for a document, again where nobody was there to answer. Raises the error that the answer stands for."""
         return self._read(self._send("GET", path, query=query), kind)
 
     def post(self, path: str, kind: type[Answer], body: object, *, renews: bool = False) -> Answer:
@@ -160,13 +160,18 @@ class Client:
     ) -> "httpx2.Response":
         import httpx2
 
-        try:
-            answer = self._request(method, path, query=query, body=body)
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from None
-        if answer.status_code >= 300:
-            raise self._error(answer)
-        return answer
+        for pause in (*(PAUSES if method == "GET" else ()), None):
+            try:
+                answer = self._request(method, path, query=query, body=body)
+            except httpx2.TransportError as error:
+                raise self._unreachable(error) from None
+            if answer.status_code < 300:
+                return answer
+            # A gateway may still ask a server that ends, or none while one is replaced.
+            if pause is None or answer.status_code not in AWAY:
+                break
+            time.sleep(pause)
+        raise self._error(answer)
 
     def _request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None, key: str = ""

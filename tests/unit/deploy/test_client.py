@@ -58,13 +58,32 @@ def test_a_proxy_that_cannot_be_used_is_told_of_and_nobody_is_asked(
         (302, Failed, 1),
     ],
 )
-def test_every_status_becomes_an_error_with_its_exit_code(status: int, kind: type[KilterError], code: int) -> None:
+def test_every_status_becomes_an_error_with_its_exit_code(
+    status: int, kind: type[KilterError], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
     body = {"error": {"code": "x", "message": "the reason", "field": "app.port", "next": "kilter login"}}
     with serving(**{"GET__/v1/whoami": [(status, body)]}) as table, pytest.raises(kind, match="the reason") as caught:
         ask(table.address)
     assert caught.value.exit_code == code
     assert caught.value.hint == "kilter login"
     assert "field: app.port" in caught.value.details
+
+
+@pytest.mark.requirement("F28")
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_question_is_asked_again_while_the_server_is_replaced(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    with serving(**{"GET__/v1/whoami": [(status, ""), (status, ""), (200, ME)]}) as table:
+        assert ask(table.address).actor == "ada"
+
+
+def test_what_is_deleted_is_not_deleted_again_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    with serving(**{"DELETE__/v1/x": [(502, ""), (200, ME)]}) as table, Client(Login(table.address, "t")) as client:
+        with pytest.raises(Unreachable, match="answered 502"):
+            client.delete("/v1/x")
+        assert len(table.asked) == 1
 
 
 def test_what_an_error_lists_is_told_as_words() -> None:
