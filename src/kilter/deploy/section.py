@@ -9,6 +9,8 @@ import msgspec
 from kilter.api.kilterapp_parts import AppSection, Process, Resources, Service
 from kilter.errors import BadInput
 from kilter.project import model
+from kilter.project.checks import profile_forms
+from kilter.project.listing import dotted
 from kilter.project.load import Project
 from kilter.project.model_deploy import Environment
 from kilter.project.model_deploy import Process as WrittenProcess
@@ -146,7 +148,23 @@ def _profile(project: Project, pattern: str, over: Environment) -> dict[str, Any
     # As written: what a struct says does not tell a default from the same value that somebody gave.
     written = project.source.root.data()
     top, own = written.get("profile") or {}, written["environments"][pattern]["profile"]
-    return _plain(msgspec.convert(_laid_over({"base": top} if isinstance(top, str) else top, own), Profile))
+    top = {"base": top} if isinstance(top, str) else top
+    if isinstance(mode := top.get("network"), str) and isinstance(own.get("network"), dict):
+        top = top | {"network": {"mode": mode}}
+    merged = msgspec.convert(_laid_over(top, own), Profile)
+    _check_merged(merged, pattern)
+    return _plain(merged)
+
+
+def _check_merged(profile: Profile, pattern: str) -> None:
+    """Raise BadInput when two halves, each valid by itself, make a profile that the file could not have as a whole."""
+    faults = [f"{dotted(path)}: {message}" for path, message in profile_forms(profile, ())]
+    if faults:
+        raise BadInput(
+            f"{dotted(('environments', pattern, 'profile'))} and the top level's profile make none that is valid",
+            why="; ".join(faults),
+            hint="change one of them; what the environment leaves out counts as `profile` at the top level has it",
+        )
 
 
 def _laid_over(below: Any, above: Any) -> Any:

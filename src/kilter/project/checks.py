@@ -8,7 +8,7 @@ import msgspec
 from kilter.project import rules
 from kilter.project.faults import Fault, visible
 from kilter.project.listing import Path, fault_at
-from kilter.project.model import Config, Probe, Seed
+from kilter.project.model import Config, Probe, Profile, Seed
 from kilter.project.source import Source
 from kilter.words import is_name, nearest, valid_spelling
 
@@ -235,19 +235,27 @@ def _environments(config: Config) -> Found:
 
 def _forms(config: Config) -> Found:
     """Maps of which one key decides what the others must be."""
-    probes: list[tuple[Path, object]] = [(("profile", "probes"), config.profile.probes)]
-    probes += [(("processes", name, "probes"), process.probes) for name, process in config.processes.items()]
-    for path, group in probes:
-        for kind in ("liveness", "readiness", "startup") if isinstance(group, msgspec.Struct) else ():
-            probe = getattr(group, kind)
-            if isinstance(probe, Probe) and (probe.type == "exec") != (probe.command is not None):
-                yield (*path, kind), "`command` belongs to a check of type exec, and such a check needs it"
-    scale = config.profile.autoscale
-    if isinstance(scale, msgspec.Struct) and scale.min is not None and scale.min > scale.max:
-        yield ("profile", "autoscale", "min"), f"min is {scale.min}, above max, which is {scale.max}"
+    yield from profile_forms(config.profile, ("profile",))
+    for name, process in config.processes.items():
+        yield from _probe_forms(process.probes, ("processes", name, "probes"))
     for at, patch in enumerate(config.deploy.patches if config.deploy else ()):
         if (patch.patch is None) == (patch.path is None):
             yield ("deploy", "patches", at), "a patch has exactly one of `patch` and `path`"
+
+
+def profile_forms(profile: Profile, path: Path) -> Found:
+    """Yield what is wrong with a whole profile that fits the schema: the place, which begins with `path`, and what."""
+    yield from _probe_forms(profile.probes, (*path, "probes"))
+    scale = profile.autoscale
+    if isinstance(scale, msgspec.Struct) and scale.min is not None and scale.min > scale.max:
+        yield (*path, "autoscale", "min"), f"min is {scale.min}, above max, which is {scale.max}"
+
+
+def _probe_forms(group: object, path: Path) -> Found:
+    for kind in ("liveness", "readiness", "startup") if isinstance(group, msgspec.Struct) else ():
+        probe = getattr(group, kind)
+        if isinstance(probe, Probe) and (probe.type == "exec") != (probe.command is not None):
+            yield (*path, kind), "`command` belongs to a check of type exec, and such a check needs it"
 
 
 def _entries(source: Source) -> Iterator[tuple[str, str]]:

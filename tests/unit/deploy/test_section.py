@@ -81,6 +81,12 @@ environments:
         ),
         ("{probes: {liveness: {path: /a}}}", "{probes: 'off'}", {"probes": "off"}),
         ("{network: strict}", "{}", {"network": "strict"}),
+        (
+            "{network: strict}",
+            '{network: {egress: ["db.example:5432"]}}',
+            {"network": {"mode": "strict", "egress": ("db.example:5432",)}},
+        ),
+        ("{network: {mode: strict, egress: [internet]}}", "{network: standard}", {"network": "standard"}),
     ],
 )
 def test_the_profile_of_an_environment_merges_by_key(
@@ -92,6 +98,42 @@ def test_the_profile_of_an_environment_merges_by_key(
     assert {key: value for key, value in profile.items() if key in expected} == expected
     if over != "none":
         assert profile.keys() == expected.keys() | app_section(alone, "dev").profile.keys()
+
+
+@pytest.mark.requirement("DP-Q38")
+@pytest.mark.parametrize(
+    ("top", "over", "why"),
+    [
+        ("{autoscale: {max: 3}}", "{autoscale: {min: 5}}", "autoscale.min: min is 5, above max, which is 3"),
+        ("production", "{autoscale: {min: 5, max: 3}}", "autoscale.min: min is 5, above max, which is 3"),
+        ("{}", "{probes: {liveness: {type: exec}}}", "probes.liveness: `command` belongs to a check of type exec"),
+        (
+            "{probes: {startup: {type: exec, command: [ok]}}}",
+            "{probes: {startup: {type: http}}}",
+            "probes.startup: `command` belongs to a check of type exec",
+        ),
+    ],
+)
+def test_a_merged_profile_that_the_file_could_not_have_is_refused(
+    top: str, over: str, why: str, tmp_path: Path
+) -> None:
+    found = project(tmp_path, f"name: shop\nprofile: {top}\nenvironments: {{'dev*': {{profile: {over}}}}}\n")
+    with pytest.raises(BadInput, match=r"environments\.dev\*\.profile") as caught:
+        app_section(found, "dev-1")
+    assert caught.value.why.startswith(why)
+    assert "`profile` at the top level" in caught.value.hint
+    app_section(found, "prod")
+
+
+@pytest.mark.requirement("DP-Q38")
+def test_a_profile_is_checked_once_it_is_merged_and_not_before(tmp_path: Path) -> None:
+    text = """name: shop
+profile: {probes: {liveness: {type: exec, command: [ok]}}, autoscale: {max: 20}}
+environments: {dev: {profile: {probes: {liveness: {type: exec, timeout: 3s}}, autoscale: {min: 15}}}}
+"""
+    profile = app_section(project(tmp_path, text), "dev").profile
+    assert profile["probes"]["liveness"]["command"] == ("ok",)
+    assert (profile["autoscale"]["min"], profile["autoscale"]["max"]) == (15, 20)
 
 
 @pytest.mark.requirement("DP-Q38")
