@@ -54,18 +54,15 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
             deleted = clusters.provider(machine).delete(name)
         rendered.remove(machine.paths.project_cache(name))
         stopflag.clear(machine, project)
+        emptied = False
         if purge:
-            if count := remove_built(machine, name):
-                machine.progress.note(f"removed the images that were built for {name} ({count})")
+            emptied = remove_built(machine, name)
             remove_folder(machine.paths.project_data(name))
             records.forget(machine.paths, name)
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
-    kept = (
-        "its ports, its password, its data folder and its images are gone too"
-        if purge
-        else "its ports, credentials and images are kept for the next `kilter up`"
-    )
-    return f"{what}; {kept}"
+    if not purge:
+        return f"{what}; its ports, credentials and images are kept for the next `kilter up`"
+    return f"{what}; its ports, its password{', its images' if emptied else ''} and its data folder are gone too"
 
 
 def _exists(path: Path) -> bool:

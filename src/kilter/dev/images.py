@@ -16,19 +16,25 @@ def built(machine: Machine, project: str) -> list[str]:
     return of_project(rows, project)
 
 
-def remove_built(machine: Machine, project: str) -> int:
-    """Remove a project's built images and return how many names that were; what fails is a warning.
+def remove_built(machine: Machine, project: str) -> bool:
+    """Remove a project's built images; tells whether none is left, and warns of what is.
 
     Names go, and with the last name of an image its layers. What a container still uses stays.
     """
     try:
         names = built(machine, project)
-        if names:
-            machine.runner.run(images.remove(*names))
+        if not names:
+            return True
+        machine.runner.run(images.remove(*names))
+        left = built(machine, project)
     except KilterError as error:
         machine.progress.warn(f"the images built for {project} were not removed: {error.what}")
-        return 0
-    return len(names)
+        return False
+    if gone := len(set(names).difference(left)):
+        machine.progress.note(f"removed the images that were built for {project} ({gone})")
+    if left:
+        machine.progress.warn(f"images built for {project} stay, as something uses them: {', '.join(left)}")
+    return not left
 
 
 def of_project(rows: Iterable[Mapping[str, str]], project: str) -> list[str]:

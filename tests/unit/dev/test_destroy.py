@@ -44,7 +44,7 @@ def test_purge_takes_the_data_folder_and_the_record_and_leaves_the_repository_an
     neighbour.parent.mkdir()
     neighbour.write_text("mine")
     said = destroy(opened.machine, opened.project, purge=True)
-    assert "its data folder and its images are gone too" in said
+    assert said.endswith("; its ports, its password, its images and its data folder are gone too")
     assert not paths.project_data("shop").exists()
     assert records.read(paths, "shop") is None
     assert neighbour.read_text() == "mine"
@@ -125,7 +125,7 @@ def test_rendered_files_that_cannot_be_deleted_are_named_with_what_deletes_them(
 def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
     block = opened.allocation.block
     image = {"Repository": "localhost:32760/shop_web", "Tag": "tilt-1"}
-    opened.machine.runner.answers[IMAGES] = json.dumps(image)  # type: ignore[attr-defined]
+    opened.machine.runner.answers[IMAGES] = [json.dumps(image), json.dumps(image), ""]  # type: ignore[attr-defined]
     opened.machine.runner.answers[images.remove("localhost:32760/shop_web:tilt-1").argv] = ""  # type: ignore[attr-defined]
     assert purged(opened.machine, opened.project) == [
         f"the ports {block[0]}-{block[-1]} and the password",

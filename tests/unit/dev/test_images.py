@@ -47,21 +47,33 @@ def test_what_is_no_image_of_the_project_is_not_listed(tmp_path: Path) -> None:
 @pytest.mark.requirement("LC-Q10")
 def test_they_are_removed_by_name_and_without_force(tmp_path: Path) -> None:
     names = sorted(f"{repository}:{tag}" for repository, tag in OURS)
-    # Exit code 1: one of them was gone meanwhile, or a container of somebody's uses it.
-    runner = FakeRunner({LIST: rows(*OURS), images.remove(*names).argv: Outcome(1, "", "conflict")})
+    # Exit code 1: one of them was gone meanwhile.
+    runner = FakeRunner({LIST: [rows(*OURS), rows(*OTHERS)], images.remove(*names).argv: Outcome(1, "", "none such")})
     opened = machine(tmp_path, runner)
-    assert remove_built(opened, "shop") == 3
-    assert "--force" not in runner.commands[-1].argv
-    assert told(opened) == []
+    assert remove_built(opened, "shop")
+    assert "--force" not in runner.commands[1].argv
+    assert told(opened) == ["note: removed the images that were built for shop (3)"]
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_what_a_container_of_somebodys_uses_stays_and_is_told(tmp_path: Path) -> None:
+    names = sorted(f"{repository}:{tag}" for repository, tag in OURS)
+    runner = FakeRunner({LIST: [rows(*OURS), rows(OURS[1])], images.remove(*names).argv: Outcome(1, "", "conflict")})
+    opened = machine(tmp_path, runner)
+    assert not remove_built(opened, "shop")
+    assert told(opened) == [
+        "note: removed the images that were built for shop (2)",
+        "warn: images built for shop stay, as something uses them: localhost:32760/shop_shop:warm",
+    ]
 
 
 def test_a_project_that_built_nothing_removes_nothing(tmp_path: Path) -> None:
     runner = FakeRunner({LIST: ""})
-    assert remove_built(machine(tmp_path, runner), "shop") == 0
+    assert remove_built(machine(tmp_path, runner), "shop")
     assert [command.argv for command in runner.commands] == [LIST]
 
 
 def test_an_engine_that_refuses_is_a_warning(tmp_path: Path) -> None:
     opened = machine(tmp_path, FakeRunner({LIST: Outcome(1, "", "no")}))
-    assert remove_built(opened, "shop") == 0
+    assert not remove_built(opened, "shop")
     assert told(opened)[0].startswith("warn: the images built for shop were not removed: ")
