@@ -77,13 +77,16 @@ class Kilter:
 
 
 def end(child: "subprocess.Popen[Any]") -> None:
-    """Ask a kilter to end, so that it ends what it has started; kill it when it does not."""
+    """Ask a kilter to end, so that it ends what it has started; kill it when it does not.
+
+    What it still prints is read: a full pipe would hold it up, and an open one outlives it.
+    """
     child.terminate()
     try:
-        child.wait(30)
+        child.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 def docker(*arguments: str, code: int | None = 0) -> str:

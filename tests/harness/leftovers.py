@@ -64,4 +64,4 @@ def is_test(pid: str) -> bool:
         command = Path("/proc", pid, "cmdline").read_bytes()
     except OSError:
         return False
-    return b"test" in command
+    return b"pytest" in command or b"run_tests" in command

@@ -14,7 +14,7 @@ from fcntl import ioctl
 from types import TracebackType
 from typing import Self
 
-from harness.cli import Kilter, end
+from harness.cli import Kilter
 
 CTRL_C = "\x03"
 # Makes standard input the controlling terminal of a new session, without which Ctrl-C would be a letter.
@@ -48,7 +48,12 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        end(self.child)
+        self.child.terminate()
+        try:
+            self.end(30)  # reads on, for a full screen would hold it up
+        except (AssertionError, subprocess.TimeoutExpired):
+            self.child.kill()
+            self.child.wait()
         os.close(self.screen)
 
     def expect(self, text: str, timeout: float = 30) -> None:
