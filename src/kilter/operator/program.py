@@ -149,8 +149,8 @@ class Operator:
             group.create_task(loop.run())
 
     async def _open(self, world: World, loop: Loop) -> None:
-        """Open the repository; until that is done everything but a commit goes on."""
-        closed = world.publications.writer
+        """Open the repository; until that is done everything but a commit goes on. Why it is not is told once."""
+        closed, known = world.publications.writer, ""
         while True:
             try:
                 fence = world.leadership.fence()
@@ -159,12 +159,17 @@ class Operator:
             except KilterError as error:
                 if isinstance(error, Busy) and not isinstance(error, Lapsed):
                     raise Deposed(error.what, why=error.why) from None
-                told = "; ".join(filter(None, (error.what, error.why, *error.details, error.hint)))
-                LOG.warning("the flux repository could not be opened: %s", told)
+                reasons = "; ".join(filter(None, (error.what, error.why, *error.details, error.hint)))
+                told = f"the flux repository could not be opened: {reasons}"
+                if told != known:
+                    LOG.warning(told)
+                known = told
                 if isinstance(closed, ClosedWriter):
-                    closed.why = f"the flux repository could not be opened: {told}"
+                    closed.why = told
                 await asyncio.sleep(REOPEN)
             else:
+                if known:
+                    LOG.info("the flux repository is open now")
                 loop.add_all(self._unsettled())
                 return
 
