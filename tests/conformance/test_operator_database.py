@@ -358,13 +358,52 @@ def test_a_second_deletion_counts_anew_also_where_the_environment_came_back_with
     assert there_is(there, world) == (1, 2)
 
 
+@pytest.mark.requirement("DP-Q25")
+def test_what_is_kept_for_good_stays_so_when_the_environment_comes_back_without_it_and_goes_again(
+    there: Server, platform: Postgres
+) -> None:
+    world = World(there, platform)
+    world.made("protected")
+    world.provision()
+    world.deleted()
+    for _ in range(2):
+        world.made("standard")
+        world.deleted()
+        assert kept_for(there, world) == "infinity"
+        assert cleanup.decide(world.target, world.left()).verdict == Done("nothing of it is left, its database is kept")
+    world.made("standard")
+    world.provision()
+    world.deleted()
+    assert kept_for(there, world) == "7 days"
+    said = Done("nothing of it is left, its database is kept for 7 days")
+    assert cleanup.decide(world.target, world.left()).verdict == said
+
+
 @pytest.mark.requirement("DP-Q25", "F23")
-def test_the_database_of_a_login_that_was_never_opened_has_its_days_too(there: Server, platform: Postgres) -> None:
+def test_the_database_of_a_login_that_was_never_opened_is_kept_for_good(there: Server, platform: Postgres) -> None:
     world = World(there, platform)
     for effect in database.decide(world.target, world.facts()).effects[:-1]:  # then it was killed
         world.perform(effect)
     world.deleted()
-    assert kept_for(there, world) == "7 days"
+    assert kept_for(there, world) is None
+
+
+@pytest.mark.requirement("DP-Q25")
+def test_days_are_counted_from_the_last_deletion_to_within_minutes_whatever_the_clocks_say(
+    there: Server, platform: Postgres
+) -> None:
+    world = World(there, platform)
+    world.provision()
+    world.deleted()
+    note = "ALTER ROLE {} VALID UNTIL {}"
+    with there.connect() as connection:
+        earlier = str(datetime.now(UTC) + timedelta(days=7, hours=-1))
+        connection.execute(sql.SQL(note).format(sql.Identifier(world.names.app), sql.Literal(earlier)))
+    assert not isinstance(cleanup.decide(world.target, world.left()).verdict, Done)
+    world.target = replace(world.target, now=datetime.now(UTC) + timedelta(hours=1))  # that long ago it was deleted
+    assert isinstance(cleanup.decide(world.target, world.left()).verdict, Done)
+    world.target = replace(world.target, now=datetime.now(UTC) - timedelta(hours=2))  # a clock that is behind
+    world.leave()
 
 
 @pytest.mark.requirement("DP-Q25", "F23")

@@ -36,6 +36,7 @@ SESSION: Final = " ".join(
         "lock_timeout": "5s",
         "statement_timeout": "60s",
         "search_path": "pg_catalog",
+        "datestyle": "ISO",
     }.items()
 )
 
@@ -105,7 +106,7 @@ class Postgres:
             rows = connection.execute(DATABASES, (list(databases),)).fetchall()
             member = connection.execute(MEMBERSHIP, member_of).fetchone()
         return Snapshot(
-            {name: RoleFact(mark, can_login, until) for name, can_login, mark, until in found},
+            {name: RoleFact(mark, can_login, left) for name, can_login, mark, left in found},
             {name: DatabaseFact(owner, mark, open_to_all) for name, owner, mark, open_to_all in rows},
             bool(member and member[0]),
         )

@@ -12,7 +12,7 @@ ROLE_CONNECTIONS: Final = 40  # of one app; one must not exhaust the server for 
 
 ROLES: Final = """
 SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid'), ''),
-    CASE WHEN isfinite(r.rolvaliduntil) THEN r.rolvaliduntil END
+    CASE WHEN isfinite(r.rolvaliduntil) THEN extract(epoch FROM r.rolvaliduntil - now())::float8 END
 FROM pg_roles r WHERE r.rolname = ANY(%s)
 """
 # Of the roles of others nothing is even read: what they are called need not be text here.
@@ -45,6 +45,7 @@ def change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> Non
             _run(connection, "REVOKE ALL ON DATABASE {0} FROM PUBLIC", name)
             _run(connection, "COMMENT ON DATABASE {0} IS {1}", name, sql.Literal(mark))
         case effects.CloseRole(name, _, days):
+            hold(connection, name)
             _run(connection, "ALTER ROLE {0} NOLOGIN VALID UNTIL {1}", name, sql.Literal(_until(connection, days)))
             _end_sessions(connection, "usename", name)
         case effects.RetireDatabase(name, owner, retired):
@@ -70,7 +71,7 @@ def is_expired(connection: "psycopg.Connection[Any]", effect: effects.ExpireData
 
 
 def hold(connection: "psycopg.Connection[Any]", role: str) -> None:
-    """Let nobody else open a login role, or drop what it opens, until the end of the transaction."""
+    """Let nobody else open or close a login role, or drop what it opens, until the end of the transaction."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (role,))
 
 

@@ -7,7 +7,7 @@ and what lies in the namespace that does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from kilter.api.words import DatabasePolicy
@@ -21,7 +21,7 @@ from kilter.render import names
 from kilter.render.names import Slot
 
 POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
-SLACK: Final = timedelta(hours=12)  # by which the clocks of API server and database server may differ
+SLACK: Final = 300.0  # seconds by which the clocks of API server and operator may differ
 EMPTY: Final = "kilter.dev/empty"  # annotation of a namespace on its way out: no pod is left in it
 SPARED: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")  # annotation of what Flux is to leave
 
@@ -53,7 +53,7 @@ def decide(target: Target, facts: Facts) -> Decision:
         or _namespace(target, facts)
         or _object(target, kinds.SERVICE_ACCOUNT, facts.account)
         or _database(target, facts)
-        or Decision(Done("nothing of it is left" + (_kept(target) if _is_kept(target, facts) else "")))
+        or Decision(Done("nothing of it is left" + (_kept(target, facts) if _is_kept(target, facts) else "")))
     )
 
 
@@ -193,14 +193,15 @@ def _database(target: Target, facts: Facts) -> Decision | None:
 
 
 def _is_closed(target: Target, login: RoleFact) -> bool:
-    """Tell whether a login role was closed by this deletion: an earlier one may have noted a time that is over."""
+    """Tell whether a login role was closed, and its days are counted from this deletion, not from an earlier one.
+
+    What is kept for good stays so: an environment that came back without the database does not decide over it.
+    """
+    if login.can_login or login.kept_for is None:
+        return not login.can_login
     days, deleted = days_kept(target), target.app.metadata.deletion_timestamp
-    if login.can_login:
-        return False
-    if not days or login.kept_until is None:
-        return not days and login.kept_until is None
-    since = datetime.fromisoformat(deleted) if deleted else target.now
-    return login.kept_until >= since + timedelta(days=days) - SLACK
+    age = (target.now - datetime.fromisoformat(deleted)).total_seconds() if deleted else 0.0
+    return days > 0 and login.kept_for >= days * 86400 - max(age, 0.0) - SLACK
 
 
 def _roles(target: Target, facts: Facts) -> list[tuple[str, RoleFact]]:
@@ -218,8 +219,8 @@ def _own(target: Target, thing: Object | None) -> bool:
     return thing is not None and is_own(target, thing["metadata"].get("labels") or {})
 
 
-def _kept(target: Target) -> str:
-    days = days_kept(target)
+def _kept(target: Target, facts: Facts) -> str:
+    days = days_kept(target) if facts.login is not None and facts.login.kept_for is not None else 0
     return ", its database is kept" + (f" for {days} days" if days else "")
 
 

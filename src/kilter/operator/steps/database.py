@@ -8,7 +8,6 @@ The Secret is the intent: it is written before the server learns of the password
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from kilter.api.kilterapp_parts import Service
@@ -31,11 +30,11 @@ CA: Final = "ca.crt"  # a key that pods mount as a file
 
 @dataclass(frozen=True)
 class RoleFact:
-    """A role that exists: its comment, whether it can log in, and until when it is kept if that is noted."""
+    """A role that exists: its comment, whether it can log in, for how many more seconds it is kept if that is noted."""
 
     mark: str
     can_login: bool = False
-    kept_until: datetime | None = None
+    kept_for: float | None = None  # by the server's own clock; below 0 where the time is over
 
 
 @dataclass(frozen=True)
