@@ -29,11 +29,14 @@ from kilter.api.kilterapp import (
     Spec,
     labels,
 )
+from kilter.api.words import EnvClass
 from kilter.errors import BadInput
 from kilter.server import podlogs
+from kilter.server.access import stricter
 from kilter.server.lines import split
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Change, Conflict, Gone, Listed, LogQuery, Seen
+from kilter.server.store.environments import PROTECTIVE
 
 log = logging.getLogger("kilter.server")
 Resource = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
@@ -79,7 +82,7 @@ class KubeCluster:
         """Ask for an object to be deleted, with what becomes of its database; one that does not exist is fine.
 
         That and the class are patched, whoever owns the other fields: what somebody edited by hand must not keep an
-        environment, and how long its database is kept hangs on the class, of which whoever deletes it was told. Both
+        environment, and how long its database is kept hangs on the class, which is never lowered. Both
         writes name the object that was looked at: a replica that slept over one of them touches no later one.
         """
         with suppress(Missing):
@@ -87,7 +90,7 @@ class KubeCluster:
                 found = await self._client.get(Resource, name, namespace=NAMESPACE)
                 refuse_others(found, spec)
                 uid = found["metadata"]["uid"]
-                said = {"databaseOnDelete": spec.database_on_delete, "class": spec.class_}
+                said = {"databaseOnDelete": spec.database_on_delete, "class": class_of(found, spec)}
                 patch = {"metadata": {"uid": uid}, "spec": said}
                 await self._client.patch(
                     Resource, name, patch, namespace=NAMESPACE, patch_type=PatchType.MERGE, field_manager=SPEC_MANAGER
@@ -176,6 +179,12 @@ def refuse_others(found: Mapping[str, Any], spec: Spec) -> None:
     later = present.get("sequence")
     if isinstance(later, int) and later > spec.sequence:
         raise Conflict(f"the cluster has deploy {later} of it, which is later than this delete ({spec.sequence})")
+
+
+def class_of(found: Mapping[str, Any], spec: Spec) -> EnvClass:
+    """Return the class of an environment that goes: the object's, where that protects more than the store's."""
+    present = (found.get("spec") or {}).get("class")
+    return stricter(spec.class_, present) if present in PROTECTIVE else spec.class_
 
 
 class Missing(Exception):

@@ -161,6 +161,20 @@ def test_a_delete_says_what_becomes_of_the_database_and_takes_no_other_field(run
     assert (delete.method, json.loads(delete.content)) == ("DELETE", {"preconditions": {"uid": UID}})
 
 
+@pytest.mark.parametrize(
+    ("present", "wanted", "expected"),
+    [("protected", "standard", "protected"), ("ephemeral", "standard", "standard"), (None, "ephemeral", "ephemeral")],
+)
+def test_a_delete_never_lowers_the_class_by_which_a_database_is_kept(
+    present: str | None, wanted: str, expected: str, runner: asyncio.Runner
+) -> None:
+    """DP-Q25: a store that was restored from a backup may know of an older class than the object has."""
+    found = OBJECT | {"spec": OBJECT["spec"] | {"class": present}}
+    api = Api(lambda _: httpx2.Response(200, json=found))
+    runner.run(api.cluster().delete("acme-shop-dev", ended(class_=wanted)))
+    assert json.loads(api.requests[1].content)["spec"]["class"] == expected
+
+
 def test_a_delete_touches_nothing_that_a_later_deploy_made(runner: asyncio.Runner) -> None:
     api = Api(lambda _: httpx2.Response(200, json=OBJECT))
     with pytest.raises(Conflict, match="deploy 1 of it, which is later than this delete"):

@@ -321,7 +321,11 @@ def test_an_object_of_a_lost_store_is_taken_up_and_its_numbers_go_on(store: Stor
 def test_a_store_of_yesterday_goes_on_from_the_number_that_the_cluster_has(store: Store) -> None:
     """F40."""
     accept(store)
-    store(progress.observe, reported("acme-shop-dev", SHOP, "dep-x", 9, "Ready"), DOMAIN, NOON)
+    app = reported("acme-shop-dev", SHOP, "dep-x", 9, "Ready")
+    protected = msgspec.structs.replace(app.spec, class_="protected")
+    app = msgspec.structs.replace(app, spec=protected)
+    store(progress.observe, app, DOMAIN, NOON)
+    assert store(environments.find, SHOP).env_class == "protected"
     assert accept(store).sequence == 10
 
 

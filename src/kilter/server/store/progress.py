@@ -90,6 +90,7 @@ def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = Fal
     if environment is None or environment.slot != slot:
         return []
     if environment.sequence < app.spec.sequence:
+        environments.ensure(tx, slot, app.spec.class_, domain, now)
         environments.catch_up(tx, slot, app.spec.sequence)
     if environment.status == app.status:
         return []
