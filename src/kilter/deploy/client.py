@@ -93,7 +93,7 @@ class Client:
     def stream(
         self, path: str, last: str = "", silence: float = SILENCE, query: Mapping[str, str] | None = None
     ) -> Iterator[Iterator[str]]:
-        """Open a stream and give its lines; `last` is the number of the last event that was seen.
+        """Open a stream, as `get` asks, and give its lines; `last` is the number of the last event that was seen.
 
         Raises Unreachable after `silence` seconds without a line.
         """
@@ -102,11 +102,15 @@ class Client:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
         limits = httpx2.Timeout(self.connect, read=silence)
         try:
-            with self._open().stream("GET", path, params=query or None, headers=headers, timeout=limits) as answer:
-                if answer.status_code >= 400:
+            for pause in (*PAUSES, None):
+                with self._open().stream("GET", path, params=query or None, headers=headers, timeout=limits) as answer:
+                    if answer.status_code < 400:
+                        yield answer.iter_lines()
+                        return
                     answer.read()
+                if pause is None or answer.status_code not in AWAY:
                     raise self._error(answer)
-                yield answer.iter_lines()
+                time.sleep(pause)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
 

@@ -78,6 +78,15 @@ def test_a_question_is_asked_again_while_the_server_is_replaced(status: int, mon
         assert ask(table.address).actor == "ada"
 
 
+@pytest.mark.requirement("F28")
+def test_a_stream_is_opened_again_while_the_server_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
+    with serving(**{"GET__/v1/x": [(502, ""), (200, "data: 1\n\n")]}) as table:
+        client = Client(Login(table.address, "t"))
+        with client, client.stream("/v1/x") as lines:
+            assert [each.data for each in events(lines)] == ["1"]
+
+
 def test_what_is_deleted_is_not_deleted_again_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
     with serving(**{"DELETE__/v1/x": [(502, ""), (200, ME)]}) as table, Client(Login(table.address, "t")) as client:
