@@ -254,7 +254,9 @@ def profile_forms(profile: Profile, path: Path) -> Found:
 def _probe_forms(group: object, path: Path) -> Found:
     for kind in ("liveness", "readiness", "startup") if isinstance(group, msgspec.Struct) else ():
         probe = getattr(group, kind)
-        if isinstance(probe, Probe) and (probe.type == "exec") != (probe.command is not None):
+        if not isinstance(probe, Probe) or probe.type == "off":
+            continue
+        if (probe.type == "exec") != (probe.command is not None):
             yield (*path, kind), "`command` belongs to a check of type exec, and such a check needs it"
 
 
