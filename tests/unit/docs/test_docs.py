@@ -137,6 +137,14 @@ def test_pages_that_others_refer_to_by_title_exist(title: str, path: str) -> Non
     assert (DOCS / path).read_text().startswith(f"# {title}\n")
 
 
+@pytest.mark.requirement("LC-Q2")
+@pytest.mark.parametrize("what", ["create", "resume"])
+def test_what_a_start_takes_is_published_with_what_it_is_compared_with(what: str) -> None:
+    page = (DOCS / "reference" / "measurements.md").read_text()
+    (row,) = re.findall(rf"^\| {what}: .*$", page, flags=re.MULTILINE)
+    assert re.search(r"\d s \(.*\|.*\dx \(.*\| .*(met|\*\*missed\*\*) \|$", row)
+
+
 @pytest.mark.requirement("NS-Q29")
 @pytest.mark.parametrize("page", PAGES, ids=labels(PAGES))
 def test_every_page_says_for_whom_it_is(page: Path) -> None:
