@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from unit.deploy.server import serving
 
+from kilter.deploy import client as client_module
 from kilter.deploy import follow as following
 from kilter.deploy.client import Client
 from kilter.deploy.follow import Follower, answers
@@ -63,6 +64,7 @@ def test_a_failure_comes_with_what_serves_and_what_to_do(changes: dict[str, str]
 
 def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "RETRY", 0.05)
+    monkeypatch.setattr(client_module, "PAUSES", ())
     with serving(**{PATH: [(200, stream(phase("Publishing"))), (503, {}), (200, stream(DONE))]}) as table:
         follow(table, Recorder())
     assert [headers.get("Last-Event-ID") for _, headers, _ in table.asked] == [None, "1", "1"]
