@@ -24,6 +24,7 @@ UNTRUSTED = "where an authority of your own signed it, name its file in SSL_CERT
 CONNECT, ANSWER, SILENCE = 10.0, 30.0, 60.0  # seconds: to connect, to answer, between two lines of a stream
 PAUSES = (0.5, 2.0)  # seconds before a request is sent again
 AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
+LOST = frozenset({502, 504})  # the second: what was asked for may have been carried out
 ERRORS: Mapping[int, type[KilterError]] = {
     400: BadInput,
     401: NotAllowed,
@@ -81,7 +82,7 @@ class Client:
         return self._read(self._sent(path, body, renews), kind)
 
     def delete(self, path: str, kind: "type[Answer] | None" = None, body: object = None) -> "Answer | None":
-        """Delete a thing; `kind` None is for an answer without a document."""
+        """Delete a thing; `kind` None is for an answer without a document. Raises as `post` does, and sends once."""
         answer = self._send("DELETE", path, body=body)
         return self._read(answer, kind) if kind else None
 
@@ -143,7 +144,7 @@ class Client:
                 answer = self._request("POST", path, body=body, key=key)
             except httpx2.TransportError as error:
                 failed: KilterError = self._unreachable(error)
-                lost = lost or not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+                lost = lost or was_sent(error)
                 again = failed.hint != UNTRUSTED
             else:
                 if answer.status_code < 300:
@@ -151,31 +152,32 @@ class Client:
                 failed = self._error(answer)
                 # Where the first request may have come through, its answer may still be on its way.
                 again = answer.status_code in AWAY or (lost and _body(answer).code == "in_progress")
-                lost = lost or answer.status_code in (502, 504)
+                lost = lost or answer.status_code in LOST
             if pause is None or not again:
                 break
             time.sleep(pause)
-        if again and lost:
-            raise Unanswered(failed.what, why=failed.why, hint=failed.hint, details=failed.details)
-        raise failed
+        raise unanswered(failed) if again and lost else failed
 
     def _send(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
     ) -> "httpx2.Response":
         import httpx2
 
-        for pause in (*(PAUSES if method == "GET" else ()), None):
+        changes = method != "GET"
+        for pause in (*(() if changes else PAUSES), None):
             try:
                 answer = self._request(method, path, query=query, body=body)
             except httpx2.TransportError as error:
-                raise self._unreachable(error) from None
+                failed: KilterError = self._unreachable(error)
+                raise (unanswered(failed) if changes and was_sent(error) else failed) from None
             if answer.status_code < 300:
                 return answer
             # A gateway may still ask a server that ends, or none while one is replaced.
             if pause is None or answer.status_code not in AWAY:
                 break
             time.sleep(pause)
-        raise self._error(answer)
+        failed = self._error(answer)
+        raise unanswered(failed) if changes and answer.status_code in LOST else failed
 
     def _request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None, key: str = ""
@@ -208,6 +210,18 @@ class Client:
         number = [f"request: {body.request_id}"] if body.request_id and status >= 500 else []
         message = body.message or f"{self.login.server} answered {status}"
         return kind(message, hint=hint, details=[*where, *_details(body.details), *number])
+
+
+def was_sent(error: "httpx2.TransportError") -> bool:
+    """Tell whether a request may have reached the server before its connection failed."""
+    import httpx2
+
+    return not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+
+
+def unanswered(failed: KilterError) -> Unanswered:
+    """Return what went wrong as a request without an answer."""
+    return Unanswered(failed.what, why=failed.why, hint=failed.hint, details=failed.details)
 
 
 def http_client(address: str, **options: Any) -> "httpx2.Client":

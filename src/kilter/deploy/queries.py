@@ -6,8 +6,9 @@ from kilter.api.deploys import Deploy, DeployList
 from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
 from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
-from kilter.deploy.client import Client
+from kilter.deploy.client import Client, Unanswered
 from kilter.deploy.names import ProjectName
+from kilter.errors import Unreachable
 from kilter.words import escaped
 
 
@@ -48,10 +49,16 @@ def delete(
 ) -> DeleteAccepted:
     """Ask for an environment to be deleted; the answer is followed like a deploy.
 
-    `confirm_database` says that a person means the database of a protected environment, too.
+    `confirm_database` says that a person means the database of a protected environment, too. Raises Unreachable, and
+    says where the platform may have accepted it all the same.
     """
     words = f"{name}/{env}"
     body = DeleteRequest(confirm=words, database=database, confirm_database=words if confirm_database else None)
-    accepted = client.delete(name.env_path(env), DeleteAccepted, body)
+    try:
+        accepted = client.delete(name.env_path(env), DeleteAccepted, body)
+    except Unanswered as error:
+        why = "; ".join(filter(None, (error.why, "the platform may have accepted the deletion all the same")))
+        hint = f"`kilter status --project {name} --env {env}` tells; the same command again does no harm"
+        raise Unreachable(error.what, why=why, hint=hint, details=error.details) from None
     assert accepted is not None
     return accepted

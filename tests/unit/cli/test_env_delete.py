@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.deploy.server import Table, serving
+from unit.deploy.server import HANGS_UP, Table, serving
 
 from kilter.cli.main import run
 from kilter.deploy import logins
@@ -149,3 +149,17 @@ def test_nothing_is_deleted_where_nobody_can_be_asked(
     assert run([*LINE, "--drop-database"]) == 2
     assert "--yes" in capsys.readouterr().err
     assert sent(table) == []
+
+
+@pytest.mark.requirement("F28")
+@pytest.mark.parametrize(("answer", "may_have"), [((502, ""), True), ((HANGS_UP, ""), True), ((503, ""), False)])
+def test_a_deletion_whose_answer_is_lost_is_sent_once_and_may_have_been_accepted(
+    answer: tuple[int, str], may_have: bool, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, "standard", "keep")
+    table.answers[f"DELETE {PATH}"] = [answer]
+    assert run([*LINE, "--yes"]) == 12
+    said = capsys.readouterr().err
+    assert ("the platform may have accepted the deletion all the same" in said) is may_have
+    assert ("`kilter status --project acme/shop --env main` tells" in said) is may_have
+    assert len(sent(table)) == 1
