@@ -1,6 +1,6 @@
 """`kilter ps`: the projects of this machine, and what they use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,7 @@ from kilter.clusters.provider import Listed, State
 from kilter.dev import clusters, tilt_process
 from kilter.dev.documents import ProjectRow, PsDocument, SharedRow
 from kilter.dev.machine import Machine
+from kilter.errors import MachineLacks
 from kilter.state import records
 from kilter.state.lock import holder
 from kilter.state.records import Allocation
@@ -21,10 +22,10 @@ Used = tuple[float, int]  # cores, bytes
 def ps(machine: Machine, *, everything: bool) -> PsDocument:
     """List the projects that run, or that a command works on.
 
-    With `everything` also the stopped and the vanished ones, and the shared containers.
+    With `everything` also the stopped and the vanished ones, and the shared containers. Raises MachineLacks.
     """
     before = cgroup.readings()  # the second look comes once Docker has answered: no time passes for this alone
-    found = {cluster.project: cluster for cluster in clusters.provider(machine).all()}
+    found = {cluster.project: cluster for cluster in _clusters(machine)}
     known = records.all(machine.paths)
     owned = {record.project for record in known}
     running = {name: one.node for name, one in found.items() if one.runs and name in owned}
@@ -32,6 +33,16 @@ def ps(machine: Machine, *, everything: bool) -> PsDocument:
     rows = [_row(machine, record, found.get(record.project), used) for record in known]
     shown = [row for row in rows if everything or row.at_work or row.state in ("up", "down")]
     return PsDocument(projects=shown, shared=_shared(machine) if everything else [])
+
+
+def _clusters(machine: Machine) -> Sequence[Listed]:
+    try:
+        return clusters.provider(machine).all()
+    except MachineLacks:
+        from kilter.clusters import engine  # start-up: asked for where Docker fails alone
+
+        engine.check(machine.runner, machine.environment)  # says what is wrong with it, and what to do
+        raise
 
 
 def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Mapping[str, Used]) -> ProjectRow:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import machine, workspace
 
 from kilter.cli.views import ps_view
@@ -13,6 +13,7 @@ from kilter.clusters.node import NODES, creation_mark
 from kilter.dev import ps as feature
 from kilter.dev.machine import Machine
 from kilter.dev.ps import ps
+from kilter.errors import MachineLacks
 from kilter.proc import Outcome
 from kilter.state.lock import project_lock
 from kilter.tools import cgroup, docker
@@ -170,7 +171,18 @@ def test_what_works_on_a_project_is_told_and_lists_it_whatever_its_state(
     assert f"{state} (kilter up)" in ps_view(document)
 
 
-def test_an_engine_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
-    here = machine(tmp_path, FakeRunner({LIST: Outcome(1, "", "Cannot connect to the Docker daemon")}))
-    with pytest.raises(Exception, match="docker ps"):
+def test_an_engine_that_refuses_this_question_alone_is_said_to(tmp_path: Path) -> None:
+    here = machine(tmp_path, FakeRunner({LIST: Outcome(1, "", "no such filter"), **ENGINE}))
+    with pytest.raises(MachineLacks, match="docker ps") as caught:
         ps(here, everything=False)
+    assert caught.value.details == ("no such filter",)
+
+
+@pytest.mark.requirement("LC-Q3")
+def test_an_engine_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path) -> None:
+    down = "Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?"
+    info = {docker.info().argv: json.dumps({"ServerVersion": "", "ServerErrors": [down]})}
+    here = machine(tmp_path, FakeRunner({LIST: Outcome(1, "", down), **ENGINE, **info}))
+    with pytest.raises(MachineLacks, match="Docker does not answer") as caught:
+        ps(here, everything=False)
+    assert caught.value.hint == "start Docker and try again"
