@@ -3,12 +3,13 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.server.volume import Volume
-from unit.server.web import Web
+from unit.server.web import Web, Webs
 
 from kilter.server.store.engine import Engine
 from kilter.server.store.sqlite import SqliteEngine
@@ -77,6 +78,13 @@ def web(runner: asyncio.Runner) -> Iterator[Web]:
     found = Web(runner)
     yield found
     found.close()
+
+
+@pytest.fixture
+def webs(runner: asyncio.Runner) -> Iterator[Webs]:
+    """Make applications with settings of their own, closed at the end of the test."""
+    with ExitStack() as made:
+        yield lambda settings: made.enter_context(closing(Web(runner, settings)))
 
 
 @pytest.fixture(scope="module")

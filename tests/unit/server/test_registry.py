@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from unit.server.orders import MINUTE, NOON
-from unit.server.web import DEPLOY, KEY, SETTINGS, Reply, Web
+from unit.server.web import DEPLOY, KEY, SETTINGS, Reply, Web, Webs
 
 from kilter.errors import BadInput
 from kilter.server import clock
@@ -160,11 +160,11 @@ def test_the_token_says_what_the_registry_checks() -> None:
     assert seconds >= 60
 
 
-def test_a_scope_of_the_registry_stands_before_every_project(runner: Any) -> None:
+def test_a_scope_of_the_registry_stands_before_every_project(webs: Webs) -> None:
     """DP-7: `--registry <host>/<scope>`."""
     from dataclasses import replace
 
-    web = Web(runner, replace(SETTINGS, registry="registry.example.com:5000/team"))
+    web = webs(replace(SETTINGS, registry="registry.example.com:5000/team"))
     token = web.token("deployer")
     given = credential(web, token)
     assert given["registry"] == "registry.example.com:5000"
@@ -175,7 +175,6 @@ def test_a_scope_of_the_registry_stands_before_every_project(runner: Any) -> Non
     url = "/v1/projects/acme/shop/envs/dev/deploys"
     assert web.post(url, token, {**DEPLOY, "image": f"{given['repository']}@{digest}"}).status == 202
     assert web.post(url, token, {**DEPLOY, "image": f"registry.example.com:5000/acme/shop@{digest}"}).status == 422
-    web.close()
 
 
 def test_an_environment_pulls_its_apps_images_and_no_others_and_never_pushes(web: Web) -> None:

@@ -1,13 +1,12 @@
 """Tokens, device login, roles in environments, repeated requests, the audit trail: over HTTP."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from unit.server.orders import MINUTE, NOON
 from unit.server.portal.conftest import signed_in
-from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web
+from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web, Webs
 
 from kilter.api import tokens as token_format
 from kilter.errors import BadInput
@@ -264,12 +263,11 @@ def test_the_trail_is_turned_page_by_page(web: Web) -> None:
     assert second["cursor"] is None
 
 
-def test_a_client_that_is_too_old_is_told_so(runner: asyncio.Runner) -> None:
-    web = Web(runner, replace(SETTINGS, min_cli="0.3.0"))
+def test_a_client_that_is_too_old_is_told_so(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, min_cli="0.3.0"))
     token = web.token("viewer")
     for agent, status in (("kilter/0.2.9", 426), ("kilter/0.10.0", 200), ("kilter/0.3", 200), ("curl/8", 200)):
         assert web.get("/v1/info", token, headers={"user-agent": agent}).status == status, agent
-    web.close()
 
 
 def test_info_says_what_a_client_must_know(web: Web) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from unit.server.orders import IMAGE, MINUTE, NOON, order
-from unit.server.web import DEPLOY, SETTINGS, Web
+from unit.server.web import DEPLOY, SETTINGS, Web, Webs
 
 from kilter.api.deploys import Deploy, DeployAccepted, Event
 from kilter.api.environments import Environment
@@ -534,18 +533,18 @@ def test_a_protected_environment_is_deleted_by_admins_and_its_database_after_a_s
     ],
 )
 def test_for_how_many_days_a_database_is_kept_is_told_before_and_after(
-    runner: asyncio.Runner, env: str, database: str, setting: int, kept: int | None
+    webs: Webs, env: str, database: str, setting: int, kept: int | None
 ) -> None:
-    with closing(Web(runner, replace(SETTINGS, database_keep_days=setting))) as web:
-        url, token = f"/v1/projects/acme/shop/envs/{env}", web.token("admin")
-        web.post(f"{url}/deploys", token, DEPLOY)
-        dispatch(web)
-        web.cluster.report(f"acme-shop-{env}", phase="Ready")
-        follow(web)
-        before = web.get(url, token).json["database_kept_days"]
-        assert before == (None if env == "prod" or not setting else setting)
-        reply = web("DELETE", url, token, json={"confirm": f"acme/shop/{env}", "database": database})
-        assert (reply.status, reply.json["database_kept_days"]) == (202, kept)
+    web = webs(replace(SETTINGS, database_keep_days=setting))
+    url, token = f"/v1/projects/acme/shop/envs/{env}", web.token("admin")
+    web.post(f"{url}/deploys", token, DEPLOY)
+    dispatch(web)
+    web.cluster.report(f"acme-shop-{env}", phase="Ready")
+    follow(web)
+    before = web.get(url, token).json["database_kept_days"]
+    assert before == (None if env == "prod" or not setting else setting)
+    reply = web("DELETE", url, token, json={"confirm": f"acme/shop/{env}", "database": database})
+    assert (reply.status, reply.json["database_kept_days"]) == (202, kept)
 
 
 def test_a_host_of_somebody_else_is_told_with_a_proposal(web: Web) -> None:
@@ -577,11 +576,9 @@ OWN_HOSTS = Settings(
     ],
 )
 @pytest.mark.parametrize("public", [True, False])
-def test_no_app_is_given_a_host_of_the_platform_itself(
-    runner: asyncio.Runner, app: str, env: str, host: str, public: bool
-) -> None:
+def test_no_app_is_given_a_host_of_the_platform_itself(webs: Webs, app: str, env: str, host: str, public: bool) -> None:
     """DP-Q9: tokens and passwords of others are sent there."""
-    web = Web(runner, OWN_HOSTS)
+    web = webs(OWN_HOSTS)
     section = {"port": 8080, "public": public, "processes": {"live": {"port": 8081, "public": True, "command": ["x"]}}}
     image = IMAGE.replace("registry.example.com/acme/shop", f"{OWN_HOSTS.registry}/globex/{app}")
     reply = web.post(
@@ -595,17 +592,19 @@ def test_no_app_is_given_a_host_of_the_platform_itself(
 
 
 def test_other_environments_of_an_app_that_is_called_like_a_part_of_the_platform_have_hosts(
-    runner: asyncio.Runner,
+    webs: Webs,
 ) -> None:
-    web = Web(runner, OWN_HOSTS)
+    web = webs(OWN_HOSTS)
     image = IMAGE.replace("registry.example.com/acme/shop", f"{OWN_HOSTS.registry}/globex/kilter")
     body = {"image": image, "app": {"port": 8080}}
     reply = web.post("/v1/projects/globex/kilter/envs/dev/deploys", web.token("admin", "*/*"), body)
     assert (reply.status, reply.json["url"]) == (202, "https://kilter-dev.apps.example.com")
 
 
-def test_an_environment_that_got_such_a_host_before_can_be_deleted_and_not_deployed(runner: asyncio.Runner) -> None:
-    web = Web(runner, OWN_HOSTS)
+def test_an_environment_that_got_such_a_host_before_can_be_deleted_and_not_deployed(
+    webs: Webs,
+) -> None:
+    web = webs(OWN_HOSTS)
     env, token = "/v1/projects/globex/kilter/envs/prod", web.token("admin", "*/*")
     web.runner.run(web.store.run(deploys.accept, order(Slot("globex", "kilter", "prod")), NOON))
     body = {"image": f"{OWN_HOSTS.registry}/globex/kilter@sha256:{'1' * 64}", "app": {"port": 8080}}

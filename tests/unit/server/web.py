@@ -229,6 +229,9 @@ class Web:
         return reply
 
 
+Webs = Callable[[Settings], Web]
+
+
 def chunks(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield a body part by part, as a server passes it on."""
     for part in parts:
