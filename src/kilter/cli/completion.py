@@ -1,9 +1,18 @@
 """`kilter completion`."""
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import FishComplete, add_completion_class, get_completion_class
 
 from kilter.cli.app import App
+
+
+class Fish(FishComplete):
+    """Fish's script, which takes no comma of a description for the end of it, as click 8.4 does."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
+add_completion_class(Fish)
 
 
 @click.command("completion")

@@ -72,6 +72,12 @@ def test_each_shell_is_answered_in_its_own_form(shell: str, answer: str, ask: As
     assert sorted(ask(shell, "kilter do")) == sorted(answer.format(**table))
 
 
+def test_fish_cuts_an_answer_at_its_first_comma_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a verb does is said in sentences that have commas of their own."""
+    assert run(["completion", "fish"]) == 0
+    assert 'string split --max 1 "," $completion' in capsys.readouterr().out
+
+
 def test_the_verbs_are_completed_without_importing_them(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     for verb in VERBS.values():
         monkeypatch.delitem(sys.modules, verb.module, raising=False)
