@@ -28,9 +28,9 @@ class App:
 
     @cached_property
     def directory(self) -> Path:
-        """The directory to act in, absolute. Raises NotFound when it is the working directory, and that is gone."""
+        """The directory to act in, without links and `..`. Raises NotFound when it is the working one, and gone."""
         try:
-            return self.named.absolute()
+            return Path(os.path.realpath(self.named))
         except FileNotFoundError:
             raise NotFound(
                 "the working directory is gone",

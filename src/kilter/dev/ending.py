@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput
-from kilter.project.load import Project, load, written_name
+from kilter.project.load import Project, load, real, written_name
 from kilter.project.model import Config
 from kilter.state import records
 
@@ -27,12 +27,13 @@ def recorded(machine: Machine, name: str, file: Path, error: BadInput) -> Projec
     """Return a project that is known by its record, and warn of what is wrong with its file."""
     what = ", ".join([error.what, *error.details[:1]])
     machine.progress.warn(f"{what}; by this machine's record the project is {name}")
-    return Project(name, file.absolute().parent, file.absolute(), Config())
+    root = real(file.parent)
+    return Project(name, root, root / file.name, Config())
 
 
 def _recorded(machine: Machine, file: Path) -> str | None:
     """Return the one name that the directory has by its records; where the file says a name, no other."""
-    known = [record.project for record in records.of_directory(machine.paths, file.absolute().parent)]
+    known = [record.project for record in records.of_directory(machine.paths, real(file.parent))]
     said = written_name(file)
     if said is not None:
         return said if said in known else None

@@ -1,5 +1,6 @@
 """From a directory to a validated project: finding `kilter.yaml`, reading it, and listing all its faults at once."""
 
+import os
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from kilter.project.project import Project
 from kilter.project.source import Source, decode, read
 from kilter.words import is_name
 
-__all__ = ["FILE_NAME", "Fault", "InvalidProject", "Project", "find", "load", "validate", "written_name"]
+__all__ = ["FILE_NAME", "Fault", "InvalidProject", "Project", "find", "load", "real", "validate", "written_name"]
 
 FILE_NAME = "kilter.yaml"
 SECTIONS = frozenset(ProjectFile.__struct_encode_fields__)
@@ -24,15 +25,28 @@ ROUNDS = 4  # of taking faulty parts out and checking the rest
 
 
 def find(start: Path) -> Path:
-    """Return the `kilter.yaml` of the directory `start` or of the closest one above it; raises NotFound."""
-    directory = start.absolute()
+    """Return the `kilter.yaml` of the directory `start` or of the closest one above it.
+
+    Without links and `..` on its way, because one directory is one project. Raises NotFound, and BadInput where the way
+    is closed to this user.
+    """
+    directory = real(start)
     for place in (directory, *directory.parents):
-        if (place / FILE_NAME).is_file():
-            return place / FILE_NAME
+        try:
+            if (place / FILE_NAME).is_file():
+                return place / FILE_NAME
+        except OSError as error:
+            what, why = f"{place / FILE_NAME} cannot be looked for", error.strerror or str(error)
+            raise BadInput(what, why=why, hint="name a directory that you may enter with -C") from None
     raise NotFound(
         f"no {FILE_NAME} in {start} or above it",
         hint="run `kilter init` in the project's root to make one, or name the project's directory with -C",
     )
+
+
+def real(directory: Path) -> Path:
+    """Return the absolute path of a directory, which need not exist, without links and `..`."""
+    return Path(os.path.realpath(directory))
 
 
 def load(file: Path, catalog: Collection[str] = ()) -> Project:
@@ -46,9 +60,9 @@ def load(file: Path, catalog: Collection[str] = ()) -> Project:
         raise NotFound(f"{file} does not exist", hint="run `kilter init` to make one") from None
     except OSError as error:
         raise BadInput(f"{file} cannot be read", why=error.strerror or str(error)) from None
-    root = file.absolute().parent
+    root = real(file.parent)
     source, config = _validated(text, file.name, root.name, catalog)
-    return Project(project_name(config, root.name), root, file.absolute(), config, source)
+    return Project(project_name(config, root.name), root, root / file.name, config, source)
 
 
 def validate(text: bytes, file_label: str, directory_name: str) -> Config:

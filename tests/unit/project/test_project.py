@@ -39,6 +39,41 @@ def test_the_file_is_found_upwards(project: Path) -> None:
     assert find(project / "a" / "b") == project / "kilter.yaml"
 
 
+def test_one_above_is_the_parents_file_and_never_the_one_that_is_left(project: Path) -> None:
+    """`-C ..` in a project within another's directory means the other."""
+    child = project / "a" / "child"
+    child.mkdir(parents=True)
+    for place in (project, child):
+        (place / "kilter.yaml").write_text("detect: true\n")
+    assert find(child / "..") == project / "kilter.yaml"
+
+
+@pytest.mark.requirement("NS-Q1")
+def test_a_directory_is_one_project_whatever_way_leads_there(project: Path) -> None:
+    (project / "sub").mkdir()
+    (project / "kilter.yaml").write_text("detect: true\n")
+    (link := project.parent / "link").symlink_to(project)
+    for way in (project, link, project / "sub" / "..", link / "sub" / ".."):
+        found = load(find(way))
+        assert (found.name, found.root, found.file) == ("shop", project, project / "kilter.yaml")
+
+
+def test_a_file_that_is_a_link_belongs_to_the_directory_of_the_link(project: Path) -> None:
+    (elsewhere := project.parent / "theirs.yaml").write_text("detect: true\n")
+    (project / "kilter.yaml").symlink_to(elsewhere)
+    found = load(find(project))
+    assert (found.name, found.file) == ("shop", project / "kilter.yaml")
+
+
+def test_a_way_that_is_closed_is_bad_input(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(BadInput, match="cannot be looked for"):
+        find(project)
+
+
 @pytest.mark.requirement("CT-Q7")
 def test_without_a_file_the_way_to_make_one_is_named(project: Path) -> None:
     with pytest.raises(NotFound) as raised:
