@@ -9,7 +9,7 @@ from unit.dev.support import machine, told
 
 from kilter.dev import quiesce as module
 from kilter.dev.quiesce import CTR, PATIENCE, quiesce
-from kilter.proc import Outcome
+from kilter.proc import Command, Outcome
 from kilter.progress import Recorder
 from kilter.tools import docker
 
@@ -21,8 +21,9 @@ CONTAINERS = docker.execute(NODE, *CTR, "containers", "list", "--quiet", OURS).a
 Argv = tuple[str, ...]
 
 
-def asking(signal: str, container: str) -> Argv:
-    return docker.execute(NODE, *CTR, "tasks", "kill", "--signal", signal, container).argv
+def asking(signal: str, containers: int) -> Argv:
+    each = ("xargs", "-r", "-n", "1", "-P", str(containers), *CTR, "tasks", "kill", "--signal", signal)
+    return docker.execute(NODE, *each, stdin="").argv
 
 
 def tasks(*running: str) -> str:
@@ -31,13 +32,13 @@ def tasks(*running: str) -> str:
     return "\n".join(["TASK    PID    STATUS", *rows, "job    0    STOPPED"])
 
 
-def closed(folder: Path, answers: dict[Argv, "str | Outcome | list[str | Outcome]"]) -> tuple[list[Argv], list[str]]:
+def closed(folder: Path, answers: dict[Argv, "str | Outcome | list[str | Outcome]"]) -> tuple[list[Command], list[str]]:
     """Close what runs in the node; returns what was run there, and what the user was told."""
     runner = FakeRunner({KUBELET: "", CONTAINERS: "db\nweb\njob\n", **answers})
     opened = machine(folder, runner)
     with Recorder().step("stop") as step:
         quiesce(opened, NODE, "shop-dev", step)
-    return [command.argv for command in runner.commands], told(opened)
+    return runner.commands, told(opened)
 
 
 @pytest.fixture(autouse=True)
@@ -54,18 +55,17 @@ def test_the_kubelet_ends_first_and_then_the_projects_containers_are_asked_until
 ) -> None:
     """PostgreSQL waits for its clients at the first signal, and closes at the second."""
     seen: list[str | Outcome] = [tasks("db", "web", "dns"), tasks("db", "dns"), tasks("db", "dns"), tasks("dns")]
-    asked = [asking("SIGTERM", "db"), asking("SIGTERM", "web"), asking("SIGINT", "db")]
-    done, said = closed(tmp_path, {TASKS: seen, **dict.fromkeys(asked, "")})
-    assert done[0] == KUBELET
-    kills = [argv for argv in done if "kill" in argv]
-    assert (sorted(kills[:2]), kills[2:]) == (sorted(asked[:2]), asked[2:])
-    assert (done[-1], len(naps), said) == (TASKS, 1, [])
+    done, said = closed(tmp_path, {TASKS: seen, asking("SIGTERM", 2): "", asking("SIGINT", 1): ""})
+    assert done[0].argv == KUBELET
+    kills = [(command.argv, command.stdin) for command in done if "kill" in command.argv]
+    assert kills == [(asking("SIGTERM", 2), "db\nweb"), (asking("SIGINT", 1), "db")]
+    assert (done[-1].argv, len(naps), said) == (TASKS, 1, [])
 
 
 def test_a_container_that_ended_just_now_is_no_failure(tmp_path: Path) -> None:
-    gone = Outcome(1, "", "ctr: process already finished: not found")
-    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks(), tasks()], asking("SIGTERM", "db"): gone})
-    assert (done[-1], said) == (TASKS, [])
+    gone = Outcome(123, "", "ctr: process already finished: not found")
+    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks(), tasks()], asking("SIGTERM", 1): gone})
+    assert (done[-1].argv, said) == (TASKS, [])
 
 
 @pytest.mark.requirement("LC-Q11")
@@ -74,7 +74,7 @@ def test_a_database_that_does_not_end_is_waited_for_a_bounded_time(
 ) -> None:
     clock = count(0.0, 1.0)
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
-    _, said = closed(tmp_path, {TASKS: tasks("db"), asking("SIGTERM", "db"): "", asking("SIGINT", "db"): ""})
+    _, said = closed(tmp_path, {TASKS: tasks("db"), asking("SIGTERM", 1): "", asking("SIGINT", 1): ""})
     assert len(naps) == int(PATIENCE) - 1
     assert said == []
 
