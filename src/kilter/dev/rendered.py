@@ -25,6 +25,15 @@ def read(folder: Path) -> dict[str, str]:
     return {name: (folder / name).read_text(errors="replace") for name in _receipt(folder) if (folder / name).is_file()}
 
 
+def version(folder: Path) -> str:
+    """Return what tells this tree from every other that was, or will be, in its place; empty when there is none."""
+    try:
+        receipt = (folder / RECEIPT).stat()
+    except OSError:
+        return ""
+    return f"{receipt.st_ino}-{receipt.st_mtime_ns}"
+
+
 def edited(folder: Path) -> list[str]:
     """Return the files that somebody changed or removed since they were rendered (CT-Q27)."""
     on_disk = read(folder)

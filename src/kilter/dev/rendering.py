@@ -9,6 +9,7 @@ from kilter.clusters.ports import has_ipv6
 from kilter.dev import rendered, tilt
 from kilter.dev.charts import render_charts
 from kilter.dev.machine import Machine
+from kilter.dev.tilt import TiltLife
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import BadInput
 from kilter.project.load import Project
@@ -99,9 +100,8 @@ def render_and_write(machine: Machine, fresh: Rendering, things: Sequence[str]) 
     chosen(things, rendered.read(workspace.cache).keys() | fresh.files.keys())
     with held(machine.paths, workspace.name, "render", machine.progress):
         changed = write(workspace, fresh.files)
-        if changed and tilt.running(workspace):
-            binary = machine.tool("tilt")
-            machine.runner.run(tilt.commands(binary, workspace).trigger())
+        if changed and (known := tilt.running(workspace)):
+            TiltLife(tilt.commands(machine.tool("tilt"), workspace), workspace).take_over(known)
     shown = [f"  {name}" for name in changed] or ["  nothing changed"]
     return "\n".join([f"rendered into {workspace.cache}:", *shown])
 

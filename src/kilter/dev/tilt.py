@@ -8,10 +8,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from kilter.clusters import ports
-from kilter.dev.tilt_process import alive, end
+from kilter.dev import rendered
+from kilter.dev.tilt_process import alive, end, end_orphan
 from kilter.dev.workspace import Workspace
 from kilter.errors import BuildFailed, MachineLacks, NotReady
-from kilter.proc import is_alive
+from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
 from kilter.tools.tilt import Tilt, parse_resources
@@ -32,41 +33,60 @@ class TiltLife:
         """Where Tilt's page is."""
         return url(self.workspace)
 
-    def ensure(self, *, changed: bool) -> str:
+    def ensure(self) -> str:
         """Start Tilt, or make a running one read its files anew if they changed; returns what was done.
 
         Raises MachineLacks when its port is taken, NotReady when it ends or does not answer.
         """
-        if running(self.workspace):
-            if changed:
-                self.workspace.machine.runner.run(self.commands.trigger())
-                return "took the changed files over"
-            return "was already running"
+        if known := running(self.workspace):
+            return "took the changed files over" if self.take_over(known) else "was already running"
         end(self.workspace.machine.paths, self.workspace.name)
         self._start()
         return f"started, {self.url}"
 
+    def take_over(self, known: TiltRecord) -> bool:
+        """Make the running Tilt read the tree, unless it was told of this one before; tells whether it had to.
+
+        What it was told is recorded afterwards, so that a tree of a kilter that then failed or died is made up for.
+        """
+        tree, machine = rendered.version(self.workspace.cache), self.workspace.machine
+        if known.tree == tree:
+            return False
+        machine.runner.run(self.commands.trigger())
+        record.write(machine.paths, self.workspace.name, replace(known, tree=tree))
+        return True
+
     def _start(self) -> None:
         workspace, paths = self.workspace, self.workspace.machine.paths
-        if _listens(workspace.allocation.tilt_port):
-            raise MachineLacks(
-                str(ports.holders([workspace.allocation.tilt_port])[0]),
-                why="it is the port of this project's Tilt",
-                hint="end the program and run `kilter up` again",
-            )
-        log, home = paths.tilt_log(workspace.name), self.commands.home
+        self._free_port()
+        log, home, tree = paths.tilt_log(workspace.name), self.commands.home, rendered.version(workspace.cache)
         log.unlink(missing_ok=True)
         home.mkdir(parents=True, exist_ok=True)
         # Not in the rendered tree, which is replaced under Tilt's feet; nor in the project, whose owner may move it.
         command = replace(self.commands.up(workspace.cache / "Tiltfile"), cwd=home)
         started = workspace.machine.runner.start(command, log)
         port, root = workspace.allocation.tilt_port, str(workspace.project.root)
-        record.write(paths, workspace.name, TiltRecord(started.pid, started.start_time, port, root))
+        try:
+            record.write(paths, workspace.name, TiltRecord(started.pid, started.start_time, port, root, tree))
+        except BaseException:
+            end_started(started)  # nobody would know it
+            raise
         limit = time.monotonic() + START_LIMIT
         while not _listens(port):
             if not is_alive(started) or time.monotonic() > limit:
                 raise NotReady("Tilt did not start", details=log_tail(workspace), hint=f"its whole log: {log}")
             time.sleep(0.05)
+
+    def _free_port(self) -> None:
+        """Raise MachineLacks where another program has Tilt's port; end a Tilt of this project that no record names."""
+        port = self.workspace.allocation.tilt_port
+        if not _listens(port):
+            return
+        [holder] = ports.holders([port])
+        if not end_orphan(holder.pid, self.commands.home):
+            hint = "end the program and run `kilter up` again"
+            raise MachineLacks(str(holder), why="it is the port of this project's Tilt", hint=hint)
+        self.workspace.machine.progress.note(f"ended a Tilt of {self.workspace.name} that a killed `kilter up` left")
 
     def check(self) -> None:
         """Raise what Tilt itself reports as failed: the Tiltfile, or an image build (BuildFailed)."""

@@ -104,10 +104,9 @@ class Up:
         commands = self.kubectl(workspace, tools["kubectl"].result())
         if cluster.exists:
             prune(workspace, commands, files)
-        changed = write(workspace, files)
-        if changed and cluster.exists:
+        if write(workspace, files) and cluster.exists:
             self.pool.submit(complete_caches, workspace)
-        life = self.start_tilt(workspace, tools["tilt"].result(), changed=bool(changed))
+        life = self.start_tilt(workspace, tools["tilt"].result())
         self.await_answers(workspace, life, commands, files)
         stopflag.clear(self.machine, self.project)
         return UpResult(workspace, addresses(workspace.plan), life.url)
@@ -155,7 +154,7 @@ class Up:
             provider.start(name, self.left())
             self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")
             return
-        if cluster.state is not State.FOREIGN:
+        if cluster.state is not State.FOREIGN and not cluster.holds_ports:
             ports.check(workspace.allocation.mapped_ports)
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
             provider.start(name, self.left())
@@ -180,11 +179,11 @@ class Up:
         """Return how many seconds are left for the whole, one at least."""
         return max(1.0, self.limit - time.monotonic())
 
-    def start_tilt(self, workspace: Workspace, binary: Path, *, changed: bool) -> TiltLife:
+    def start_tilt(self, workspace: Workspace, binary: Path) -> TiltLife:
         """Start the dev loop, or hand a running one the changed files."""
         life = TiltLife(tilt.commands(binary, workspace), workspace)
         with self.machine.progress.step("start the dev loop (Tilt)") as step:
-            step.done(life.ensure(changed=changed))
+            step.done(life.ensure())
         return life
 
     def kubectl(self, workspace: Workspace, binary: Path) -> Kubectl:

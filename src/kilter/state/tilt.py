@@ -14,13 +14,14 @@ class TiltRecord(Value, frozen=True):
     """Which process is the project's Tilt.
 
     `pid` and `started` together name one process for ever (`kilter.proc.Started`); `port` is Tilt's own port and
-    `directory` the project's root.
+    `directory` the project's root. `tree` names the rendered tree that it was told of last (`dev.rendered.version`).
     """
 
     pid: int
     started: str
     port: int
     directory: str
+    tree: str = ""
 
 
 def write(paths: Paths, name: str, record: TiltRecord) -> None:

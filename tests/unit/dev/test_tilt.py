@@ -1,16 +1,21 @@
 """Owning Tilt: its process, its port, and what its own errors mean."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
 from unit.dev.support import workspace
 
-from kilter.dev import tilt, tilt_process
+from kilter.dev import rendered, tilt, tilt_process
 from kilter.dev.tilt import TiltLife
-from kilter.errors import BuildFailed, MachineLacks, NotReady
-from kilter.proc import Started
+from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
+from kilter.proc import Outcome, Started
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
 
@@ -46,6 +51,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         running.discard(started.pid)
         return there
 
+    monkeypatch.setattr(tilt, "end_started", end)
     for module in (tilt, tilt_process):
         monkeypatch.setattr(module, "is_alive", lambda started: started.pid in running and started.start_time == "1")
     monkeypatch.setattr(tilt_process, "end_started", end)
@@ -93,10 +99,27 @@ def test_a_running_tilt_is_kept_and_told_of_changed_files_only(tmp_path: Path) -
     here = life(tmp_path)
     runner = here.workspace.machine.runner
     assert isinstance(runner, FakeRunner)
-    assert here.ensure(changed=False) == "was already running"
+    assert here.ensure() == "was already running"
     assert runner.commands == []
-    assert here.ensure(changed=True) == "took the changed files over"
+    rendered.write(here.workspace.cache, {"Tiltfile": "# changed\n"})
+    assert here.ensure() == "took the changed files over"
+    assert here.ensure() == "was already running"
     assert [command.argv for command in runner.commands] == [here.commands.trigger().argv]
+
+
+@pytest.mark.requirement("LC-Q7", "LC-Q22")
+@pytest.mark.usefixtures("processes")
+def test_what_tilt_could_not_be_told_it_is_told_next_time(tmp_path: Path) -> None:
+    """The next `up` finds the tree as it should be, and nothing changed."""
+    here = life(tmp_path)
+    runner, trigger = here.workspace.machine.runner, here.commands.trigger().argv
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {**runner.answers, trigger: [Outcome(1, "", "Error: context deadline exceeded"), ""]}
+    rendered.write(here.workspace.cache, {"Tiltfile": "# changed\n"})
+    with pytest.raises(Failed):
+        here.ensure()
+    assert here.ensure() == "took the changed files over"
+    assert here.ensure() == "was already running"
 
 
 def test_a_tilt_is_started_on_its_own_port_and_recorded(
@@ -106,7 +129,7 @@ def test_a_tilt_is_started_on_its_own_port_and_recorded(
     answers = [False, False, True]
     monkeypatch.setattr(tilt, "_listens", lambda _port: answers.pop(0))
     monkeypatch.setattr(tilt.time, "sleep", lambda _seconds: None)
-    assert here.ensure(changed=True) == f"started, http://localhost:{here.workspace.allocation.tilt_port}"
+    assert here.ensure() == f"started, http://localhost:{here.workspace.allocation.tilt_port}"
     runner = here.workspace.machine.runner
     assert isinstance(runner, FakeRunner)
     [started] = runner.commands
@@ -118,13 +141,58 @@ def test_a_tilt_is_started_on_its_own_port_and_recorded(
     assert processes == {4242}
 
 
+def test_a_tilt_that_cannot_be_recorded_is_ended(
+    tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or Ctrl-C: nobody else would ever end it."""
+    here = life(tmp_path, running=False)
+
+    def full(*_: object) -> None:
+        raise MachineLacks("the disk is full")
+
+    monkeypatch.setattr(tilt, "_listens", lambda _port: False)
+    monkeypatch.setattr(record, "write", full)
+    with pytest.raises(MachineLacks, match="disk is full"):
+        here.ensure()
+    assert processes == set()
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_tilt_of_the_project_without_a_record_is_ended_and_any_other_program_is_not(
+    ours: bool, tmp_path: Path
+) -> None:
+    home = tmp_path / "tilt"
+    marked = {"TILT_DEV_DIR": str(home)} if ours else {"TILT_DEV_DIR": f"{home}-of-another"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys, time; print(flush=True); time.sleep(60)"],
+        env=os.environ | marked,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        reaped = threading.Thread(target=child.wait)
+        reaped.start()
+        assert tilt_process.end_orphan(child.pid, home) is ours
+        if not ours:
+            child.kill()
+        reaped.join()
+        assert child.returncode == (-signal.SIGTERM if ours else -signal.SIGKILL)
+
+
+def test_a_program_that_the_system_does_not_name_is_left_alone(tmp_path: Path) -> None:
+    assert tilt_process.end_orphan(0, tmp_path) is False
+
+
 @pytest.mark.requirement("NS-Q16")
 @pytest.mark.usefixtures("processes")
 def test_a_port_that_another_program_has_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = life(tmp_path, running=False)
     monkeypatch.setattr(tilt, "_listens", lambda _port: True)
     with pytest.raises(MachineLacks, match=r"port [0-9]+ is held by"):
-        here.ensure(changed=True)
+        here.ensure()
     assert here.workspace.machine.runner.commands == []  # type: ignore[attr-defined]
 
 
@@ -136,7 +204,7 @@ def test_a_tilt_that_ends_at_once_shows_its_log(
     monkeypatch.setattr(tilt, "_listens", lambda _port: False)
     monkeypatch.setattr(tilt, "log_tail", lambda _workspace: ["Error: no such file"])
     with pytest.raises(NotReady, match="Tilt did not start") as caught:
-        here.ensure(changed=True)
+        here.ensure()
     assert caught.value.details == ("Error: no such file",)
 
 
