@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kilter.clusters import kubeconfig, network, node
 from kilter.clusters.diagnosis import explain
-from kilter.clusters.node import cluster_name, creation_mark, node_name
+from kilter.clusters.node import cluster_name, creation_mark, node_name, stopping_mark
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import ANY_CODE, Command, Runner
@@ -86,13 +86,16 @@ class KindProvider:
             raise NotReady(f"the cluster of {project} was never finished", hint="`kilter up` makes it anew")
         if container.status == "paused":
             self.runner.run(docker.unpause(container.id))
-        elif node.STATES.get(container.status) is not State.RUNNING:
+        if found.holds_ports:
+            self._undo_stopping(project, container)
+        else:
             try:
                 self.runner.run(docker.start(container.id))
             except MachineLacks as error:
                 self._refuse_taken_api_port(project, container)
                 raise explain(_unstartable(container, error), "") from error
         self.wait_until_ready(project, timeout)
+        stopping_mark(self.paths, project).unlink(missing_ok=True)
         container = self._owned(project)
         self._write_kubeconfig(project, container)
         return Cluster(project, State.RUNNING, container)
@@ -164,6 +167,11 @@ class KindProvider:
                 )
             time.sleep(POLL)
 
+    def _undo_stopping(self, project: str, container: Container) -> None:
+        """Start the kubelet of a node whose stop was cut off: the API server answers on, and no pod would come back."""
+        if stopping_mark(self.paths, project).exists():
+            self.runner.run(docker.execute(container.id, "systemctl", "start", "kubelet"))
+
     def _refuse_taken_api_port(self, project: str, container: Container) -> None:
         """Raise ApiPortTaken if a container that does not run could not have its API server's port, naming who has it.
 
@@ -213,7 +221,8 @@ class KindProvider:
 
     def _forget(self, project: str) -> None:
         """Remove what this machine's files say of a cluster, once there is none."""
-        for file in (creation_mark(self.paths, project), self.paths.cluster_mark(project)):
+        marks = (creation_mark(self.paths, project), stopping_mark(self.paths, project))
+        for file in (*marks, self.paths.cluster_mark(project)):
             file.unlink(missing_ok=True)
         with suppress(PermissionError):  # its folder is root's; a stale one is noticed, and made anew
             self.paths.kubeconfig(project).unlink(missing_ok=True)

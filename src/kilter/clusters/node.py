@@ -47,6 +47,11 @@ def creation_mark(paths: Paths, project: str) -> Path:
     return paths.project_data(project) / "creating"
 
 
+def stopping_mark(paths: Paths, project: str) -> Path:
+    """The file that says a node's kubelet was ended for a stop; found in a running node, that the stop was cut off."""
+    return paths.project_data(project) / "stopping"
+
+
 def find(runner: Runner, paths: Paths, project: str) -> Cluster:
     """Look at the cluster of a project; asks the engine once."""
     containers = docker.parse_inspect(runner.run(docker.inspect(node_name(project))))

@@ -66,6 +66,11 @@ class Cluster(Value, frozen=True):
         return self.container.image if self.container else ""
 
     @property
+    def holds_ports(self) -> bool:
+        """Whether its own container has the host ports right now, as one that is paused has."""
+        return self.container is not None and self.container.status in ("running", "paused")
+
+    @property
     def ports(self) -> tuple[int, ...]:
         """The host ports that are mapped into the node, that of the API server included."""
         published: Mapping[str, tuple[int, ...]] = self.container.published if self.container else {}

@@ -6,10 +6,12 @@ server in good order, and a bounded time. Done with what every kind node has: sy
 
 import time
 
+from kilter.clusters.node import stopping_mark
 from kilter.dev.machine import Machine
 from kilter.errors import KilterError
 from kilter.proc import Command
 from kilter.progress import Step
+from kilter.state.files import write_whole
 from kilter.tools import docker
 
 PATIENCE = 15.0  # seconds for all containers together; a database that needs longer recovers from its log
@@ -19,12 +21,16 @@ SIGNALS = ("SIGTERM", "SIGINT")
 SOME_FAILED = 123  # xargs' exit code
 
 
-def quiesce(machine: Machine, node: str, namespace: str, step: Step) -> None:
-    """End the containers of a namespace in good order; what fails here only makes the stop less gentle."""
+def quiesce(machine: Machine, node: str, project: str, step: Step) -> None:
+    """End the containers of a project in good order; what fails here only makes the stop less gentle.
+
+    Where it is cut off before the node is stopped, the next start of the node finds a mark, and makes it work again.
+    """
     step.note("the databases close their files")
     try:
+        write_whole(stopping_mark(machine.paths, project), "")
         machine.runner.run(docker.execute(node, "systemctl", "stop", "kubelet"))
-        ids = _containers(machine, node, namespace)
+        ids = _containers(machine, node, f"{project}-dev")
         for signal in SIGNALS:
             if running := ids & _running(machine, node):
                 machine.runner.run(_signalled(node, signal, running))

@@ -40,10 +40,10 @@ def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:
 def make_room(machine: Machine, provider: Provider, project: Project, cluster: Cluster) -> Cluster:
     """Remove a stopped cluster whose ports another program holds, for a new one at others that takes its data over.
 
-    Returns the cluster as it is now; one that runs holds its ports itself and is left alone.
+    Returns the cluster as it is now; one that runs, or is paused, holds its ports itself and is left alone.
     """
     record = records.read(machine.paths, project.name)
-    if cluster.state not in (State.STOPPED, State.DEAD) or record is None:
+    if cluster.state not in (State.STOPPED, State.DEAD) or cluster.holds_ports or record is None:
         return cluster
     if all(ports.is_free(port) for port in record.mapped_ports):
         return cluster

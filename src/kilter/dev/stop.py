@@ -83,7 +83,7 @@ def _stop_cluster(machine: Machine, name: str) -> str | None:
     if cluster.state is State.RUNNING:
         with machine.progress.step(f"stop the cluster kilter-{name}") as step:
             assert cluster.container is not None
-            quiesce(machine, cluster.container.id, f"{name}-dev", step)
+            quiesce(machine, cluster.container.id, name, step)
             stopped = provider.stop(name, GRACE)
     else:
         stopped = provider.stop(name, GRACE)

@@ -9,7 +9,7 @@ from fakes import FakeRunner
 from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig, ports
 from kilter.clusters.kind import KindProvider
-from kilter.clusters.node import creation_mark, node_name
+from kilter.clusters.node import creation_mark, node_name, stopping_mark
 from kilter.clusters.provider import BeyondRepair, State
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
 from kilter.proc import Command, Outcome
@@ -318,6 +318,26 @@ def test_starting_waits_until_the_api_is_ready(
 def test_a_paused_node_goes_on(paths: Paths, node: Callable[..., str]) -> None:
     runner = FakeRunner({INSPECT: [node("paused"), node()], docker.unpause("abc").argv: "", READY: "ok", READ: ADMIN})
     provider(runner, paths).start("shop", 60)
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.parametrize("status", ["running", "paused"])
+def test_the_kubelet_of_a_node_whose_stop_was_cut_off_starts_again_once(
+    status: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    """The API server would answer, and no pod come back."""
+    kubelet = docker.execute("abc", "systemctl", "start", "kubelet").argv
+    answers = {
+        INSPECT: [node(status), node(), node(), node()],
+        docker.unpause("abc").argv: "",
+        READY: "ok",
+        READ: ADMIN,
+    }
+    write_whole(stopping_mark(paths, "shop"), "")
+    runner = FakeRunner({**answers, kubelet: ""})
+    for _ in range(2):
+        provider(runner, paths).start("shop", 60)
+    assert [command.argv for command in runner.commands].count(kubelet) == 1
 
 
 @pytest.mark.requirement("LC-Q16")

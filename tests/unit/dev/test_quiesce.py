@@ -7,8 +7,10 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import machine, told
 
+from kilter.clusters.node import stopping_mark
 from kilter.dev import quiesce as module
 from kilter.dev.quiesce import CTR, PATIENCE, quiesce
+from kilter.errors import MachineLacks
 from kilter.proc import Command, Outcome
 from kilter.progress import Recorder
 from kilter.tools import docker
@@ -37,7 +39,7 @@ def closed(folder: Path, answers: dict[Argv, "str | Outcome | list[str | Outcome
     runner = FakeRunner({KUBELET: "", CONTAINERS: "db\nweb\njob\n", **answers})
     opened = machine(folder, runner)
     with Recorder().step("stop") as step:
-        quiesce(opened, NODE, "shop-dev", step)
+        quiesce(opened, NODE, "shop", step)
     return runner.commands, told(opened)
 
 
@@ -60,6 +62,26 @@ def test_the_kubelet_ends_first_and_then_the_projects_containers_are_asked_until
     kills = [(command.argv, command.stdin) for command in done if "kill" in command.argv]
     assert kills == [(asking("SIGTERM", 2), "db\nweb"), (asking("SIGINT", 1), "db")]
     assert (done[-1].argv, len(naps), said) == (TASKS, 1, [])
+
+
+def test_a_stop_that_is_cut_off_leaves_a_mark(tmp_path: Path) -> None:
+    """The next start of the node starts the kubelet again."""
+    closed(tmp_path, {TASKS: tasks()})
+    assert stopping_mark(machine(tmp_path, FakeRunner({})).paths, "shop").exists()
+
+
+def test_where_no_mark_can_be_written_nothing_is_ended_before_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk."""
+
+    def full(*_: object) -> None:
+        raise MachineLacks("the disk is full")
+
+    monkeypatch.setattr(module, "write_whole", full)
+    done, [warning] = closed(tmp_path, {})
+    assert done == []
+    assert warning.endswith("the disk is full")
 
 
 def test_a_container_that_ended_just_now_is_no_failure(tmp_path: Path) -> None:

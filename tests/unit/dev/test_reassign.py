@@ -16,6 +16,7 @@ from kilter.errors import BadInput, MachineLacks
 from kilter.project.load import load
 from kilter.state import records
 from kilter.tools import docker
+from kilter.tools.docker import Container
 
 ABSENT = Cluster("shop", State.ABSENT)
 
@@ -116,6 +117,15 @@ def test_a_stopped_cluster_makes_room_only_where_another_program_is_in_its_way(
         taken.add(opened.allocation.base)
     assert make_room(opened.machine, provider, opened.project, Cluster("shop", state)).state is left  # type: ignore[arg-type]
     assert bool(provider.gone) is (left is State.ABSENT)
+
+
+def test_a_paused_cluster_is_in_nobodys_way_but_its_own(opened: Workspace, taken: set[int]) -> None:
+    """Its node holds the ports while it sleeps, and `up` wakes it."""
+    provider, container = Discarding(), Container("abc", "node", "img", "sha256:1", "paused", 0, False, "")
+    taken.add(opened.allocation.base)
+    found = Cluster("shop", State.STOPPED, container)
+    assert make_room(opened.machine, provider, opened.project, found) is found  # type: ignore[arg-type]
+    assert provider.gone == []
 
 
 @pytest.mark.requirement("NS-Q18", "C13")
