@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from kilter.dev.machine import Machine
@@ -19,13 +20,14 @@ def render_charts(machine: Machine, binary: Path, jobs: Sequence[ChartJob]) -> d
     """Return each job's manifests by service; raises BadInput with helm's words when a chart refuses its values."""
     if not jobs:
         return {}
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        texts = pool.map(lambda job: _render(machine, binary, job), jobs)
-        return dict(zip((job.service for job in jobs), texts, strict=True))
-
-
-def _render(machine: Machine, binary: Path, job: ChartJob) -> str:
     folder = machine.paths.cache / "charts.d"
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        texts = list(pool.map(lambda job: _render(machine, binary, job, folder), jobs))
+    _prune(folder)
+    return dict(zip((job.service for job in jobs), texts, strict=True))
+
+
+def _render(machine: Machine, binary: Path, job: ChartJob, folder: Path) -> str:
     kept = folder / f"{_key(job)}.yaml"
     try:
         return kept.read_text()
@@ -36,9 +38,17 @@ def _render(machine: Machine, binary: Path, job: ChartJob) -> str:
     )
     text = machine.runner.run(command).stdout
     write_whole(kept, text)
-    for old in sorted(folder.glob("*.yaml"), key=lambda file: file.stat().st_mtime)[:-KEPT]:
-        old.unlink(missing_ok=True)
     return text
+
+
+def _prune(folder: Path) -> None:
+    """Remove all but the newest; another project's `up` may be doing the same."""
+    ages = dict[Path, float]()
+    for file in folder.glob("*.yaml"):
+        with suppress(FileNotFoundError):
+            ages[file] = file.stat().st_mtime
+    for old in sorted(ages, key=ages.__getitem__)[:-KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def _key(job: ChartJob) -> str:

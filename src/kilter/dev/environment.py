@@ -56,7 +56,7 @@ def differences(view: Environment, file: Path, machine: Machine) -> list[str]:
     from kilter.render.envfile import compare  # start-up: printing compares nothing
 
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise NotFound(f"{file} cannot be read", why=error.strerror or str(error)) from None
     others = {

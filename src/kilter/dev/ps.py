@@ -16,6 +16,7 @@ from kilter.state.lock import holder
 from kilter.state.records import Allocation
 from kilter.tools import cgroup, docker
 
+UNRECORDED = "`kilter up` in the project's directory takes it up again, `kilter stop --all` stops it"
 Used = tuple[float, int]  # cores, bytes
 
 
@@ -28,6 +29,8 @@ def ps(machine: Machine, *, everything: bool) -> PsDocument:
     found = {cluster.project: cluster for cluster in _clusters(machine)}
     known = records.all(machine.paths)
     owned = {record.project for record in known}
+    for name in sorted(name for name, one in found.items() if one.runs and name not in owned):
+        machine.progress.warn(f"the cluster kilter-{name} runs, and its project's record is lost; {UNRECORDED}")
     running = {name: one.node for name, one in found.items() if one.runs and name in owned}
     used = usage(machine, running, before)
     rows = [_row(machine, record, found.get(record.project), used) for record in known]

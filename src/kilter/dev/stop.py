@@ -45,8 +45,9 @@ def stop_all(machine: Machine) -> StoppedAll:
         if not cluster.runs:
             continue
         try:
-            if record := records.read(machine.paths, cluster.project):
-                lines.append(_stop_recorded(machine, record))
+            record = records.read(machine.paths, cluster.project)
+            name = cluster.project
+            lines.append(_stop_recorded(machine, record) if record else _stop_orphan(machine, name))
         except KilterError as error:
             left.append(f"{cluster.project}: {error.what}")
         except OSError as error:
@@ -69,7 +70,7 @@ def _stop_recorded(machine: Machine, record: Allocation) -> str:
 
 
 def _stop_orphan(machine: Machine, name: str) -> str:
-    """Stop a project that has no file, or none any more, such as a trial platform."""
+    """Stop a project that has no file or record, or none any more; a trial platform never had a file."""
     with held(machine.paths, name, "stop", machine.progress):
         return _stop_cluster(machine, name) or f"{name} was already stopped"
 

@@ -13,6 +13,8 @@ _URL = re.compile(
     r"(?P<host>\[[^\]]*\]|[^:/?#]*)(?::(?P<port>\d+))?(?P<path>/[^?#]*)?(?P<rest>.*)\Z",
     re.IGNORECASE,
 )
+_PASSWORD = re.compile(r"(://[^:@/?#\s]*:)[^@/?#\s]*(?=@)")
+_QUOTED = re.compile(r"([\"'])(.*?)\1\s*(?:#.*)?\Z")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SCHEMES = {"postgres": "postgresql"}  # two spellings of one scheme
 NODE_PORTS = range(30000, 32768)
@@ -65,11 +67,8 @@ def compare(
 
 
 def masked(value: str) -> str:
-    """Return a value with its password as stars."""
-    match = _URL.match(value)
-    if not match or not match["password"]:
-        return value
-    return value[: match.start("password")] + "***" + value[match.end("password") :]
+    """Return a value with the password of every URL in it as stars, whatever stands around them."""
+    return _PASSWORD.sub(r"\1***", value)
 
 
 def _changed(address: Address, value: str, other_ports: Mapping[int, str]) -> Iterable[Difference]:
@@ -113,6 +112,5 @@ def _local_port(value: str) -> int:
 
 
 def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value.split(" #", 1)[0].rstrip()
+    quoted = _QUOTED.match(value)
+    return quoted[2] if quoted else value.split(" #", 1)[0].rstrip()

@@ -286,6 +286,14 @@ def test_stop_all_stops_the_node_of_a_creation_that_was_cut_off(here: Machine, t
 
 
 @pytest.mark.requirement("LC-Q12")
+def test_stop_all_stops_a_cluster_of_kilters_whose_record_is_lost(here: Machine) -> None:
+    """The node bears the mark, so it is nobody else's."""
+    run_clusters(here, "ghost")
+    assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name("ghost")]
+
+
+@pytest.mark.requirement("LC-Q12")
 def test_stop_all_ends_with_1_and_names_what_runs_on(
     here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,11 +1,12 @@
 """The projects of this machine, and what they use."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from fakes import ENGINE, FakeRunner
-from unit.dev.support import machine, workspace
+from unit.dev.support import machine, told, workspace
 
 from kilter.cli.views import ps_view
 from kilter.clusters import registry
@@ -113,6 +114,15 @@ def test_usage_is_cores_and_bytes(memory: str, cpu: str, cores: float, size: int
     assert (row.name, row.state, row.memory) == ("shop", "down", size)
     assert row.cpu == pytest.approx(cores)
     assert row.ports[1] - row.ports[0] == 19
+
+
+def test_a_cluster_whose_record_is_lost_is_not_hidden(tmp_path: Path) -> None:
+    here = engine(tmp_path, "running")
+    shutil.rmtree(here.paths.data)
+    assert ps(here, everything=False).projects == []
+    [warning] = told(here)
+    assert warning.startswith("warn: the cluster kilter-shop runs, and its project's record is lost")
+    assert "`kilter stop --all` stops it" in warning
 
 
 def test_a_container_that_just_went_has_no_usage(tmp_path: Path) -> None:

@@ -108,6 +108,13 @@ def test_a_password_is_masked_wherever_a_url_has_one() -> None:
     assert masked("redis://:abc@h:1/0") == "redis://:***@h:1/0"
     assert masked("postgresql://u:p@h/d?x=1") == "postgresql://u:***@h/d?x=1"
     assert masked("http://h:1") == "http://h:1"
+    assert masked('"redis://:abc@h:1/0" # of old') == '"redis://:***@h:1/0" # of old'
+    assert masked("one redis://:a@h, postgresql://u:b@h/d") == "one redis://:***@h, postgresql://u:***@h/d"
+
+
+def test_quotes_and_the_comment_behind_them_are_no_part_of_a_value() -> None:
+    text = """A="x#y"  # why\nB='x' \nC=x#y # why\nD="x" y\nE=""\n"""
+    assert read(text) == {"A": "x#y", "B": "x", "C": "x#y", "D": '"x" y', "E": ""}
 
 
 def test_the_last_of_two_lines_counts() -> None:
