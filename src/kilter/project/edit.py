@@ -35,17 +35,23 @@ def set_stopped(text: str) -> str:
 
 
 def clear_stopped(text: str) -> str:
-    """Return the text without `cluster.stopped`, and without a `cluster:` that holds nothing else (LC-Q14)."""
+    """Return the text without `cluster.stopped`, and without a `cluster:` that holds nothing else (LC-Q14).
+
+    One that holds comments stays, empty.
+    """
+    commented = _is_commented(_sheet(text), "cluster")
 
     def wanted(data: Data) -> Data:
         cluster = data.get("cluster")
         if not isinstance(cluster, dict) or "stopped" not in cluster:
             return data
         rest = {key: value for key, value in cluster.items() if key != "stopped"}
-        kept = {key: value for key, value in data.items() if key != "cluster"}
-        return kept | {"cluster": rest} if rest else kept
+        kept = {key: value for key, value in data.items() if key != "cluster" or commented}
+        return kept | {"cluster": rest or None} if rest or commented else kept
 
-    return _edited(text, wanted, _cleared_proposals, "no `stopped` under `cluster:`")
+    return _edited(
+        text, wanted, lambda sheet: _cleared_proposals(sheet, emptied=commented), "no `stopped` under `cluster:`"
+    )
 
 
 def add_service(text: str, name: str, entry: Entry = None) -> str:
@@ -145,7 +151,9 @@ def _edited(text: str, wanted: Callable[[Data], Data], proposals: Proposals, by_
 
 def _map_at(data: Data, section: str) -> Data:
     """Return a section, empty when absent; raises BadInput when it holds something other than a map."""
-    held = data.get(section) or {}
+    held = data.get(section)
+    if held is None or held == []:
+        return {}
     if not isinstance(held, dict):
         raise BadInput(f"{FILE} cannot be edited", why=f"`{section}` is not a map")
     return held
@@ -168,14 +176,25 @@ def _stopped_proposals(sheet: Sheet) -> Iterator[Cut]:
     yield from sheet.first_in(cluster, ["stopped: true"])
 
 
-def _cleared_proposals(sheet: Sheet) -> Iterator[Cut]:
+def _is_commented(sheet: Sheet, section: str) -> bool:
+    """Tell whether a section of block style has comments beside its key, or below it and indented like its content."""
+    if sheet.root is None or sheet.root.flow or not (value := sheet.value(section)) or value.flow:
+        return False
+    first, *below = sheet.lines_of(section)
+    rest = [line for line in below if line.strip()]
+    return " #" in first or any(line.lstrip().startswith("#") and line[: sheet.root.column].isspace() for line in rest)
+
+
+def _cleared_proposals(sheet: Sheet, *, emptied: bool) -> Iterator[Cut]:
     cluster = sheet.value("cluster")
     assert sheet.root is not None
     assert cluster is not None
     if len(cluster.pairs or []) > 1:
         yield from sheet.remove(cluster, "stopped")
         return
-    if not cluster.flow and cluster.pairs:
+    if emptied:
+        yield from sheet.remove(cluster, "stopped")
+    elif not cluster.flow and cluster.pairs:
         yield sheet.remove_lines([sheet.pair(sheet.root, "cluster")[0], *cluster.pairs[0]])
     yield from sheet.remove(sheet.root, "cluster")
 

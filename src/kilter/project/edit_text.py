@@ -45,6 +45,13 @@ class Sheet:
         except KeyError:
             return None
 
+    def lines_of(self, name: str) -> list[str]:
+        """Return the lines from a key of the root map to the next one's, or to the end."""
+        pairs = self.root.pairs if self.root and self.root.pairs else []
+        starts = [self._line_start(key.start) for key, _ in pairs] + [len(self.text)]
+        at = next(place for place, (key, _) in enumerate(pairs) if key.value == name)
+        return self.text[starts[at] : starts[at + 1]].splitlines()
+
     def set_section(self, name: str, lines: list[str], flow: str) -> Iterator[Cut]:
         """Propose ways to give the root map a section, absent or empty so far."""
         if self.root is None or not self.root.pairs:
@@ -130,6 +137,9 @@ class Sheet:
         elif at + 1 < len(pairs):
             yield Cut(((key.start, pairs[at + 1][0].start, ""),))
         elif at:
+            before = max(pairs[at - 1][0].end, pairs[at - 1][1].end)
+            if "#" in self.text[before : key.start]:  # a comment; the comma before it may end a map
+                yield Cut(((key.start, max(key.end, value.end), ""),))
             yield Cut(((max(pairs[at - 1][0].end, pairs[at - 1][1].end), max(key.end, value.end), ""),))
         else:
             yield Cut(((key.start, max(key.end, value.end), ""),))

@@ -28,6 +28,8 @@ LONG = "# top\nname: shop  # the name\n\nservices:\n  # database\n  postgres: '1
         ("---\nname: a\n...\n", "---\ncluster:\n  stopped: true\nname: a\n...\n"),
         ("env:\n  A: |\n    x", "cluster:\n  stopped: true\nenv:\n  A: |\n    x"),
         ("{name: a}\n", "{name: a, cluster: {stopped: true}}\n"),
+        ("name: a\ncluster: # mine\n", "name: a\ncluster: # mine\n  stopped: true\n"),
+        ("cluster: # 1\n  # 2\nport: 80 # 3\n", "cluster: # 1\n  stopped: true\n  # 2\nport: 80 # 3\n"),
     ],
 )
 def test_the_stopped_flag_is_written_and_taken_out_again_without_a_trace(before: str, after: str) -> None:
@@ -44,6 +46,16 @@ def test_a_flag_of_false_is_turned_and_an_emptied_section_goes() -> None:
     assert clear_stopped("a: b\ncluster: {image: x:1, stopped: true}\n") == "a: b\ncluster: {image: x:1}\n"
     assert set_stopped("cluster:\n# none\na: b\n") == "cluster:\n  stopped: true\n# none\na: b\n"
     assert clear_stopped("cluster: {stopped: true} # x\na: b\n") == "a: b\n"
+    flow = "cluster: {image: 'a/b:1', # node\n   stopped: false}\n"
+    assert clear_stopped(flow) == "cluster: {image: 'a/b:1', # node\n   }\n"
+
+
+@pytest.mark.requirement("LC-Q15")
+@pytest.mark.parametrize("held", ["false", "''", "0", "[1]", "x"])
+def test_a_section_that_is_no_map_is_refused_and_not_written_over(held: str) -> None:
+    with pytest.raises(BadInput, match="cannot be edited") as caught:
+        set_stopped(f"cluster: {held}\nservices: [redis]\n")
+    assert caught.value.why == "`cluster` is not a map"
 
 
 def test_a_file_without_a_last_line_end_gets_one_with_the_flag() -> None:
