@@ -11,8 +11,8 @@ ORG_LIMIT = APP_LIMIT = 40
 ENV_LIMIT = 32
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?\Z")
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGTPE]|[KMGTPE]i)?\Z")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?\Z")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|[kMGTPE]|[KMGTPE]i)?\Z")
 _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18} | {
     unit + "i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)
 }
@@ -105,7 +105,7 @@ def quantity(text: str) -> float:
 
     The grammar is that of `k8s.io/apimachinery/pkg/api/resource` without exponents. Raises ValueError.
     """
-    match = _QUANTITY.match(text.strip())
+    match = _QUANTITY.match(text)
     if not match:
         raise ValueError(f"{text!r} is not a quantity; write it as 256Mi, 1Gi, 500m or 2")
     return float(match[1]) * _FACTORS[match[2] or ""]

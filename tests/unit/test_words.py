@@ -76,7 +76,7 @@ def test_quantities_are_read_as_numbers(text: str, number: float) -> None:
     assert quantity(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "lots", "1GB", "-1", "1 Gi"])
+@pytest.mark.parametrize("text", ["", "lots", "1GB", "-1", "1 Gi", " 1Gi ", "１Gi", "٢"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         quantity(text)

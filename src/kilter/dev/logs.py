@@ -10,7 +10,7 @@ from kilter.dev.readers import Line, Log, Readers
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.project.load import Project
 from kilter.render.manifests import SERVICE
-from kilter.tools.kubectl import Kubectl, parse_list
+from kilter.tools.kubectl import Kubectl, in_seconds, parse_list
 from kilter.words import escaped
 
 LONGEST = 16_384  # characters of one line; what is longer is cut and says so (C15)
@@ -27,7 +27,7 @@ class LogOptions:
 
     def flags(self) -> list[str]:
         """Return kubectl's own flags for these options."""
-        flags = [f"--since={plain(self.since)}s"] if self.since else []
+        flags = [f"--since={in_seconds(self.since)}"] if self.since else []
         flags += [f"--tail={self.tail}"] if self.tail is not None else []
         return flags + (["--previous"] if self.previous else [])
 
@@ -48,11 +48,6 @@ def logs(machine: Machine, project: Project, names: tuple[str, ...], options: Lo
     except BaseException:
         machine.runner.end_running()
         raise
-
-
-def plain(seconds: float) -> str:
-    """Write seconds without an exponent, which kubectl would refuse."""
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def shown(line: str) -> str:

@@ -224,10 +224,14 @@ def parse_info(outcome: Outcome) -> Engine:
 
 
 def parse_inspect(outcome: Outcome) -> tuple[Container, ...]:
-    """Read the answer to `inspect`: the containers that exist. Raises MachineLacks when the engine did not answer."""
-    missing = [line for line in outcome.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
-    if outcome.code != 0 and missing:
-        raise MachineLacks("Docker did not answer", hint="run `kilter doctor`", details=missing)
+    """Read the answer to `inspect`: the containers that exist. Raises MachineLacks when the engine did not answer.
+
+    What the docker CLI warns of, such as a configuration that it cannot read, is no failure.
+    """
+    lines = [line for line in outcome.stderr.splitlines() if line.strip() and not line.startswith("WARNING:")]
+    failed = [line for line in lines if "no such" not in line.lower()]
+    if outcome.code != 0 and failed:
+        raise MachineLacks("Docker did not answer", hint="run `kilter doctor`", details=failed)
     return tuple(_container(entry) for entry in json.loads(outcome.stdout or "[]"))
 
 

@@ -27,16 +27,18 @@ class Kubectl:
     def get(self, *what: str, selector: str = "", timeout: float = 20) -> Command:
         """Ask for objects as JSON, e.g. `get("pods,services")` or `get("pod", "postgres-0")`; a missing one is fine."""
         chosen = ("--selector", selector) if selector else ()
-        argv = ("get", *what, *chosen, "--output", "json", "--ignore-not-found", f"--request-timeout={timeout:g}s")
+        argv = ("get", *what, *chosen, "--output", "json", "--ignore-not-found", f"--request-timeout={in_seconds(timeout)}")
         return self._command(*argv, timeout=timeout + 10)
 
     def get_raw(self, path: str, timeout: float = 5) -> Command:
         """Ask the API server for a path such as `/readyz`."""
-        return self._command("get", "--raw", path, f"--request-timeout={timeout:g}s", timeout=timeout + 5)
+        return self._command("get", "--raw", path, f"--request-timeout={in_seconds(timeout)}", timeout=timeout + 5)
 
     def wait(self, what: str, condition: str, *, timeout: float) -> Command:
         """Wait until an object meets a condition such as `condition=Ready` or `delete`."""
-        return self._command("wait", what, f"--for={condition}", f"--timeout={timeout:g}s", timeout=timeout + 10)
+        return self._command(
+            "wait", what, f"--for={condition}", f"--timeout={in_seconds(timeout)}", timeout=timeout + 10
+        )
 
     def logs(self, what: str, *, container: str = "", flags: Sequence[str] = (), follow: bool = False) -> Command:
         """Print the logs of a pod or workload (`statefulset/postgres`); `flags` are kubectl's own, e.g. `--tail=20`."""
@@ -50,7 +52,7 @@ class Kubectl:
 
     def rollout(self, what: str, *, timeout: float) -> Command:
         """Wait until a workload's newest revision runs."""
-        return self._command("rollout", "status", what, f"--timeout={timeout:g}s", timeout=timeout + 10)
+        return self._command("rollout", "status", what, f"--timeout={in_seconds(timeout)}", timeout=timeout + 10)
 
     def execute(self, pod: str, *argv: str, container: str = "", stdin: str | None = None) -> Command:
         """Run a program in a pod (`statefulset/postgres` works too)."""
@@ -135,3 +137,8 @@ def _reaching_elsewhere(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield flag, value if equals else following
         elif not argument.startswith("--") and (bundle := _SERVER_BUNDLE.match(argument)):
             yield "-s", argument[bundle.end() :].lstrip("=") or following
+
+
+def in_seconds(duration: float) -> str:
+    """Write seconds as kubectl reads them: without an exponent."""
+    return f"{duration:.3f}".rstrip("0").rstrip(".") + "s"

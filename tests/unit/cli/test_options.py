@@ -55,7 +55,7 @@ def test_a_default_duration_is_read_like_any_other() -> None:
     assert SEEN["timeout"] == 300.0
 
 
-@pytest.mark.parametrize("text", ["5", "5x", "", "-1s", "0s", "1e9s", "５m５", "1m 30s"])
+@pytest.mark.parametrize("text", ["5", "5x", "", "-1s", "0s", "1e9s", "５m５", "５m", "9" * 400 + "h", "1m 30s"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["version", "--timeout", text]) == 2
     assert "write it as 90s, 5m or 1h30m" in capsys.readouterr().err

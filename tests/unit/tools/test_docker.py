@@ -37,7 +37,14 @@ def test_a_port_published_on_two_addresses_is_one_port() -> None:
     assert node.published == {"30001/tcp": (30001,)}
 
 
-@pytest.mark.parametrize("said", ["Error response from daemon: No such container: x", "Error: No such container: x"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error response from daemon: No such container: x",
+        "Error: No such container: x",
+        "WARNING: Error loading config file\nError response from daemon: No such container: x",
+    ],
+)
 def test_a_missing_container_is_no_container(said: str) -> None:
     assert docker.parse_inspect(Outcome(1, "[]\n", said)) == ()
 

@@ -14,6 +14,11 @@ TILT = Tilt("/bin/tilt", 30019, Path("/data/shop/tilt/home"), FILE, "kind-kilter
 PLACE = ("--kubeconfig", str(FILE), "--context", "kind-kilter-shop", "--namespace", "shop-dev")
 
 
+@pytest.mark.parametrize(("given", "written"), [(1_080_000, "1080000s"), (0.5, "0.5s"), (90.0, "90s")])
+def test_a_time_limit_is_written_as_kubectl_reads_it(given: float, written: str) -> None:
+    assert f"--timeout={written}" in KUBECTL.rollout("deployment/x", timeout=given).argv
+
+
 @pytest.mark.requirement("NS-10", "NS-Q10", "C11")
 def test_every_command_that_can_reach_a_cluster_gets_the_projects_file() -> None:
     own = [
