@@ -1,4 +1,4 @@
-"""`kilter up` killed while it makes a cluster, and run again; on a real cluster."""
+"""`kilter up` and `kilter stop` killed in the middle of their work, and run again; on a real cluster."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.island]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kilter]:
     with small(tmp_path_factory.mktemp("killed")) as kilter:
-        declare(kilter, services=["redis"], components={"side": IDLE}, processes=[])
+        # Process 1 of a container hears no signal that it has not asked for: a stop waits for it as long as it may.
+        deaf = {**IDLE, "command": ["sleep", "infinity"]}
+        declare(kilter, services=["redis"], components={"side": deaf}, processes=[])
         yield kilter
 
 
@@ -41,6 +43,24 @@ def test_a_killed_up_leaves_nothing_that_makes_a_cluster_behind_the_next_ones_ba
     assert node(project) != cut_off
     assert project.json("status")["ready"]
     assert not mark.exists()
+
+
+@pytest.mark.requirement("LC-Q22", "F3")
+def test_a_killed_stop_leaves_a_node_that_the_next_up_makes_work_again(project: Kilter) -> None:
+    """Its kubelet has ended, and nothing in the node would ever start the databases that were asked to close."""
+    name, before = node_name(project.directory.name), node(project)
+
+    def kubelet() -> str:
+        return docker("exec", name, "systemctl", "is-active", "kubelet", code=None).strip()
+
+    first = project.start("stop")
+    assert eventually(lambda: kubelet() == "inactive")
+    assert first.poll() is None
+    first.kill()
+    first.communicate(timeout=20)
+    project.run("up")
+    assert (node(project), kubelet()) == (before, "active")
+    assert project.json("status")["ready"]
 
 
 @pytest.mark.requirement("LC-Q22")
