@@ -19,6 +19,7 @@ STDIN = "-"
 def command(app: App, server: str, token: str, device: bool) -> None:
     """Log in to a platform, once per machine."""
     from kilter.deploy import session
+    from kilter.deploy.logins import token_of
 
     progress = app.console.progress
     if device:
@@ -28,7 +29,7 @@ def command(app: App, server: str, token: str, device: bool) -> None:
     else:
         if token not in ("", STDIN):
             progress.warn("a token on the command line is seen by others and kept by shells; `--token -` reads stdin")
-        text = sys.stdin.readline().strip() if token == STDIN else token or os.environ.get("KILTER_TOKEN", "")
+        text = token_of(sys.stdin.readline() if token == STDIN else token or os.environ.get("KILTER_TOKEN", ""))
         if not text:
             raise BadInput("no token was given", hint="`--token -` reads it from standard input, or use `--device`")
         who = session.log_in(os.environ, server, text)

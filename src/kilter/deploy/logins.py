@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -70,18 +71,32 @@ def remove(file: Path, servers: "set[str] | None" = None) -> tuple[Login, ...]:
 
 
 def current(environment: Mapping[str, str]) -> Login:
-    """Return the login to use: KILTER_SERVER and KILTER_TOKEN before the file. Raises NotAllowed without one."""
+    """Return the login to use: KILTER_SERVER and KILTER_TOKEN before the file.
+
+    Raises NotAllowed without one, BadInput for what is no token.
+    """
     logins = read(file_of(environment))
     named = environment.get("KILTER_SERVER", "")
     server = server_address(named) if named else logins.current
     login = logins.known.get(server)
-    if token := environment.get("KILTER_TOKEN", ""):
+    if token := token_of(environment.get("KILTER_TOKEN", "")):
         if not server:
             raise BadInput("KILTER_TOKEN is set, but no server is known", hint="set KILTER_SERVER too")
         return replace(login or Login(server, token), token=token)
     if login is None:
         raise NotAllowed("you are not logged in" + (f" to {server}" if server else ""), hint=LOGIN)
-    return login
+    return replace(login, token=token_of(login.token))
+
+
+def token_of(text: str) -> str:
+    """Return a token without the white space around it; empty for none.
+
+    Raises BadInput where no header could carry it; nothing of the text is in that error.
+    """
+    token = text.strip()
+    if not re.fullmatch("[!-~]*", token):
+        raise BadInput("the token holds a character that no token has", hint="copy it again, without what is around it")
+    return token
 
 
 def server_address(text: str) -> str:

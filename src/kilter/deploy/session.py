@@ -56,7 +56,7 @@ def log_out(environment: Mapping[str, str], *, everything: bool) -> tuple[tuple[
     for login in gone:
         if login.minted:
             try:
-                with Client(login) as client:
+                with Client(replace(login, token=logins.token_of(login.token))) as client:
                     client.delete("/v1/whoami")
             except KilterError as error:
                 faults.append(f"{login.server}: its token could not be revoked: {error.what}")

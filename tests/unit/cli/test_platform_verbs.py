@@ -149,6 +149,36 @@ def test_a_code_that_nobody_types_lets_nobody_in(
     assert not credentials.exists()
 
 
+@pytest.mark.parametrize(
+    "words", [["whoami"], ["login"], ["login", "--token", "-"], ["login", "--token", "kil“SECRET"]]
+)
+def test_no_error_shows_a_token(
+    table: Table,
+    credentials: Path,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KILTER_SERVER", table.address)
+    monkeypatch.setenv("KILTER_TOKEN", "kilter_\nSECRET")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("“kilter_SECRET”\n"))
+    assert run(words) == 2
+    told = capsys.readouterr().err
+    assert "error: the token holds a character that no token has" in told
+    assert "SECRET" not in told
+    assert table.asked == []
+    assert logins.read(credentials).known[table.address].token == "kilter_x"
+
+
+def test_a_token_is_taken_without_the_newline_that_a_file_ends_with(
+    table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KILTER_TOKEN", "kilter_ci\n")
+    assert run(["login", "--server", table.address]) == 0
+    assert logins.read(credentials).known[table.address].token == "kilter_ci"
+    assert {headers["Authorization"] for _, headers, _ in table.asked} == {"Bearer kilter_ci"}
+
+
 @pytest.mark.requirement("DP-5")
 def test_after_a_logout_a_deploy_is_refused_before_anything_is_built(
     table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]

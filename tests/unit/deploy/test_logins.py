@@ -54,6 +54,25 @@ def test_a_token_never_shows_in_what_is_printed_of_a_login() -> None:
     assert "kilter_a" not in repr(ONE)
 
 
+def test_white_space_around_a_token_is_none_of_it(environment: dict[str, str]) -> None:
+    logins.add(logins.file_of(environment), Login(ONE.server, "kilter_a\n"))
+    assert logins.current(environment).token == "kilter_a"
+    assert logins.current(environment | {"KILTER_TOKEN": "\t kilter_ci\r\n"}).token == "kilter_ci"
+    assert logins.current(environment | {"KILTER_TOKEN": " \n"}).token == "kilter_a", "that is none"
+
+
+@pytest.mark.parametrize("token", ["kilter_ SECRET", "kilter_\nSECRET", "“kilter_SECRET”", "kilter_\udcffSECRET"])
+def test_what_is_no_token_is_refused_and_not_shown(environment: dict[str, str], token: str) -> None:
+    given = {"KILTER_SERVER": ONE.server, "KILTER_TOKEN": token}
+    with pytest.raises(BadInput, match="a character that no token has") as named:
+        logins.current(environment | given)
+    logins.add(logins.file_of(environment), Login(ONE.server, "kilter_SECRETé"))
+    with pytest.raises(BadInput, match="a character that no token has") as kept:
+        logins.current(environment)
+    for error in (named.value, kept.value):
+        assert "SECRET" not in f"{error.what} {error.why} {error.hint} {error.details}"
+
+
 def test_a_damaged_file_is_named_and_left_alone(environment: dict[str, str]) -> None:
     file = logins.file_of(environment)
     file.parent.mkdir(parents=True)
