@@ -6,7 +6,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.later import not_yet
-from kilter.cli.options import Duration, json_output, on_command_line
+from kilter.cli.options import Duration, chosen, json_output, on_command_line
 from kilter.cli.remote import of_project
 from kilter.errors import BadInput
 
@@ -19,12 +19,12 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 
 @click.command("deploy")
 @of_project
-@click.option("--registry", default="", envvar="KILTER_REGISTRY", metavar="HOST/SCOPE", help="Where the image goes.")
-@click.option("--image", default="", metavar="DIGEST", help="Deploy this image, `<repository>@sha256:…`; no build.")
-@click.option("--platform", default="", help="What the image is for, such as linux/amd64.")
+@chosen("--registry", envvar="KILTER_REGISTRY", metavar="HOST/SCOPE", help="Where the image goes.")
+@chosen("--image", metavar="DIGEST", help="Deploy this image, `<repository>@sha256:…`; no build.")
+@chosen("--platform", help="What the image is for, such as linux/amd64.")
 @click.option("--timeout", type=Duration(), default="15m", show_default=True, help=TIMEOUT)
 @click.option("--no-wait", is_flag=True, help="Return as soon as the platform has accepted the deploy.")
-@click.option("--follow", default="", metavar="ID", help="Deploy nothing; follow a deploy that was accepted before.")
+@chosen("--follow", metavar="ID", help="Deploy nothing; follow a deploy that was accepted before.")
 @click.option("--dry-run", is_flag=True, help="Check, and print what would change; nothing is built.")
 @click.option("--allow-dirty", is_flag=True, help="Let a protected environment have uncommitted changes.")
 @click.option("-m", "--message", default="", help="A sentence for the list of releases.")

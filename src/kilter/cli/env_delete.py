@@ -9,6 +9,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.options import Duration
+from kilter.cli.remote import of_name
 from kilter.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def keep_or_drop(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("delete")
 @click.argument("env", metavar="NAME")
-@click.option("--project", default="", metavar="ORG/APP", help="Project on the platform.")
+@of_name
 @keep_or_drop
 @click.option("--timeout", type=Duration(), default="10m", show_default=True, help="How long to wait.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -6,6 +6,7 @@ import sys
 import click
 
 from kilter.cli.app import App
+from kilter.cli.options import chosen
 from kilter.errors import BadInput
 
 STDIN = "-"
@@ -13,7 +14,7 @@ STDIN = "-"
 
 @click.command("login")
 @click.option("--server", required=True, envvar="KILTER_SERVER", metavar="URL", help="Address of the platform.")
-@click.option("--token", default="", metavar="TOKEN", help="`-` reads it from standard input; KILTER_TOKEN gives it.")
+@chosen("--token", metavar="TOKEN", help="`-` reads it from standard input; KILTER_TOKEN gives it.")
 @click.option("--device", is_flag=True, help="Approve this machine in the portal instead of typing a token.")
 @click.pass_obj
 def command(app: App, server: str, token: str, device: bool) -> None:

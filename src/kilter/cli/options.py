@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from kilter.errors import BadInput
 from kilter.words import duration
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ class PathThere(click.Path):
         return super().convert(str(app.named / value) if app else value, param, ctx)
 
 
+def chosen(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option for a text, which may be left out but not typed empty: `--env "$UNSET"` must not mean prod."""
+    return click.option(*names, default="", callback=_filled, **attributes)
+
+
+def _filled(ctx: click.Context, option: click.Parameter, value: str) -> str:
+    """Return the value. Raises BadInput for an empty one; in the environment that is one that is not set."""
+    name = option.opts[0]
+    source = ctx.get_parameter_source(option.name or "")
+    if not value and source is ParameterSource.COMMANDLINE and not ctx.resilient_parsing:
+        raise BadInput(
+            f"`{name}` has an empty value",
+            why="as a variable gives that is not set",
+            hint=f"leave out `{name}`, or say what is meant",
+        )
+    return value
+
+
 def json_output(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--json` and its alias `-o json`; the verb gets `as_json: bool`."""
 
@@ -62,7 +81,7 @@ def json_output(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def of_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--context` and `--local`, by one of which the administrator's verbs are told their cluster."""
-    named = click.option("--context", default="", metavar="NAME", help="A cluster of your kubeconfig, by its context.")
+    named = chosen("--context", metavar="NAME", help="A cluster of your kubeconfig, by its context.")
     trial = click.option("--local", is_flag=True, help="The trial platform on this machine.")
     return named(trial(command))
 

@@ -6,15 +6,13 @@ from typing import Any
 import click
 
 from kilter.cli.app import App
-from kilter.cli.options import Duration, PathThere, of_cluster
+from kilter.cli.options import Duration, PathThere, chosen, of_cluster
 
 
 @click.command("install")
 @of_cluster
-@click.option("--cluster-domain", "domain", default="", metavar="DOMAIN", help="Apps answer at <app>.<DOMAIN>.")
-@click.option(
-    "--image", default="", envvar="KILTER_PLATFORM_IMAGE", metavar="REF", help="Image of kilter's server and operator."
-)
+@chosen("--cluster-domain", "domain", metavar="DOMAIN", help="Apps answer at <app>.<DOMAIN>.")
+@chosen("--image", envvar="KILTER_PLATFORM_IMAGE", metavar="REF", help="Image of kilter's server and operator.")
 @click.option(
     "--values", type=PathThere(exists=True, dir_okay=False, path_type=Path), help="Values of the chart, YAML."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kilter.cli.app import App
+from kilter.cli.options import chosen
 from kilter.errors import KilterError
 
 if TYPE_CHECKING:
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
 
 def of_project(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--project` and `--env` to a verb of the platform."""
-    named = click.option("--env", default="", envvar="KILTER_ENV", metavar="NAME", help="Environment; by default prod.")
-    return _project(named(command))
+    named = chosen("--env", envvar="KILTER_ENV", metavar="NAME", help="Environment; by default prod.")
+    return of_name(named(command))
 
 
 def or_of_project(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a verb that is about the local cluster unless `--env` is typed; KILTER_ENV does not change that."""
-    return _project(click.option("--env", default="", metavar="NAME", help="An environment of the platform.")(command))
+    return of_name(chosen("--env", metavar="NAME", help="An environment of the platform.")(command))
 
 
-def _project(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--project", default="", metavar="ORG/APP", help="Project on the platform.")(command)
+def of_name(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--project` to a verb of the platform."""
+    return chosen("--project", metavar="ORG/APP", help="Project on the platform.")(command)
 
 
 def client() -> "Client":

@@ -141,6 +141,40 @@ def test_following_takes_no_option_of_another_deploy(table: Table, capsys: pytes
     assert table.asked == []
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("deploy", "--project", "acme/shop", "--env", ""), "--env"),
+        (("deploy", *SLOT, "--follow", ""), "--follow"),
+        (("deploy", *SLOT, "--image", ""), "--image"),
+        (("deploy", *SLOT, "--registry", ""), "--registry"),
+        (("deploy", *SLOT, "--platform="), "--platform"),
+        (("deploy", "--project", ""), "--project"),
+        (("releases", "--env="), "--env"),
+        (("open", "--env", ""), "--env"),
+        (("status", "--env", ""), "--env"),
+        (("logs", "--env", ""), "--env"),
+        (("env", "delete", "dev", "--yes", "--project", ""), "--project"),
+        (("login", "--token", ""), "--token"),
+        (("platform", "status", "--context", ""), "--context"),
+        (("platform", "install", "--local", "--image", ""), "--image"),
+    ],
+)
+def test_an_option_that_is_typed_empty_is_refused_and_not_taken_for_left_out(
+    words: tuple[str, ...], option: str, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert f"error: `{option}` has an empty value" in capsys.readouterr().err
+    assert table.asked == []
+
+
+def test_an_empty_variable_is_one_that_is_not_set(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KILTER_ENV", "KILTER_REGISTRY", "KILTER_PROJECT"):
+        monkeypatch.setenv(name, "")
+    assert run(["deploy", *SLOT, "--image", IMAGE, "--no-wait"]) == 0
+    assert sent(table)["image"] == IMAGE
+
+
 @pytest.mark.requirement("DP-Q39")
 def test_only_a_timeout_that_is_typed_goes_to_the_platform(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["deploy", *SLOT, "--image", IMAGE, "--no-wait", "--timeout", "30m"]) == 0
