@@ -14,8 +14,10 @@ def command(app: App, everything: bool) -> None:
     """Forget the login to the current platform."""
     from kilter.deploy import session
 
-    gone, faults = session.log_out(os.environ, everything=everything)
-    for fault in faults:
+    out = session.log_out(os.environ, everything=everything)
+    for fault in out.faults:
         app.console.progress.warn(fault)
-    names = ", ".join(login.server for login in gone)
+    if out.left:
+        app.console.progress.note(f"still logged in to {', '.join(out.left)}; KILTER_SERVER names one of them")
+    names = ", ".join(login.server for login in out.gone)
     app.console.result(f"logged out of {names}" if names else "already logged out")

@@ -27,7 +27,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Logins:
-    """All logins of this machine by server, and which of them is used when nothing else is said."""
+    """All logins of this machine by server, and which of them is used when nothing else is said; empty for none."""
 
     known: Mapping[str, Login]
     current: str = ""
@@ -59,15 +59,19 @@ def add(file: Path, login: Login) -> None:
         _write(file, Logins({**logins.known, login.server: login}, login.server))
 
 
-def remove(file: Path, servers: "set[str] | None" = None) -> tuple[Login, ...]:
-    """Forget the current login, or those of `servers`; returns what was forgotten."""
+def remove(file: Path, servers: set[str]) -> tuple[Login, ...]:
+    """Forget the logins of `servers` and return them; none of the others becomes the current one."""
     with file_lock(file.with_suffix(".lock"), PATIENCE, "the file of logins"):
         logins = read(file)
-        gone = {logins.current} if servers is None else servers
-        left = {server: login for server, login in logins.known.items() if server not in gone}
-        current = logins.current if logins.current in left else next(iter(left), "")
-        _write(file, Logins(left, current))
-        return tuple(login for server, login in logins.known.items() if server in gone)
+        left = {server: login for server, login in logins.known.items() if server not in servers}
+        _write(file, Logins(left, logins.current if logins.current in left else ""))
+        return tuple(login for server, login in logins.known.items() if server in servers)
+
+
+def server_of(environment: Mapping[str, str], logins: Logins) -> str:
+    """Return the address of the server that verbs are about: KILTER_SERVER before the file; empty for none."""
+    named = environment.get("KILTER_SERVER", "")
+    return server_address(named) if named else logins.current
 
 
 def current(environment: Mapping[str, str]) -> Login:
@@ -76,15 +80,16 @@ def current(environment: Mapping[str, str]) -> Login:
     Raises NotAllowed without one, BadInput for what is no token.
     """
     logins = read(file_of(environment))
-    named = environment.get("KILTER_SERVER", "")
-    server = server_address(named) if named else logins.current
+    server = server_of(environment, logins)
     login = logins.known.get(server)
     if token := token_of(environment.get("KILTER_TOKEN", "")):
         if not server:
             raise BadInput("KILTER_TOKEN is set, but no server is known", hint="set KILTER_SERVER too")
         return replace(login or Login(server, token), token=token)
     if login is None:
-        raise NotAllowed("you are not logged in" + (f" to {server}" if server else ""), hint=LOGIN)
+        why = f"this machine is logged in to {', '.join(logins.known)}" if logins.known else ""
+        choose = "set KILTER_SERVER to the one that you mean, or " if why and not server else ""
+        raise NotAllowed("you are not logged in" + (f" to {server}" if server else ""), why=why, hint=choose + LOGIN)
     return replace(login, token=token_of(login.token))
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from kilter.api.access import DeviceCode, DeviceCodeRequest, DeviceTokenRequest, TokenCreated, WhoAmI
 from kilter.deploy import logins
@@ -47,11 +48,19 @@ def _await_approval(client: Client, code: DeviceCode) -> str:
     raise TimedOut("nobody approved this machine", hint="run the same command again")
 
 
-def log_out(environment: Mapping[str, str], *, everything: bool) -> tuple[tuple[Login, ...], tuple[str, ...]]:
-    """Forget the current login, or all, and revoke tokens made for this machine; returns those and what went wrong."""
+class LoggedOut(NamedTuple):
+    """Which logins were forgotten, to which servers the others are, and what went wrong."""
+
+    gone: tuple[Login, ...]
+    left: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def log_out(environment: Mapping[str, str], *, everything: bool) -> LoggedOut:
+    """Forget the login that other verbs use, or all, and revoke tokens made for this machine."""
     file = logins.file_of(environment)
-    known = logins.read(file).known
-    gone = logins.remove(file, set(known) if everything else None)
+    before = logins.read(file)
+    gone = logins.remove(file, set(before.known) if everything else {logins.server_of(environment, before)})
     faults = []
     for login in gone:
         if login.minted:
@@ -60,7 +69,7 @@ def log_out(environment: Mapping[str, str], *, everything: bool) -> tuple[tuple[
                     client.delete("/v1/whoami")
             except KilterError as error:
                 faults.append(f"{login.server}: its token could not be revoked: {error.what}")
-    return gone, tuple(faults)
+    return LoggedOut(gone, tuple(logins.read(file).known), tuple(faults))
 
 
 def who_is(login: Login) -> WhoAmI:

@@ -192,6 +192,18 @@ def test_after_a_logout_a_deploy_is_refused_before_anything_is_built(
     assert capsys.readouterr().out == "already logged out\n"
 
 
+def test_a_logout_says_where_the_machine_is_still_logged_in(
+    table: Table, credentials: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logins.add(credentials, Login("https://other.localhost:1", "kilter_other", "mia"))
+    assert run(["logout"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "logged out of https://other.localhost:1\n"
+    assert f"still logged in to {table.address}; KILTER_SERVER names one of them" in printed.err
+    assert run(["whoami"]) == 5
+    assert "next: set KILTER_SERVER to the one that you mean" in capsys.readouterr().err
+
+
 @pytest.mark.requirement("DP-Q8")
 def test_a_logout_from_everywhere_revokes_what_was_minted_for_this_machine(
     table: Table, credentials: Path, capsys: pytest.CaptureFixture[str]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kilter.deploy import logins
+from kilter.deploy import logins, session
 from kilter.deploy.logins import Login, server_address
 from kilter.errors import BadInput, NotAllowed
 
@@ -28,17 +28,34 @@ def test_the_last_login_is_the_current_one_and_the_file_is_private(environment: 
 def test_after_a_logout_nobody_is_logged_in(environment: dict[str, str]) -> None:
     file = logins.file_of(environment)
     logins.add(file, ONE)
-    assert logins.remove(file) == (ONE,)
+    assert logins.remove(file, {ONE.server}) == (ONE,)
     with pytest.raises(NotAllowed, match="not logged in"):
         logins.current(environment)
 
 
-def test_a_logout_leaves_other_servers_logged_in(environment: dict[str, str]) -> None:
+def test_a_logout_leaves_other_servers_logged_in_and_makes_none_of_them_the_current_one(
+    environment: dict[str, str],
+) -> None:
     file = logins.file_of(environment)
     logins.add(file, ONE)
     logins.add(file, OTHER)
-    logins.remove(file)
-    assert logins.current(environment) == ONE
+    assert session.log_out(environment, everything=False).left == (ONE.server,)
+    with pytest.raises(NotAllowed, match="you are not logged in") as caught:
+        logins.current(environment)
+    assert caught.value.why == "this machine is logged in to https://one.example"
+    assert caught.value.hint.startswith("set KILTER_SERVER to the one that you mean, or run `kilter login")
+    assert logins.current(environment | {"KILTER_SERVER": ONE.server}) == ONE
+
+
+def test_a_logout_is_from_the_server_that_other_verbs_are_about(environment: dict[str, str]) -> None:
+    file = logins.file_of(environment)
+    logins.add(file, ONE)
+    logins.add(file, OTHER)
+    assert session.log_out(environment | {"KILTER_SERVER": "one.example/"}, everything=False).gone == (ONE,)
+    assert logins.current(environment) == OTHER
+    elsewhere = environment | {"KILTER_SERVER": "https://else.example"}
+    assert session.log_out(elsewhere, everything=False).gone == ()
+    assert session.log_out(elsewhere, everything=True).gone == (OTHER,)
 
 
 @pytest.mark.requirement("DP-Q7")
