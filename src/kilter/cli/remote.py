@@ -9,7 +9,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.options import chosen
-from kilter.errors import KilterError
+from kilter.errors import KilterError, NotFound
 
 if TYPE_CHECKING:
     from kilter.deploy.client import Client
@@ -44,12 +44,15 @@ def client() -> "Client":
 
 
 def name_of(app: App, flag: str) -> "ProjectName":
-    """Return the project of the platform that is meant; kilter.yaml is asked only when nobody else says it."""
+    """Return the project of the platform that is meant; kilter.yaml is asked only when nobody else says it.
+
+    Raises BadInput when nobody does, and what is wrong with that file.
+    """
     from kilter.deploy.names import project_name
 
     written = None
     if not (flag or os.environ.get("KILTER_PROJECT")):
-        with suppress(KilterError):
+        with suppress(NotFound):
             written = app.project().config.app
     return project_name(flag, os.environ, written)
 
@@ -57,7 +60,7 @@ def name_of(app: App, flag: str) -> "ProjectName":
 def confirm_target(app: App, here: "Client", name: "ProjectName", env: str, *, yes: bool) -> None:
     """Ask once before the first deploy of a project to production when nobody named the environment (DP-Q2)."""
     from kilter.deploy.queries import environment
-    from kilter.errors import BadInput, NotFound
+    from kilter.errors import BadInput
 
     if env or yes:
         return

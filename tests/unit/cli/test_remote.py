@@ -141,6 +141,28 @@ def test_following_takes_no_option_of_another_deploy(table: Table, capsys: pytes
     assert table.asked == []
 
 
+@pytest.mark.parametrize("text", ["name: shop\napp: acme/shop\nprocesses: 3\n", "name: [shop\n"])
+def test_a_faulty_file_is_not_taken_for_one_that_names_no_project(
+    text: str, table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kilter.yaml").write_text(text)
+    assert run(["status", "--env", "dev"]) == 2
+    told = capsys.readouterr().err
+    assert "kilter.yaml" in told
+    assert "which project of the platform" not in told
+    assert table.asked == []
+    assert run(["status", *SLOT]) == 0, "who names the project needs no file"
+
+
+def test_without_a_file_the_project_is_asked_for(
+    table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kilter.yaml").unlink()
+    assert run(["status", "--env", "dev"]) == 2
+    assert "which project of the platform is this?" in capsys.readouterr().err
+    assert table.asked == []
+
+
 @pytest.mark.parametrize(
     ("words", "option"),
     [
