@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kilter import __version__
-from kilter.api.errors_v1 import ErrorBody, ErrorDocument
-from kilter.deploy.logins import LOGIN, Login, is_local
-from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
+from kilter.deploy.logins import Login, is_local
+from kilter.deploy.refusals import AWAY, LOST, body_of, error_of, unanswered
+from kilter.errors import BadInput, Failed, KilterError, Unreachable
 
 if TYPE_CHECKING:  # it alone costs more than all the rest of a start
     import httpx2
@@ -23,29 +23,6 @@ Answer = TypeVar("Answer")
 UNTRUSTED = "where an authority of your own signed it, name its file in SSL_CERT_FILE"
 CONNECT, ANSWER, SILENCE = 10.0, 30.0, 60.0  # seconds: to connect, to answer, between two lines of a stream
 PAUSES = (0.5, 2.0)  # seconds before a request is sent again
-AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
-LOST = frozenset({502, 504})  # the second: what was asked for may have been carried out
-ERRORS: Mapping[int, type[KilterError]] = {
-    400: BadInput,
-    401: NotAllowed,
-    403: NotAllowed,
-    404: NotFound,
-    409: Busy,
-    410: NotFound,
-    412: PlanNeeded,
-    413: BadInput,
-    415: BadInput,
-    422: BadInput,
-    423: Busy,
-    426: BadInput,
-    428: PlanNeeded,
-    429: Busy,
-    503: Unreachable,
-}
-
-
-class Unanswered(Unreachable):
-    """A request went out and no answer came back: it may have been carried out."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +87,7 @@ class Client:
                         return
                     answer.read()
                 if pause is None or answer.status_code not in AWAY:
-                    raise self._error(answer)
+                    raise error_of(answer, self.login.server)
                 time.sleep(pause)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
@@ -149,9 +126,9 @@ class Client:
             else:
                 if answer.status_code < 300:
                     return answer
-                failed = self._error(answer)
+                failed = error_of(answer, self.login.server)
                 # Where the first request may have come through, its answer may still be on its way.
-                again = answer.status_code in AWAY or (lost and _body(answer).code == "in_progress")
+                again = answer.status_code in AWAY or (lost and body_of(answer).code == "in_progress")
                 lost = lost or answer.status_code in LOST
             if pause is None or not again:
                 break
@@ -176,7 +153,7 @@ class Client:
             if pause is None or answer.status_code not in AWAY:
                 break
             time.sleep(pause)
-        failed = self._error(answer)
+        failed = error_of(answer, self.login.server)
         raise unanswered(failed) if changes and answer.status_code in LOST else failed
 
     def _request(
@@ -202,26 +179,12 @@ class Client:
         hint = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in why else "try again later"
         return Unreachable(f"{self.login.server} does not answer", why=why, hint=hint)
 
-    def _error(self, answer: "httpx2.Response") -> KilterError:
-        body, status = _body(answer), answer.status_code
-        kind = ERRORS.get(status, Unreachable if status >= 500 else Failed)
-        hint = body.next or (LOGIN if status == 401 else "")
-        where = [f"field: {body.field}"] if body.field else []
-        number = [f"request: {body.request_id}"] if body.request_id and status >= 500 else []
-        message = body.message or f"{self.login.server} answered {status}"
-        return kind(message, hint=hint, details=[*where, *_details(body.details), *number])
-
 
 def was_sent(error: "httpx2.TransportError") -> bool:
     """Tell whether a request may have reached the server before its connection failed."""
     import httpx2
 
     return not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-
-
-def unanswered(failed: KilterError) -> Unanswered:
-    """Return what went wrong as a request without an answer."""
-    return Unanswered(failed.what, why=failed.why, hint=failed.hint, details=failed.details)
 
 
 def http_client(address: str, **options: Any) -> "httpx2.Client":
@@ -270,18 +233,3 @@ def events(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
             value = f"{found['data']}\n{value}"
         if name:
             found[name] = value
-
-
-def _body(answer: "httpx2.Response") -> ErrorBody:
-    try:
-        return msgspec.json.decode(answer.content, type=ErrorDocument).error
-    except msgspec.DecodeError:
-        return ErrorBody(code="", message="")
-
-
-def _details(details: Mapping[str, Any]) -> list[str]:
-    """Return what a person can read of them: words, numbers, and lists of words."""
-    told = {
-        name: ", ".join(map(str, each)) or "none" if isinstance(each, list) else each for name, each in details.items()
-    }
-    return [f"{name}: {value}" for name, value in told.items() if isinstance(value, str | int | float)]

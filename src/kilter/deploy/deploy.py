@@ -13,11 +13,12 @@ from kilter.api.kilterapp_parts import Source as SourceNote
 from kilter.api.projects import PushCredentials, PushRequest
 from kilter.clusters import disk
 from kilter.deploy import image, section
-from kilter.deploy.client import Client, Unanswered
+from kilter.deploy.client import Client
 from kilter.deploy.documents import DeployPlanDocument
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
+from kilter.deploy.refusals import Unanswered
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
 from kilter.errors import BadInput, Interrupted, MachineLacks, Unreachable
 from kilter.proc import Runner

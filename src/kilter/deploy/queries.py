@@ -6,8 +6,9 @@ from kilter.api.deploys import Deploy, DeployList
 from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
 from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
-from kilter.deploy.client import Client, Unanswered
+from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
+from kilter.deploy.refusals import Unanswered
 from kilter.errors import Unreachable
 from kilter.words import escaped
 

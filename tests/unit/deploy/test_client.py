@@ -8,8 +8,9 @@ from unit.deploy.server import HANGS_UP, Table, serving
 
 from kilter.api.access import WhoAmI
 from kilter.deploy import client as client_module
-from kilter.deploy.client import Client, Unanswered, events
+from kilter.deploy.client import Client, events
 from kilter.deploy.logins import Login
+from kilter.deploy.refusals import Unanswered
 from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
 
 ME = {"actor": "ada", "role": "viewer", "scopes": [], "token_id": "t", "expires_at": "2030-01-01T00:00:00Z"}
