@@ -12,7 +12,7 @@ import msgspec
 
 from kilter import __version__
 from kilter.deploy.logins import Login, is_local
-from kilter.deploy.refusals import AWAY, LOST, body_of, error_of, unanswered
+from kilter.deploy.refusals import AWAY, LOST, body_of, error_of, is_decided, unanswered
 from kilter.errors import BadInput, Failed, KilterError, Unreachable
 
 if TYPE_CHECKING:  # it alone costs more than all the rest of a start
@@ -54,7 +54,8 @@ class Client:
 
         What `renews` may be carried out twice: its answer holds a secret, which the server does not keep. Without a
         login there are no keys, and nothing is sent again.
-        Raises Unanswered where it may have been carried out all the same.
+        Raises Unanswered where it may have been carried out all the same, or another error of which `may_be_done` says
+        so.
         """
         return self._read(self._sent(path, body, renews), kind)
 
@@ -133,7 +134,9 @@ class Client:
             if pause is None or not again:
                 break
             time.sleep(pause)
-        raise unanswered(failed) if again and lost else failed
+        if lost and again:
+            raise unanswered(failed)
+        raise failed from unanswered(failed) if lost and not is_decided(failed) else None
 
     def _send(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None

@@ -18,9 +18,9 @@ from kilter.deploy.documents import DeployPlanDocument
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
-from kilter.deploy.refusals import Unanswered
+from kilter.deploy.refusals import may_be_done, perhaps_done
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
-from kilter.errors import BadInput, Interrupted, MachineLacks, Unreachable
+from kilter.errors import BadInput, Interrupted, KilterError, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
@@ -184,9 +184,8 @@ class Deployment:
             except KeyboardInterrupt:
                 why = "the platform may have accepted it before"
                 raise Interrupted("interrupted while the deploy was submitted", why=why, hint=look_there) from None
-            except Unanswered as error:
-                why = "; ".join(filter(None, (error.why, "the platform may have accepted the deploy all the same")))
-                raise Unreachable(error.what, why=why, hint=look_there, details=error.details) from None
+            except KilterError as error:
+                raise perhaps_done(error, "the deploy", look_there) if may_be_done(error) else error from None
 
     def _ready_timeout(self) -> str:
         limit = self.options.ready_timeout

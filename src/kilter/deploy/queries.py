@@ -8,8 +8,7 @@ from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
-from kilter.deploy.refusals import Unanswered
-from kilter.errors import Unreachable
+from kilter.deploy.refusals import Unanswered, perhaps_done
 from kilter.words import escaped
 
 
@@ -58,8 +57,7 @@ def delete(
     try:
         accepted = client.delete(name.env_path(env), DeleteAccepted, body)
     except Unanswered as error:
-        why = "; ".join(filter(None, (error.why, "the platform may have accepted the deletion all the same")))
         hint = f"`kilter status --project {name} --env {env}` tells; the same command again does no harm"
-        raise Unreachable(error.what, why=why, hint=hint, details=error.details) from None
+        raise perhaps_done(error, "the deletion", hint) from None
     assert accepted is not None
     return accepted

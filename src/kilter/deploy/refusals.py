@@ -14,6 +14,16 @@ if TYPE_CHECKING:  # it alone costs more than all the rest of a start
 
 AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
 LOST = frozenset({502, 504})  # the second: what was asked for may have been carried out
+
+
+class Unanswered(Unreachable):
+    """A request went out and no answer came back: it may have been carried out."""
+
+
+class Throttled(Busy):
+    """The server takes no more requests for now."""
+
+
 ERRORS: Mapping[int, type[KilterError]] = {
     400: BadInput,
     401: NotAllowed,
@@ -28,18 +38,35 @@ ERRORS: Mapping[int, type[KilterError]] = {
     423: Busy,
     426: BadInput,
     428: PlanNeeded,
-    429: Busy,
+    429: Throttled,
     503: Unreachable,
 }
-
-
-class Unanswered(Unreachable):
-    """A request went out and no answer came back: it may have been carried out."""
 
 
 def unanswered(failed: KilterError) -> Unanswered:
     """Return what went wrong as a request without an answer."""
     return Unanswered(failed.what, why=failed.why, hint=failed.hint, details=failed.details)
+
+
+def is_decided(failed: KilterError) -> bool:
+    """Tell whether this answer to a request that is repeated says that the first one was not carried out either.
+
+    Who asks is looked at before whether the request came before; and what stands in front of the server knows nothing.
+    """
+    return not isinstance(failed, NotAllowed | NotFound | Throttled | Unreachable | Failed)
+
+
+def may_be_done(error: KilterError) -> bool:
+    """Tell whether what was asked for may have been carried out: no answer came, or the last one does not say so."""
+    return isinstance(error, Unanswered) or isinstance(error.__cause__, Unanswered)
+
+
+def perhaps_done(error: KilterError, what: str, hint: str) -> KilterError:
+    """Return an error of which `may_be_done` holds, saying that `what` may have been accepted; `hint` says who tells."""
+    away = isinstance(error, Unanswered)
+    why = "; ".join(filter(None, (error.why, f"the platform may have accepted {what} all the same")))
+    hint = hint if away or not error.hint else f"{error.hint}; {hint}"
+    return (Unreachable if away else type(error))(error.what, why=why, hint=hint, details=error.details)
 
 
 def error_of(answer: "httpx2.Response", server: str) -> KilterError:

@@ -10,7 +10,7 @@ from kilter.api.access import WhoAmI
 from kilter.deploy import client as client_module
 from kilter.deploy.client import Client, events
 from kilter.deploy.logins import Login
-from kilter.deploy.refusals import Unanswered
+from kilter.deploy.refusals import Unanswered, may_be_done
 from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
 
 ME = {"actor": "ada", "role": "viewer", "scopes": [], "token_id": "t", "expires_at": "2030-01-01T00:00:00Z"}
@@ -182,6 +182,7 @@ def test_a_post_whose_answer_is_lost_is_sent_again_with_the_same_key(
         ([(409, BUSY)], Busy, 1),
         ([(500, "")], Unreachable, 1),
         ([(HANGS_UP, ""), (422, "")], BadInput, 2),
+        ([(401, "")], NotAllowed, 1),
     ],
 )
 def test_whether_a_post_may_have_been_carried_out_is_known_after_the_last_try(
@@ -190,6 +191,18 @@ def test_whether_a_post_may_have_been_carried_out_is_known_after_the_last_try(
     table, found = posted(answers, monkeypatch)
     assert type(found) is kind
     assert len(table.asked) == asked
+    assert may_be_done(found) is (kind is Unanswered)
+
+
+@pytest.mark.requirement("F28")
+@pytest.mark.parametrize("lost", [(HANGS_UP, ""), (502, "")])
+@pytest.mark.parametrize(("status", "code"), [(302, 1), (401, 5), (403, 5), (404, 6), (429, 3), (500, 12)])
+def test_a_refusal_that_does_not_decide_leaves_it_open_whether_the_first_try_came_through(
+    lost: tuple[int, object], status: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = posted([lost, (status, "")], monkeypatch)[1]
+    assert isinstance(found, KilterError)
+    assert (found.exit_code, may_be_done(found)) == (code, True)
 
 
 def test_what_may_be_made_twice_is_asked_for_with_a_new_key_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed, Deployment, DeployOptions
 from kilter.deploy.logins import Login
 from kilter.deploy.names import ProjectName
-from kilter.errors import Interrupted, Unreachable
+from kilter.errors import Interrupted, KilterError, NotAllowed, Unreachable
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import load
@@ -124,10 +124,19 @@ def test_a_deploy_whose_answer_is_lost_is_submitted_once_or_said_to_be_accepted_
     given = DeployOptions(env="dev", image=IMAGE, wait=False)
     lost: tuple[int, Any] = (HANGS_UP, "")
     assert submitted(tmp_path, {SUBMIT: [lost, (202, ACCEPTED)]}, given, Recorder())[0].deploy_id == "d-1"
+    caught: pytest.ExceptionInfo[KilterError]
     with pytest.raises(Unreachable, match="does not answer") as caught:
         submitted(tmp_path, {SUBMIT: [lost]}, given, Recorder())
     assert "may have accepted the deploy" in caught.value.why
     assert caught.value.hint == "`kilter releases` tells, for acme/shop and dev"
+    refused = (401, {"error": {"code": "not_logged_in", "message": "the token is over", "next": "kilter login"}})
+    with pytest.raises(NotAllowed, match="the token is over") as caught:
+        submitted(tmp_path, {SUBMIT: [lost, refused]}, given, Recorder())
+    assert "may have accepted the deploy" in caught.value.why
+    assert caught.value.hint == "kilter login; `kilter releases` tells, for acme/shop and dev"
+    with pytest.raises(NotAllowed, match="the token is over") as caught:
+        submitted(tmp_path, {SUBMIT: [refused]}, given, Recorder())
+    assert (caught.value.why, caught.value.hint) == ("", "kilter login")
 
 
 @pytest.mark.requirement("DP-Q39")
