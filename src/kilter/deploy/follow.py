@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -11,6 +11,7 @@ from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, Queued
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, events, http_client
+from kilter.deploy.refusals import Throttled
 from kilter.errors import Busy, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
@@ -30,14 +31,15 @@ class Follower:
     limit: float
     seen: str = ""
     phases: list[tuple[str, float]] = field(default_factory=list)
+    puzzled: bool = False
 
     def run(self) -> DoneEvent:
-        """Return how the deploy ended. Raises NotReady when it failed, Busy when superseded, TimedOut."""
+        """Return how the deploy ended. Raises NotReady when it failed, Busy when superseded, TimedOut, and refusals."""
         while True:
             try:
                 if ended := self._read():
                     return ended
-            except Unreachable as error:
+            except (Unreachable, Throttled) as error:
                 if time.monotonic() > self.limit:
                     raise self._timed_out() from None
                 self.progress.note(f"lost the connection ({error.what}); the deploy goes on, asking again")
@@ -47,15 +49,33 @@ class Follower:
 
     def _read(self) -> DoneEvent | None:
         silence = min(SILENCE, max(1.0, self.limit - time.monotonic()))
-        with self.client.stream(f"/v1/deploys/{self.deploy_id}/events", last=self.seen, silence=silence) as lines:
+        stream = self.client.stream(f"/v1/deploys/{self.deploy_id}/events", last=self.seen, silence=silence)
+        with ExitStack() as stack:
+            try:
+                lines = stack.enter_context(stream)
+            except (Unreachable, Throttled):
+                raise
+            except KilterError as error:
+                raise self._refused(error) from None
             for told in events(self._timely(lines)):
                 self.seen = told.id or self.seen
-                event = msgspec.json.decode(told.data, type=Event)
+                event = self._decoded(told.data)
                 if isinstance(event, DoneEvent):
                     self._end_phase()
                     return event
                 self._tell(event)
         return None
+
+    def _decoded(self, text: str) -> "Event | None":
+        """Return an event; None for one of a newer server, whose words are not known here."""
+        try:
+            event: Event = msgspec.json.decode(text, type=Event)
+        except msgspec.DecodeError:
+            if not self.puzzled:
+                self.puzzled = True
+                self.progress.note("the platform tells more than this kilter understands; a newer one would show it")
+            return None
+        return event
 
     def _timely(self, lines: Iterator[str]) -> Iterator[str]:
         """Pass lines on until the time is up; between events, a stream has lines that only say that it lives."""
@@ -64,7 +84,7 @@ class Follower:
                 raise self._timed_out()
             yield line
 
-    def _tell(self, event: "Event") -> None:
+    def _tell(self, event: "Event | None") -> None:
         if isinstance(event, FailedEvent):
             raise failed(event.failure, self.deploy_id)
         if isinstance(event, SupersededEvent):
@@ -84,6 +104,11 @@ class Follower:
         if self.phases:
             phase, began = self.phases[-1]
             self.progress.note(f"✓ {phase} ({human_duration(time.monotonic() - began)})")
+
+    def _refused(self, error: KilterError) -> KilterError:
+        why = "; ".join(filter(None, (error.why, f"{self.deploy_id} was accepted and goes on")))
+        hint = "; ".join(filter(None, (error.hint, follow_again(self.deploy_id))))
+        return type(error)(error.what, why=why, hint=hint, details=error.details)
 
     def _timed_out(self) -> TimedOut:
         where = f" in phase {self.phases[-1][0]}" if self.phases else ""

@@ -62,7 +62,7 @@ def may_be_done(error: KilterError) -> bool:
 
 
 def perhaps_done(error: KilterError, what: str, hint: str) -> KilterError:
-    """Return an error of which `may_be_done` holds, saying that `what` may have been accepted; `hint` says who tells."""
+    """Return an error of which `may_be_done` holds, saying that `what` may be accepted; `hint` says who tells."""
     away = isinstance(error, Unanswered)
     why = "; ".join(filter(None, (error.why, f"the platform may have accepted {what} all the same")))
     hint = hint if away or not error.hint else f"{error.hint}; {hint}"

@@ -10,7 +10,7 @@ from kilter.deploy import follow as following
 from kilter.deploy.client import Client
 from kilter.deploy.follow import Follower, answers
 from kilter.deploy.logins import Login
-from kilter.errors import Busy, NotReady, TimedOut
+from kilter.errors import Busy, KilterError, NotAllowed, NotFound, NotReady, TimedOut
 from kilter.progress import Recorder
 
 PATH = "GET__/v1/deploys/d-1/events"
@@ -68,6 +68,34 @@ def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatc
     with serving(**{PATH: [(200, stream(phase("Publishing"))), (503, {}), (200, stream(DONE))]}) as table:
         follow(table, Recorder())
     assert [headers.get("Last-Event-ID") for _, headers, _ in table.asked] == [None, "1", "1"]
+
+
+def test_a_server_that_takes_no_more_requests_for_now_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "RETRY", 0.05)
+    busy = {"error": {"code": "too_many", "message": "not now"}}
+    progress = Recorder()
+    with serving(**{PATH: [(429, busy), (200, stream(DONE))]}) as table:
+        assert follow(table, progress).release == 3
+    assert any("(not now); the deploy goes on, asking again" in line for line in progress.lines)
+
+
+@pytest.mark.requirement("DP-Q41")
+@pytest.mark.parametrize(("status", "kind"), [(401, NotAllowed), (403, NotAllowed), (404, NotFound)])
+def test_who_may_not_follow_any_more_hears_that_the_deploy_goes_on(status: int, kind: type[KilterError]) -> None:
+    refused = {"error": {"code": "x", "message": "the token is over", "next": "kilter login"}}
+    with serving(**{PATH: [(status, refused)]}) as table, pytest.raises(kind, match="the token is over") as caught:
+        follow(table, Recorder())
+    assert caught.value.why == "d-1 was accepted and goes on"
+    assert caught.value.hint == "kilter login; `kilter deploy --follow d-1` follows it again"
+
+
+def test_what_a_newer_server_tells_is_passed_over() -> None:
+    progress = Recorder()
+    news = (phase("Verifying"), phase("Verifying", "still"), {"type": "cost", "at": AT})
+    with serving(**{PATH: [(200, stream(phase("Publishing"), *news, DONE))]}) as table:
+        assert follow(table, progress).release == 3
+    assert sum("more than this kilter understands" in line for line in progress.lines) == 1
+    assert any("✓ Publishing (" in line for line in progress.lines)
 
 
 @pytest.mark.requirement("DP-Q45")
