@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from secrets import token_hex
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -133,14 +134,15 @@ class Deployment:
         request = PushRequest(env=self.options.env, registry=self.options.registry or None)
         granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
         tag = f"{granted.repository}:{tag_of(self.options.env, ready.source)}"
-        with self.progress.step("build the image"):
-            build = partial(image.build, self.runner, self.project, component, tag, ready.platform)
-            timed(seconds, "build", build)
-        # The build may have taken longer than the first credential lives.
-        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
-        with self.progress.step(f"push to {granted.registry}") as step:
-            digest = timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
-            step.done(digest[7:19])
+        with image.named(self.runner, tag):
+            with self.progress.step("build the image"):
+                build = partial(image.build, self.runner, self.project, component, tag, ready.platform)
+                timed(seconds, "build", build)
+            # The build may have taken longer than the first credential lives.
+            granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
+            with self.progress.step(f"push to {granted.registry}") as step:
+                digest = timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
+                step.done(digest[7:19])
         return Pushed(f"{granted.repository}@{digest}", granted.push_id)
 
     @cached_property
@@ -213,9 +215,12 @@ def timed(seconds: dict[str, float], part: str, work: Callable[[], T]) -> T:
 
 
 def tag_of(env: str, source: image.Source) -> str:
-    """Return the tag an image is pushed under; only people read it, the platform goes by the digest (DP-Q23)."""
+    """Return the tag an image is pushed under; only people read it, the platform goes by the digest (DP-Q23).
+
+    It is another one each time: who deploys at the same time, on the same engine, must not push this build as theirs.
+    """
     commit = source.commit[:12] or "nogit"
-    return f"{env}-{commit}" + ("-dirty" if source.dirty else "")
+    return f"{env}-{commit}" + ("-dirty" if source.dirty else "") + f"-{token_hex(4)}"
 
 
 def deploy_of(client: Client, deploy_id: str) -> Deploy:

@@ -5,7 +5,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,16 @@ def build(runner: Runner, project: Project, component: Component, tag: str, plat
         arguments=arguments,
     )
     runner.run(command)
+
+
+@contextmanager
+def named(runner: Runner, tag: str) -> Iterator[None]:
+    """Take the name of what is built in this block off again, however it ends; it is of no use to anybody else."""
+    try:
+        yield
+    finally:
+        with suppress(KilterError):  # a name that stays is no reason to fail
+            runner.run(images.untag(tag))
 
 
 def push(runner: Runner, tag: str, credentials: PushCredentials, engine: str) -> str:

@@ -29,6 +29,11 @@ def remove(*references: str) -> Command:
     return Command(("docker", "image", "rm", *references), timeout=300, ok=(0, 1))
 
 
+def untag(name: str) -> Command:
+    """Take one name off a local image, as `remove` does; layers of a build that it came from stay for the next one."""
+    return Command(("docker", "image", "rm", "--no-prune", name), timeout=QUICK, ok=(0, 1))
+
+
 def build(
     context: Path,
     tag: str,

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fakes import ENGINE, FakeRunner
+from unit.deploy.conftest import RUN
 from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
@@ -19,6 +20,7 @@ from unit.dev.test_doctor import Usage
 from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.clusters import disk
+from kilter.deploy import deploy as deploying
 from kilter.deploy import logins
 from kilter.deploy.logins import Login
 from kilter.dev.machine import Machine
@@ -28,7 +30,7 @@ from kilter.state.paths import Paths
 from kilter.tools import docker, images
 
 ENVS = "/v1/projects/acme/shop/envs"
-TAG = "localhost:1/acme/shop:dev-nogit"
+TAG = f"localhost:1/acme/shop:dev-nogit-{RUN}"
 NOW = {"hosts": ["shop-dev.localhost"], "processes": ["cron"], "services": []}
 RELEASE = {"number": 7, "image": IMAGE, "deploy_id": "d-7", "commit": "c", "at": AT, "app": NOW}
 WHO = {"actor": "mia", "role": "deployer", "scopes": [], "token_id": "t", "expires_at": AT}
@@ -92,12 +94,14 @@ def table(tmp_path: Path, credentials: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     """The processes of `App.machine`: a directory outside of Git, and an engine that builds and pushes one image."""
+    monkeypatch.setattr(deploying, "token_hex", lambda _: RUN)
     fake = FakeRunner(
         {
             ("git", "rev-parse", "HEAD"): Outcome(128, ""),
             **ENGINE,
             images.build(tmp_path, TAG, dockerfile=tmp_path / "Dockerfile").argv: "",
             images.push(TAG).argv: f"dev-nogit: digest: {DIGEST} size: 1\n",
+            images.untag(TAG).argv: "",
         }
     )
     machine = Machine(fake, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fakes import ENGINE, FakeRunner
 from unit.cli.test_verbs import Terminal
+from unit.deploy.conftest import RUN
 from unit.deploy.server import Table, serving
 from unit.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, told
 from unit.deploy.test_client import ME
@@ -19,6 +20,7 @@ from kilter.cli.app import App
 from kilter.cli.console import Console
 from kilter.cli.main import run
 from kilter.cli.remote import show_deployed
+from kilter.deploy import deploy as deploying
 from kilter.deploy import follow as following
 from kilter.deploy.deploy import Deployed
 from kilter.proc import Outcome
@@ -58,13 +60,15 @@ def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says
 ) -> None:
     monkeypatch.delenv("KILTER_SERVER")
     monkeypatch.delenv("KILTER_TOKEN")
-    tag = f"{GRANTED['repository']}:prod-nogit"
+    monkeypatch.setattr(deploying, "token_hex", lambda _: RUN)
+    tag = f"{GRANTED['repository']}:prod-nogit-{RUN}"
     build = images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile")
     answers = {
         **ENGINE,
         ("git", "rev-parse", "HEAD"): Outcome(128, ""),
         build.argv: "",
         images.push(tag).argv: f"digest: {DIGEST} size: 1\n",
+        images.untag(tag).argv: "",
     }
     runner = FakeRunner(answers)
     monkeypatch.setattr(App, "machine", machine(tmp_path, runner))

@@ -1,9 +1,13 @@
+import re
+import secrets
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from fakes import ENGINE, FakeRunner
+from unit.deploy.conftest import RUN
 from unit.deploy.server import HANGS_UP, serving
 
 from kilter.api.deploys import DeployRequest
@@ -11,9 +15,10 @@ from kilter.deploy import client as client_module
 from kilter.deploy import deploy as deploying
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed, Deployment, DeployOptions
+from kilter.deploy.image import Source
 from kilter.deploy.logins import Login
 from kilter.deploy.names import ProjectName
-from kilter.errors import Interrupted, KilterError, NotAllowed, Unreachable
+from kilter.errors import BuildFailed, Interrupted, KilterError, NotAllowed, Unreachable
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import load
@@ -50,12 +55,13 @@ def submitted(folder: Path, table: Any, options: DeployOptions, progress: Record
 def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> None:
     (tmp_path / "kilter.yaml").write_text("name: shop\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
-    tag = "localhost:1/acme/shop:dev-nogit"
+    tag = f"localhost:1/acme/shop:dev-nogit-{RUN}"
     answers = {
         **ENGINE,
         ("git", "rev-parse", "HEAD"): Outcome(128, ""),
         images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile").argv: "",
         images.push(tag).argv: f"dev-nogit: digest: {DIGEST} size: 1\n",
+        images.untag(tag).argv: Outcome(1, stderr="Error: it is in use"),
     }
     table = {
         "GET__/v1/info": [(200, INFO)],
@@ -69,6 +75,43 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
     assert (deployed.deploy_id, deployed.image) == ("d-1", f"localhost:1/acme/shop@{DIGEST}")
     assert served.asked[-1][2]["push_id"] == "psh-1", "what was pushed is deployed"
     assert list(deployed.seconds) == ["build", "push", "accept"]
+
+
+def test_each_deploy_builds_under_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one engine the last build of a name is what a push of that name pushes, whoever built it."""
+    monkeypatch.setattr(deploying, "token_hex", secrets.token_hex)
+    source = Source("c" * 40, ("a.py",))
+    one, other = (deploying.tag_of("dev", source) for _ in range(2))
+    assert one != other
+    assert re.fullmatch(r"dev-c{12}-dirty-[0-9a-f]{8}", one)
+    assert len(deploying.tag_of("e" * 32, source)) <= 128, "more than a registry takes"
+
+
+@pytest.mark.parametrize("fails", ["build", "push", ""])
+def test_the_name_of_a_build_is_taken_off_however_its_deploy_ends(tmp_path: Path, fails: str) -> None:
+    tag = f"localhost:1/acme/shop:dev-nogit-{RUN}"
+    build = images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile").argv
+    ends = Outcome(1, "", "no")
+    runner = FakeRunner(
+        {
+            **ENGINE,
+            ("git", "rev-parse", "HEAD"): Outcome(128, ""),
+            build: ends if fails == "build" else "",
+            images.push(tag).argv: ends if fails == "push" else f"digest: {DIGEST} size: 1\n",
+            images.untag(tag).argv: Outcome(0 if fails else 125, "", "the engine is gone"),
+        }
+    )
+    (tmp_path / "kilter.yaml").write_text("name: shop\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
+    project, name = load(tmp_path / "kilter.yaml"), ProjectName("acme", "shop")
+    granted = {"POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT})]}
+    with (
+        serving(**{"GET__/v1/info": [(200, INFO)], SUBMIT: [(202, ACCEPTED)]}, **granted) as served,
+        Client(Login(served.address, "t")) as client,
+        pytest.raises(BuildFailed) if fails else nullcontext(),
+    ):
+        Deployment(client, runner, Recorder(), project, name, DeployOptions(env="dev", wait=False)).run()
+    assert [command.argv for command in runner.commands].count(images.untag(tag).argv) == 1
 
 
 @pytest.mark.requirement("DP-49")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fakes import ENGINE, FakeRunner
+from unit.deploy.conftest import RUN
 from unit.deploy.server import serving
 from unit.deploy.test_attach import ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, AT, GRANTED, IMAGE, INFO
@@ -188,10 +189,11 @@ BUILT = {"POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "ex
 
 def built(there: Platform, platform: str) -> None:
     """Let the platform's image be built for `platform` alone, and be pushed."""
-    tag, folder = f"localhost:1/acme/shop:dev-{COMMIT[:12]}", there.project.root
+    tag, folder = f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}", there.project.root
     build = images.build(folder, tag, dockerfile=folder / "Dockerfile", platform=platform)
     there.runner.answers[build.argv] = ""
     there.runner.answers[images.push(tag).argv] = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
+    there.runner.answers[images.untag(tag).argv] = ""
     there.table |= BUILT
 
 
