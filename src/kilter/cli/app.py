@@ -64,7 +64,7 @@ class App:
     def ask_for_name(self, name: str, losses: Sequence[str]) -> None:
         """Ask the user to type the project's name; raises BadInput without a terminal, Interrupted for another word."""
         for line in losses:
-            self.console.progress.note(line)
+            self.console.tell(line)
         if not self.console.interactive:
             raise BadInput("there is no terminal to ask on", hint="add `--yes` if you mean it")
         if not self.console.confirm(f"Type {name} to go on:", name):

@@ -131,6 +131,13 @@ class Console:
         self.result("\n".join(found))
         return 1
 
+    def tell(self, text: str) -> None:
+        """Print what belongs to a question, such as what goes by it; no style silences that."""
+        if self.style is Style.QUIET:
+            self._line(text)
+        else:
+            self.progress.note(text)
+
     def confirm(self, question: str, expected: str) -> bool:
         """Ask the user to type `expected`; False when the answer differs."""
         say(sys.stderr, f"{question} ")

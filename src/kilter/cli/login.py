@@ -22,14 +22,15 @@ def command(app: App, server: str, token: str, device: bool) -> None:
     from kilter.deploy import session
     from kilter.deploy.logins import token_of
 
-    progress = app.console.progress
     if device:
         who = session.log_in_by_device(
-            os.environ, server, lambda code: progress.note(f"open {code.verification_url} and type {code.user_code}")
+            os.environ, server, lambda code: app.console.tell(f"open {code.verification_url} and type {code.user_code}")
         )
     else:
         if token not in ("", STDIN):
-            progress.warn("a token on the command line is seen by others and kept by shells; `--token -` reads stdin")
+            app.console.progress.warn(
+                "a token on the command line is seen by others and kept by shells; `--token -` reads stdin"
+            )
         text = token_of(sys.stdin.readline() if token == STDIN else token or os.environ.get("KILTER_TOKEN", ""))
         if not text:
             raise BadInput("no token was given", hint="`--token -` reads it from standard input, or use `--device`")

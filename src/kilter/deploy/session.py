@@ -3,7 +3,6 @@
 import platform as machine
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,7 +10,8 @@ from kilter.api.access import DeviceCode, DeviceCodeRequest, DeviceTokenRequest,
 from kilter.deploy import logins
 from kilter.deploy.client import Client
 from kilter.deploy.logins import Login
-from kilter.errors import KilterError, PlanNeeded, TimedOut
+from kilter.deploy.refusals import Throttled
+from kilter.errors import KilterError, PlanNeeded, TimedOut, Unreachable
 
 
 def log_in(environment: Mapping[str, str], server: str, token: str) -> WhoAmI:
@@ -38,14 +38,16 @@ def log_in_by_device(environment: Mapping[str, str], server: str, show: Callable
 
 
 def _await_approval(client: Client, code: DeviceCode) -> str:
-    limit = time.monotonic() + code.expires_in
+    limit, body, lost = time.monotonic() + code.expires_in, DeviceTokenRequest(device_code=code.device_code), ""
     while time.monotonic() < limit:
         time.sleep(code.interval)
-        with suppress(PlanNeeded):  # 428: nobody has approved it yet
-            return client.post(
-                "/v1/device/tokens", TokenCreated, DeviceTokenRequest(device_code=code.device_code)
-            ).token
-    raise TimedOut("nobody approved this machine", hint="run the same command again")
+        try:
+            return client.post("/v1/device/tokens", TokenCreated, body).token
+        except PlanNeeded:  # 428: nobody has approved it yet
+            lost = ""
+        except (Throttled, Unreachable) as error:  # the person may be typing the code meanwhile
+            lost = error.what
+    raise TimedOut("nobody approved this machine", why=lost, hint="run the same command again")
 
 
 class LoggedOut(NamedTuple):

@@ -92,6 +92,19 @@ def test_what_became_of_the_database_is_told_as_the_platform_tells_it(
     assert capsys.readouterr().out.endswith(f"{KEPT}\n")
 
 
+@pytest.mark.parametrize("flags", [[], ["-q"]])
+def test_no_style_hides_what_goes_from_who_is_asked(
+    flags: list[str], table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has(table, "ephemeral", "drop")
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{NAME}\n"))
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run([*flags, *LINE]) == 0
+    told = " ".join(screen.getvalue().split())
+    assert 0 <= told.find("goes: its database") < told.find(f"Type {NAME} to go on:")
+
+
 @pytest.mark.requirement("DP-Q25")
 def test_a_database_that_is_not_kept_for_good_is_told_of_with_its_days(
     table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

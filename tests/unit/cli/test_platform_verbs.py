@@ -6,13 +6,14 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from fakes import ENGINE, FakeRunner
 from unit.deploy.conftest import RUN
-from unit.deploy.server import Table, serving
+from unit.deploy.server import HANGS_UP, Table, serving
 from unit.deploy.test_attach import AT, ENVIRONMENT
 from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
 from unit.dev.test_doctor import Usage
@@ -21,7 +22,7 @@ from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.clusters import disk
 from kilter.deploy import deploy as deploying
-from kilter.deploy import logins
+from kilter.deploy import logins, session
 from kilter.deploy.logins import Login
 from kilter.dev.machine import Machine
 from kilter.proc import Outcome
@@ -140,6 +141,38 @@ def test_a_machine_is_let_in_by_somebody_who_types_its_code_in_the_portal(
     assert len(bodies(table, "/v1/device/tokens")) == 2, "asked again while nobody had approved it"
     kept = logins.read(credentials).known[table.address]
     assert (kept.token, kept.actor, kept.minted) == ("kilter_minted", "mia", True)
+
+
+@pytest.mark.requirement("DP-Q7")
+@pytest.mark.parametrize("flags", [["-q"], ["--progress", "plain"], ["--progress", "json"]])
+def test_no_style_hides_where_to_approve_a_machine(
+    table: Table, credentials: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials.unlink()
+    assert run([*flags, "login", "--server", table.address, "--device"]) == 0
+    assert capsys.readouterr().err.count("open https://kilter.example.com/device and type BLUE-FISH") == 1
+
+
+@pytest.mark.requirement("DP-Q7", "F28")
+def test_a_machine_goes_on_asking_whether_it_is_let_in_while_the_server_is_replaced(
+    table: Table, credentials: Path
+) -> None:
+    credentials.unlink()
+    slower = {"error": {"code": "too_many", "message": "ask less often"}}
+    table.answers["POST /v1/device/tokens"] = [(502, ""), (HANGS_UP, ""), (429, slower), (200, MINTED)]
+    assert run(["login", "--server", table.address, "--device"]) == 0
+    assert logins.read(credentials).known[table.address].token == "kilter_minted"
+
+
+def test_a_code_whose_time_is_up_without_an_answer_says_who_did_not_answer(
+    table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials.unlink()
+    clock = SimpleNamespace(monotonic=iter((0.0, 1.0, 61.0)).__next__, sleep=lambda _: None)
+    monkeypatch.setattr(session, "time", clock)
+    table.answers["POST /v1/device/tokens"] = [(502, "")]
+    assert run(["login", "--server", table.address, "--device"]) == 11
+    assert f"why: {table.address} answered 502" in capsys.readouterr().err
 
 
 @pytest.mark.requirement("DP-Q7", "DP-Q8")
