@@ -1,5 +1,6 @@
 """The only module that prints. Results go to standard output, everything else to standard error."""
 
+import codecs
 import errno
 import os
 import sys
@@ -240,10 +241,16 @@ def leave(code: int) -> NoReturn:
 
 
 def json_text(document: object) -> str:
-    """Return a msgspec struct as the JSON that kilter prints."""
+    """Return a msgspec struct as the JSON that kilter prints: escaped where standard output does not write UTF-8."""
+    import json  # start-up: as few verbs print documents as may be
+    import re
+
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    if codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8":
+        return text
+    return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def as_json(error: KilterError) -> dict[str, Any]:

@@ -370,6 +370,15 @@ def test_a_result_that_the_stream_cannot_spell_is_printed_all_the_same(monkeypat
     assert b"fine" in raw.getvalue()
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_document_is_json_whatever_standard_output_can_spell(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    Console().document({"message": 'café \\ "🚀"'})
+    assert json.loads(raw.getvalue()) == {"message": 'café \\ "🚀"'}
+    assert ("café".encode() in raw.getvalue()) is (encoding == "utf-8"), "people read documents, too"
+
+
 def test_the_directory_option_moves_the_command_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(tmp_path), "status"]) == 6
     assert f"no kilter.yaml in {tmp_path} or above it" in capsys.readouterr().err
