@@ -74,7 +74,7 @@ class Client:
     ) -> Iterator[Iterator[str]]:
         """Open a stream, as `get` asks, and give its lines; `last` is the number of the last event that was seen.
 
-        Raises Unreachable after `silence` seconds without a line.
+        Raises Unreachable after `silence` seconds without a line, Failed for an answer that is no stream.
         """
         import httpx2
 
@@ -83,8 +83,8 @@ class Client:
         try:
             for pause in (*PAUSES, None):
                 with self._open().stream("GET", path, params=query or None, headers=headers, timeout=limits) as answer:
-                    if answer.status_code < 400:
-                        yield answer.iter_lines()
+                    if answer.is_success:
+                        yield self._lines(answer)
                         return
                     answer.read()
                 if pause is None or answer.status_code not in AWAY:
@@ -171,11 +171,21 @@ class Client:
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except msgspec.DecodeError as error:
-            raise Failed(
-                f"{self.login.server} answered with something that this kilter does not understand",
-                why=str(error),
-                hint="is it a kilter-server? `kilter version` tells what this is",
-            ) from None
+            raise self._strange(str(error)) from None
+
+    def _lines(self, answer: "httpx2.Response") -> Iterator[str]:
+        kind = answer.headers.get("content-type", "")
+        # Of an environment that does not run, the server has no lines and sends nothing at all.
+        if not kind.startswith("text/event-stream") and answer.read():
+            raise self._strange(f"it is {kind or 'of no type'}, and no stream of events")
+        return answer.iter_lines()
+
+    def _strange(self, why: str) -> Failed:
+        return Failed(
+            f"{self.login.server} answered with something that this kilter does not understand",
+            why=why,
+            hint="is it a kilter-server? `kilter version` tells what this is",
+        )
 
     def _unreachable(self, error: Exception) -> Unreachable:
         why = str(error) or type(error).__name__

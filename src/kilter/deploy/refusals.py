@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -73,7 +74,7 @@ def error_of(answer: "httpx2.Response", server: str) -> KilterError:
     """Return the error that an answer of a server stands for."""
     body, status = body_of(answer), answer.status_code
     kind = ERRORS.get(status, Unreachable if status >= 500 else Failed)
-    hint = body.next or (LOGIN if status == 401 else "")
+    hint = body.next or (LOGIN if status == 401 else _elsewhere(answer))
     where = [f"field: {body.field}"] if body.field else []
     number = [f"request: {body.request_id}"] if body.request_id and status >= 500 else []
     message = body.message or f"{server} answered {status}"
@@ -86,6 +87,16 @@ def body_of(answer: "httpx2.Response") -> ErrorBody:
         return msgspec.json.decode(answer.content, type=ErrorDocument).error
     except msgspec.DecodeError:
         return ErrorBody(code="", message="")
+
+
+def _elsewhere(answer: "httpx2.Response") -> str:
+    """Say where a redirect leads, as far as it is no secret; nobody goes there, lest the token does."""
+    try:
+        place = urlsplit(answer.headers.get("location", "") if answer.is_redirect else "")
+        host = f"{place.hostname}:{place.port}" if place.port else place.hostname
+    except ValueError:
+        host = None
+    return f"it redirects to {host}: log in to that address, or past the proxy in front" if host else ""
 
 
 def _details(details: Mapping[str, Any]) -> list[str]:

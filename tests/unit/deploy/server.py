@@ -14,7 +14,7 @@ HANGS_UP = 0  # in place of a status: the request is taken, and the connection e
 
 @dataclass
 class Table:
-    """What is answered per `METHOD path` (a list: in turn), and what was asked."""
+    """What is answered per `METHOD path` (a list: in turn; a text to who wants a stream is one), and what was asked."""
 
     answers: dict[str, list[tuple[int, Any]]]
     asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
@@ -44,6 +44,8 @@ def serving(tls: ssl.SSLContext | None = None, /, **answers: list[tuple[int, Any
             self.send_response(status)
             for name, value in (content.get("_headers", {}) if isinstance(content, dict) else {}).items():
                 self.send_header(name, value)
+            if "text/event-stream" in self.headers.get("Accept", "") and isinstance(content, str) and content:
+                self.send_header("Content-Type", "text/event-stream; charset=utf-8")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

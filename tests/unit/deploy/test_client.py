@@ -88,6 +88,50 @@ def test_a_stream_is_opened_again_while_the_server_is_replaced(monkeypatch: pyte
             assert [each.data for each in events(lines)] == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("location", "hint"),
+    [
+        ("https://sso.example.com/in?rd=SECRET", "it redirects to sso.example.com: log in to that address, or past"),
+        ("//user:SECRET@kilter.example.com:8443/", "it redirects to kilter.example.com:8443: log in"),
+        ("/login?SECRET", ""),
+        ("https://[SECRET", ""),
+    ],
+)
+def test_a_redirect_is_an_error_that_names_the_host_alone(location: str, hint: str) -> None:
+    there = {"_headers": {"Location": location}}
+    with serving(**{"GET__/v1/whoami": [(302, there)]}) as table:
+        with pytest.raises(Failed, match="answered 302") as asked:
+            ask(table.address)
+        client = Client(Login(table.address, "t"))
+        with client, pytest.raises(Failed, match="answered 302") as opened, client.stream("/v1/whoami"):
+            pass
+    for error in (asked.value, opened.value):
+        assert error.hint.startswith(hint)
+        assert bool(error.hint) is bool(hint)
+        assert "SECRET" not in f"{error.what} {error.why} {error.hint} {error.details}"
+
+
+def test_what_is_no_stream_is_not_taken_for_one_that_ended() -> None:
+    page = {"_headers": {"Content-Type": "text/html"}}
+    with (
+        serving(**{"GET__/v1/x": [(200, page)]}) as table,
+        Client(Login(table.address, "t")) as client,
+        pytest.raises(Failed, match="does not understand") as caught,
+        client.stream("/v1/x"),
+    ):
+        pass
+    assert caught.value.why == "it is text/html, and no stream of events"
+
+
+def test_where_there_is_nothing_to_stream_the_stream_is_over_at_once() -> None:
+    with (
+        serving(**{"GET__/v1/x": [(200, "")]}) as table,
+        Client(Login(table.address, "t")) as client,
+        client.stream("/v1/x") as lines,
+    ):
+        assert list(lines) == []
+
+
 def test_what_is_deleted_is_not_deleted_again_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "PAUSES", (0.0, 0.0))
     with serving(**{"DELETE__/v1/x": [(502, ""), (200, ME)]}) as table, Client(Login(table.address, "t")) as client:

@@ -10,7 +10,7 @@ from kilter.deploy import follow as following
 from kilter.deploy.client import Client
 from kilter.deploy.follow import Follower, answers
 from kilter.deploy.logins import Login
-from kilter.errors import Busy, KilterError, NotAllowed, NotFound, NotReady, TimedOut
+from kilter.errors import Busy, Failed, KilterError, NotAllowed, NotFound, NotReady, TimedOut
 from kilter.progress import Recorder
 
 PATH = "GET__/v1/deploys/d-1/events"
@@ -80,7 +80,7 @@ def test_a_server_that_takes_no_more_requests_for_now_is_asked_again(monkeypatch
 
 
 @pytest.mark.requirement("DP-Q41")
-@pytest.mark.parametrize(("status", "kind"), [(401, NotAllowed), (403, NotAllowed), (404, NotFound)])
+@pytest.mark.parametrize(("status", "kind"), [(401, NotAllowed), (403, NotAllowed), (404, NotFound), (302, Failed)])
 def test_who_may_not_follow_any_more_hears_that_the_deploy_goes_on(status: int, kind: type[KilterError]) -> None:
     refused = {"error": {"code": "x", "message": "the token is over", "next": "kilter login"}}
     with serving(**{PATH: [(status, refused)]}) as table, pytest.raises(kind, match="the token is over") as caught:
