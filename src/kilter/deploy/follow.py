@@ -10,14 +10,15 @@ import msgspec
 from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
-from kilter.deploy.client import SILENCE, Client, events, http_client
+from kilter.deploy.client import SILENCE, Client, ServerSentEvent, events, http_client
 from kilter.deploy.refusals import Throttled
-from kilter.errors import Busy, Interrupted, KilterError, NotReady, TimedOut, Unreachable
+from kilter.errors import Busy, Failed, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
 
 RETRY = 1.0  # seconds before a lost stream is opened again
 ANSWER_LIMIT = 60.0  # seconds for the public host to answer once the platform says it does
+LAST = frozenset({"done", "failed", "superseded"})  # names of events after which none comes
 RELEASE_HEADER = "kilter-release"
 
 
@@ -42,7 +43,8 @@ class Follower:
             except (Unreachable, Throttled) as error:
                 if time.monotonic() > self.limit:
                     raise self._timed_out() from None
-                self.progress.note(f"lost the connection ({error.what}); the deploy goes on, asking again")
+                now = error.what if isinstance(error, Throttled) else f"lost the connection ({error.what})"
+                self.progress.note(f"{now}; the deploy goes on, asking again")
             if time.monotonic() > self.limit:
                 raise self._timed_out()
             time.sleep(RETRY)
@@ -59,18 +61,24 @@ class Follower:
                 raise self._refused(error) from None
             for told in events(self._timely(lines)):
                 self.seen = told.id or self.seen
-                event = self._decoded(told.data)
+                event = self._decoded(told)
                 if isinstance(event, DoneEvent):
                     self._end_phase()
                     return event
                 self._tell(event)
         return None
 
-    def _decoded(self, text: str) -> "Event | None":
-        """Return an event; None for one of a newer server, whose words are not known here."""
+    def _decoded(self, told: ServerSentEvent) -> "Event | None":
+        """Return an event; None for one of a newer server, in words that are not known here.
+
+        Raises Failed where it is the last one: there is nothing to wait for any more.
+        """
         try:
-            event: Event = msgspec.json.decode(text, type=Event)
-        except msgspec.DecodeError:
+            event: Event = msgspec.json.decode(told.data, type=Event)
+        except msgspec.DecodeError as error:
+            if told.name in LAST:
+                what = f"{self.deploy_id} has ended ({told.name}), in words that this kilter does not understand"
+                raise Failed(what, why=str(error), hint="`kilter releases` and the portal tell how it ended") from None
             if not self.puzzled:
                 self.puzzled = True
                 self.progress.note("the platform tells more than this kilter understands; a newer one would show it")

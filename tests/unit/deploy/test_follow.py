@@ -76,7 +76,7 @@ def test_a_server_that_takes_no_more_requests_for_now_is_asked_again(monkeypatch
     progress = Recorder()
     with serving(**{PATH: [(429, busy), (200, stream(DONE))]}) as table:
         assert follow(table, progress).release == 3
-    assert any("(not now); the deploy goes on, asking again" in line for line in progress.lines)
+    assert any(line.endswith("not now; the deploy goes on, asking again") for line in progress.lines)
 
 
 @pytest.mark.requirement("DP-Q41")
@@ -96,6 +96,15 @@ def test_what_a_newer_server_tells_is_passed_over() -> None:
         assert follow(table, progress).release == 3
     assert sum("more than this kilter understands" in line for line in progress.lines) == 1
     assert any("✓ Publishing (" in line for line in progress.lines)
+
+
+def test_an_end_that_a_newer_server_tells_is_an_end_all_the_same() -> None:
+    """Else the last event would be asked for again until the time is up."""
+    event = {"type": "failed", "at": AT, "failure": {**FAILURE, "phase": "Verifying"}}
+    text = f"id: 1\nevent: failed\ndata: {json.dumps(event)}\n\n"
+    with serving(**{PATH: [(200, text)]}) as table, pytest.raises(Failed, match=r"d-1 has ended \(failed\)") as caught:
+        follow(table, Recorder())
+    assert "Verifying" in caught.value.why
 
 
 @pytest.mark.requirement("DP-Q45")
