@@ -329,6 +329,31 @@ def test_a_store_of_yesterday_goes_on_from_the_number_that_the_cluster_has(store
     assert accept(store).sequence == 10
 
 
+def test_a_deploy_that_a_store_of_yesterday_has_lost_is_taken_up_again(store: Store) -> None:
+    """F40: with its image, and how far it is."""
+    known = accept(store, PROD)
+    image = IMAGE.replace("a" * 64, "b" * 64)
+    seen = reported(store(environments.find, PROD).object_name, PROD, "dep-lost", 2, "Ready")
+    seen = msgspec.structs.replace(seen, spec=msgspec.structs.replace(seen.spec, image=image))
+    before = msgspec.structs.replace(seen, status=store(environments.find, PROD).status)
+    for each, state in ((before, "running"), (seen, "done"), (seen, "done")):
+        store(progress.observe, each, DOMAIN, NOON)
+        assert [found.id for found in store(deploys.page, PROD, below=None, limit=9)] == ["dep-lost", known.id]
+        assert (store(deploys.find, "dep-lost").state, store(deploys.find, "dep-lost").spec.image) == (state, image)
+    assert store(deploys.find, "dep-lost").url == "https://shop.example.com"
+    assert accept(store, PROD).sequence == 3
+
+
+def test_a_lost_deploy_of_an_object_on_its_way_out_is_left_alone(store: Store) -> None:
+    """F40: its number alone is kept."""
+    accept(store)
+    seen = reported(store(environments.find, SHOP).object_name, SHOP, "dep-lost", 2, "Deleting")
+    leaving = msgspec.structs.replace(seen.metadata, deletion_timestamp="2026-06-01T12:00:00Z")
+    store(progress.observe, msgspec.structs.replace(seen, metadata=leaving), DOMAIN, NOON)
+    assert store(deploys.find, "dep-lost") is None
+    assert accept(store).sequence == 3
+
+
 def test_a_deleted_environment_does_not_come_back_by_an_old_word(store: Store) -> None:
     """F40: another replica may be behind with its watch."""
     record = accept(store)

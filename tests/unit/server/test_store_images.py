@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from unit.server.conftest import Store
 from unit.server.orders import MINUTE, NOON, SHOP, order, spec
 
+from kilter.api.kilterapp_status import Release, Status
 from kilter.render.names import Slot
 from kilter.server.store import absence, deploys, environments, images
 from kilter.server.store.images import Left
@@ -68,6 +70,17 @@ def test_what_another_project_runs_is_needed(store: Store) -> None:
     deployed(store, Slot("globex", "x", "dev"), image("a"))
     deleted(store, PR)
     assert due(store).unused == (image("b"),)
+
+
+@pytest.mark.requirement("F40")
+@pytest.mark.parametrize("field", ["release", "last_good_release"])
+def test_what_an_environment_runs_is_needed_though_its_deploy_is_lost(store: Store, field: str) -> None:
+    deployed(store, PR, image("a"), image("b"))
+    deployed(store, SHOP, image("c"))
+    deleted(store, PR)
+    running = Release(number=2, image=image("b"), deploy_id="dep-lost")
+    store(environments.record_status, SHOP, msgspec.structs.replace(Status(), **{field: running}), NOON)
+    assert due(store) == Left(PR, NOON, (image("a"),), frozenset({image("b"), image("c")}))
 
 
 def test_what_was_removed_is_not_due_again_until_the_environment_went_once_more(store: Store) -> None:

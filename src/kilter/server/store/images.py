@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kilter.api.kilterapp_status import Status
 from kilter.render.names import Slot
 from kilter.server.store import environments
 from kilter.server.store.engine import Row, Tx
@@ -77,22 +78,34 @@ def _left(tx: Tx, registry: str, row: Row) -> Left:
     slot = Slot(row["org"], row["app"], row["env"])
     own = f"{registry}/{slot.org}/{slot.app}"
     sql = "SELECT spec FROM deploys WHERE org = ? AND app = ? AND env = ?"
-    left, needed = _below(own, tx.rows(sql, *environments.triple(slot))), _needed(tx, own)
+    left = _below(own, _deployed(tx.rows(sql, *environments.triple(slot))))
+    needed = _needed(tx, own)
     return Left(slot, row["images_due_at"], tuple(sorted(left - needed)), frozenset(needed))
 
 
 def _needed(tx: Tx, own: str) -> set[str]:
     """Return the images that environments which exist have had: each may be rolled back to.
 
-    Environments of other projects count too, should they be allowed to run these.
+    What an environment runs counts also where the deploy of it was lost with a store (F40). Environments of other
+    projects count too, should they be allowed to run these.
     """
-    sql = (
+    have_had = (
         "SELECT d.spec AS spec FROM deploys d JOIN environments e ON e.org = d.org AND e.app = d.app AND e.env = d.env"
         " WHERE e.deleted_at IS NULL AND d.spec LIKE ?"
     )
-    return _below(own, tx.rows(sql, f"%{own}%"))
+    run = "SELECT status FROM environments WHERE deleted_at IS NULL AND status LIKE ?"
+    return _below(own, _deployed(tx.rows(have_had, f"%{own}%")) | _running(tx.rows(run, f"%{own}%")))
 
 
-def _below(own: str, rows: list[Row]) -> set[str]:
-    found = {msgspec.json.decode(row["spec"], type=Imaged).image for row in rows}
-    return {image for image in found if image.startswith((f"{own}@", f"{own}/"))}
+def _deployed(rows: list[Row]) -> set[str]:
+    return {msgspec.json.decode(row["spec"], type=Imaged).image for row in rows}
+
+
+def _running(rows: list[Row]) -> set[str]:
+    statuses = [msgspec.json.decode(row["status"], type=Status) for row in rows]
+    releases = (release for status in statuses for release in (status.release, status.last_good_release))
+    return {release.image for release in releases if release}
+
+
+def _below(own: str, images: set[str]) -> set[str]:
+    return {image for image in images if image.startswith((f"{own}@", f"{own}/"))}

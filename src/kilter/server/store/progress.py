@@ -77,8 +77,9 @@ def refused(tx: Tx, deploy_id: str, failure: Failure, now: int) -> None:
 def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = False) -> list[str]:
     """Record what the operator says of an environment; returns the deploys of which there is news.
 
-    An object that this store does not know was made by a server whose store is lost: it is taken up again (F40). So is
-    one of a deleted environment if it was `listed` now: a replica that slept has made it anew, or somebody restored it.
+    An object that this store does not know was made by a server whose store is lost: it is taken up again (F40), and so
+    is the deploy of a known one where the store is older than it. So is an object of a deleted environment if it was
+    `listed` now: a replica that slept has made it anew, or somebody restored it.
     """
     slot = Slot(app.spec.org, app.spec.app, app.spec.env)
     environments.hold(tx, slot)
@@ -92,6 +93,8 @@ def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = Fal
     if environment.sequence < app.spec.sequence:
         environments.ensure(tx, slot, app.spec.class_, domain, now)
         environments.catch_up(tx, slot, app.spec.sequence)
+        if not app.metadata.deletion_timestamp and deploys.find(tx, app.spec.deploy_id) is None:
+            deploys.take_up(tx, slot, app.spec, now)
     if environment.status == app.status:
         return []
     environments.record_status(tx, slot, app.status, now)
