@@ -47,8 +47,14 @@ def refuse_uncommitted(env: str, *, allowed: bool) -> None:
 
 
 def check_image(settings: Settings, slot: Slot, image: str) -> None:
-    """Refuse an image from elsewhere: a project's images lie in its own repository of the platform's registry."""
+    """Refuse an image from elsewhere: a project's images lie in its own repository of the platform's registry.
+
+    A tag beside the digest is refused too: it says nothing that the digest does not, and is one more name for it.
+    """
     repository = image.partition("@")[0]
+    _, colon, tag = repository.rpartition("/")[2].partition(":")
+    if colon:
+        raise Refused("invalid", f"an image is named by its digest alone; leave out the tag :{tag}", field="image")
     own = f"{settings.registry}/{slot.org}/{slot.app}"
     places = (*settings.extra_registries, *((own,) if settings.registry else ()))
     if not any(repository == place or repository.startswith(place.rstrip("/") + "/") for place in places):

@@ -83,6 +83,20 @@ def test_what_an_environment_runs_is_needed_though_its_deploy_is_lost(store: Sto
     assert due(store) == Left(PR, NOON, (image("a"),), frozenset({image("b"), image("c")}))
 
 
+def test_a_tag_beside_the_digest_makes_no_other_image(store: Store) -> None:
+    """Servers of before took one; the port of a registry is none."""
+    near = "localhost:5000/team"
+    tagged = f"{near}/acme/shop/web:1.4.2@sha256:{'a' * 64}"
+    plain = [image(letter, f"{near}/acme/shop/web") for letter in "ab"]
+    deployed(store, SHOP, tagged)
+    deployed(store, PR, *plain)
+    deleted(store, PR)
+    assert store(images.due, near, NOON) == Left(PR, NOON, (plain[1],), frozenset({plain[0]}))
+    store(images.removed, store(images.due, near, NOON))
+    deleted(store, SHOP)
+    assert store(images.due, near, NOON).unused == (plain[0],)
+
+
 def test_what_was_removed_is_not_due_again_until_the_environment_went_once_more(store: Store) -> None:
     deployed(store, PR, image("a"))
     deleted(store, PR)

@@ -240,6 +240,15 @@ def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
     assert shared_web.get("/healthz").text == "ok"
 
 
+@pytest.mark.parametrize("repository", ["registry.example.com/acme/shop", "registry.example.com/acme/shop/web"])
+def test_a_tag_beside_the_digest_is_refused(shared_web: Web, repository: str) -> None:
+    """A port is none."""
+    digest = IMAGE.partition("@")[2]
+    assert refused(shared_web, {**DEPLOY, "image": f"{repository}:1.4.2@{digest}"}) == (422, "invalid", "image")
+    elsewhere = f"docker.io:5000/acme/shop@{digest}"
+    assert refused(shared_web, {**DEPLOY, "image": elsewhere}) == (422, "registry_not_allowed", "image")
+
+
 def test_an_image_from_elsewhere_is_refused(shared_web: Web) -> None:
     for repository in ("registry.example.com/acme/other", "registry.example.com/acme/shopping", "docker.io/acme/shop"):
         image = f"{repository}@{IMAGE.partition('@')[2]}"

@@ -108,4 +108,11 @@ def _running(rows: list[Row]) -> set[str]:
 
 
 def _below(own: str, images: set[str]) -> set[str]:
-    return {image for image in images if image.startswith((f"{own}@", f"{own}/"))}
+    return {image for image in map(_untagged, images) if image.startswith((f"{own}@", f"{own}/"))}
+
+
+def _untagged(image: str) -> str:
+    """Return an image by its digest alone: servers before this one took a tag beside it."""
+    repository, _, digest = image.partition("@")
+    place, slash, name = repository.rpartition("/")
+    return f"{place}{slash}{name.partition(':')[0]}@{digest}"
