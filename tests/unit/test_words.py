@@ -1,3 +1,7 @@
+import re
+import time
+from itertools import product
+
 import pytest
 
 from kilter.words import (
@@ -108,3 +112,17 @@ def test_the_nearest_word_is_found_or_none() -> None:
 )
 def test_only_a_star_stands_for_other_characters(glob: str, text: str, matching: bool) -> None:
     assert matches(glob, text) is matching
+
+
+def test_a_pattern_means_the_same_as_a_regular_expression_with_its_stars_alone() -> None:
+    texts = ["".join(letters) for length in range(5) for letters in product("ab*", repeat=length)]
+    for glob in ("".join(letters) for length in range(6) for letters in product("ab*", repeat=length)):
+        meant = re.compile(re.escape(glob).replace(r"\*", ".*"))
+        assert [text for text in texts if matches(glob, text)] == [text for text in texts if meant.fullmatch(text)]
+
+
+@pytest.mark.requirement("S12")
+def test_a_pattern_of_many_stars_costs_no_time() -> None:
+    before = time.process_time()
+    assert not matches("*a" * 17 + "*b", "a" * 40)
+    assert time.process_time() - before < 1
