@@ -20,6 +20,7 @@ THREAD_FROM: Final = 64 * 1024  # bytes; larger bodies are parsed beside the eve
 PLACE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what databases do not keep: NUL, halves of characters
+KEY_TOLD: Final = 64  # characters of a key that is told of
 WHOLE: Final = 2**53  # up to here a number that is written as 1.0 is surely 1
 MISSING = re.compile(r"Object missing required field `(.*)`")
 
@@ -76,11 +77,11 @@ def parsed(body: bytes) -> Any:
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its members. Raises ValueError for a key that stands twice (S11)."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+    found = dict[str, Any]()
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key {name[:KEY_TOLD]!r} stands twice in one object")
+        found[name] = value
     return found
 
 

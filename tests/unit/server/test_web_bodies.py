@@ -1,6 +1,7 @@
 """What a request may look like: limits before reading, one reading of every body, faults with their path."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -90,6 +91,17 @@ def test_what_readers_would_understand_differently_is_no_json(shared_web: Web, b
     reply = shared_web("POST", URL, shared_web.token("deployer"), content=[body])
     assert (reply.status, reply.code) == (400, "bad_request")
     assert len(reply.body) < 1000
+
+
+@pytest.mark.requirement("S11", "S12")
+def test_a_key_that_stands_twice_is_found_in_one_look_and_told_of_in_short(shared_web: Web) -> None:
+    last = "k" * 5000
+    keys = [*(f'"{number:x}":0' for number in range(50_000)), f'"{last}":0', f'"{last}":0']
+    token, before = shared_web.token("deployer"), time.process_time()
+    reply = shared_web("POST", URL, token, content=["{{{}}}".format(",".join(keys)).encode()])
+    assert (reply.status, reply.code) == (400, "bad_request")
+    assert f"the key '{'k' * 64}' stands twice" in reply.text
+    assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize("length", [str(LIMIT + 1), "9" * 400])
