@@ -16,6 +16,8 @@ from kilter.server.refusals import Refused
 T = TypeVar("T")
 
 SECONDS: Final = 30.0  # for a whole body to arrive (S12)
+OPEN_LIMIT: Final = 8 * 1024  # bytes of a body that comes without a token
+AT_ONCE: Final = 2  # large bodies that are understood: as values they may take thirty times their bytes
 THREAD_FROM: Final = 64 * 1024  # bytes; larger bodies are parsed beside the event loop
 PLACE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -25,17 +27,20 @@ WHOLE: Final = 2**53  # up to here a number that is written as 1.0 is surely 1
 MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
-async def read_json(request: Request, limit: int) -> tuple[bytes, Any]:
-    """Return the body and what it says.
+async def read_json(request: Request, limit: int, kind: type[T], turns: asyncio.Semaphore) -> tuple[bytes, T]:
+    """Return the body, and what it says as a type; a large one takes one of the `turns` to be understood.
 
-    Raises Refused: too_large before more than the limit is read, wrong_media_type, request_timeout, bad_request.
+    Raises Refused: too_large before more than the limit is read, wrong_media_type, request_timeout, bad_request,
+    unknown_field, invalid.
     """
     media, _, _ = request.headers.get("content-type", "").partition(";")
     if media.strip().lower() != "application/json" or request.headers.get("content-encoding"):
         raise Refused("wrong_media_type", "the body must be application/json, and not compressed")
     body = await read(request, limit)
-    value = await asyncio.to_thread(parsed, body) if len(body) > THREAD_FROM else parsed(body)
-    return body, value
+    if len(body) <= THREAD_FROM:
+        return body, converted(parsed(body), kind)
+    async with turns:
+        return body, converted(await asyncio.to_thread(parsed, body), kind)
 
 
 def announced(request: Request) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from kilter.render.names import Slot
+from kilter.server.bodies import AT_ONCE
 from kilter.server.hub import Hub
 from kilter.server.policies import Policies
 from kilter.server.readers import Readers
@@ -35,6 +36,7 @@ class Services:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     policies: Policies = field(default_factory=Policies)
     readers: Readers = field(default_factory=Readers)
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))  # for large bodies
 
     def stop(self) -> None:
         """Let open streams end."""

@@ -60,8 +60,10 @@ class Endpoint:
         if route.query is not None:
             call = replace(call, query=bodies.converted(found, route.query, strict=False))
         if route.request is not None:
-            body, value = await bodies.read_json(request, call.settings.body_limit)
-            call = replace(call, body=bodies.converted(value, route.request))
+            limit = call.settings.body_limit
+            limit = limit if route.auth != "none" else min(limit, bodies.OPEN_LIMIT)
+            body, value = await bodies.read_json(request, limit, route.request, call.services.turns)
+            call = replace(call, body=value)
         elif bodies.announced(request):
             raise Refused("invalid", "this call takes no body")
         key = repeats.key_of(route, call, request.url.path, body)

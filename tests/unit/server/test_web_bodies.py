@@ -1,13 +1,16 @@
 """What a request may look like: limits before reading, one reading of every body, faults with their path."""
 
+import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from unit.server.orders import IMAGE
-from unit.server.web import DEPLOY, Web
+from unit.server.web import DEPLOY, Reply, Web
 
+from kilter.server import bodies
 from kilter.server.refusals import Unavailable
 
 URL = "/v1/projects/acme/shop/envs/dev/deploys"
@@ -120,6 +123,42 @@ def test_a_body_of_unknown_length_is_read_no_further_than_the_limit(shared_web: 
     )
     assert (reply.status, reply.code) == (413, "too_large")
     assert parts.given <= LIMIT // len(Endless.PART) + 1
+
+
+@pytest.mark.requirement("S11", "S12")
+@pytest.mark.parametrize(("path", "field"), [("codes", "client_name"), ("tokens", "device_code")])
+def test_a_body_without_a_token_may_be_small_alone(shared_web: Web, path: str, field: str) -> None:
+    url, body = f"/v1/device/{path}", json.dumps({field: "x"}).encode()
+    fits = shared_web("POST", url, content=[body + b" " * (8192 - len(body))])
+    assert fits.status != 413
+    reply = shared_web("POST", url, content=Never(), headers={"content-length": "8193"})
+    assert (reply.status, reply.json["error"]["details"]) == (413, {"limit_bytes": 8192})
+
+
+@pytest.mark.requirement("S12")
+def test_of_large_bodies_two_are_read_at_once(
+    shared_web: Web, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As values they take much more memory than the server's pod has for many."""
+    body, token = json.dumps(DEPLOY).encode(), shared_web.token("deployer")
+    lock, at_once, seen, parsed = threading.Lock(), [0], list[int](), bodies.parsed
+
+    def slow(text: bytes) -> object:
+        with lock:
+            at_once[0] += 1
+            seen.append(at_once[0])
+        time.sleep(0.01)
+        with lock:
+            at_once[0] -= 1
+        return parsed(text)
+
+    async def many() -> list[Reply]:
+        large = [body + b" " * bodies.THREAD_FROM]
+        return await asyncio.gather(*(shared_web.send("POST", URL, token, content=large) for _ in range(6)))
+
+    monkeypatch.setattr(bodies, "parsed", slow)
+    assert [reply.status for reply in runner.run(many())] == [202] * 6
+    assert max(seen) == 2
 
 
 def test_a_body_of_exactly_the_limit_is_read(shared_web: Web) -> None:
