@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, with the limits that it lacks: how long a request's head may be, and may take (S12).
 
-Uvicorn's own timer runs between requests alone: a connection that says nothing, a head that comes byte by byte, and a
-body that goes on after its answer would be kept for ever.
+Uvicorn's own timer runs between requests alone: a connection that says nothing, a head that comes byte by byte, a body
+that goes on after its answer, and an answer that nobody reads would be kept for ever.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT: Final = 32 * 1024  # bytes of a request's line and headers
 HEAD_SECONDS: Final = 30.0  # for them to arrive, from the beginning of the connection or their first byte
+UNREAD_SECONDS: Final = 30.0  # for what was written to be taken
 REFUSED: Final = "The head of the request is too large."
 
 
@@ -25,16 +26,31 @@ class Protocol(HttpToolsProtocol):
     _is_mixed = False  # whether the piece that just came holds more than one head's bytes
     _size = 0  # of the head so far, but for a mixed piece that it began in
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        # Told of every byte that is not taken: also a connection that is closed waits for those, without an end.
+        transport.set_write_buffer_limits(high=0)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._wait_no_longer()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take what was written; it has a time to."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client took all of it."""
+        self._taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take what came; while nothing is being answered, the next head has to be whole in time."""
@@ -64,6 +80,11 @@ class Protocol(HttpToolsProtocol):
         """The body is whole."""
         self._in_body, self._is_mixed = False, True
         super().on_message_complete()
+
+    def _taken(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_late)

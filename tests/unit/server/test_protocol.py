@@ -1,10 +1,14 @@
 """Which bytes count as the head of a request, and how long they may take; the rest is in the conformance tests."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
+import uvloop
 from uvicorn import Config
 from uvicorn.server import ServerState
 
@@ -31,6 +35,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
     def pause_reading(self) -> None:
         pass
 
@@ -47,7 +54,7 @@ async def silent(_: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as found:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as found:  # as the server does
         yield found
 
 
@@ -109,3 +116,51 @@ def test_only_a_head_has_a_time_to_be_whole(
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
     assert runner.run(fed(*pieces, pause=0.06)).closed is closed
+
+
+async def large(size: int, _: Any, __: Any, send: Any) -> None:
+    length = str(size).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+    await send({"type": "http.response.body", "body": b"a" * size})
+
+
+async def taken(size: int, *headers: bytes, reading: bool) -> tuple[bool, int]:
+    """Ask for so many bytes over a narrow connection; after half a second tell whether it is there, and what came.
+
+    Without `reading` nothing of it is read.
+    """
+    state = ServerState()
+    config = Config(partial(large, size), log_config=None, interface="asgi3")
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Protocol(config, state, {}), sock=listening)
+        client.setblocking(False)
+        await loop.sock_connect(client, listening.getsockname())
+        await loop.sock_sendall(client, GET + b"".join(b"Connection: %s\r\n" % each for each in headers) + b"\r\n")
+        came = 0
+        for _ in range(25):
+            await asyncio.sleep(0.02)
+            with suppress(BlockingIOError):
+                came += len(client.recv(16384)) if reading else 0
+        is_there = bool(state.connections)
+        server.close()
+        return is_there, came
+
+
+@pytest.mark.requirement("S12", "F42")
+@pytest.mark.parametrize(("size", "headers"), [(1_000_000, ()), (40_000, ()), (40_000, (b"close",))])
+def test_who_does_not_take_an_answer_is_cut_off(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, size: int, headers: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.1)
+    assert runner.run(taken(size, *headers, reading=False)) == (False, 0)
+
+
+@pytest.mark.requirement("S12")
+def test_who_takes_an_answer_in_time_gets_all_of_it(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.4)
+    is_there, came = runner.run(taken(40_000, reading=True))
+    assert is_there
+    assert came > 40_000
