@@ -9,7 +9,7 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_LIMIT: Final = 32 * 1024  # bytes of a request's line and headers
+HEAD_LIMIT: Final = 32 * 1024  # bytes of a request's line and headers, and of what follows a body in chunks
 HEAD_SECONDS: Final = 30.0  # for them to arrive, from the beginning of the connection or their first byte
 UNREAD_SECONDS: Final = 30.0  # for what was written to be taken
 REFUSED: Final = "The head of the request is too large."
@@ -23,8 +23,8 @@ class Protocol(HttpToolsProtocol):
     """One connection."""
 
     _in_head = _in_body = False
-    _is_mixed = False  # whether the piece that just came holds more than one head's bytes
-    _size = 0  # of the head so far, but for a mixed piece that it began in
+    _is_mixed = False  # whether the piece that just came holds more than bytes of one head, or of one trailer
+    _size = 0  # of the head or the trailer so far, but for a mixed piece that it began in
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
@@ -57,9 +57,10 @@ class Protocol(HttpToolsProtocol):
         answered = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
         if self._deadline is None and answered:
             self._wait()
-        self._is_mixed = self._in_body
+        self._is_mixed = False
         super().data_received(data)
-        self._size = self._size + len(data) if self._in_head and not self._is_mixed else 0
+        is_counted = (self._in_head or self._in_body) and not self._is_mixed
+        self._size = self._size + len(data) if is_counted else 0
         if self._size > HEAD_LIMIT and not self.transport.is_closing():
             self.send_400_response(REFUSED)
 
@@ -68,9 +69,23 @@ class Protocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; those that follow a body are of no use to anybody."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins, or there are no more."""
+        self._is_mixed = True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._is_mixed = True
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """The head is whole. Raises HeadTooLarge."""
-        self._in_head, self._in_body = False, True
+        self._in_head, self._in_body, self._is_mixed = False, True, True
         self._wait_no_longer()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             raise HeadTooLarge

@@ -16,6 +16,7 @@ from kilter.server import protocol
 from kilter.server.protocol import HEAD_LIMIT, Protocol
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"a" * 100_000
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -81,9 +82,12 @@ async def fed(*pieces: bytes, pause: float = 0.0) -> Wire:
         (GET + b"X: " + b"a" * HEAD_LIMIT,),
         (GET, *[b"a" * 1000] * 40),
         (POST + GET, *[b"X: a\r\n" * 200] * 40),
+        (CHUNKED, *[b"X: a\r\n" * 200] * 40),
+        (CHUNKED, b"X: ", *[b"a" * 1000] * 40),
+        (CHUNKED.removesuffix(b"0\r\n"), b"1;x=", *[b"a" * 1000] * 40),
     ],
 )
-def test_a_head_beyond_the_limit_is_refused_whole_or_in_pieces(
+def test_a_head_or_a_trailer_beyond_the_limit_is_refused_whole_or_in_pieces(
     runner: asyncio.Runner, pieces: tuple[bytes, ...]
 ) -> None:
     wire = runner.run(fed(*pieces))
@@ -93,7 +97,13 @@ def test_a_head_beyond_the_limit_is_refused_whole_or_in_pieces(
 
 @pytest.mark.parametrize(
     "pieces",
-    [(POST, GET + b"\r\n"), (POST + GET, b"\r\n"), (POST[:60], POST[60:] + GET, b"\r\n"), (GET + b"\r\n",) * 2000],
+    [
+        (POST, GET + b"\r\n"),
+        (POST + GET, b"\r\n"),
+        (POST[:60], POST[60:] + GET, b"\r\n"),
+        (GET + b"\r\n",) * 2000,
+        (CHUNKED.removesuffix(b"0\r\n"), *[b"1\r\n", b"a", b"\r\n"] * 20_000, b"0\r\n", b"X: a\r\n", b"\r\n", GET),
+    ],
 )
 def test_what_is_no_head_does_not_count(runner: asyncio.Runner, pieces: tuple[bytes, ...]) -> None:
     wire = runner.run(fed(*pieces))
@@ -164,3 +174,16 @@ def test_who_takes_an_answer_in_time_gets_all_of_it(runner: asyncio.Runner, monk
     is_there, came = runner.run(taken(40_000, reading=True))
     assert is_there
     assert came > 40_000
+
+
+@pytest.mark.requirement("S12")
+def test_what_follows_a_body_is_dropped(runner: asyncio.Runner) -> None:
+    async def story() -> list[tuple[bytes, bytes]]:
+        connection = Protocol(Config(silent, log_config=None), ServerState(), {})
+        connection.connection_made(Wire())
+        connection.data_received(CHUNKED + b"X: a\r\nAuthorization: Bearer x\r\n\r\n")
+        await asyncio.sleep(0)
+        connection.connection_lost(None)
+        return connection.headers
+
+    assert [name for name, _ in runner.run(story())] == [b"host", b"transfer-encoding"]
