@@ -1,6 +1,7 @@
 """Words and figures on the pages, and the files that are served with them."""
 
 import hashlib
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
@@ -16,8 +17,9 @@ from kilter.api.words import PHASES, DeployState
 from kilter.server.portal import deploys, look, static
 from kilter.server.portal import logs as portal_logs
 from kilter.server.portal.visit import BY_NAME
+from kilter.server.routes import audit as audit_routes
+from kilter.server.store import audit, environments
 from kilter.server.store import deploys as store
-from kilter.server.store import environments
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -228,3 +230,24 @@ def test_every_word_can_be_read(way: str) -> None:
     too_faint = {pair: contrast(*pair) for pair in plain + toned + others if contrast(*pair) < 4.5}
     assert too_faint == {}
     assert all(contrast("focus", ground) >= 3 for ground in ("ground", "sheet"))
+
+
+def test_the_trail_leads_on_where_the_newest_entries_are_all_of_others(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DP-Q74: the server looks through so many at once."""
+    monkeypatch.setattr(audit, "PAGE_LIMIT", 1)
+    monkeypatch.setattr(audit_routes, "ROUNDS", 2)
+    own, others = web.token("admin", "globex/*"), web.token("admin", "acme/*")
+    image = DEPLOY["image"].replace("acme/shop", "globex/blog")
+    assert web.post("/v1/projects/globex/blog/envs/dev/deploys", own, {**DEPLOY, "image": image}).status == 202
+    for _ in range(2):
+        web.now += 1_000_000
+        assert web.post("/v1/projects/acme/shop/envs/dev/deploys", others, DEPLOY).status == 202
+    browser = signed_in(web, own)
+    first = browser.get("/audit").text
+    assert "Nothing for you is among the entries that were looked through" in first
+    assert "No change was asked for" not in first
+    older = re.search(r'href="(/audit\?[^"]+)">Older', first)
+    assert older is not None
+    assert "globex/blog" in browser.get(html.unescape(older[1])).text
