@@ -15,9 +15,10 @@ from kilter.server.policies import Policies
 from kilter.server.readers import Readers
 from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
+from kilter.server.store import sessions, tokens
 from kilter.server.store.audit import Attempt
 from kilter.server.store.deploys import Record
-from kilter.server.store.engine import Engine
+from kilter.server.store.engine import Engine, Tx
 from kilter.server.store.idempotency import Key
 from kilter.server.store.tokens import Grant
 
@@ -55,7 +56,10 @@ class Notes:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `grant`, `attempt`, `slot`, `record`, `body` and `query` are there where the route says so."""
+    """One request. `grant`, `attempt`, `slot`, `record`, `body` and `query` are there where the route says so.
+
+    `session` is the digest of what a browser holds, where that stands for a token.
+    """
 
     services: Services
     request_id: str
@@ -64,6 +68,7 @@ class Call:
     headers: Mapping[str, str]
     notes: Notes = field(default_factory=Notes)
     grant: Grant | None = None
+    session: str | None = None
     attempt: Attempt | None = None
     slot: Slot | None = None
     record: Record | None = None
@@ -85,6 +90,12 @@ class Call:
         """Return the grant of a route that demands a token."""
         assert self.grant is not None
         return self.grant
+
+    def is_good(self, tx: Tx, now: int) -> bool:
+        """Tell whether what the call came with still is: its session, or its token."""
+        if self.session is not None:
+            return sessions.find_stored(tx, self.session, now) is not None
+        return tokens.find(tx, self.granted().token_id, now) is not None
 
     def attempted(self) -> Attempt:
         """Return what is asked for, as the audit trail has it, of a route that changes something."""

@@ -65,6 +65,8 @@ class Door:
             if not self.page.is_open:
                 raise guards.unknown()
             secret = cookies.held(settings, request.cookies, cookies.FORM)
+        else:
+            call = replace(call, session=sessions.digest(secret))
         visit = Visit(call, request, secret, grant)
         if self.page.method == "POST":
             visit = replace(visit, form=await forms.read(request, settings.url, secret))

@@ -19,7 +19,7 @@ from kilter.server.refusals import Refused, Unavailable, not_found
 from kilter.server.routes.deploys import accepting, admitted_class
 from kilter.server.routes.events import ASK_ALIVE, MEDIA_TYPE
 from kilter.server.seams import LogQuery
-from kilter.server.store import deploys, environments, tokens
+from kilter.server.store import deploys, environments
 from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
 from kilter.words import did_you_mean, duration
@@ -178,8 +178,8 @@ def wanted(query: LogsQuery, namespace: str, labels: Mapping[str, str]) -> LogQu
 
 
 async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-    """Yield lines as events, until the token is revoked or over (S2); a sign of life where nothing is printed."""
-    services, token_id = call.services, call.granted().token_id
+    """Yield lines as events, until the token or session is over (S2); a sign of life where nothing is printed."""
+    services = call.services
     yield ""
     waiting = asyncio.ensure_future(anext(lines, None))
     look = time.monotonic() + ASK_ALIVE
@@ -188,7 +188,7 @@ async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncGenerator[str,
             # Not a timeout around it: that would cancel whoever reads the pods.
             await asyncio.wait({waiting}, timeout=max(0.0, look - time.monotonic()))
             if time.monotonic() >= look:
-                if await services.store.run(tokens.find, token_id, services.clock()) is None:
+                if not await services.store.run(call.is_good, services.clock()):
                     return
                 look = time.monotonic() + ASK_ALIVE
                 yield ": still here\n\n"

@@ -10,12 +10,14 @@ from kilter.api.words import ENDED
 from kilter.server.call import Call
 from kilter.server.refusals import Refused
 from kilter.server.routes.deploys import recorded
-from kilter.server.store import deploys, events, tokens
+from kilter.server.store import deploys, events
 from kilter.server.store.engine import Tx
 
 MEDIA_TYPE = "text/event-stream"
 ASK_SHARED = 1.0  # seconds between looks into a store to which other replicas write
-ASK_ALIVE = 5.0  # seconds until a revoked token ends a stream at the latest (S2), and between signs of life
+ASK_ALIVE = (
+    5.0  # seconds until the end of a token or session ends a stream at the latest (S2), and between signs of life
+)
 
 
 async def stream(call: Call) -> StreamingResponse:
@@ -33,7 +35,7 @@ async def told(call: Call, last: int) -> AsyncIterator[str]:
     quiet = 0.0
     with services.hub.listen(deploy_id) as listener:
         while not services.stopping.is_set():
-            batch, is_over = await services.store.run(news, deploy_id, last, call.granted().token_id, services.clock())
+            batch, is_over = await services.store.run(news, call, deploy_id, last, services.clock())
             for number, event in batch:
                 last = number
                 yield written(number, event)
@@ -45,9 +47,9 @@ async def told(call: Call, last: int) -> AsyncIterator[str]:
                 yield ": still here\n\n"
 
 
-def news(tx: Tx, deploy_id: str, last: int, token_id: str, now: int) -> tuple[list[tuple[int, Event]], bool]:
-    """Return what is new, and whether nothing more will come: the deploy has ended, or the token has."""
-    if tokens.find(tx, token_id, now) is None:
+def news(tx: Tx, call: Call, deploy_id: str, last: int, now: int) -> tuple[list[tuple[int, Event]], bool]:
+    """Return what is new, and whether nothing more will come: the deploy has ended, or the token or session has."""
+    if not call.is_good(tx, now):
         return [], True
     record = deploys.found(tx, deploy_id)
     batch = events.after(tx, deploy_id, last)

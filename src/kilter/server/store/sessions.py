@@ -26,7 +26,12 @@ def start(tx: Tx, token_id: str, now: int) -> str:
 
 def find(tx: Tx, secret: str, now: int) -> Grant | None:
     """Return what a session may; None when it is unknown or over, or its token was revoked or has expired."""
-    row = tx.row("SELECT token_id FROM sessions WHERE digest = ? AND expires_at > ?", digest(secret), now)
+    return find_stored(tx, digest(secret), now)
+
+
+def find_stored(tx: Tx, digest: str, now: int) -> Grant | None:
+    """Do the same for a session of which only that is held which is stored."""
+    row = tx.row("SELECT token_id FROM sessions WHERE digest = ? AND expires_at > ?", digest, now)
     return tokens.find(tx, row["token_id"], now) if row else None
 
 

@@ -1,17 +1,25 @@
 """Who gets in, which forms are believed, and what every answer says to browsers."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from unit.server.orders import SHOP
 from unit.server.portal.conftest import COOKIE, Browser, signed_in
-from unit.server.web import SETTINGS, Web
+from unit.server.web import DEPLOY, SETTINGS, Reply, Web
 
+from kilter.api.kilterapp_status import Status
 from kilter.api.words import ROLES, Role
 from kilter.server.portal import forms
 from kilter.server.portal.door import HEADERS, Page
 from kilter.server.portal.table import PAGES
 from kilter.server.refusals import Unavailable
+from kilter.server.routes import environments as env_routes
+from kilter.server.routes import events
+from kilter.server.seams import LogQuery
+from kilter.server.store import environments, sessions
 from kilter.server.store.engine import Tx
 
 CLOSED = [page for page in PAGES if not page.is_open]
@@ -214,3 +222,36 @@ def test_who_asks_the_api_gets_no_page(portal: Web) -> None:
     assert portal.get("/nothing").code == "not_found"
     assert portal.get("/v1/nothing", headers={"accept": "text/html"}).code == "not_found"
     assert portal("PUT", "/", headers={"accept": "text/html"}).headers["allow"] == "GET"
+
+
+@pytest.mark.requirement("S2")
+@pytest.mark.parametrize("how", ["sign-out", "time"])
+@pytest.mark.parametrize("what", ["logs", "deploy"])
+def test_a_stream_ends_with_its_session(web: Web, monkeypatch: pytest.MonkeyPatch, what: str, how: str) -> None:
+    """Also while the token behind it is good."""
+    for module in (env_routes, events):
+        monkeypatch.setattr(module, "ASK_ALIVE", 0.01)
+    accepted = web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY).json
+    web.run(environments.record_status, SHOP, Status(namespace="acme-shop-dev"), web.now)
+
+    async def silent(_: LogQuery) -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield ""
+
+    def end(body: bytes) -> bool:
+        if b"still here" in body and how == "time":
+            web.now += sessions.LIFETIME
+        elif b"still here" in body:
+            web.store._run(sessions.end, browser.cookies[COOKIE])
+        return False
+
+    monkeypatch.setattr(web.cluster, "logs", silent)
+    browser = signed_in(web, web.token("viewer"))
+    path = "/projects/acme/shop/envs/dev/logs/stream" if what == "logs" else f"/deploys/{accepted['deploy_id']}/events"
+
+    async def story() -> Reply:
+        async with asyncio.timeout(5):
+            return await web.send("GET", path, headers={"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}, until=end)
+
+    reply = web.runner.run(story())
+    assert (reply.status, reply.text.count("still here")) == (200, 1)
