@@ -742,14 +742,18 @@ def with_logs(web: Web, *lines: str | Exception) -> str:
     return f"{DEV}/logs"
 
 
-@pytest.mark.parametrize(("of_token", "of_all", "others"), [(1, 9, 200), (9, 1, 429)])
-def test_a_token_reads_a_few_logs_at_once_and_all_together_some_more(
-    web: Web, monkeypatch: pytest.MonkeyPatch, of_token: int, of_all: int, others: int
+@pytest.mark.parametrize(
+    ("of_actor", "of_all", "of_followed", "answers"),
+    [(1, 9, 9, (429, 429, 200)), (9, 1, 9, (429, 429, 429)), (9, 9, 1, (429, 200, 200))],
+)
+def test_somebody_reads_a_few_logs_at_once_and_all_together_some_more(
+    web: Web, monkeypatch: pytest.MonkeyPatch, of_actor: int, of_all: int, of_followed: int, answers: tuple[int, ...]
 ) -> None:
-    """Each holds connections and memory that others need, too."""
-    monkeypatch.setattr(readers, "OF_TOKEN", of_token)
-    monkeypatch.setattr(readers, "OF_ALL", of_all)
-    url, token, other = with_logs(web, "shop-1 one"), web.token("viewer"), web.token("viewer")
+    """Each holds connections and memory that others need, too; a further token makes nobody another reader."""
+    for name, value in (("OF_ACTOR", of_actor), ("OF_ALL", of_all), ("FOLLOWED", of_followed)):
+        monkeypatch.setattr(readers, name, value)
+    url, token, again = with_logs(web, "shop-1 one"), web.token("viewer", actor="ann"), web.token("viewer", actor="ann")
+    other = web.token("viewer", actor="bob")
     begun = asyncio.Event()
 
     async def story() -> tuple[list[int], str]:
@@ -763,10 +767,10 @@ def test_a_token_reads_a_few_logs_at_once_and_all_together_some_more(
         first = asyncio.create_task(web.send("GET", f"{url}?follow=true", token, until=until))
         async with asyncio.timeout(5):
             await begun.wait()
-            refused = await web.send("GET", f"{url}?follow=true", token)
+            refused = await web.send("GET", f"{url}?follow=true", again)
             found = [
                 refused.status,
-                (await web.send("GET", url, token)).status,
+                (await web.send("GET", url, again)).status,
                 (await web.send("GET", url, other)).status,
             ]
         first.cancel()
@@ -774,13 +778,13 @@ def test_a_token_reads_a_few_logs_at_once_and_all_together_some_more(
         await asyncio.sleep(0)
         return [*found, (await web.send("GET", url, token)).status], refused.code
 
-    assert web.runner.run(story()) == ([429, 429, others, 200], "too_many")
+    assert web.runner.run(story()) == ([*answers, 200], "too_many")
 
 
 def test_logs_that_cannot_be_had_are_an_answer_of_their_own_and_take_nobodys_place(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "OF_TOKEN", 1)
+    monkeypatch.setattr(readers, "OF_ACTOR", 1)
     url, token = with_logs(web, Unavailable("away")), web.token("viewer")
     assert [web.get(url, token).status for _ in range(2)] == [503, 503]
 

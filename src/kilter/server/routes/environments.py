@@ -90,18 +90,18 @@ async def logs(call: Call) -> Response:
     if not namespace:
         return Answer(200, "").response()
     lines = call.services.cluster.logs(wanted(query, namespace, labels))
-    if not call.services.readers.has_room(call.granted().token_id):
-        raise Refused("too_many", "too many logs are being read, by this token or by all; end some, or try again")
-    text = counted(call, followed(call, lines) if query.follow else printed(lines))
+    if not call.services.readers.has_room(call.granted().actor, follow=query.follow):
+        raise Refused("too_many", "too many logs are being read, by you or by all; end some, or try again")
+    text = counted(call, followed(call, lines) if query.follow else printed(lines), follow=query.follow)
     await anext(text)
     if query.follow:
         return StreamingResponse(text, headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
     return StreamingResponse(text, media_type="text/plain; charset=utf-8")
 
 
-async def counted(call: Call, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+async def counted(call: Call, pieces: AsyncGenerator[str, None], *, follow: bool) -> AsyncGenerator[str, None]:
     """Pass pieces on, and be counted as a reader. The first is empty: from then on the end of it is seen, too."""
-    with call.services.readers.reading(call.granted().token_id):
+    with call.services.readers.reading(call.granted().actor, follow=follow):
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
