@@ -1,7 +1,6 @@
 """Who asks, and what exists for them."""
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -78,7 +77,7 @@ def basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
         return None
     try:
         user, colon, password = base64.b64decode(text.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or no text
         return None
     return (user, password) if colon else None
 

@@ -123,7 +123,14 @@ def test_asking_for_nothing_proves_a_login(web: Web) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, basic("kilter", "wrong"), {"authorization": "Basic !"}, {"authorization": "Bearer x"}]
+    "headers",
+    [
+        {},
+        basic("kilter", "wrong"),
+        {"authorization": "Basic !"},
+        {"authorization": "Basic é"},
+        {"authorization": "Bearer x"},
+    ],
 )
 def test_who_is_nobody_gets_nothing(web: Web, headers: dict[str, str]) -> None:
     reply = web.get("/v1/registry/token?service=registry.example.com", headers=headers)

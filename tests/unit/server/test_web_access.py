@@ -266,7 +266,13 @@ def test_the_trail_is_turned_page_by_page(web: Web) -> None:
 def test_a_client_that_is_too_old_is_told_so(webs: Webs) -> None:
     web = webs(replace(SETTINGS, min_cli="0.3.0"))
     token = web.token("viewer")
-    for agent, status in (("kilter/0.2.9", 426), ("kilter/0.10.0", 200), ("kilter/0.3", 200), ("curl/8", 200)):
+    for agent, status in (
+        ("kilter/0.2.9", 426),
+        ("kilter/0.10.0", 200),
+        ("kilter/0.3", 200),
+        ("curl/8", 200),
+        (f"kilter/{'9' * 5000}", 200),
+    ):
         assert web.get("/v1/info", token, headers={"user-agent": agent}).status == status, agent
 
 

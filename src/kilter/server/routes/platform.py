@@ -9,7 +9,7 @@ from kilter.server.call import Answer, Call
 from kilter.server.refusals import Refused
 from kilter.server.store.engine import Tx
 
-AGENT = re.compile(r"kilter/(\d+(?:\.\d+)*)")
+AGENT = re.compile(r"kilter/(\d{1,9}(?:\.\d{1,9})*)(?!\d)")
 
 
 async def healthz(_: Call) -> Answer:
