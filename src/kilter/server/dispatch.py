@@ -38,7 +38,7 @@ class Dispatcher:
             await self._carry(record)
         except Conflict as conflict:
             failure = Failure(phase=record.phase, reason="Conflict", message=str(conflict))
-            await services.store.run(progress.refused, record.id, failure, services.clock())
+            services.hub.tell(await services.store.run(progress.refused, record.id, failure, services.clock()))
         except Unavailable:
             await services.store.run(progress.postpone, record.id, services.clock() + AGAIN)
             raise

@@ -271,11 +271,15 @@ def test_only_a_waiting_deploy_can_be_cancelled(store: Store) -> None:
     assert claim(store) is None
 
 
-def test_a_refusal_of_the_cluster_ends_the_deploy(store: Store) -> None:
-    first, second = accept(store), accept(store)
+def test_a_refusal_of_the_cluster_ends_the_deploy_and_tells_who_waits(store: Store) -> None:
+    """DP-Q65."""
+    first, second, third = accept(store), accept(store), accept(store)
     claim(store)
-    store(progress.refused, first.id, Failure(phase="Pending", reason="Conflict", message="edited by hand"), NOON)
+    failure = Failure(phase="Pending", reason="Conflict", message="edited by hand")
+    assert store(progress.refused, first.id, failure, NOON) == [first.id, third.id]
+    assert [event.queue.position for _, event in store(events.after, third.id, 0)] == [2, 1]
     assert at(store, first).state == "failed"
+    assert store(progress.refused, first.id, failure, NOON) == []
     claimed = claim(store)
     assert claimed is not None
     assert claimed.id == second.id

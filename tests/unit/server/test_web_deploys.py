@@ -310,6 +310,22 @@ def test_a_failure_is_told_with_its_reason(web: Web) -> None:
     assert names(stream(web, accepted)) == ["phase", "failed"]
 
 
+def test_who_waits_for_a_deploy_that_the_cluster_refuses_hears_of_it_at_once(web: Web) -> None:
+    """DP-Q65."""
+    _, _, third = deploy(web), deploy(web), deploy(web)
+    web.cluster.refusal, token = "field port is owned by kubectl-edit", web.token("viewer")
+
+    async def story() -> str:
+        url = f"/v1/deploys/{third.deploy_id}/events"
+        open_stream = asyncio.create_task(web.send("GET", url, token, until=lambda body: body.count(b"event: ") == 2))
+        await asyncio.sleep(0)
+        await Dispatcher(web.services).step()
+        async with asyncio.timeout(2):
+            return (await open_stream).text
+
+    assert names(read_events(web.runner.run(story()))) == ["queued", "queued"]
+
+
 def test_what_the_cluster_refuses_for_good_ends_the_deploy(web: Web) -> None:
     accepted = deploy(web)
     web.cluster.refusal = "field port is owned by kubectl-edit"

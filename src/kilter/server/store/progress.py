@@ -66,12 +66,14 @@ def applied(tx: Tx, deploy_id: str, now: int) -> None:
     tx.execute("UPDATE deploys SET applied_at = ? WHERE id = ?", now, deploy_id)
 
 
-def refused(tx: Tx, deploy_id: str, failure: Failure, now: int) -> None:
-    """Record that the cluster does not take the deploy."""
+def refused(tx: Tx, deploy_id: str, failure: Failure, now: int) -> list[str]:
+    """Record that the cluster does not take the deploy; returns the deploys of which there is news."""
     environments.hold(tx, deploys.found(tx, deploy_id).slot)
     record = deploys.found(tx, deploy_id)
-    if record.state not in ENDED:
-        deploys.fail(tx, record, failure, now)
+    if record.state in ENDED:
+        return []
+    deploys.fail(tx, record, failure, now)
+    return [record.id, *deploys.tell_waiters(tx, record.slot, now)]
 
 
 def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = False) -> list[str]:
