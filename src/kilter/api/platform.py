@@ -10,7 +10,7 @@ from kilter.api.base import Document
 class Limits(Document, frozen=True, kw_only=True):
     """What the server accepts: bytes and seconds."""
 
-    body_bytes: int
+    body_bytes: Annotated[int, Meta(description="Of a body that comes with a token; without one it has 8192.")]
     ready_timeout_seconds: int
 
 
