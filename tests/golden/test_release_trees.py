@@ -235,3 +235,22 @@ def test_texts_arrive_as_they_were_written() -> None:
     # Kubernetes would expand $(HOME) and shorten $$; doubled, it gives back what was written.
     assert arrived["TEMPLATE"].replace("$$", "$") == written["TEMPLATE"]
     assert container["command"] == ["node", "--title", '$$(HOME) "quoted" {{ x }}', ""]
+
+
+def texts(node: Any, inside: str = "") -> list[Any]:
+    """What must be text below an object of the cluster: names, and everything in a map of labels."""
+    maps, keys = {"labels", "matchLabels", "selector", "nodeSelector", "annotations"}, {"name", "namespace", "key"}
+    if isinstance(node, list):
+        return [each for item in node for each in texts(item)]
+    if isinstance(node, dict):
+        return [each for key, value in node.items() for each in texts(value, inside if inside in maps else key)]
+    return [node] if inside in maps or inside in keys or inside.endswith("Name") else []
+
+
+@pytest.mark.requirement("Y9")
+def test_names_that_yaml_takes_for_something_else_stay_names() -> None:
+    found = [each for item in committed("odd-names") for each in texts(item)]
+    assert [each for each in found if not isinstance(each, str)] == []
+    assert {"no", "off", "on", "null", "yes", "true", "53", "123", "0777", "1e3", "2024-01-01", "NO", "Y"} <= set(found)
+    labels = kinds("odd-names", "Deployment")["null-on"]["metadata"]["labels"]
+    assert [labels[f"kilter.dev/{key}"] for key in ("org", "app", "env", "process")] == ["off", "null", "no", "on"]

@@ -13,14 +13,14 @@
   {{- if or .work.variables .work.secretVariables }}
   env:
     {{- range $name, $secret := .work.secretVariables }}
-    - name: {{ $name }}
+    - name: {{ $name | quote }}
       valueFrom:
         secretKeyRef:
-          name: {{ $secret }}
-          key: {{ $name }}
+          name: {{ $secret | quote }}
+          key: {{ $name | quote }}
     {{- end }}
     {{- range $name, $value := .work.variables }}
-    - name: {{ $name }}
+    - name: {{ $name | quote }}
       value: {{ $value | quote }}
     {{- end }}
   {{- end }}
@@ -28,7 +28,7 @@
   envFrom:
     {{- range . }}
     - secretRef:
-        name: {{ . }}
+        name: {{ . | quote }}
     {{- end }}
   {{- end }}
   {{- if .work.port }}

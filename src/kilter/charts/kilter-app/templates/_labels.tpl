@@ -1,18 +1,18 @@
 {{- /* Labels of everything. Takes the root. */ -}}
 {{- define "labels" -}}
-app.kubernetes.io/name: {{ .Values.app }}
-app.kubernetes.io/instance: {{ .Values.instance }}
+app.kubernetes.io/name: {{ .Values.app | quote }}
+app.kubernetes.io/instance: {{ .Values.instance | quote }}
 app.kubernetes.io/managed-by: kilter
-kilter.dev/org: {{ .Values.org }}
-kilter.dev/app: {{ .Values.app }}
-kilter.dev/env: {{ .Values.env }}
+kilter.dev/org: {{ .Values.org | quote }}
+kilter.dev/app: {{ .Values.app | quote }}
+kilter.dev/env: {{ .Values.env | quote }}
 {{- end -}}
 
 {{- /* Which part of the app it is: the web process or a further one. Takes root and work. */ -}}
 {{- define "part" -}}
 {{- if .work.process -}}
 app.kubernetes.io/component: process
-kilter.dev/process: {{ .work.process }}
+kilter.dev/process: {{ .work.process | quote }}
 {{- else -}}
 app.kubernetes.io/component: web
 {{- end }}
@@ -20,7 +20,7 @@ app.kubernetes.io/component: web
 
 {{- /* What tells the pods of one workload from all others, for good. Takes root and work. */ -}}
 {{- define "selector" -}}
-kilter.dev/app: {{ .root.Values.app }}
+kilter.dev/app: {{ .root.Values.app | quote }}
 {{ include "part" . }}
 {{- end -}}
 

@@ -9,14 +9,14 @@ metadata:
     kilter.dev/secrets: {{ . | quote }}
   {{- end }}
 spec:
-  serviceAccountName: {{ $values.app }}
+  serviceAccountName: {{ $values.app | quote }}
   automountServiceAccountToken: false
   # Variables such as REDIS_PORT=tcp://… would shadow the app's own.
   enableServiceLinks: false
   {{- if and $values.architecture (not .work.image) }}
   # What the image was built for; elsewhere it would end with "exec format error".
   nodeSelector:
-    kubernetes.io/arch: {{ $values.architecture }}
+    kubernetes.io/arch: {{ $values.architecture | quote }}
   {{- end }}
   restartPolicy: {{ .restart }}
   terminationGracePeriodSeconds: {{ add $values.rollout.graceSeconds (ternary $values.rollout.drainSeconds 0 (gt (int .work.port) 0)) }}
@@ -40,7 +40,7 @@ spec:
   {{- with $values.imagePullSecrets }}
   imagePullSecrets:
     {{- range . }}
-    - name: {{ . }}
+    - name: {{ . | quote }}
     {{- end }}
   {{- end }}
   containers:
@@ -54,7 +54,7 @@ spec:
     {{- with $values.databaseCa }}
     - name: database-ca
       secret:
-        secretName: {{ . }}
+        secretName: {{ . | quote }}
         items:
           - key: ca.crt
             path: ca.crt
