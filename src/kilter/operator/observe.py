@@ -9,7 +9,7 @@ from kilter.errors import BadInput, KilterError
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
-from kilter.operator.steps import cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps import base, cleanup, database, flux, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed, World
@@ -69,14 +69,15 @@ def of_services(world: World, target: Target) -> services.Facts:
     wanted = {*spec.app_secrets, *(each.secret_name for each in spec.services if each.secret_name)}
     there = {name for name in wanted if _exists(world, target.name, name)}
     credentials = world.kube.get(kinds.SECRET, target.name, services.CREDENTIALS) if services.beside(target) else None
-    fresh = {name: randomness.token_urlsafe(24) for name in services.beside(target)}
+    missing = [name for name in services.beside(target) if name not in services.passwords(credentials)]
+    fresh = {name: _in_use(world, target, name) or randomness.token_urlsafe(24) for name in missing}
     return services.Facts(catalog.entries(), frozenset(there), credentials, fresh)
 
 
 def of_publication(world: World, target: Target) -> publish.Facts:
-    """Look at what became of the submission; render only what is to be handed in now."""
+    """Look at what became of the submission; render only what is to be handed in now, or lacks its Secrets."""
     if publish.published(target.app):
-        return publish.Facts()
+        return publish.Facts(rendered=_rendered(world, target) if _lost(world, target) else None)
     submission = world.publications.state(target.name, target.revision)
     if not publish.is_due(target, submission):
         return publish.Facts(submission)
@@ -163,6 +164,20 @@ def _circumstances(world: World, target: Target, secret: str) -> tuple[object, .
 
 def _exists(world: World, space: str, name: str) -> bool:
     return world.stores.secrets.get(space, name) is not None or world.kube.get(kinds.SECRET, space, name) is not None
+
+
+def _in_use(world: World, target: Target, service: str) -> str:
+    """Return the password that a service runs with: its pods would read another one only when they start again."""
+    secret = world.kube.get(kinds.SECRET, target.name, names.credentials_secret(service)) or {}
+    is_own = base.is_own(target, secret.get("metadata", {}).get("labels") or {})
+    return services.passwords(secret).get("password", "") if is_own else ""
+
+
+def _lost(world: World, target: Target) -> bool:
+    """Tell whether a Secret of a service beside the app is gone; their events come by its label."""
+    kept = (names.variables_secret, names.credentials_secret)
+    wanted = [name(service) for service in services.beside(target) for name in kept]
+    return not all(_exists(world, target.name, name) for name in wanted)
 
 
 def _rendered(world: World, target: Target) -> Rendered:

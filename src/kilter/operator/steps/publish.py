@@ -44,7 +44,10 @@ NONE: Final = Submission()
 
 @dataclass(frozen=True)
 class Facts:
-    """What became of an earlier submission, and the rendered release when there is none; `fault` says why it is not."""
+    """What became of an earlier submission, and the rendered release when there is none; `fault` says why it is not.
+
+    Of a release that is published it is rendered where Secrets of it are lost.
+    """
 
     submission: Submission = NONE
     rendered: Rendered | None = None
@@ -61,7 +64,8 @@ def decide(target: Target, facts: Facts) -> Decision:
     """Hand the release to the writer, wait for its receipt, and record what it says."""
     app, submission = target.app, facts.submission
     if published(app):
-        return Decision(Done(_said(app.status.git.commit if app.status.git else "")))
+        said = Done(_said(app.status.git.commit if app.status.git else ""))
+        return Decision(said, _secrets(facts.rendered) if facts.rendered else ())
     if submission.state == "published":
         git = Git(path=submission.path, commit=submission.commit)
         return Decision(Done(_said(submission.commit)), report={"git": git, "release": release(target)})
@@ -127,7 +131,11 @@ def copy(app: KilterApp) -> str:
 def _effects(target: Target, facts: Facts) -> tuple[Effect, ...]:
     assert facts.rendered is not None  # observed whenever something is to be handed in
     submit = Submit(target.name, target.revision, change(target, facts.rendered.files))
-    return (*(Apply(secret) for secret in facts.rendered.secrets), submit)
+    return (*_secrets(facts.rendered), submit)
+
+
+def _secrets(rendered: Rendered) -> tuple[Effect, ...]:
+    return tuple(Apply(secret) for secret in rendered.secrets)
 
 
 def _said(commit: str) -> str:
