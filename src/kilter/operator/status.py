@@ -10,11 +10,12 @@ import msgspec
 from kilter.api.kilterapp import KilterApp
 from kilter.api.kilterapp_status import Condition, Failure, PhaseTimes, Status
 from kilter.api.words import PHASES, ConditionType, Phase
-from kilter.operator.steps.base import Done, Failed, Target, Verdict, Wait
+from kilter.operator.steps.base import NOT_SERVING, Done, Failed, Target, Verdict, Wait
 from kilter.words import duration, human_duration
 
 PHASES_KEPT: Final = 40
 WARNINGS_KEPT: Final = 10
+UNSERVED: Final = timedelta(minutes=2)  # longer than a node takes to start, or a pod to be made elsewhere
 ENDED: Final[frozenset[Phase]] = frozenset({"Ready", "Failed"})
 
 
@@ -158,12 +159,25 @@ def _failure(target: Target, walk: Walk) -> Failure | None:
         )
     if (known := _standing(target, stopped)) is not None:
         return known
-    if deadline is None or target.settled or target.now < deadline:
+    if target.settled:
+        return _unserved(target, stopped)
+    if deadline is None or target.now < deadline:
         return None
     started = target.app.status.provisioned_at or deadline
     limit = human_duration((deadline - started).total_seconds())
     said = f"not Ready within {limit}: {verdict.message}; it becomes Ready as soon as that holds"
     return Failure(phase=stopped.phase, reason="DeadlineExceeded", message=said)
+
+
+def _unserved(target: Target, stopped: Walked) -> Failure | None:
+    """Return the failure of what was Ready and has not served for a while; it is Ready again as soon as it serves."""
+    known = next((each for each in target.app.status.conditions if each.type == stopped.condition), None)
+    since = known.last_transition_time if known is not None and known.status == "False" else None
+    if since is None or target.now - since < UNSERVED:
+        return None
+    why = f"{stopped.verdict.message}; it is Ready again as soon as that is mended"
+    said = f"not in order since {since:%Y-%m-%d %H:%M:%S} UTC: {why}"
+    return Failure(phase=stopped.phase, reason=NOT_SERVING, message=said)
 
 
 def _standing(target: Target, stopped: Walked) -> Failure | None:
@@ -196,7 +210,8 @@ def _of_type(target: Target, walk: Walk, type_: ConditionType) -> Condition:
     stopped = walk.stopped_by
     reached = own and (walk.complete or stopped is None or stopped.condition != type_)
     if reached:
-        return _condition(target, type_, "True", "AsWanted", own[-1].message)
+        amiss = [each.but for each in own if isinstance(each, Done) and each.but]
+        return _condition(target, type_, "True", "AsWanted", "; ".join((own[-1].message, *amiss)))
     return _condition(target, type_, "Unknown", "NotReached", "")
 
 

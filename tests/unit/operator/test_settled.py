@@ -4,11 +4,13 @@ import base64
 from typing import Any
 
 import pytest
-from unit.operator.acting import NAME, Stage, given
+from unit.operator.acting import DEPLOY, NAME, Stage, given
 
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.steps.services import CREDENTIALS
+from kilter.operator.views import Condition, Container, ContainerState, Held, Meta, Pod, PodStatus
 from kilter.operator.world import Observed
+from kilter.render import names
 
 REDIS = {"services": [{"name": "redis", "kind": "redis", "mode": "scoped"}]}
 OWN = {
@@ -85,3 +87,80 @@ def test_nothing_is_rendered_while_the_secrets_are_there() -> None:
     stage = Stage(given(**REDIS), counted).deployed()
     stage.look(times=5)
     assert len(rendered) == 1
+
+
+def test_an_app_that_was_ready_and_serves_no_more_is_failed_after_two_minutes_and_ready_once_it_serves() -> None:
+    stage = Stage().deployed()
+    stage.run(ready=0)
+    stage.look()
+    stage.pass_time(100)
+    stage.look()
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+    stage.pass_time(30)
+    stage.look(times=3)
+    failure = stage.status.failure
+    assert failure is not None
+    assert (stage.status.phase, failure.reason, failure.phase) == ("Failed", "NotServing", "RollingOut")
+    assert "shop: 0 of 3 pods are ready" in failure.message
+    assert f"{stage.said('RouteReady').last_transition_time:%Y-%m-%d %H:%M:%S} UTC" in failure.message
+    assert (stage.said("Ready").status, stage.said("Ready").reason) == ("False", "NotServing")
+    stage.run()
+    stage.look()
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+
+
+def test_a_moment_without_a_ready_pod_is_forgotten_once_one_is_there() -> None:
+    stage = Stage().deployed()
+    for _ in range(5):
+        stage.run(ready=0)
+        stage.look()
+        stage.pass_time(60)
+        stage.run(ready=1)
+        stage.look()
+        assert stage.status.phase == "Ready"
+
+
+def crashing(name: str) -> Pod:
+    """A pod of the release whose container ends again and again."""
+    held = ContainerState(waiting=Held(reason="CrashLoopBackOff"))
+    status = PodStatus(phase="Running", container_statuses=(Container(name="app", restart_count=4, state=held),))
+    return Pod(metadata=Meta(name=name, namespace=NAME, labels={names.RELEASE: DEPLOY}), status=status)
+
+
+def unschedulable(name: str) -> Pod:
+    """A pod of the release that no node has room for."""
+    full = Condition(type="PodScheduled", status="False", reason="Unschedulable", message="0/3 nodes are available")
+    status = PodStatus(phase="Pending", conditions=(full,))
+    return Pod(metadata=Meta(name=name, namespace=NAME, labels={names.RELEASE: DEPLOY}), status=status)
+
+
+@pytest.mark.requirement("DP-Q45")
+@pytest.mark.parametrize(
+    ("pod", "said"), [(crashing("shop-9"), "ends again"), (unschedulable("shop-9"), "no node has")]
+)
+def test_one_pod_that_cannot_run_fails_no_app_that_serves(pod: Pod, said: str) -> None:
+    stage = Stage().deployed()
+    stage.run(2, pod)
+    stage.look(times=2)
+    stage.pass_time(600)
+    stage.look(times=2)
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+    assert stage.said("RouteReady").status == "True"
+    assert f"Pod shop-9: {said}" in stage.said("RouteReady").message.replace("the container app ", "")
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_a_pod_that_cannot_run_fails_an_app_of_which_none_is_ready() -> None:
+    stage = Stage().deployed()
+    stage.run(0, crashing("shop-9"))
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "CrashLoop"
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_a_pod_that_cannot_run_fails_a_deploy_that_was_not_ready_yet() -> None:
+    stage = Stage()
+    stage.run(2, crashing("shop-9"))
+    stage.look(times=6)
+    assert stage.status.phase == "Failed"

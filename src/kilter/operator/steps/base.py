@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from kilter.api.kilterapp import KilterApp
 from kilter.operator.effects import Effect, Revision
@@ -12,12 +12,15 @@ from kilter.operator.settings import Settings
 from kilter.render import names
 from kilter.render.names import MANAGED_BY, OPERATOR, Slot
 
+NOT_SERVING: Final = "NotServing"  # the failure of what was Ready, and serves nobody any more
+
 
 @dataclass(frozen=True)
 class Done:
-    """What the step is for holds; `message` says so for people."""
+    """What the step is for holds; `message` says so for people, `but` what is amiss all the same."""
 
     message: str = ""
+    but: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class Target:
         """Whether this very spec has been Ready already."""
         status, metadata = self.app.status, self.app.metadata
         same = status.deploy_id == self.app.spec.deploy_id and status.observed_generation == metadata.generation
-        return same and status.phase == "Ready"
+        fell_silent = status.failure is not None and status.failure.reason == NOT_SERVING
+        return same and (status.phase == "Ready" or fell_silent)
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -29,7 +29,9 @@ def decide(target: Target, facts: Facts) -> Decision:
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
     if failed := pods.failure(current, own, logins):
-        return Decision(failed, report=report)
+        serves = Done("the release serves", but=f"{failed.object}: {failed.message}")
+        is_met = target.settled and len(own) == len(wanted) and all(map(_serves, own))
+        return Decision(serves if is_met else failed, report=report)
     pairs = zip(target.workloads(), wanted, strict=True)
     waits = [said for name, each in pairs if (said := _missing(target, name, each))]
     waits += pods.anonymous(current, logins)
@@ -55,6 +57,11 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     )
     enough = target.settled and status.ready_replicas > 0
     return next((f"{name}: {said}" for lacking, said in lacks if lacking and not enough), "")
+
+
+def _serves(found: Deployment) -> bool:
+    """Tell whether there is a ready pod, or none is wanted."""
+    return found.status.ready_replicas > 0 or found.spec.replicas == 0
 
 
 def _report(deployment: Deployment, found: Sequence[Pod], deploy: str) -> Workload:
