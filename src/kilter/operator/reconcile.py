@@ -13,7 +13,7 @@ from kilter.api.crd import STATUS_RULE
 from kilter.api.kilterapp import FINALIZER, KilterApp
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
-from kilter.errors import BadInput
+from kilter.errors import BadInput, Busy, Interrupted, KilterError
 from kilter.operator import expiry, kinds, observe, tail
 from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
@@ -28,6 +28,7 @@ from kilter.operator.world import LOG, World
 INVALID: Final = frozenset({400, 422})  # answers of the API server that a later try would only repeat
 REFUSED: Final = frozenset({403, 404})  # those that others can change: rights, a namespace that is on its way out
 TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused"})  # waits for an administrator rather than for a deploy
+RETRY: Final = 30.0  # seconds until another try of what a step could not look at
 FAILED_AGAIN: Final = 60.0  # seconds until another look at what failed, should no event come
 
 
@@ -124,12 +125,25 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
 
 
 def _decide(step: Step, world: World, target: Target) -> Decision:
+    """Return what a step decides; what keeps it from deciding is a wait, which status tells and the deadline ends."""
     try:
         return step.decide(world, target)
-    except DatabaseUnavailable as error:
-        return Decision(Wait("DatabaseUnavailable", f"{error.what}: {error.why}", 10.0))
-    except BadInput as error:
-        return Decision(Failed("Invalid", ": ".join(filter(None, (error.what, error.why)))))
+    except UnicodeDecodeError:
+        return Decision(Wait("Unreadable", "a value of a Secret of kilter's is no text", RETRY))
+    except (Busy, Interrupted):
+        raise
+    except KilterError as error:
+        said = ": ".join(filter(None, (error.what, error.why)))
+        match error:
+            case DatabaseUnavailable():
+                return Decision(Wait("DatabaseUnavailable", said, 10.0))
+            case BadInput():
+                return Decision(Failed("Invalid", said))
+            case KubeError() if error.code in REFUSED:
+                return Decision(Wait("Refused", said, 15.0))  # an older chart gave fewer rights, say
+            case KubeError():
+                raise
+        return Decision(Wait(type(error).__name__, said[:1000], RETRY))
 
 
 def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict:
@@ -166,12 +180,7 @@ def _leave(world: World, app: KilterApp) -> Again:
 def _leaving(world: World, target: Target) -> Decision:
     if not admission.is_own_name(target):
         return Decision(Done("it never had a name under which anything could be made"))
-    try:
-        return cleanup.decide(target, observe.of_what_is_left(world, target))
-    except KubeError as error:
-        if error.code not in REFUSED:
-            raise
-        return Decision(Wait("Refused", f"{error.what}: {error.why}", 15.0))  # an older chart gave fewer rights, say
+    return cleanup.decide(target, observe.of_what_is_left(world, target))
 
 
 def _write(world: World, app: KilterApp, status: Status) -> KilterApp:

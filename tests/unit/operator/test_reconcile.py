@@ -1,11 +1,14 @@
-"""What becomes of a look at one KilterApp that the cluster does not allow."""
+"""What becomes of a look at one KilterApp that something does not allow: the cluster, a tool, somebody's edit."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
+import pytest
+from unit.operator.acting import Stage, forbidden, given
 
 from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
+from kilter.errors import TimedOut
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Kube, KubeError
@@ -65,3 +68,53 @@ def test_a_deletion_that_lacks_a_right_says_so_on_the_object() -> None:
     (ready,) = (each for each in status["conditions"] if each["type"] == "Ready")
     assert ready["reason"] == "Refused"
     assert "403 Forbidden: claims in acme-shop-dev are not for kilter-operator" in ready["message"]
+
+
+def late(*_: object) -> Any:
+    raise TimedOut("`helm template` did not end within 60 seconds")
+
+
+def not_text(stage: Stage) -> None:
+    """Somebody puts bytes into the operator's own Secret of passwords."""
+    metadata = {"name": "credentials.kilter.dev", "namespace": "acme-shop-prod"}
+    stage.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"redis": "/////w=="}})
+
+
+def told(stage: Stage) -> tuple[str, str]:
+    """Why the environment is not Ready."""
+    ready = stage.said("Ready")
+    return ready.reason, ready.message
+
+
+@pytest.mark.requirement("DP-Q40", "O3")
+def test_a_look_that_may_not_read_something_says_so_and_runs_into_the_deadline() -> None:
+    stage = Stage()
+    stage.cluster.refused["Namespace"] = forbidden("namespaces")
+    assert stage.look() == Again(15.0)
+    assert told(stage) == ("Refused", "the API server answered 403 Forbidden: namespaces is not for kilter-operator")
+    stage.pass_time(3600)
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "DeadlineExceeded"
+    stage.cluster.refused.clear()
+    stage.deployed()
+
+
+@pytest.mark.requirement("DP-Q40", "O3")
+def test_a_tool_that_does_not_end_is_told_of_and_tried_again() -> None:
+    stage = Stage(render=late)
+    stage.run()
+    stage.look(times=3)
+    assert told(stage)[1] == "`helm template` did not end within 60 seconds"
+    stage.pass_time(3600)
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "DeadlineExceeded"
+
+
+@pytest.mark.requirement("DP-Q40", "O3")
+def test_a_secret_that_somebody_put_bytes_into_is_told_of() -> None:
+    stage = Stage(given(services=[{"name": "redis", "kind": "redis", "mode": "scoped"}]))
+    not_text(stage)
+    stage.look(times=2)
+    assert told(stage) == ("Unreadable", "a value of a Secret of kilter's is no text")
