@@ -29,8 +29,12 @@ def read(kube: Kube, target: Target, log: Log) -> tuple[str, ...]:
 
 
 def clean(text: str, secrets: Iterable[str]) -> tuple[str, ...]:
-    """Return the last lines without the secrets, and with control characters escaped (C15)."""
-    for value in sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True):
+    """Return the last lines without the secrets, and with control characters escaped (C15).
+
+    Of a value of many lines each is covered by itself: the text may begin in the middle of them.
+    """
+    parts = {part for value in secrets for part in (value, *map(str.strip, value.splitlines()))}
+    for value in sorted((each for each in parts if len(each) >= SHORTEST), key=len, reverse=True):
         text = text.replace(value, COVER)
     lines = [escaped(line)[:WIDTH] for line in text.splitlines() if line.strip()]
     return tuple(lines[-LINES:])

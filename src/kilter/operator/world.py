@@ -105,4 +105,5 @@ class World:
     flux_known: "threading.Event" = field(default_factory=threading.Event)
     poked: str = ""  # the last commit that Flux was asked to fetch
     expired: dict[str, set[Slot]] = field(default_factory=dict)  # by the name that the KilterApp would have
-    verified: Memo = field(default_factory=lambda: Memo(3600.0))
+    # Shorter than from one look as a matter of routine to the next: the server tells nobody of what changes there.
+    verified: Memo = field(default_factory=lambda: Memo(300.0))

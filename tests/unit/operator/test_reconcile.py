@@ -118,3 +118,8 @@ def test_a_secret_that_somebody_put_bytes_into_is_told_of() -> None:
     not_text(stage)
     stage.look(times=2)
     assert told(stage) == ("Unreadable", "a value of a Secret of kilter's is no text")
+
+
+@pytest.mark.requirement("F35")
+def test_each_look_as_a_matter_of_routine_asks_for_the_database_anew() -> None:
+    assert Stage().world.verified.lifetime < Settings().resync
