@@ -16,7 +16,10 @@ LOG = logging.getLogger("kilter.operator")
 
 
 def main() -> int:
-    """Run until asked to end (exit code 0), or until another operator leads (3), so that a fresh one stands by."""
+    """Run until asked to end (exit code 0), or until another operator leads (3), so that a fresh one stands by.
+
+    What nobody foresaw is logged, and ends it with 1.
+    """
     logs.configure(os.environ.get("KILTER_LOG_LEVEL", "INFO"))
     try:
         settings = from_environment()
@@ -24,6 +27,9 @@ def main() -> int:
     except KilterError as error:
         LOG.error("; ".join(filter(None, (error.what, error.why, *error.details, error.hint))))
         return error.exit_code
+    except Exception:
+        LOG.exception("the operator ended in a way that nobody foresaw; it is to be started anew")
+        return 1
     return 0
 
 

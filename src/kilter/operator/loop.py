@@ -97,7 +97,7 @@ class Loop:
         if seconds > SLOW:
             LOG.info("a look took long", extra={"app": key, "seconds": round(seconds, 1)})
         if again.failed:
-            self.queue.add_failed(key, time.monotonic())
+            self.queue.add_failed(key, time.monotonic(), again.after)
         else:
             self.queue.forget(key)
             if again.after is not None:

@@ -119,8 +119,8 @@ class Operator:
         work = turning.create_task(self._lead(watches, world, loop, election.led))
         asked, over = turning.create_task(stop.wait()), turning.create_task(election.over.wait())
         try:
-            await asyncio.wait({work, asked, over}, return_when=asyncio.FIRST_COMPLETED)
-            ended = work.exception() if work.done() else None
+            await asyncio.wait({work, asked, over, *around}, return_when=asyncio.FIRST_COMPLETED)
+            ended = _fault((work, *around))
         finally:
             world.leadership.end()  # whoever is in the middle of a look stops before its next write
             everything = [*around, work, asked, over]
@@ -253,6 +253,11 @@ def _of_watches(watches: Watches) -> Iterable[Sample]:
         yield "kilter_operator_objects", kind, float(len(watch.store))
         for reason, number in sorted(watch.restarts.items()):
             yield "kilter_operator_watch_restarts_total", (*kind, ("reason", reason)), float(number)
+
+
+def _fault(tasks: Iterable["asyncio.Task[None]"]) -> BaseException | None:
+    """Return what ended one of the tasks. Without a watch, a leader would go by what it saw last, for good."""
+    return next((error for task in tasks if task.done() and (error := task.exception()) is not None), None)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -62,10 +62,12 @@ class WorkQueue(Generic[Key]):
             self._count += 1
             heapq.heappush(self._timers, (due, self._count, key))
 
-    def add_failed(self, key: Key, now: float) -> float:
-        """Ask for another look at a key that failed, later each time; returns the delay."""
+    def add_failed(self, key: Key, now: float, first: float | None = None) -> float:
+        """Ask for another look at a key that failed, later each time, `first` at first; returns the delay."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = self.backoff.delay(self._failures[key])
+        if first is not None and self._failures[key] == 1:
+            delay = first
         self.add_after(key, delay, now)
         return delay
 

@@ -65,7 +65,10 @@ ORDER: Final[tuple[ConditionType, ...]] = (
 
 @dataclass(frozen=True)
 class Again:
-    """When to look again: after so many seconds, if at all; `failed` asks for longer and longer waits instead."""
+    """When to look again: after so many seconds, if at all; `failed` asks for longer and longer waits instead.
+
+    With both, the first wait is `after`, and those of failures in a row get longer.
+    """
 
     after: float | None = None
     failed: bool = False
@@ -84,7 +87,7 @@ def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
     try:
         return _handle(world, app, steps)
     except Conflict:
-        return Again(0.0)  # it changed while it was looked at; what it is now comes by the watch
+        return Again(0.0, failed=True)  # it changed while it was looked at; what it is now comes by the watch
 
 
 def _handle(world: World, app: KilterApp, steps: Sequence[Step]) -> Again:

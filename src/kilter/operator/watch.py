@@ -103,21 +103,27 @@ class Watch(Generic[T]):
     absent: bool = False  # the cluster does not know the kind
     restarts: "Counter[str]" = field(default_factory=Counter)
     events: int = 0
+    _lived: bool = (
+        False  # since the last list, which alone proves nothing: an event came, or a stream stood for a second
+    )
 
     async def run(self) -> None:
         """List and watch until cancelled; whatever fails is tried again, later each time."""
         failures = 0
         while True:
+            self._lived = False
             try:
-                version = await self._list()
-                failures = 0
-                await self._follow(version)
+                await self._follow(await self._list())
             except Gone:
                 self.restarts["gone"] += 1
+                failures = 1 if self._lived else failures + 1
+                if failures > 1:  # one comes with time; more in a row from a server that forgets what it has just said
+                    await asyncio.sleep(self.limits.wait(failures - 1))
             except _Silent:
                 self.restarts["silence"] += 1
+                failures = 0
             except (KubeError, httpx2.HTTPError, msgspec.DecodeError) as error:
-                failures += 1
+                failures = 1 if self._lived else failures + 1
                 what = error.why if isinstance(error, KubeError) else type(error).__name__
                 LOG.warning("a watch failed: %s", what, extra={"kind": self.source.kind.kind})
                 self.absent = isinstance(error, Missing)
@@ -161,6 +167,7 @@ class Watch(Generic[T]):
                 self.restarts["broken"] += 1
             # A stream that ends at once is a fault of the server, whatever it says; do not turn that into a storm.
             broken = broken + 1 if asyncio.get_running_loop().time() - began < 1.0 else 0
+            self._lived = self._lived or not broken
             if broken:
                 await asyncio.sleep(self.limits.wait(broken))
 
@@ -189,7 +196,7 @@ class Watch(Generic[T]):
             said = msgspec.json.decode(event.object)
             raise error_of(int(said.get("code", 500)), bytes(event.object))
         head = msgspec.json.decode(event.object, type=_Head).metadata
-        reached = int(head.resource_version)
+        reached, self._lived = int(head.resource_version), True
         if event.type == "BOOKMARK":
             self.store.advance(reached)
             return reached

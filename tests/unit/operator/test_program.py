@@ -10,7 +10,7 @@ import pytest
 from kilter.api.kilterapp import NAMESPACE, KilterApp, Metadata, Spec
 from kilter.api.kilterapp_status import Git, Status
 from kilter.gitops.model import Unpublished
-from kilter.operator import program
+from kilter.operator import kinds, program
 from kilter.operator.lease import Fence, Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
@@ -19,6 +19,7 @@ from kilter.operator.publications import ClosedWriter, Publications, Writer
 from kilter.operator.settings import Settings
 from kilter.operator.store import Entry
 from kilter.operator.views import Unreadable
+from kilter.operator.watch import Source
 from kilter.operator.world import World
 
 SPEC = {
@@ -97,3 +98,54 @@ def test_why_the_repository_is_not_opened_and_what_to_do_stands_in_the_log_and_a
     assert opener.why == told
     assert caplog.messages == [told], "once, however often it is tried"
     assert opener.asked == [False] * 4
+
+
+class Dead:
+    """A watch that ends in a way that nobody foresaw."""
+
+    def __init__(self, kind: kinds.Kind) -> None:
+        self.source, self.synced, self.absent = Source(kind, msgspec.json.decode), asyncio.Event(), False
+
+    async def run(self) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+
+@dataclass
+class Stood:
+    """An election that nobody wins."""
+
+    led: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    released: bool = False
+
+    @property
+    def elector(self) -> "Stood":
+        return self
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.mark.requirement("F30")
+def test_an_operator_whose_watch_has_ended_ends_and_does_not_lead_on_by_what_it_saw_last() -> None:
+    async def main() -> None:
+        operator, election, nothing = (
+            Operator(Settings(), Seams(cast("Any", None), Opener())),
+            Stood(),
+            cast("Any", None),
+        )
+        publications = Publications(ClosedWriter(), lambda _: None)
+        world = World(Settings(), nothing, operator.stores, Leadership(), publications, nothing, nothing)
+        watches = cast("Any", [Dead(kinds.KUSTOMIZATION)])
+        async with asyncio.timeout(5):
+            with pytest.raises(RuntimeError, match="nobody foresaw this"):
+                await operator._live(watches, world, Loop(1, Metrics()), cast("Any", election), asyncio.Event())
+        assert election.released
+
+    asyncio.run(main())

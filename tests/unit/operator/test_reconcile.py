@@ -1,5 +1,6 @@
 """What becomes of a look at one KilterApp that something does not allow: the cluster, a tool, somebody's edit."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -11,8 +12,10 @@ from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, Kilter
 from kilter.errors import TimedOut
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
-from kilter.operator.kube import Kube, KubeError
+from kilter.operator.kube import Conflict, Kube, KubeError
 from kilter.operator.lease import Fence, Leadership
+from kilter.operator.loop import Loop
+from kilter.operator.metrics import Metrics
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import Again, reconcile
 from kilter.operator.settings import Settings
@@ -118,6 +121,24 @@ def test_a_secret_that_somebody_put_bytes_into_is_told_of() -> None:
     not_text(stage)
     stage.look(times=2)
     assert told(stage) == ("Unreadable", "a value of a Secret of kilter's is no text")
+
+
+@pytest.mark.requirement("F30")
+def test_what_changes_while_it_is_looked_at_is_looked_at_again_at_once_and_then_later_each_time() -> None:
+    """The watch may have fallen silent: what it would bring is not there for the next look either."""
+    stage = Stage()
+    stage.cluster.refused["Namespace"] = Conflict(409, "Conflict", "the object has been modified")
+    assert stage.look() == Again(0.0, failed=True)
+    loop = Loop(1, Metrics())
+    waits = []
+    for _ in range(4):
+        loop._account("shop", Again(0.0, failed=True), 0.1)
+        due = loop.queue.next_due()
+        assert due is not None
+        waits.append(round(due - time.monotonic(), 1))
+        loop.queue.take(due)
+        loop.queue.done("shop")
+    assert waits == [0.0, 1.0, 2.0, 4.0]
 
 
 @pytest.mark.requirement("F35")

@@ -1,0 +1,73 @@
+"""A watch that comes to nothing is made again, later each time; a real API server is asked in the conformance tests."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx2
+import msgspec
+import pytest
+
+from kilter.operator import kinds
+from kilter.operator.store import Store
+from kilter.operator.watch import Limits, Source, Watch
+
+GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old", "metadata": {}}}
+NEWS = {"type": "ADDED", "object": {"metadata": {"name": "a", "namespace": "b", "resourceVersion": "8"}}}
+ENOUGH = 6  # lists
+
+
+@dataclass(frozen=True)
+class Counted(Limits):
+    """Notes after how many failures it was asked to wait, and waits for nothing."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def wait(self, failures: int) -> float:
+        self.asked.append(failures)
+        return 0.0
+
+
+def watched(answer: Callable[[], httpx2.Response]) -> list[int]:
+    """What a watch waits for whose lists go well, and whose streams are answered so."""
+    lists = 0
+
+    def serve(request: httpx2.Request) -> httpx2.Response:
+        nonlocal lists
+        if "watch" in request.url.params:
+            return answer()
+        lists += 1
+        if lists > ENOUGH:
+            raise asyncio.CancelledError
+        return httpx2.Response(200, json={"metadata": {"resourceVersion": "7"}, "items": []})
+
+    limits = Counted()
+
+    async def main() -> None:
+        async with httpx2.AsyncClient(base_url="https://api", transport=httpx2.MockTransport(serve)) as client:
+            source = Source(kinds.POD, msgspec.json.decode)
+            await Watch(client, source, Store(), lambda _: None, limits).run()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    return limits.asked
+
+
+def lines(*events: object) -> httpx2.Response:
+    return httpx2.Response(200, content="".join(json.dumps(event) + "\n" for event in events))
+
+
+@pytest.mark.requirement("F30")
+def test_a_server_that_forgets_every_version_at_once_is_asked_later_each_time() -> None:
+    assert watched(lambda: lines(GONE)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.requirement("F30")
+def test_a_version_that_gets_too_old_after_events_is_answered_by_a_list_at_once() -> None:
+    assert watched(lambda: lines(NEWS, GONE)) == []
+
+
+@pytest.mark.requirement("F30")
+def test_a_server_that_lists_and_refuses_to_watch_is_asked_later_each_time() -> None:
+    assert watched(lambda: httpx2.Response(500, json={"message": "no room"})) == [1, 2, 3, 4, 5, 6]
