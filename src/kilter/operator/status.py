@@ -62,20 +62,26 @@ def _told(status: Status) -> Mapping[str, str]:
 
 
 def begun(app: KilterApp, readiness_timeout: float, now: datetime) -> Status:
-    """Return the status that a spec is handled from: as it was, or, for a new deploy, with its clock started anew."""
+    """Return the status that a spec is handled from: as it was, or, for a new deploy, with its clock started anew.
+
+    So it is for a spec that somebody edits once its deploy has ended, whose deadline is long over.
+    """
     status, spec = app.status, app.spec
-    if status.deploy_id == spec.deploy_id:
+    is_edited = status.observed_generation != app.metadata.generation and status.phase in ENDED
+    if status.deploy_id == spec.deploy_id and not is_edited:
         return status
     limit = duration(spec.timeouts.ready) if spec.timeouts.ready else readiness_timeout
+    timed = msgspec.structs.replace(
+        status, provisioned_at=now, deadline_at=now + timedelta(seconds=limit), failure=None
+    )
+    if status.deploy_id == spec.deploy_id:
+        return timed
     return msgspec.structs.replace(
-        status,
+        timed,
         deploy_id=spec.deploy_id,
         sequence=spec.sequence,
         phase="Pending",
         phases=(),
-        provisioned_at=now,
-        deadline_at=now + timedelta(seconds=limit),
-        failure=None,
         warnings=(),
         migration=None,
         seeds=(),

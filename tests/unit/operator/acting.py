@@ -166,6 +166,13 @@ class Stage:
         self.cluster.things[("KilterApp", NAMESPACE, NAME)] = app
         self.world.stores.put(app)
 
+    def edit(self, **changes: Any) -> None:
+        """Somebody edits the spec, without a new deploy."""
+        app = self.cluster.things[("KilterApp", NAMESPACE, NAME)]
+        generation = app["metadata"]["generation"] + 1
+        metadata, spec = app["metadata"] | {"generation": generation}, app["spec"] | changes
+        self.take(app | {"metadata": metadata, "spec": spec})
+
     def look(self, times: int = 1) -> Again:
         """Look at it, with what the watches and Flux have done since."""
         for _ in range(times):

@@ -164,3 +164,30 @@ def test_a_pod_that_cannot_run_fails_a_deploy_that_was_not_ready_yet() -> None:
     stage.run(2, crashing("shop-9"))
     stage.look(times=6)
     assert stage.status.phase == "Failed"
+
+
+@pytest.mark.requirement("DP-Q40")
+def test_a_spec_that_is_edited_long_after_it_was_ready_has_a_time_limit_of_its_own() -> None:
+    stage = Stage().deployed()
+    stage.pass_time(86400)
+    stage.run(ready=0)
+    stage.edit(vars={"A": "1"})
+    stage.look(times=4)
+    assert (stage.status.phase, stage.status.failure) == ("RollingOut", None)
+    stage.pass_time(3600)
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "DeadlineExceeded"
+    stage.run()
+    stage.look(times=2)
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+
+
+@pytest.mark.requirement("DP-Q40")
+def test_a_look_that_is_repeated_starts_no_clock_anew() -> None:
+    stage = Stage().deployed()
+    stage.edit(vars={"A": "1"})
+    stage.look()
+    began = stage.status.deadline_at
+    stage.look(times=3)
+    assert stage.status.deadline_at == began
