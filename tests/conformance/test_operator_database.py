@@ -572,6 +572,21 @@ def test_a_server_that_is_away_is_said_to_be_and_found_again(there: Server, plat
     assert "secret" not in f"{caught.value.what} {caught.value.why}"
 
 
+@pytest.mark.requirement("F35")
+def test_a_role_whose_connections_are_all_in_use_is_told_from_one_with_another_password(
+    there: Server, platform: Postgres
+) -> None:
+    world = World(there, platform)
+    world.provision()
+    own = world.names
+    with there.connect() as connection:
+        connection.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(sql.Identifier(own.app)))
+    with world.login(there):
+        assert platform.can_log_in(own.app, database.password_of(world.secret), own.name)
+        assert not platform.can_log_in(own.app, "another", own.name)
+        assert world.provision() == []
+
+
 @pytest.mark.requirement("L6")
 def test_the_operator_uses_five_connections_at_most(there: Server, platform: Postgres) -> None:
     worlds = [World(there, platform) for _ in range(6)]
