@@ -183,7 +183,7 @@ def _unserved(target: Target, stopped: Walked) -> Failure | None:
         return None
     why = f"{stopped.verdict.message}; it is Ready again as soon as that is mended"
     said = f"not in order since {since:%Y-%m-%d %H:%M:%S} UTC: {why}"
-    return Failure(phase=stopped.phase, reason=NOT_SERVING, message=said)
+    return Failure(phase="Ready", reason=NOT_SERVING, message=said)
 
 
 def _standing(target: Target, stopped: Walked) -> Failure | None:

@@ -100,7 +100,7 @@ def test_an_app_that_was_ready_and_serves_no_more_is_failed_after_two_minutes_an
     stage.look(times=3)
     failure = stage.status.failure
     assert failure is not None
-    assert (stage.status.phase, failure.reason, failure.phase) == ("Failed", "NotServing", "RollingOut")
+    assert (stage.status.phase, failure.reason, failure.phase) == ("Failed", "NotServing", "Ready")
     assert "shop: 0 of 3 pods are ready" in failure.message
     assert f"{stage.said('RouteReady').last_transition_time:%Y-%m-%d %H:%M:%S} UTC" in failure.message
     assert (stage.said("Ready").status, stage.said("Ready").reason) == ("False", "NotServing")

@@ -258,6 +258,17 @@ def test_a_failure_by_deadline_is_not_the_end(store: Store) -> None:
     assert kinds(store, record)[-3:] == ["Phase", "Failed", "Done"]
 
 
+def test_a_deploy_that_was_done_stays_done_when_what_it_brought_serves_no_more(store: Store) -> None:
+    record = accept(store)
+    claim(store)
+    say(store, record, "Ready")
+    before = kinds(store, record)
+    say(store, record, "Failed", failure=Failure(phase="Ready", reason="NotServing", message="not in order"))
+    say(store, record, "Ready")
+    assert (at(store, record).state, at(store, record).failure) == ("done", None)
+    assert kinds(store, record) == before
+
+
 def test_only_a_waiting_deploy_can_be_cancelled(store: Store) -> None:
     first, second = accept(store), accept(store)
     claim(store)
