@@ -57,7 +57,7 @@ class Environment(Document, frozen=True, kw_only=True):
     internal_url: str | None
     namespace: str | None
     release: Annotated[ReleaseInfo | None, Meta(description="The newest that was published, serving or not.")]
-    serving: Annotated[ReleaseInfo | None, Meta(description="The newest that became Ready; its pods serve.")]
+    serving: Annotated[ReleaseInfo | None, Meta(description="The newest that became Ready, while its pods serve.")]
     workloads: tuple[Workload, ...]
     failure: Failure | None
     warnings: tuple[str, ...]

@@ -161,7 +161,8 @@ def environment_view(document: "EnvironmentDocument") -> str:
     lines += [f"  {one.name}: {one.ready} of {one.desired} ready, {one.restarts} restarts" for one in found.workloads]
     lines += [f"  warning: {warning}" for warning in found.warnings]
     if found.failure:
-        lines += [f"failed in {found.failure.phase}: {found.failure.message}", *found.failure.log_tail]
+        where = "" if found.failure.phase == "Ready" else f" in {found.failure.phase}"
+        lines += [f"failed{where}: {found.failure.message}", *found.failure.log_tail]
     return "\n".join(lines)
 
 

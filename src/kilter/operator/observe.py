@@ -57,9 +57,12 @@ def of_database(world: World, target: Target) -> database.Facts:
 
 
 def verified_database(world: World, target: Target) -> None:
-    """Remember that the database is as it should be, until its Secret or the spec changes."""
+    """Remember that the database is as it should be, until its Secret or the spec changes.
+
+    What is remembered is not verified anew by that, or it would be believed for ever where looks come often.
+    """
     circumstances = _circumstances(world, target, names.database_secret(target.app.spec.app))
-    if circumstances:
+    if circumstances and not world.verified.holds(target.name, circumstances):
         world.verified.note(target.name, circumstances)
 
 

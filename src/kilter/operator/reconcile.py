@@ -111,7 +111,9 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
     warnings: list[str] = []
     for step in steps:
         decision = _decide(step, world, target)
-        if decision.effects and not target.settled and app.status.phase != step.phase:
+        # Secrets of a release that is published are made anew without going back to its publication.
+        is_behind = step.phase == "Publishing" and publish.published(target.app)
+        if decision.effects and not target.settled and app.status.phase != step.phase and not is_behind:
             app = _write(world, app, _entering(world, target, step, walked))
             target = replace(target, app=_with(target.app, app.status))
         verdict = _carry_out(world, decision, warnings)

@@ -55,7 +55,8 @@ def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDo
     """Return an environment as it was last seen, with who is at work on it."""
     status, slot, domain = found.status, found.slot, settings.cluster_domain
     newest = release_info(tx, status.release, domain) if status.release else None
-    good = status.last_good_release
+    is_silent = status.failure is not None and status.failure.reason == "NotServing"
+    good = None if is_silent else status.last_good_release
     serving = newest if status.phase == "Ready" else release_info(tx, good, domain) if good else None
     return EnvironmentDocument(
         org=slot.org,

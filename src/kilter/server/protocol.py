@@ -27,6 +27,7 @@ class Protocol(HttpToolsProtocol):
     _size = 0  # of the head or the trailer so far, but for a mixed piece that it began in
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+    _left = 0  # bytes that were not taken when that timer began
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -45,7 +46,7 @@ class Protocol(HttpToolsProtocol):
         """The client does not take what was written; it has a time to."""
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+            self._await_reader()
 
     def resume_writing(self) -> None:
         """The client took all of it."""
@@ -95,6 +96,17 @@ class Protocol(HttpToolsProtocol):
         """The body is whole."""
         self._in_body, self._is_mixed = False, True
         super().on_message_complete()
+
+    def _await_reader(self) -> None:
+        self._left = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._judge_reader)
+
+    def _judge_reader(self) -> None:
+        """Give up who has taken nothing in that time; a slow line is no fault."""
+        if self.transport.get_write_buffer_size() < self._left:
+            self._await_reader()
+        else:
+            self.transport.abort()
 
     def _taken(self) -> None:
         if self._unread is not None:

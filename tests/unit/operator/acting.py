@@ -186,8 +186,11 @@ class Stage:
         app = self.cluster.things[("KilterApp", NAMESPACE, NAME)]
         self.take({**app, "status": _moved(app["status"], back)})
 
-    def run(self, ready: int = PODS, *pods: Pod, deploy: str = DEPLOY) -> None:
-        """Have so many of the pods ready, and all objects of the release applied; `pods` are further ones."""
+    def run(self, ready: int = PODS, *pods: Pod, deploy: str = DEPLOY, worker: int | None = None) -> None:
+        """Have so many of the pods ready, and all objects of the release applied; `pods` are further ones.
+
+        `worker` is how many pods of a process of that name are ready, None where there is no such process.
+        """
         stores, entry = self.world.stores, self._entry
         labels = {names.RELEASE: deploy, names.COMPONENT: "web", "kubernetes.io/service-name": "shop"}
         status = DeploymentStatus(
@@ -196,6 +199,11 @@ class Stage:
         meta = Meta(name="shop", namespace=NAME, labels=labels, generation=1)
         web = Deployment(metadata=meta, spec=DeploymentSpec(replicas=PODS), status=status)
         stores.deployments.put_own((NAME, "shop"), entry(web))
+        if worker is not None:
+            held = msgspec.structs.replace(status, ready_replicas=worker, available_replicas=worker)
+            named = Meta(name="shop-worker", namespace=NAME, labels={names.RELEASE: deploy}, generation=1)
+            found = Deployment(metadata=named, spec=DeploymentSpec(replicas=PODS), status=held)
+            stores.deployments.put_own((NAME, "shop-worker"), entry(found))
         for number in range(PODS):
             is_ready = (Condition(type="Ready", status=str(number < ready)),)
             named = Meta(name=f"shop-{number}", namespace=NAME, labels=labels)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -10,7 +11,8 @@ from unit.operator.acting import Stage, forbidden, given
 
 from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
 from kilter.errors import TimedOut
-from kilter.operator import kinds
+from kilter.operator import kinds, observe
+from kilter.operator import world as operator_world
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Conflict, Kube, KubeError
 from kilter.operator.lease import Fence, Leadership
@@ -19,6 +21,7 @@ from kilter.operator.metrics import Metrics
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import Again, reconcile
 from kilter.operator.settings import Settings
+from kilter.operator.steps.base import Target
 from kilter.operator.store import Entry
 from kilter.operator.stores import Stores
 from kilter.operator.world import World
@@ -144,3 +147,20 @@ def test_what_changes_while_it_is_looked_at_is_looked_at_again_at_once_and_then_
 @pytest.mark.requirement("F35")
 def test_each_look_as_a_matter_of_routine_asks_for_the_database_anew() -> None:
     assert Stage().world.verified.lifetime < Settings().resync
+
+
+@pytest.mark.requirement("F35")
+def test_what_is_believed_of_a_database_is_not_believed_for_longer_because_it_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where looks come often, as while pods of it are not ready, nobody would ever ask for it again."""
+    stage, now = Stage(), [0.0]
+    monkeypatch.setattr(operator_world.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(observe, "_circumstances", lambda *_: ("as it was",))
+    target = Target(msgspec.convert(given(), KilterApp), stage.world.settings, datetime.now(UTC))
+    asked = 0
+    for _ in range(20):
+        asked += not stage.world.verified.holds(target.name, ("as it was",))
+        observe.verified_database(stage.world, target)
+        now[0] += stage.world.verified.lifetime / 4
+    assert asked == 5

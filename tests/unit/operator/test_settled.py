@@ -109,6 +109,24 @@ def test_an_app_that_was_ready_and_serves_no_more_is_failed_after_two_minutes_an
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)
 
 
+def test_an_app_of_which_one_process_runs_no_more_is_failed_and_said_to_serve() -> None:
+    stage = Stage(given(processes={"worker": {"command": ["work"]}}))
+    stage.run(worker=3)
+    stage.look(times=6)
+    assert stage.status.phase == "Ready"
+    stage.run(worker=0)
+    stage.look()
+    stage.pass_time(130)
+    stage.look(times=2)
+    failure = stage.status.failure
+    assert failure is not None
+    assert (stage.status.phase, failure.reason) == ("Failed", "NotRunning")
+    assert "shop-worker: 0 of 3 pods are ready" in failure.message
+    stage.run(worker=1)
+    stage.look()
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+
+
 def test_a_moment_without_a_ready_pod_is_forgotten_once_one_is_there() -> None:
     stage = Stage().deployed()
     for _ in range(5):

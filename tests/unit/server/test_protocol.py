@@ -177,6 +177,16 @@ def test_who_takes_an_answer_in_time_gets_all_of_it(runner: asyncio.Runner, monk
 
 
 @pytest.mark.requirement("S12")
+def test_who_takes_a_large_answer_slowly_and_steadily_is_not_cut_off(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.1)
+    is_there, came = runner.run(taken(10_000_000, reading=True))
+    assert is_there
+    assert came < 10_000_000
+
+
+@pytest.mark.requirement("S12")
 def test_what_follows_a_body_is_dropped(runner: asyncio.Runner) -> None:
     async def story() -> list[tuple[bytes, bytes]]:
         connection = Protocol(Config(silent, log_config=None), ServerState(), {})

@@ -12,7 +12,9 @@ from kilter.operator.settings import Settings
 from kilter.render import names
 from kilter.render.names import MANAGED_BY, OPERATOR, Slot
 
-NOT_SERVING: Final = "NotServing"  # the failure of what was Ready, and serves nobody any more
+# The failures of what was Ready: the app serves nobody any more; it serves, and a process of it does not run.
+NOT_SERVING: Final = "NotServing"
+NOT_RUNNING: Final = "NotRunning"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Target:
         """Whether this very spec has been Ready already."""
         status, metadata = self.app.status, self.app.metadata
         same = status.deploy_id == self.app.spec.deploy_id and status.observed_generation == metadata.generation
-        fell_silent = status.failure is not None and status.failure.reason == NOT_SERVING
+        fell_silent = status.failure is not None and status.failure.reason in (NOT_SERVING, NOT_RUNNING)
         return same and (status.phase == "Ready" or fell_silent)
 
     @cached_property

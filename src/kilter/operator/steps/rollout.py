@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kilter.api.kilterapp_status import Workload
 from kilter.operator.steps import pods
-from kilter.operator.steps.base import Decision, Done, Target, Verdict, Wait
+from kilter.operator.steps.base import NOT_RUNNING, Decision, Done, Target, Verdict, Wait
 from kilter.operator.steps.namespace import registries
 from kilter.operator.views import Deployment, Pod
 from kilter.render.names import RELEASE
@@ -29,14 +29,16 @@ def decide(target: Target, facts: Facts) -> Decision:
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
     if failed := pods.failure(current, own, logins):
-        serves = Done("the release serves", but=f"{failed.object}: {failed.message}")
         is_met = target.settled and len(own) == len(wanted) and all(map(_serves, own))
-        return Decision(serves if is_met else failed, report=report)
+        amiss = Done("the release serves", but=f"{failed.object}: {failed.message}")
+        return Decision(amiss if is_met else failed, report=report)
     pairs = zip(target.workloads(), wanted, strict=True)
     waits = [said for name, each in pairs if (said := _missing(target, name, each))]
     waits += pods.anonymous(current, logins)
     waits += pods.unpulled(current, logins) if waits else ()
-    verdict: Verdict = Wait("RollingOut", "; ".join(waits)) if waits else Done("all pods of the release are ready")
+    serves = target.settled and wanted[0] is not None and _serves(wanted[0])
+    reason = NOT_RUNNING if serves else "RollingOut"
+    verdict: Verdict = Wait(reason, "; ".join(waits)) if waits else Done("all pods of the release are ready")
     return Decision(verdict, report=report)
 
 

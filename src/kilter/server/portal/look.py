@@ -87,4 +87,4 @@ def web(url: str | None) -> bool:
 
 def failure_sentence(failure: Failure) -> str:
     """Say what failed, in one sentence."""
-    return f"Failed while {failure.phase}: {failure.message}"
+    return f"Failed{'' if failure.phase == 'Ready' else f' while {failure.phase}'}: {failure.message}"

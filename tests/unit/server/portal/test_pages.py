@@ -13,7 +13,7 @@ from unit.server.web import DEPLOY, Web
 
 from kilter.api.deploys import Deploy, Holder, Queue, Step
 from kilter.api.kilterapp_status import Failure, Release, Status
-from kilter.api.words import PHASES, DeployState
+from kilter.api.words import PHASES, DeployState, Phase
 from kilter.server.portal import deploys, look, static
 from kilter.server.portal import logs as portal_logs
 from kilter.server.portal.visit import BY_NAME
@@ -253,14 +253,19 @@ def test_the_trail_leads_on_where_the_newest_entries_are_all_of_others(
     assert "globex/blog" in browser.get(html.unescape(older[1])).text
 
 
-@pytest.mark.parametrize(("reason", "told"), [("CrashLoop", True), ("NotServing", False)])
+@pytest.mark.parametrize(
+    ("phase", "reason", "told"), [("RollingOut", "CrashLoop", True), ("Ready", "NotServing", False)]
+)
 def test_of_a_failed_environment_that_serves_nobody_it_is_not_said_that_it_serves_on(
-    web: Web, reason: str, told: bool
+    web: Web, phase: Phase, reason: str, told: bool
 ) -> None:
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
-    failure = Failure(phase="Ready", reason=reason, message="0 of 1 pods are ready")
-    status = Status(phase="Failed", failure=failure, release=Release(number=1, image=IMAGE, deploy_id="dep-1"))
+    failure = Failure(phase=phase, reason=reason, message="0 of 1 pods are ready")
+    release = Release(number=1, image=IMAGE, deploy_id="dep-1")
+    status = Status(phase="Failed", failure=failure, release=release, last_good_release=release)
     web.run(environments.record_status, SHOP, status, web.now)
     page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
     assert "0 of 1 pods are ready" in page
     assert ("what served before goes on serving meanwhile" in page) is told
+    assert ("No release serves right now." in page) is not told
+    assert ("Failed while" in page) is told
