@@ -5,10 +5,11 @@ server in good order, and a bounded time. Done with what every kind node has: sy
 """
 
 import time
+from contextlib import suppress
 
 from kilter.clusters.node import stopping_mark
 from kilter.dev.machine import Machine
-from kilter.errors import KilterError
+from kilter.errors import KilterError, MachineLacks
 from kilter.proc import Command
 from kilter.progress import Step
 from kilter.state.files import write_whole
@@ -28,7 +29,8 @@ def quiesce(machine: Machine, node: str, project: str, step: Step) -> None:
     """
     step.note("the databases close their files")
     try:
-        write_whole(stopping_mark(machine.paths, project), "")
+        with suppress(MachineLacks):  # a full disk: all the more must the databases close
+            write_whole(stopping_mark(machine.paths, project), "")
         machine.runner.run(docker.execute(node, "systemctl", "stop", "kubelet"))
         ids = _containers(machine, node, f"{project}-dev")
         for signal in SIGNALS:

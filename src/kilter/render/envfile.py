@@ -13,7 +13,7 @@ _URL = re.compile(
     r"(?P<host>\[[^\]]*\]|[^:/?#]*)(?::(?P<port>\d+))?(?P<path>/[^?#]*)?(?P<rest>.*)\Z",
     re.IGNORECASE,
 )
-_PASSWORD = re.compile(r"(://[^:@/?#\s]*:)[^@/?#\s]*(?=@)")
+_PASSWORD = re.compile(r"(://[^:@/?#]*:)(?:\S*|[^@/?#]*)(?=@)")  # rather too much of a text than a part of a password
 _QUOTED = re.compile(r"([\"'])(.*?)\1\s*(?:#.*)?\Z")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SCHEMES = {"postgres": "postgresql"}  # two spellings of one scheme

@@ -70,18 +70,15 @@ def test_a_stop_that_is_cut_off_leaves_a_mark(tmp_path: Path) -> None:
     assert stopping_mark(machine(tmp_path, FakeRunner({})).paths, "shop").exists()
 
 
-def test_where_no_mark_can_be_written_nothing_is_ended_before_the_node(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A full disk."""
+def test_on_a_full_disk_the_databases_close_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They of all things: their logs are what a recovery would write."""
 
     def full(*_: object) -> None:
         raise MachineLacks("the disk is full")
 
     monkeypatch.setattr(module, "write_whole", full)
-    done, [warning] = closed(tmp_path, {})
-    assert done == []
-    assert warning.endswith("the disk is full")
+    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks(), tasks()], asking("SIGTERM", 1): ""})
+    assert (done[0].argv, said) == (KUBELET, [])
 
 
 def test_a_container_that_ended_just_now_is_no_failure(tmp_path: Path) -> None:

@@ -109,6 +109,9 @@ def test_a_password_is_masked_wherever_a_url_has_one() -> None:
     assert masked("postgresql://u:p@h/d?x=1") == "postgresql://u:***@h/d?x=1"
     assert masked("http://h:1") == "http://h:1"
     assert masked('"redis://:abc@h:1/0" # of old') == '"redis://:***@h:1/0" # of old'
+    for odd in ("pass word", "p/ss", "p@ss", "p?#"):
+        assert masked(f"postgres://u:{odd}@h:1/d") == "postgres://u:***@h:1/d"
+    assert masked("postgres://u s:pw@h/d") == "postgres://u s:***@h/d"
     assert masked("one redis://:a@h, postgresql://u:b@h/d") == "one redis://:***@h, postgresql://u:***@h/d"
 
 
