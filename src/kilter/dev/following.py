@@ -152,14 +152,25 @@ class Following:
 
 def containers(pods: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Container]:
     """Yield the containers of the named services' pods that have begun to print."""
+    for log, status in _statuses(pods, names):
+        state, last = status.get("state", {}), status.get("lastState", {})
+        runs = "running" in state
+        id_ = status.get("containerID", "") if runs else _ended(state) or _ended(last)
+        if id_:
+            yield Container(log, id_, runs)
+
+
+def ended_before(pods: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Log]:
+    """Yield the logs of the named services' containers that were started anew: what they printed before can be read."""
+    return (log for log, status in _statuses(pods, names) if "terminated" in status.get("lastState", {}))
+
+
+def _statuses(pods: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Iterator[tuple[Log, Mapping[str, Any]]]:
     for pod in pods:
         name = pod["metadata"].get("labels", {}).get(SERVICE)
         for status in [each for key in STATUSES for each in pod.get("status", {}).get(key, [])]:
-            state, last = status.get("state", {}), status.get("lastState", {})
-            runs = "running" in state
-            id_ = status.get("containerID", "") if runs else _ended(state) or _ended(last)
-            if name in names and id_:
-                yield Container(Log(name, pod["metadata"]["name"], status["name"]), id_, runs)
+            if name in names:
+                yield Log(name, pod["metadata"]["name"], status["name"]), status
 
 
 def comparable(stamp: str) -> str:

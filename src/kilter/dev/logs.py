@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from kilter.dev.following import Following
+from kilter.dev.following import Following, ended_before
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.readers import Line, Log, Readers
@@ -66,8 +66,11 @@ def _lines(
         yield from Following(workspace, commands, names, options.flags()).lines()
         return
     readers = Readers(workspace.machine.runner)
-    for log in _logs(workspace, commands, names):
-        readers.begin(log, commands.logs(log.pod, flags=options.flags()))
+    found = _logs(workspace, commands, names, previous=options.previous)
+    if options.previous and not found:
+        workspace.machine.progress.note(f"no container of {', '.join(names)} has run before")
+    for log in found:
+        readers.begin(log, commands.logs(log.pod, container=log.container, flags=options.flags()))
     while readers.running:
         taken = readers.take()
         if isinstance(taken, Line):
@@ -76,7 +79,9 @@ def _lines(
             workspace.machine.progress.warn("; ".join([taken.error.what, *taken.error.details]))
 
 
-def _logs(workspace: Workspace, commands: Kubectl, names: tuple[str, ...]) -> list[Log]:
+def _logs(workspace: Workspace, commands: Kubectl, names: tuple[str, ...], *, previous: bool) -> list[Log]:
     listed = parse_list(workspace.machine.runner.run(commands.get("pods")).stdout)
+    if previous:  # kubectl reads all containers of a pod up to the first that has never ended
+        return sorted(set(ended_before(listed, names)))
     labelled = [(item["metadata"].get("labels", {}).get(SERVICE), item["metadata"]["name"]) for item in listed]
     return sorted(Log(name, pod) for name, pod in labelled if name in names)

@@ -153,8 +153,20 @@ def test_who_reads_no_further_ends_what_reads(
 
 
 def test_what_was_before_a_restart_is_over_and_not_followed(reading: FakeRunner, tmp_path: Path) -> None:
+    """An app waits for its services in containers that have never ended: of these there is nothing to read."""
+    again, once = {"name": "redis", "lastState": {"terminated": {"exitCode": 1}}}, {"name": "postgres", "lastState": {}}
+    status = {"initContainerStatuses": [once], "containerStatuses": [again]}
+    pod = {"kind": "Pod", "metadata": {"name": "redis-0", "labels": {SERVICE: "redis"}}, "status": status}
     assert isinstance(reading.answers, dict)
-    reading.answers[COMMANDS.logs("redis-0", flags=["--previous"]).argv] = "the end\n"
+    reading.answers[COMMANDS.get("pods").argv] = json.dumps({"kind": "List", "items": [pod]})
+    reading.answers[COMMANDS.logs("redis-0", container="redis", flags=["--previous"]).argv] = "the end\n"
     project = load(tmp_path / "shop" / "kilter.yaml")
     options = LogOptions(follow=True, previous=True)
     assert list(logs(machine(tmp_path, reading), project, ("redis",), options)) == ["the end"]
+
+
+def test_where_nothing_has_run_before_it_says_so(reading: FakeRunner, tmp_path: Path) -> None:
+    here = machine(tmp_path, reading)
+    project = load(tmp_path / "shop" / "kilter.yaml")
+    assert list(logs(here, project, ("redis",), LogOptions(previous=True))) == []
+    assert told(here) == ["note: no container of redis has run before"]
