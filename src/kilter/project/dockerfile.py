@@ -6,7 +6,7 @@ unknown is rebuilt rather than synced.
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def _absolute(current: str | None, path: str) -> str | None:
 def _copy(instruction: Instruction, current: str | None, *, before_run: bool) -> Copy | None:
     if instruction.keyword not in ("COPY", "ADD") or instruction.flag("from") is not None:
         return None
-    words = [word for word in instruction.words() if not word.startswith("<<")]
+    words = [_unquoted(word) for word in instruction.words() if not word.startswith("<<")]
     sources = [word for word in words[:-1] if not _REMOTE.match(word)]
     if not sources:
         return None
@@ -149,6 +149,10 @@ def _copy(instruction: Instruction, current: str | None, *, before_run: bool) ->
     is_directory = written.endswith(("/", "/.")) or written in (".", "..") or len(sources) > 1
     destination = f"{found.rstrip('/')}/" if found is not None and is_directory else found
     return Copy(tuple(map(_in_context, sources)), destination, before_run, instruction.line, whole)
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
 
 
 def _in_context(source: str) -> str:
@@ -176,7 +180,8 @@ def sync_rules(dockerfile: Dockerfile, target: str | None, context: Path | None 
     chain = dockerfile.chain(target)
     copies = [(copy, _run_follows(chain, at, copy)) for at, stage in enumerate(chain) for copy in stage.copies]
     rebuild = [source for copy, read in copies if read for source in _known(copy.sources, context)]
-    rebuild += [source for stage in chain for source in _read_elsewhere(dockerfile, stage, {id(stage)}, context)]
+    for stage in chain:
+        rebuild += _known(_read_elsewhere(dockerfile, stage, {id(stage)}), context)
     pairs: list[tuple[str, str]] = []
     for copy, read in copies:
         if read:
@@ -194,6 +199,14 @@ def sync_rules(dockerfile: Dockerfile, target: str | None, context: Path | None 
     return SyncRules(kept, rebuilt)
 
 
+def holders(dockerfile: Dockerfile, target: str | None, context: Path) -> tuple[str, ...]:
+    """Return the paths of the context below which lies all that a build takes in, what is yet to be made included."""
+    chain = dockerfile.chain(target)
+    written = [source for stage in chain for copy in stage.copies for source in copy.sources]
+    written += [source for stage in chain for source in _read_elsewhere(dockerfile, stage, {id(stage)})]
+    return tuple(sorted({_holder(source, context) for source in written}))
+
+
 def _run_follows(chain: tuple[Stage, ...], at: int, copy: Copy) -> bool:
     return copy.before_run or any(each.keyword == "RUN" for stage in chain[at + 1 :] for each in stage.instructions)
 
@@ -202,7 +215,17 @@ def _within(path: str, above: str) -> bool:
     return above in (".", path) or path.startswith(above + "/")
 
 
-def _known(sources: tuple[str, ...], context: Path | None) -> list[str]:
+def _holder(source: str, context: Path) -> str:
+    """Return the path below which all lies that a source may ever stand for; where a link leads is not followed."""
+    fixed = re.split(r"[*?\[$]", source, maxsplit=1)[0]
+    place = source if fixed == source else posixpath.dirname(fixed) or "."
+    with suppress(OSError):  # a name that no file can have
+        if any((context / part).is_symlink() for part in (Path(place), *Path(place).parents)):
+            return "."
+    return place
+
+
+def _known(sources: Iterable[str], context: Path | None) -> list[str]:
     """Return the paths that sources stand for: wildcards resolved, variables widened to the directory before them."""
     found: list[str] = []
     for source in sources:
@@ -239,20 +262,20 @@ def _is_directory(source: str, context: Path | None) -> bool:
     return "." not in posixpath.basename(source).lstrip(".")
 
 
-def _read_elsewhere(dockerfile: Dockerfile, stage: Stage, seen: set[int], context: Path | None) -> Iterator[str]:
+def _read_elsewhere(dockerfile: Dockerfile, stage: Stage, seen: set[int]) -> Iterator[str]:
     """Yield what a stage reads of the context other than by its own COPY: by mounts, and by stages it copies from."""
     for instruction in stage.instructions:
         for name, source in _origins(instruction):
             if name is None:
-                yield from _known((source,), context)
+                yield source
                 continue
             for other in dockerfile.chain(name) if dockerfile.stage(name) else ():
                 if id(other) in seen:
                     continue
                 seen.add(id(other))
                 for copy in other.copies:
-                    yield from _known(copy.sources, context)
-                yield from _read_elsewhere(dockerfile, other, seen, context)
+                    yield from copy.sources
+                yield from _read_elsewhere(dockerfile, other, seen)
 
 
 def _origins(instruction: Instruction) -> Iterator[tuple[str | None, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from kilter.project.dockerfile import sync_rules
+from kilter.project.dockerfile import holders, sync_rules
 from kilter.project.load import Project
 from kilter.project.model import Component
 from kilter.render.model import BuildPlan
@@ -36,8 +36,8 @@ def build_plan(project: Project, name: str, component: Component) -> BuildPlan |
         return None
     context = str(PurePosixPath(component.path))
     target = project.target(component, DEV_STAGE)
-    rules = sync_rules(dockerfile, target, project.inside(component.path))
-    copied = tuple(sorted({*(local for local, _ in rules.sync), *rules.rebuild_on}))
+    here = project.inside(component.path)
+    rules, taken = sync_rules(dockerfile, target, here), holders(dockerfile, target, here)
     return BuildPlan(
         reference=f"{project.name}/{name}",
         context=context,
@@ -46,7 +46,7 @@ def build_plan(project: Project, name: str, component: Component) -> BuildPlan |
         live=bool(rules.sync) and (target is not None or reloads(component.command or ())),
         sync=tuple((_inside(context, local), remote) for local, remote in rules.sync),
         rebuild_on=tuple(_inside(context, local) for local in rules.rebuild_on if _is_plain(local)),
-        only=copied if all(_is_plain(local) and local != "." for local in copied) else (),
+        only=() if "." in taken else taken,
     )
 
 

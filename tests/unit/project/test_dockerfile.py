@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kilter.project.dockerfile import SyncRules, read, sync_rules
+from kilter.project.dockerfile import SyncRules, holders, read, sync_rules
 
 NODE = """\
 # syntax=docker/dockerfile:1
@@ -127,3 +127,24 @@ def test_another_escape_character_is_honoured() -> None:
 )
 def test_what_is_no_dockerfile_is_left_to_the_builder(text: str) -> None:
     assert sync_rules(read(text), None) == SyncRules()
+
+
+@pytest.mark.parametrize(
+    ("text", "holding"),
+    [
+        ("COPY package.json lock* ./\nCOPY src src", (".", "package.json", "src")),
+        ("COPY src/*.js lib/a/b?.txt ./", ("lib/a", "src")),
+        ("COPY apps/${D} ./", ("apps",)),
+        ('COPY "src" "./src"', ("src",)),
+        ("COPY linked ./\nCOPY src/deep/file ./", (".", "src/deep/file")),
+        ("COPY linked/below ./", (".",)),
+        ("RUN --mount=type=bind,source=conf/*.toml,target=/c x", ("conf",)),
+    ],
+)
+def test_what_a_build_takes_in_lies_below_paths_that_hold_for_files_yet_to_be_made(
+    text: str, holding: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A build context of these paths alone must not shut out the first file that a pattern matches."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "linked").symlink_to("src")
+    assert holders(read(f"FROM x\nWORKDIR /srv\n{text}\n"), None, tmp_path) == holding
