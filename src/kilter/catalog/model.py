@@ -42,6 +42,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile, and `memory_shares` maps chart values to the share of that limit they are set to, in whole MiB.
     `probe` names how a client proves that the service answers; `wait` is a command of the service's own image, over
     `{host}` and `{port}`, that ends within seconds, with 0 once it does: apps run it again and again before they start.
+    `own_env` names the container's variables that the chart sets, and nobody else may: logins and places of data.
     `deploy` is left out where no shared cluster provides the service, so that a deploy must find it elsewhere.
     """
 
@@ -60,6 +61,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deploy: Provision | None = None
     probe: Literal["tcp", "http", "postgres", "redis"] = "tcp"
     wait: tuple[str, ...] = ()
+    own_env: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.version not in self.versions:

@@ -123,14 +123,20 @@ def awaited(files: Mapping[str, str]) -> list[Workload]:
     return [workload for workload in workloads(files) if workload.kind in ("StatefulSet", "Deployment")]
 
 
+def scheduled(files: Mapping[str, str]) -> list[str]:
+    """Return the names of what runs by the clock: there is nothing to wait for."""
+    return [workload.service for workload in workloads(files) if workload.kind == "CronJob"]
+
+
 def endpoints(plan: Plan) -> list[Endpoint]:
-    """Return every address on localhost that `kilter env` prints for the project."""
+    """Return every address on localhost at which something is to answer all the time."""
     services = [
         Endpoint(service.name, service.entry.probe if port == service.primary else "tcp", port.node_port)
         for service in plan.services
         for port in service.ports
     ]
-    return services + [Endpoint(app.name, "http", app.node_port) for app in plan.apps if app.node_port]
+    lasting = [app for app in plan.apps if app.replicas and not app.schedule]
+    return services + [Endpoint(app.name, "http", app.node_port) for app in lasting if app.node_port]
 
 
 def answers(workspace: Workspace, asked: Sequence[Endpoint]) -> list[tuple[Endpoint, Answer]]:

@@ -12,7 +12,7 @@ from kilter.dev.conditions import Condition, conditions
 from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
-from kilter.dev.ready import WATCHED, awaited, unanswered
+from kilter.dev.ready import WATCHED, awaited, scheduled, unanswered
 from kilter.dev.reclaim import VOLUMES, released
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import KilterError
@@ -90,8 +90,9 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
 
 
 def _rows(workspace: Workspace, objects: Sequence[Mapping[str, Any]], *, running: bool) -> Iterable[WorkloadRow]:
-    targets = awaited(rendered.read(workspace.cache))
-    judged = {each.name: each for each in conditions(objects, targets)}
+    files = rendered.read(workspace.cache)
+    judged = {each.name: each for each in conditions(objects, awaited(files))}
+    judged |= {name: Condition(name, True, "runs by the clock") for name in scheduled(files)}
     if running and all(condition.ready for condition in judged.values()):
         judged |= {condition.name: condition for condition in unanswered(workspace)}
     known = {address.name: address for address in addresses(workspace.plan)}

@@ -26,7 +26,7 @@ def service_plan(
     ports: Ports,
     credentials: Mapping[str, Credentials],
 ) -> ServicePlan:
-    """Plan one service. Raises BadInput for an unknown version and for values that kilter itself allots."""
+    """Plan one service. Raises BadInput for an unknown version, and for values and variables that are kilter's own."""
     version = service.version or entry.version
     numbers = tuple(
         PortPlan(port.name, (port.primary and service.port) or port.container, ports[f"{name}/{port.name}"])
@@ -45,6 +45,7 @@ def service_plan(
         memory=memory,
         values={},
     )
+    _refuse_own_env(name, service, entry)
     planned.values.update(merged(_house_values(project, planned, service), _own_values(name, service)))
     return planned
 
@@ -137,6 +138,19 @@ def _own_values(name: str, service: Service) -> Mapping[str, object]:
             hint=f"see the fields of `services.{name}` instead: type, port, hostPort",
         )
     return values
+
+
+def _refuse_own_env(name: str, service: Service, entry: Entry) -> None:
+    """Refuse variables that would move a database's data out of its volume, or its login away from its addresses."""
+    given = service.values.get("env")
+    places = {"env": service.env, "values.env": given if isinstance(given, Mapping) else {}}
+    for place, variables in places.items():
+        for key in sorted({*entry.own_env} & {*variables}):
+            raise BadInput(
+                f"services.{name}.{place}.{key} cannot be set",
+                why=f"the login and the data of {entry.title} depend on it, and every address that kilter prints",
+                hint=f"leave it out; `kilter env` prints the login of `{name}`",
+            )
 
 
 def merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:

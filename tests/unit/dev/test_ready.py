@@ -208,3 +208,10 @@ def test_the_primary_port_is_asked_in_its_protocol_and_the_others_are_only_opene
 def test_a_project_without_addresses_has_nothing_to_ask(tmp_path: Path) -> None:
     assert endpoints(workspace(tmp_path, text="name: shop\n").plan) == []
     assert ready.answers(workspace(tmp_path), []) == []
+
+
+def test_nobody_waits_for_the_address_of_what_has_no_pods_all_the_time(tmp_path: Path) -> None:
+    image = "components: {shop: {image: 'web:1', port: 80, primary: true}}\n"
+    idle = "processes: {idle: {command: [x], port: 9001, replicas: 0}, busy: {command: [x], port: 9002}}\n"
+    plan = workspace(tmp_path, text=f"name: shop\n{image}{idle}").plan
+    assert [each.name for each in endpoints(plan)] == ["shop", "busy"]

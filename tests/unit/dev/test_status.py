@@ -11,6 +11,7 @@ from fakes import ENGINE, FakeRunner
 from unit.dev.support import machine, workspace
 
 from kilter.clusters.provider import Cluster, State
+from kilter.dev import rendered
 from kilter.dev import status as feature
 from kilter.dev.status import state_of, status
 from kilter.project.load import load
@@ -67,6 +68,18 @@ def test_a_pod_is_ready_when_all_of_its_containers_are(changes: dict[str, Any], 
 def test_a_pod_that_goes_says_so() -> None:
     meta = {"name": "x", "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z"}
     assert feature._pod({"metadata": meta, "status": {"phase": "Running"}}).phase == "Terminating"
+
+
+def test_what_runs_by_the_clock_is_in_order_once_it_is_rendered(tmp_path: Path) -> None:
+    """There is nothing to wait for, and `kilter up` could not do more."""
+    image = "components: {shop: {image: 'web:1', port: 80, primary: true}}\n"
+    text = f"name: shop\n{image}processes: {{nightly: {{command: [x], schedule: '0 3 * * *'}}}}\n"
+    opened = workspace(tmp_path, text=text)
+    job = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\n"
+    for files, ready in (({"Tiltfile": ""}, False), ({"Tiltfile": "", "manifests/nightly.yaml": job}, True)):
+        rendered.write(opened.cache, files)
+        rows = {row.name: row for row in feature._rows(opened, [], running=True)}
+        assert rows["nightly"].ready is ready
 
 
 @pytest.fixture

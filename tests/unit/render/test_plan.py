@@ -1,8 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 from unit.render.support import BASE, planned, project
 
+from kilter.catalog import load
 from kilter.catalog.load import entries
 from kilter.errors import BadInput
 from kilter.render.plan import needed_credentials, needed_ports, pinned_ports, workloads
@@ -136,6 +138,27 @@ def test_inline_overrides_reach_the_chart(tmp_path: Path) -> None:
 def test_values_on_which_addresses_depend_cannot_be_set(tmp_path: Path, key: str) -> None:
     with pytest.raises(BadInput, match=rf"services\.redis\.values\.{key} cannot be set"):
         planned(tmp_path, f"name: shop\nservices: {{redis: {{values: {{{key}: x}}}}}}\n")
+
+
+@pytest.mark.parametrize("place", ["env", "values.env"])
+@pytest.mark.parametrize(
+    ("service", "key"), [("postgres", "PGDATA"), ("postgres", "POSTGRES_USER"), ("redis", "REDISCLI_AUTH")]
+)
+def test_variables_that_hold_a_login_or_the_place_of_data_cannot_be_set(
+    tmp_path: Path, service: str, key: str, place: str
+) -> None:
+    """Of two variables of one name the last one counts: data outside its volume would be gone with the pod."""
+    settings = f"env: {{{key}: x}}"
+    text = f"values: {{{settings}}}" if "values" in place else settings
+    with pytest.raises(BadInput, match=rf"services\.{service}\.{place}\.{key} cannot be set"):
+        planned(tmp_path, f"name: shop\nservices: {{{service}: {{{text}}}}}\n")
+
+
+def test_every_variable_that_a_chart_sets_itself_is_its_own() -> None:
+    for name, entry in entries().items():
+        template = (load.chart(name) / "templates" / "statefulset.yaml").read_text()
+        env = template.partition(" env:\n")[2].partition(" ports:\n")[0]
+        assert set(re.findall(r"- name: ([A-Z_]+)$", env, re.MULTILINE)) == set(entry.own_env)
 
 
 def test_passwords_do_not_appear_when_a_plan_is_printed(tmp_path: Path) -> None:
