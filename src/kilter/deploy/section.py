@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from kilter.api.kilterapp_parts import AppSection, Process, Resources, Service
+from kilter.deploy.image import RELEASE_STAGE
 from kilter.errors import BadInput
 from kilter.project import model
 from kilter.project.checks import profile_forms
@@ -43,8 +44,11 @@ def app_section(project: Project, env: str) -> AppSection:
 
 
 def primary_of(project: Project) -> model.Component:
-    """Return the app that the project's host leads to. Raises BadInput when there is none, or when it has no port."""
-    found = project.components()
+    """Return the app that the project's host leads to, with the port of the stage that a deploy builds.
+
+    Raises BadInput when there is none, or when it has no port.
+    """
+    found = project.components(RELEASE_STAGE)
     primary = next((each for each in found.values() if each.primary), None)
     if primary is None:
         raise BadInput(f"{project.name} has no app to deploy", hint="add a Dockerfile, or `image:`, to the project")

@@ -27,16 +27,17 @@ class Project(Value, frozen=True):
 
     hidden = ("source",)
 
-    def components(self) -> dict[str, Component]:
+    def components(self, stage: str = "dev") -> dict[str, Component]:
         """Return the project's apps by name, the primary one marked; empty for a project of services only.
 
         A one-component app stands at the top level of `kilter.yaml` and is named after the project. In what is
-        returned `port` is never None (0: no port), and `dockerfile` is None exactly when `image` is set.
+        returned `port` is never None (0: no port), and `dockerfile` is None exactly when `image` is set. A port that
+        is not written is the one that `stage` of the Dockerfile exposes, the last stage where there is none such.
         Raises InvalidProject when a component has nothing to run, no known port, or leaves the project.
         """
         faults: list[Fault] = []
         written = self.config.components or self._single()
-        found = {name: self._completed(name, component, faults) for name, component in written.items()}
+        found = {name: self._completed(name, component, stage, faults) for name, component in written.items()}
         if self.config.processes and not found:
             message = f"processes run the app's image, but there is no app: add a {DOCKERFILE} or `image:`"
             faults.append(self._fault(("processes",), message))
@@ -93,7 +94,7 @@ class Project(Value, frozen=True):
     def _path(self, name: str) -> tuple[str | int, ...]:
         return ("components", name) if self.config.components else ()
 
-    def _completed(self, name: str, component: Component, faults: list[Fault]) -> Component:
+    def _completed(self, name: str, component: Component, stage: str, faults: list[Fault]) -> Component:
         """Return the component with Dockerfile and port filled in; adds to `faults` what keeps it from running."""
         where = self._path(name)
         try:
@@ -108,20 +109,21 @@ class Project(Value, frozen=True):
             faults.append(self._fault(where, f"{name} has nothing to run: add the file {place}, or `image:`"))
             return component
         completed = msgspec.structs.replace(component, dockerfile=None if component.image else file)
-        port = component.port if component.port is not None else self._exposed(name, completed, faults)
+        port = component.port if component.port is not None else self._exposed(name, completed, stage, faults)
         return msgspec.structs.replace(completed, port=port)
 
-    def _exposed(self, name: str, component: Component, faults: list[Fault]) -> int:
-        found = self.dockerfile(component)
-        ports = found.exposed_by(self.target(component)) if found else ()
+    def _exposed(self, name: str, component: Component, stage: str, faults: list[Fault]) -> int:
+        found, target = self.dockerfile(component), self.target(component, stage)
+        ports = found.exposed_by(target) if found else ()
+        place = f"the stage {target} of its Dockerfile" if target else "its Dockerfile"
         if len(ports) == 1:
             return ports[0]
         if found is None:
             why = "an image does not tell its port here"
         elif ports:
-            why = f"its Dockerfile exposes {', '.join(map(str, ports))}"
+            why = f"{place} exposes {', '.join(map(str, ports))}"
         else:
-            why = "its Dockerfile has no EXPOSE"
+            why = f"{place} has no EXPOSE"
         message = f"the port of {name} is not known ({why}): add `port: 8080`, or `port: 0` if it listens on none"
         faults.append(self._fault(self._path(name), message))
         return 0

@@ -15,6 +15,30 @@ def project(folder: Path, text: str, dockerfile: str = "FROM scratch\nEXPOSE 800
     return load(folder / "kilter.yaml")
 
 
+STAGES = "FROM node:22 AS base\nFROM base AS dev\nEXPOSE 5173\nFROM nginx:1 AS release\n"
+
+
+def test_the_port_is_that_of_the_stage_which_a_deploy_builds(tmp_path: Path) -> None:
+    found = project(tmp_path, "name: shop\n", STAGES + "EXPOSE 8080\n")
+    assert app_section(found, "prod").port == 8080
+    assert found.components()["shop"].port == 5173
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("", "the stage release of its Dockerfile has no EXPOSE"),
+        ("EXPOSE 80 443\n", "the stage release of its Dockerfile exposes 80, 443"),
+    ],
+)
+def test_a_release_stage_that_does_not_tell_the_one_port_is_refused(tmp_path: Path, lines: str, why: str) -> None:
+    found = project(tmp_path, "name: shop\n", STAGES + lines)
+    with pytest.raises(BadInput) as refused:
+        app_section(found, "prod")
+    assert f"the port of shop is not known ({why})" in str(refused.value.details)
+    assert app_section(project(tmp_path, "name: shop\nport: 80\n", STAGES + lines), "prod").port == 80
+
+
 @pytest.mark.requirement("DP-58", "DP-60", "DP-61")
 def test_services_and_processes_go_as_kilter_yaml_has_them(tmp_path: Path) -> None:
     text = "name: shop\nenv: {A: '1', DATABASE_URL: null}\nservices: {db: {type: postgres}, redis: }\n"
