@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from kilter.api.kilterapp_parts import AppSection, Process, Resources, Service
+from kilter.catalog import load as catalog
 from kilter.deploy.image import RELEASE_STAGE
 from kilter.errors import BadInput
 from kilter.project import model
@@ -18,7 +19,7 @@ from kilter.project.model_deploy import Process as WrittenProcess
 from kilter.project.model_profile import Probes, Profile
 from kilter.render.production.services import check_values
 
-DATABASE = "postgres"
+LOCAL_OF_A_DATABASE = ("port", "env", "resources", "storage", "values")
 NOT_YET = "this release of kilter does not deploy it yet"
 
 
@@ -87,6 +88,21 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
     for name, process in config.processes.items():
         if process.image or (name in over.processes and over.processes[name].image):
             raise BadInput(f"processes.{name} has an image of its own", why=NOT_YET)
+
+
+def without_effect(project: Project) -> list[str]:
+    """Say which settings of services a platform leaves out of account, a line for each service (DP-Q20).
+
+    They are no reason to refuse: kilter.yaml has no place for what holds on the local cluster alone.
+    """
+    lines = []
+    for name, service in project.config.services.items():
+        entry = catalog.entries().get(service.type or name)
+        if entry is None or entry.deploy is None or entry.deploy.by != "database":
+            continue
+        if given := ", ".join(key for key in LOCAL_OF_A_DATABASE if getattr(service, key)):
+            lines.append(f"services.{name}: without effect on a platform, which has one database for it: {given}")
+    return lines
 
 
 def _service(name: str, service: model.Service) -> Service:

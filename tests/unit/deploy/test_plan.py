@@ -48,6 +48,14 @@ def changes(found: DeployPlanDocument) -> dict[tuple[str, str], str | None]:
     return {(each.kind, each.name): each.change for each in found.changes}
 
 
+@pytest.mark.requirement("DP-Q20")
+def test_settings_of_a_database_that_the_platform_leaves_out_are_warned_of(tmp_path: Path) -> None:
+    there = Platform(tmp_path, text="name: shop\nservices: {postgres: {storage: 2Gi}}\n")
+    planned(there)
+    [warning] = [line for line in there.progress.lines if line.startswith("warn")]
+    assert warning == "warn: services.postgres: without effect on a platform, which has one database for it: storage"
+
+
 @pytest.mark.requirement("DP-Q52", "DP-Q61")
 def test_a_plan_compares_with_the_newest_release(tmp_path: Path) -> None:
     there = Platform(tmp_path, CHANGED, text=WRITTEN)

@@ -4,7 +4,7 @@ import pytest
 
 from kilter.api.kilterapp_parts import Resources
 from kilter.deploy.names import project_name
-from kilter.deploy.section import app_section
+from kilter.deploy.section import app_section, without_effect
 from kilter.errors import BadInput
 from kilter.project.load import Project, load
 
@@ -211,3 +211,16 @@ def test_flag_environment_and_file_are_asked_in_this_order() -> None:
 def test_a_name_that_fits_nowhere_is_refused_before_anything_is_built(text: str) -> None:
     with pytest.raises(BadInput):
         project_name(text, {}, None)
+
+
+@pytest.mark.requirement("DP-Q20")
+def test_settings_that_a_database_of_the_platform_cannot_have_are_named(tmp_path: Path) -> None:
+    text = """name: shop
+services:
+  db: {type: postgres, version: "18", port: 5433, env: {A: b}, resources: {memory: 1Gi}, storage: 2Gi, values: {x: 1}}
+  cache: {type: redis, port: 6380, values: {x: 1}}
+"""
+    [line] = without_effect(project(tmp_path, text))
+    assert line.startswith("services.db: without effect on a platform")
+    assert line.endswith(": port, env, resources, storage, values")
+    assert without_effect(project(tmp_path, "name: shop\nservices: [postgres]\n")) == []
