@@ -26,6 +26,17 @@ _REPOSITORY = rf"(?:{_HOST}(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
 _IMAGE = rf"({_REPOSITORY})(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{{32,}})?\Z"
 _REGISTRY = rf"{_HOST}(?::[0-9]+)?(?:/{_PART})*\Z"
 _LONGEST_REFERENCE = 512
+# The grammar of github.com/robfig/cron/v3, by which the API server judges a CronJob: Sunday is 0, and not 7.
+_CRON_WORD = r"[0-9]{1,9}|[a-z]{3}"
+_CRON_ITEM = rf"(?:(?P<all>[*?])|(?P<first>{_CRON_WORD})(?:-(?P<last>{_CRON_WORD}))?)(?:/(?P<step>[0-9]{{1,9}}))?\Z"
+_CRON_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
+    ("day of the week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+)
+_DESCRIPTORS = ("@hourly", "@daily", "@weekly", "@monthly")
 
 
 def name(text: str) -> str:
@@ -138,14 +149,34 @@ def registry(text: str) -> str:
 
 
 def schedule(text: str) -> str:
-    """Cron expressions."""
-    fields = text.split()
-    good = len(fields) == 5 and all(re.fullmatch(r"[0-9A-Za-z*/,?#-]+", part) for part in fields)
-    return (
-        ""
-        if good or text in ("@hourly", "@daily", "@weekly", "@monthly")
-        else (f"'{visible(text)}' is no cron expression; it has five fields, such as 0 3 * * *")
-    )
+    """Cron expressions, as Kubernetes reads them."""
+    if text in _DESCRIPTORS:
+        return ""
+    parts, said = text.split(), f"'{visible(text)}' is no cron expression"
+    if len(parts) != len(_CRON_FIELDS):
+        return f"{said}; it has five fields, such as 0 3 * * *"
+    for part, (field, low, high, names) in zip(parts, _CRON_FIELDS, strict=True):
+        if not all(_cron_item(item, low, high, names) for item in part.lower().split(",")):
+            words = f" or {names[0]} to {names[-1]}" if names else ""
+            return f"{said}: the {field} cannot be '{visible(part)}', it is {low} to {high}{words}"
+    return ""
+
+
+def _cron_item(item: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+    """Tell whether one item of a field's list is a number, a name, a range, or all, each with or without a step."""
+    match = re.match(_CRON_ITEM, item)
+    if match is None or (match["step"] and not int(match["step"])):
+        return False
+    if match["all"]:
+        return True
+    ends = [_cron_number(word, low, names) for word in (match["first"], match["last"] or match["first"])]
+    return low <= ends[0] <= ends[1] <= high
+
+
+def _cron_number(word: str, low: int, names: tuple[str, ...]) -> int:
+    if word in names:
+        return low + names.index(word)
+    return int(word) if word.isdigit() else -1
 
 
 def variables(values: dict[str, str | None]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,56 @@
+"""Grammars of single values."""
+
+import pytest
+
+from kilter.project.rules import schedule
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 3 * * *",
+        "*/15 0-6 1,15 */2 ?",
+        "0-30/10,45 5/2 01 JAN-mar Mon-Fri",
+        "59 23 31 12 6",
+        "* * * dec sun,sat",
+        "@hourly",
+        "@daily",
+        "@weekly",
+        "@monthly",
+    ],
+)
+def test_a_schedule_is_what_kubernetes_takes_for_one(text: str) -> None:
+    assert schedule(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("60 * * * *", "minute cannot be '60', it is 0 to 59"),
+        ("61 25 * * *", "minute"),
+        ("0 24 * * *", "hour"),
+        ("0 0 0 * *", "day of the month"),
+        ("0 0 * 13 *", "month"),
+        ("0 0 * mon *", "month cannot be 'mon', it is 1 to 12 or jan to dec"),
+        ("0 0 * * 7", "day of the week cannot be '7', it is 0 to 6 or sun to sat"),
+        ("0 0 * * 5#2", "day of the week"),
+        ("0 0 L * *", "day of the month"),
+        ("a b c d e", "minute"),
+        ("30-10 * * * *", "minute"),
+        ("1-2-3 * * * *", "minute"),
+        ("*/0 * * * *", "minute"),
+        ("*/2/2 * * * *", "minute"),
+        ("*-5 * * * *", "minute"),
+        ("1,,2 * * * *", "minute"),
+        ("-1 * * * *", "minute"),
+        ("٣ * * * *", "minute"),
+        (f"{'9' * 5000} * * * *", "minute"),
+    ],
+)
+def test_a_schedule_that_kubernetes_refuses_says_which_field_it_is(text: str, field: str) -> None:
+    assert f"is no cron expression: the {field}" in schedule(text)
+
+
+@pytest.mark.parametrize("text", ["", "daily", "* * * *", "* * * * * *", "@reboot", "TZ=UTC * * * * *"])
+def test_a_schedule_of_another_form_is_told_of_the_five_fields(text: str) -> None:
+    assert "is no cron expression; it has five fields, such as 0 3 * * *" in schedule(text)
