@@ -12,6 +12,19 @@ from kilter.proc import Command
 
 # Flags without a value that may stand before `s` in a bundle such as `-As https://…`.
 _SERVER_BUNDLE = re.compile(r"-[ARwitqh]*s")
+_SERVER_BUNDLE_OF_LOGS = re.compile(r"-[fph]*s")  # elsewhere `-f` and `-p` have a value: `apply -fsite.yaml`
+# kubectl's flags for all commands that have no value; behind any other the next word is its value.
+_SWITCHES = frozenset(
+    {
+        "-h",
+        "--help",
+        "--version",
+        "--disable-compression",
+        "--insecure-skip-tls-verify",
+        "--match-server-version",
+        "--warnings-as-errors",
+    }
+)
 _CONFIG_WRITERS = re.compile(r"(set|unset|use|delete|rename)(-.*)?\Z")
 
 
@@ -95,7 +108,7 @@ class Kubectl:
                     why=f"{flag} {value} would lead to another cluster",
                     hint="leave the flag out, or call kubectl yourself",
                 )
-        words = [argument for argument in _before_dashes(arguments) if not argument.startswith("-")]
+        words = list(_words(arguments))
         if words[:1] == ["config"] and any(_CONFIG_WRITERS.match(word) for word in words[1:2]):
             raise NotAllowed(
                 f"`kubectl config {words[1]}` would change {self.kubeconfig}",
@@ -135,15 +148,27 @@ def _before_dashes(arguments: Sequence[str]) -> list[str]:
     return list(arguments[: arguments.index("--")]) if "--" in arguments else list(arguments)
 
 
+def _words(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the command and its words, the flags and their values left out as kubectl does to find its command."""
+    is_value = False
+    for argument in _before_dashes(arguments):
+        if not argument.startswith("-") and not is_value:
+            yield argument
+        is_long = argument.startswith("--")
+        is_flag = not is_value and (is_long or (argument.startswith("-") and len(argument) == 2))
+        is_value = is_flag and "=" not in argument and argument not in _SWITCHES
+
+
 def _reaching_elsewhere(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield each flag that chooses a cluster, with its value."""
     own = _before_dashes(arguments)
+    bundles = _SERVER_BUNDLE_OF_LOGS if "logs" in list(_words(arguments))[:1] else _SERVER_BUNDLE
     for position, argument in enumerate(own):
         flag, equals, value = argument.partition("=")
         following = own[position + 1] if position + 1 < len(own) else ""
         if flag in ("--context", "--kubeconfig", "--cluster", "--server"):
             yield flag, value if equals else following
-        elif not argument.startswith("--") and (bundle := _SERVER_BUNDLE.match(argument)):
+        elif not argument.startswith("--") and (bundle := bundles.match(argument)):
             yield "-s", argument[bundle.end() :].lstrip("=") or following
 
 

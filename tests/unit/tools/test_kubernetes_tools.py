@@ -88,6 +88,10 @@ def test_lists_and_single_objects_are_read_alike() -> None:
         ["get", "pods", "-n", "kube-system", "-A"],
         ["config", "view"],
         ["get", "pods", "--show-labels", "--selector=a=b"],
+        ["apply", "-fsite.yaml"],
+        ["logs", "-fp", "web"],
+        ["-n", "config", "delete", "pod", "web"],
+        ["-n", "shop-dev", "config", "get-contexts"],
     ],
 )
 def test_the_users_own_arguments_are_passed_on_as_they_are(arguments: list[str]) -> None:
@@ -110,9 +114,15 @@ def test_the_users_own_arguments_are_passed_on_as_they_are(arguments: list[str])
         ["get", "pods", "-shttps://elsewhere"],
         ["get", "pods", "-s=https://elsewhere"],
         ["get", "pods", "-As", "https://elsewhere"],
+        ["logs", "-fs", "https://elsewhere", "web"],
+        ["-n", "shop-dev", "logs", "web", "-pfshttps://elsewhere"],
         ["config", "use-context", "production"],
         ["config", "set-cluster", "x"],
         ["--namespace=x", "config", "delete-context", "kind-kilter-shop"],
+        ["-n", "shop-dev", "config", "set-context", "--current", "--namespace=kube-system"],
+        ["config", "--user", "x", "set-context", "--current"],
+        ["--match-server-version", "config", "use-context", "x"],
+        ["-nx", "-v", "3", "config", "unset", "users"],
     ],
 )
 def test_arguments_that_lead_elsewhere_are_refused(arguments: list[str]) -> None:
