@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from kilter.project import dockerfile_places as places
 from kilter.project.dockerfile_syntax import Instruction, instructions
 from kilter.values import Value
 
@@ -47,7 +48,7 @@ class Stage(Value, frozen=True):
         """The WORKDIR that the stage ends with; None when not known."""
         current = self.start_directory
         for instruction in self.instructions:
-            current = _moved(current, instruction)
+            current = places.moved(current, instruction)
         return current
 
     @property
@@ -56,7 +57,7 @@ class Stage(Value, frozen=True):
         last_run = max((at for at, each in enumerate(self.instructions) if each.keyword == "RUN"), default=-1)
         found, current = [], self.start_directory
         for at, instruction in enumerate(self.instructions):
-            current = _moved(current, instruction)
+            current = places.moved(current, instruction)
             copy = _copy(instruction, current, before_run=at < last_run)
             if copy is not None:
                 found.append(copy)
@@ -120,20 +121,6 @@ def _named(stages: tuple[Stage, ...], name: str) -> Stage | None:
     return next((stage for stage in reversed(stages) if stage.name and stage.name.lower() == name.lower()), None)
 
 
-def _moved(current: str | None, instruction: Instruction) -> str | None:
-    """Return the working directory after an instruction."""
-    if instruction.keyword != "WORKDIR":
-        return current
-    wanted = instruction.rest.strip("\"'")
-    return None if "$" in wanted else _absolute(current, wanted)
-
-
-def _absolute(current: str | None, path: str) -> str | None:
-    if path.startswith("/"):
-        return posixpath.normpath("/" + path.lstrip("/"))
-    return None if current is None else posixpath.normpath(posixpath.join(current, path))
-
-
 def _copy(instruction: Instruction, current: str | None, *, before_run: bool) -> Copy | None:
     if instruction.keyword not in ("COPY", "ADD") or instruction.flag("from") is not None:
         return None
@@ -145,7 +132,7 @@ def _copy(instruction: Instruction, current: str | None, *, before_run: bool) ->
     if instruction.keyword == "ADD" and any(_ARCHIVE.search(source) for source in sources):
         whole = False
     written = words[-1]
-    found = None if "$" in written else _absolute(current, written)
+    found = None if "$" in written else places.absolute(current, written)
     is_directory = written.endswith(("/", "/.")) or written in (".", "..") or len(sources) > 1
     destination = f"{found.rstrip('/')}/" if found is not None and is_directory else found
     return Copy(tuple(map(_in_context, sources)), destination, before_run, instruction.line, whole)
@@ -178,6 +165,7 @@ def sync_rules(dockerfile: Dockerfile, target: str | None, context: Path | None 
     told from directories by looking, without it by their names.
     """
     chain = dockerfile.chain(target)
+    directories = _directories(chain, context)
     copies = [(copy, _run_follows(chain, at, copy)) for at, stage in enumerate(chain) for copy in stage.copies]
     rebuild = [source for copy, read in copies if read for source in _known(copy.sources, context)]
     for stage in chain:
@@ -192,8 +180,10 @@ def sync_rules(dockerfile: Dockerfile, target: str | None, context: Path | None 
         for source in copy.sources:
             if _WILDCARD.search(source):
                 rebuild += _known((source,), context)
+            elif place := _destination(source, copy.destination, directories, context):
+                pairs.append((source, place))
             else:
-                pairs.append((source, _destination(source, copy.destination, context)))
+                rebuild.append(source)
     rebuilt = tuple(dict.fromkeys(rebuild))
     kept = tuple(pair for pair in dict.fromkeys(pairs) if not any(_within(pair[0], path) for path in rebuilt))
     return SyncRules(kept, rebuilt)
@@ -248,11 +238,21 @@ def _matching(source: str, context: Path) -> list[str]:
         return []
 
 
-def _destination(source: str, destination: str, context: Path | None) -> str:
-    """Return where a source arrives: a directory's contents go into the destination, a file under its own name."""
-    if source == "." or not destination.endswith("/") or _is_directory(source, context):
+def _directories(chain: tuple[Stage, ...], context: Path | None) -> frozenset[str]:
+    """Return what is a directory of the image for sure, wherever the chain says so: else no builder would build it."""
+    found = [place for stage in chain for place in places.worked_in(stage.start_directory, stage.instructions)]
+    for copy in (copy for stage in chain for copy in stage.copies):
+        if place := copy.destination:
+            holds = place.endswith("/") or any(_is_directory(source, context) for source in copy.sources)
+            found.append(place if holds else posixpath.dirname(place))
+    return places.with_those_above(found)
+
+
+def _destination(source: str, destination: str, directories: frozenset[str], context: Path | None) -> str | None:
+    """Return where a source arrives: a directory's contents go into the destination; None when that is not known."""
+    if source == "." or _is_directory(source, context):
         return destination.rstrip("/") or "/"
-    return destination + posixpath.basename(source)
+    return places.of_file(source, destination, directories)
 
 
 def _is_directory(source: str, context: Path | None) -> bool:

@@ -9,7 +9,7 @@ from kilter.values import Value
 _HEREDOC = re.compile(r"""<<-?\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z_][A-Za-z0-9_.]*))""")
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*\Z", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"#\s*[A-Za-z]+\s*=")
-_FLAG = re.compile(r"--([a-z]+)(?:=(\S*))?\s*")
+_FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?\s*")
 
 
 class Instruction(Value, frozen=True):

@@ -69,10 +69,23 @@ def test_stages_know_their_names_bases_and_lines() -> None:
         ("RUN --mount=type=bind,source=uv.lock,target=uv.lock uv sync\nCOPY . .", [(".", "/app")], ["uv.lock"]),
         ("RUN --mount=type=bind,target=. make\nCOPY . .", [], ["."]),
         ("RUN --mount=type=cache,target=/c x\nCOPY . .", [(".", "/app")], []),
+        ("COPY main.py /app", [("main.py", "/app/main.py")], []),
+        ("WORKDIR web/src\nCOPY main.py /app/web", [("main.py", "/app/web/main.py")], []),
+        ("COPY main.py ./..", [("main.py", "/main.py")], []),
+        ("COPY src /srv/src\nCOPY main.py /srv", [("src", "/srv/src"), ("main.py", "/srv/main.py")], []),
+        ("COPY a.txt /srv/\nCOPY main.py /srv", [("a.txt", "/srv/a.txt"), ("main.py", "/srv/main.py")], []),
+        ("COPY main.py /opt", [], ["main.py"]),
+        ("COPY dev.ini conf/app.ini", [("dev.ini", "/app/conf/app.ini")], []),
+        ("ADD --keep-git-dir=true https://x/y.git#v1 /app/x\nCOPY a.py .", [("a.py", "/app/a.py")], []),
     ],
 )
 def test_copies_are_synced_or_rebuilt(lines: str, sync: list[tuple[str, str]], rebuild: list[str]) -> None:
     assert sync_rules(read(f"FROM x\nWORKDIR /app\n{lines}\n"), None) == SyncRules(tuple(sync), tuple(rebuild))
+
+
+def test_a_directory_of_a_stage_below_is_one_in_the_stages_above_it() -> None:
+    text = "FROM x AS base\nWORKDIR /app\nFROM base AS dev\nWORKDIR /srv\nCOPY main.py /app\n"
+    assert sync_rules(read(text), "dev") == SyncRules((("main.py", "/app/main.py"),))
 
 
 def test_what_another_stage_builds_from_is_rebuilt() -> None:
