@@ -9,10 +9,12 @@ from kilter.project import rules
 from kilter.project.faults import Fault, visible
 from kilter.project.listing import Path, fault_at
 from kilter.project.model import Config, Probe, Profile, Seed
+from kilter.project.model_deploy import ProcessOverride
 from kilter.project.source import Source
 from kilter.words import is_name, nearest, valid_spelling
 
 SCHEMA_VERSION = 1
+PORT_ON_A_CLOCK = "it runs at set times, so nobody could rely on its port"
 
 Found = Iterator[tuple[Path, str]]
 
@@ -77,7 +79,7 @@ def check(config: Config, source: Source, directory_name: str, catalog: Collecti
     With the names of all entries of the `catalog`, services of another type are faults too.
     """
     found = [*_values(config, ())]
-    for look in (_version, _names, _host_ports, _components, _seeds, _environments, _forms):
+    for look in (_version, _names, _host_ports, _components, _processes, _seeds, _environments, _forms):
         found += look(config)
     faults = [fault_at(source, path, message, at_key=_is_about_key(path, message)) for path, message in found]
     if config.name is None and not is_name(directory_name.lower()):
@@ -200,6 +202,19 @@ def _components(config: Config) -> Found:
     for key, given in (("image", config.image), ("port", config.port), ("env", config.env or None)):
         if config.components and given is not None:
             yield (key,), f"`{key}` at the top level is for a project with one app; put it under `components.<name>`"
+
+
+def _processes(config: Config) -> Found:
+    """A process with a port and a schedule, by itself or by what an environment makes of it."""
+    for name, process in config.processes.items():
+        if process.port and process.schedule:
+            yield ("processes", name, "port"), PORT_ON_A_CLOCK
+            continue
+        for pattern, environment in config.environments.items():
+            over = environment.processes.get(name, ProcessOverride())
+            port = process.port if over.port is None else over.port
+            if port and (process.schedule if over.schedule is None else over.schedule):
+                yield ("environments", pattern, "processes", name), PORT_ON_A_CLOCK
 
 
 def _seeds(config: Config) -> Found:

@@ -120,6 +120,25 @@ def test_short_forms_of_seeds_and_the_profile_are_spelled_out() -> None:
     assert (config.seed[0].file, config.seed[0].mode, config.profile.base) == ("a.sql", "once", "basic")
 
 
+@pytest.mark.parametrize(
+    ("process", "over", "place"),
+    [
+        ("port: 80, schedule: '@daily'", "", "processes.w.port"),
+        ("port: 80, schedule: '@daily'", "replicas: 1", "processes.w.port"),
+        ("port: 80", "schedule: '@daily'", "environments.dev.processes.w"),
+        ("schedule: '@daily'", "port: 80", "environments.dev.processes.w"),
+        ("schedule: '@daily', port: 0", "", ""),
+        ("port: 80", "port: 0, schedule: '@daily'", ""),
+    ],
+)
+def test_a_process_that_runs_at_set_times_has_no_port(process: str, over: str, place: str) -> None:
+    found = faults(
+        f"processes: {{w: {{command: [x], {process}}}}}\nenvironments: {{dev: {{processes: {{w: {{{over}}}}}}}}}\n"
+    )
+    wanted = f" {place}: it runs at set times, so nobody could rely on its port"
+    assert [fault[fault.index(" ") :] for fault in found] == ([wanted] if place else [])
+
+
 @pytest.mark.requirement("LC-Q14")
 def test_a_stopped_flag_may_be_true_or_false() -> None:
     for written in ("true", "false"):

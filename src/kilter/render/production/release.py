@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field
 
 from kilter.errors import BadInput
 from kilter.project import rules
+from kilter.project.checks import PORT_ON_A_CLOCK
 from kilter.project.faults import visible
 from kilter.project.model import Process, Profile, Resources, Service
 from kilter.render import names
@@ -171,7 +172,7 @@ def _processes(release: AppRelease) -> list[str]:
         if process.public and not process.port:
             faults.append(f"processes.{name}: public, but it listens on no port")
         if process.schedule and process.port:
-            faults.append(f"processes.{name}: it runs at set times, so nobody could rely on its port")
+            faults.append(f"processes.{name}: {PORT_ON_A_CLOCK}")
         if process.schedule and process.replicas > 1:
             faults.append(f"processes.{name}: it runs at set times, one run at a time; leave `replicas` out")
     return faults
