@@ -5,14 +5,14 @@ numbers, a lock. Flux applies what the newest commit says and prunes what it no 
 as it is told; the Gateway accepts routes, answers over real HTTP and adds the header that the route asks for.
 """
 
-import fcntl
 import hashlib
 import json
+import os
 import threading
 import urllib.error
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -97,11 +97,14 @@ class FolderGit:
     def open(self, fence: Fence, *, anew: bool = True) -> "FolderGit":
         """Take the leadership; refused when a later leader has it."""
         opened = FolderGit(self.folder, fence)
-        with opened._locked() as state:
+
+        def led(state: Thing) -> None:
             opened._check(state)
             if not (anew or state["fence"]):
                 raise Failed("apps are published, and this is another repository")
             state["fence"] = fence.number
+
+        opened._changed(led)
         return opened
 
     def submit(self, change: Change) -> "Future[Receipt]":
@@ -123,15 +126,14 @@ class FolderGit:
 
     def state(self) -> Thing:
         """Return fence, history and the newest tree."""
-        path = self.folder / "state.json"
-        empty: Thing = {"fence": 0, "history": [], "tree": {}, "writes": []}
-        return json.loads(path.read_text()) if path.exists() else empty
+        return self._newest()[1]
 
     def _write(self, change: Change) -> Receipt:
         if (self.folder / "broken").exists():
             raise Failed("the repository does not answer")
         path = f"apps/{change.org}/{change.app}/{change.env}"
-        with self._locked() as state:
+
+        def written(state: Thing) -> None:
             self._check(state)
             wanted = None if change.files is None else dict(change.files)
             if state["tree"].get(path) != wanted or (wanted is None and path in state["tree"]):
@@ -141,21 +143,37 @@ class FolderGit:
                 text = json.dumps([state["history"][-1:], state["tree"]])
                 state["history"].append(hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
                 state["writes"].append([path, change.deploy, self.fence.number if self.fence else 0])
-            return Receipt((state["history"] or ["0" * 40])[-1], path)
+
+        return Receipt((self._changed(written)["history"] or ["0" * 40])[-1], path)
 
     def _check(self, state: Thing) -> None:
         assert self.fence is not None
         if self.fence.number < state["fence"]:
             raise Busy("a later leader writes to Git")
 
-    @contextmanager
-    def _locked(self) -> Iterator[Thing]:
-        with (self.folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            state = self.state()
-            yield state
-            (self.folder / "new.json").write_text(json.dumps(state))
-            (self.folder / "new.json").rename(self.folder / "state.json")
+    def _newest(self) -> tuple[int, Thing]:
+        number = max((int(file.stem) for file in self.folder.glob("*.json")), default=0)
+        if number:
+            return number, json.loads((self.folder / f"{number}.json").read_text())
+        return 0, {"fence": 0, "history": [], "tree": {}, "writes": []}
+
+    def _changed(self, change: Callable[[Thing], None]) -> Thing:
+        """Change the newest state, or the one that somebody else made of it meanwhile, as a push that is refused does.
+
+        Nothing is held in between: whoever is stopped in the middle is in nobody's way.
+        """
+        while True:
+            number, state = self._newest()
+            change(state)
+            fresh = self.folder / f"fresh-{os.getpid()}-{threading.get_ident()}"
+            fresh.write_text(json.dumps(state))
+            try:
+                os.link(fresh, self.folder / f"{number + 1}.json")
+            except FileExistsError:
+                continue
+            finally:
+                fresh.unlink()
+            return state
 
 
 def render(spec: Spec, observed: Observed) -> Rendered:
