@@ -68,7 +68,7 @@ class Cluster(Value, frozen=True):
     @property
     def holds_ports(self) -> bool:
         """Whether its own container has the host ports right now, as one that is paused has."""
-        return self.container is not None and self.container.status in ("running", "paused")
+        return self.state is State.RUNNING or (self.container is not None and self.container.status == "paused")
 
     @property
     def ports(self) -> tuple[int, ...]:
