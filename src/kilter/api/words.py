@@ -44,6 +44,9 @@ ENDED: Final[frozenset[DeployState]] = frozenset({"done", "failed", "superseded"
 # Why a deploy failed after which nothing serves: its KilterApp was deleted in the cluster, or is not there.
 DELETED: Final = "Deleted"
 MISSING: Final = "Missing"
+# Why an environment that was Ready fails: the app serves nobody any more; it serves, and a process of it does not run.
+NOT_SERVING: Final = "NotServing"
+NOT_RUNNING: Final = "NotRunning"
 
 MigrationTool = Literal["drizzle", "prisma", "sql", "atlas"]
 LogKind = Literal["app", "migration", "seed"]

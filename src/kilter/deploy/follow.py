@@ -11,7 +11,7 @@ from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, Queued
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, ServerSentEvent, events, http_client
-from kilter.deploy.refusals import Throttled
+from kilter.deploy.refusals import Throttled, saying
 from kilter.errors import Busy, Failed, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
@@ -58,7 +58,8 @@ class Follower:
             except (Unreachable, Throttled):
                 raise
             except KilterError as error:
-                raise self._refused(error) from None
+                why = f"{self.deploy_id} was accepted and goes on"
+                raise saying(error, why, follow_again(self.deploy_id)) from None
             for told in events(self._timely(lines)):
                 self.seen = told.id or self.seen
                 event = self._decoded(told)
@@ -112,11 +113,6 @@ class Follower:
         if self.phases:
             phase, began = self.phases[-1]
             self.progress.note(f"✓ {phase} ({human_duration(time.monotonic() - began)})")
-
-    def _refused(self, error: KilterError) -> KilterError:
-        why = "; ".join(filter(None, (error.why, f"{self.deploy_id} was accepted and goes on")))
-        hint = "; ".join(filter(None, (error.hint, follow_again(self.deploy_id))))
-        return type(error)(error.what, why=why, hint=hint, details=error.details)
 
     def _timed_out(self) -> TimedOut:
         where = f" in phase {self.phases[-1][0]}" if self.phases else ""

@@ -64,10 +64,15 @@ def may_be_done(error: KilterError) -> bool:
 
 def perhaps_done(error: KilterError, what: str, hint: str) -> KilterError:
     """Return an error of which `may_be_done` holds, saying that `what` may be accepted; `hint` says who tells."""
-    away = isinstance(error, Unanswered)
-    why = "; ".join(filter(None, (error.why, f"the platform may have accepted {what} all the same")))
-    hint = hint if away or not error.hint else f"{error.hint}; {hint}"
-    return (Unreachable if away else type(error))(error.what, why=why, hint=hint, details=error.details)
+    if isinstance(error, Unanswered):  # what helps where nobody answers is no help to tell what became of it
+        error = Unreachable(error.what, why=error.why, details=error.details)
+    return saying(error, f"the platform may have accepted {what} all the same", hint)
+
+
+def saying(error: KilterError, why: str, hint: str) -> KilterError:
+    """Return an error that also says this, behind its own words."""
+    why, hint = ("; ".join(filter(None, each)) for each in ((error.why, why), (error.hint, hint)))
+    return type(error)(error.what, why=why, hint=hint, details=error.details)
 
 
 def error_of(answer: "httpx2.Response", server: str) -> KilterError:

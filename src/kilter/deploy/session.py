@@ -62,7 +62,8 @@ def log_out(environment: Mapping[str, str], *, everything: bool) -> LoggedOut:
     """Forget the login that other verbs use, or all, and revoke tokens made for this machine."""
     file = logins.file_of(environment)
     before = logins.read(file)
-    gone = logins.remove(file, set(before.known) if everything else {logins.server_of(environment, before)})
+    servers = set(before.known) if everything else {logins.server_of(environment, before)}
+    gone = logins.remove(file, servers)
     faults = []
     for login in gone:
         if login.minted:
@@ -71,7 +72,8 @@ def log_out(environment: Mapping[str, str], *, everything: bool) -> LoggedOut:
                     client.delete("/v1/whoami")
             except KilterError as error:
                 faults.append(f"{login.server}: its token could not be revoked: {error.what}")
-    return LoggedOut(gone, tuple(logins.read(file).known), tuple(faults))
+    left = tuple(server for server in before.known if server not in servers)
+    return LoggedOut(gone, left, tuple(faults))
 
 
 def who_is(login: Login) -> WhoAmI:

@@ -82,6 +82,6 @@ def _lines(
 def _logs(workspace: Workspace, commands: Kubectl, names: tuple[str, ...], *, previous: bool) -> list[Log]:
     listed = parse_list(workspace.machine.runner.run(commands.get("pods")).stdout)
     if previous:  # kubectl reads all containers of a pod up to the first that has never ended
-        return sorted(set(ended_before(listed, names)))
+        return sorted(ended_before(listed, names))
     labelled = [(item["metadata"].get("labels", {}).get(SERVICE), item["metadata"]["name"]) for item in listed]
     return sorted(Log(name, pod) for name, pod in labelled if name in names)

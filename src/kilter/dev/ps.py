@@ -29,10 +29,10 @@ def ps(machine: Machine, *, everything: bool) -> PsDocument:
     found = {cluster.project: cluster for cluster in _clusters(machine)}
     known = records.all(machine.paths)
     owned = {record.project for record in known}
-    for name in sorted(name for name, one in found.items() if one.runs and name not in owned):
+    nodes = {name: one.node for name, one in found.items() if one.runs}
+    for name in sorted(nodes.keys() - owned):
         machine.progress.warn(f"the cluster kilter-{name} runs, and its project's record is lost; {UNRECORDED}")
-    running = {name: one.node for name, one in found.items() if one.runs and name in owned}
-    used = usage(machine, running, before)
+    used = usage(machine, {name: node for name, node in nodes.items() if name in owned}, before)
     rows = [_row(machine, record, found.get(record.project), used) for record in known]
     shown = [row for row in rows if everything or row.at_work or row.state in ("up", "down")]
     return PsDocument(projects=shown, shared=_shared(machine) if everything else [])

@@ -46,8 +46,7 @@ def stop_all(machine: Machine) -> StoppedAll:
             continue
         try:
             record = records.read(machine.paths, cluster.project)
-            name = cluster.project
-            lines.append(_stop_recorded(machine, record) if record else _stop_orphan(machine, name))
+            lines.append(_stop_recorded(machine, record) if record else _stop_orphan(machine, cluster.project))
         except KilterError as error:
             left.append(f"{cluster.project}: {error.what}")
         except OSError as error:

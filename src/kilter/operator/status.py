@@ -9,8 +9,8 @@ import msgspec
 
 from kilter.api.kilterapp import KilterApp
 from kilter.api.kilterapp_status import Condition, Failure, PhaseTimes, Status
-from kilter.api.words import PHASES, ConditionType, Phase
-from kilter.operator.steps.base import NOT_RUNNING, NOT_SERVING, Done, Failed, Target, Verdict, Wait
+from kilter.api.words import NOT_RUNNING, NOT_SERVING, PHASES, ConditionType, Phase
+from kilter.operator.steps.base import Done, Failed, Target, Verdict, Wait
 from kilter.words import duration, human_duration
 
 PHASES_KEPT: Final = 40
@@ -183,7 +183,7 @@ def _unserved(target: Target, stopped: Walked) -> Failure | None:
         return None
     why = f"{stopped.verdict.message}; it is Ready again as soon as that is mended"
     said = f"not in order since {since:%Y-%m-%d %H:%M:%S} UTC: {why}"
-    runs_in_part = stopped.verdict.reason == NOT_RUNNING if isinstance(stopped.verdict, Wait) else False
+    runs_in_part = isinstance(stopped.verdict, Wait) and stopped.verdict.reason == NOT_RUNNING
     return Failure(phase="Ready", reason=NOT_RUNNING if runs_in_part else NOT_SERVING, message=said)
 
 

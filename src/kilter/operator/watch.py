@@ -103,9 +103,8 @@ class Watch(Generic[T]):
     absent: bool = False  # the cluster does not know the kind
     restarts: "Counter[str]" = field(default_factory=Counter)
     events: int = 0
-    _lived: bool = (
-        False  # since the last list, which alone proves nothing: an event came, or a stream stood for a second
-    )
+    # Since the last list, which alone proves nothing: an event came, or a stream stood for a second.
+    _lived: bool = False
 
     async def run(self) -> None:
         """List and watch until cancelled; whatever fails is tried again, later each time."""

@@ -189,12 +189,10 @@ def _cleared_proposals(sheet: Sheet, *, emptied: bool) -> Iterator[Cut]:
     cluster = sheet.value("cluster")
     assert sheet.root is not None
     assert cluster is not None
-    if len(cluster.pairs or []) > 1:
+    if emptied or len(cluster.pairs or []) > 1:
         yield from sheet.remove(cluster, "stopped")
         return
-    if emptied:
-        yield from sheet.remove(cluster, "stopped")
-    elif not cluster.flow and cluster.pairs:
+    if not cluster.flow and cluster.pairs:
         yield sheet.remove_lines([sheet.pair(sheet.root, "cluster")[0], *cluster.pairs[0]])
     yield from sheet.remove(sheet.root, "cluster")
 

@@ -140,7 +140,7 @@ class Sheet:
             before = max(pairs[at - 1][0].end, pairs[at - 1][1].end)
             if "#" in self.text[before : key.start]:  # a comment; the comma before it may end a map
                 yield Cut(((key.start, max(key.end, value.end), ""),))
-            yield Cut(((max(pairs[at - 1][0].end, pairs[at - 1][1].end), max(key.end, value.end), ""),))
+            yield Cut(((before, max(key.end, value.end), ""),))
         else:
             yield Cut(((key.start, max(key.end, value.end), ""),))
             yield Cut(((parent.start, parent.end, "{}"),))

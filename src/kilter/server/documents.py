@@ -5,7 +5,7 @@ from kilter.api.environments import Environment as EnvironmentDocument
 from kilter.api.environments import LockInfo, ReleasedApp, ReleaseInfo
 from kilter.api.kilterapp_status import Lock, Release
 from kilter.api.projects import EnvTile
-from kilter.api.words import ENDED, Phase
+from kilter.api.words import ENDED, NOT_SERVING, Phase
 from kilter.render import names
 from kilter.server import access, clock
 from kilter.server.settings import Settings
@@ -55,7 +55,7 @@ def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDo
     """Return an environment as it was last seen, with who is at work on it."""
     status, slot, domain = found.status, found.slot, settings.cluster_domain
     newest = release_info(tx, status.release, domain) if status.release else None
-    is_silent = status.failure is not None and status.failure.reason == "NotServing"
+    is_silent = status.failure is not None and status.failure.reason == NOT_SERVING
     good = None if is_silent else status.last_good_release
     serving = newest if status.phase == "Ready" else release_info(tx, good, domain) if good else None
     return EnvironmentDocument(

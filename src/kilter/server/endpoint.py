@@ -60,8 +60,8 @@ class Endpoint:
         if route.query is not None:
             call = replace(call, query=bodies.converted(found, route.query, strict=False))
         if route.request is not None:
-            limit = call.settings.body_limit
-            limit = limit if route.auth != "none" else min(limit, bodies.OPEN_LIMIT)
+            whole = call.settings.body_limit
+            limit = min(whole, bodies.OPEN_LIMIT) if route.auth == "none" else whole
             body, value = await bodies.read_json(request, limit, route.request, call.services.turns)
             call = replace(call, body=value)
         elif bodies.announced(request):

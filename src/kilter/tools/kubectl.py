@@ -40,15 +40,8 @@ class Kubectl:
     def get(self, *what: str, selector: str = "", timeout: float = 20) -> Command:
         """Ask for objects as JSON, e.g. `get("pods,services")` or `get("pod", "postgres-0")`; a missing one is fine."""
         chosen = ("--selector", selector) if selector else ()
-        argv = (
-            "get",
-            *what,
-            *chosen,
-            "--output",
-            "json",
-            "--ignore-not-found",
-            f"--request-timeout={in_seconds(timeout)}",
-        )
+        limit = f"--request-timeout={in_seconds(timeout)}"
+        argv = ("get", *what, *chosen, "--output", "json", "--ignore-not-found", limit)
         return self._command(*argv, timeout=timeout + 10)
 
     def get_raw(self, path: str, timeout: float = 5) -> Command:

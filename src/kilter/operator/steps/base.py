@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from kilter.api.kilterapp import KilterApp
+from kilter.api.words import NOT_RUNNING, NOT_SERVING
 from kilter.operator.effects import Effect, Revision
 from kilter.operator.settings import Settings
 from kilter.render import names
 from kilter.render.names import MANAGED_BY, OPERATOR, Slot
-
-# The failures of what was Ready: the app serves nobody any more; it serves, and a process of it does not run.
-NOT_SERVING: Final = "NotServing"
-NOT_RUNNING: Final = "NotRunning"
 
 
 @dataclass(frozen=True)

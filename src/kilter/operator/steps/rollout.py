@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kilter.api.kilterapp_status import Workload
+from kilter.api.words import NOT_RUNNING
 from kilter.operator.steps import pods
-from kilter.operator.steps.base import NOT_RUNNING, Decision, Done, Target, Verdict, Wait
+from kilter.operator.steps.base import Decision, Done, Target, Verdict, Wait
 from kilter.operator.steps.namespace import registries
 from kilter.operator.views import Deployment, Pod
 from kilter.render.names import RELEASE

@@ -15,9 +15,8 @@ from kilter.server.store.engine import Tx
 
 MEDIA_TYPE = "text/event-stream"
 ASK_SHARED = 1.0  # seconds between looks into a store to which other replicas write
-ASK_ALIVE = (
-    5.0  # seconds until the end of a token or session ends a stream at the latest (S2), and between signs of life
-)
+# Seconds until the end of a token or session ends a stream at the latest (S2), and between signs of life.
+ASK_ALIVE = 5.0
 
 
 async def stream(call: Call) -> StreamingResponse:
