@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 from harness.cli import Kilter, docker
-from harness.project import small
+from harness.project import IDLE, declare, small
 
 pytestmark = [pytest.mark.cluster, pytest.mark.requirement("LC-Q18", "F13")]
 
@@ -85,3 +85,18 @@ def test_recreate_makes_a_cluster_at_another_port_that_takes_the_data_over(proje
         assert container(project) != before
         assert api_port(project) != port
         assert count(project) == 3
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_what_ran_before_a_stop_and_fails_after_it_is_not_taken_for_running(project: Kilter) -> None:
+    """At first the API server tells what was so before, and in the moment before it fails a container is ready."""
+    fails = {**IDLE, "command": ["sh", "-c", f"getent hosts needed || exit 7; {IDLE['command'][2]}"]}
+    project.run("kubectl", "--", "create", "service", "clusterip", "needed", "--tcp=80")
+    declare(project, services=[], components={"side": fails}, processes=[])
+    project.run("up")
+    project.run("kubectl", "--", "delete", "service", "needed")
+    project.run("stop")
+    said = project.run("up", "--timeout", "20s", code=None)
+    assert said.code in (10, 11), said
+    assert "side ended with exit code 7" in said.err
+    assert not project.json("status")["ready"]

@@ -22,6 +22,7 @@ from kilter.tools import docker, kind
 from kilter.tools.docker import Container
 
 POLL = 0.4  # seconds between two questions to a starting API server
+CUT_OFF_GRACE = 20  # seconds for a node whose stop is finished later
 CAPABILITIES = Capabilities(
     maps_ports_later=False, survives_reboot=True, enforces_network_policy=True, load_balancer=False
 )
@@ -86,9 +87,10 @@ class KindProvider:
             raise NotReady(f"the cluster of {project} was never finished", hint="`kilter up` makes it anew")
         if container.status == "paused":
             self.runner.run(docker.unpause(container.id))
-        if found.holds_ports:
-            self._undo_stopping(project, container)
-        else:
+        cut_off = found.holds_ports and node.stop_was_cut_off(self.paths, project)
+        if cut_off:  # without its kubelet it answers on, and no pod would come back: what was begun is finished
+            self.runner.run(docker.stop(container.id, CUT_OFF_GRACE))
+        if cut_off or not found.holds_ports:
             try:
                 self.runner.run(docker.start(container.id))
             except MachineLacks as error:
@@ -166,11 +168,6 @@ class KindProvider:
                     details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
                 )
             time.sleep(POLL)
-
-    def _undo_stopping(self, project: str, container: Container) -> None:
-        """Start the kubelet of a node whose stop was cut off: the API server answers on, and no pod would come back."""
-        if stopping_mark(self.paths, project).exists():
-            self.runner.run(docker.execute(container.id, "systemctl", "start", "kubelet"))
 
     def _refuse_taken_api_port(self, project: str, container: Container) -> None:
         """Raise ApiPortTaken if a container that does not run could not have its API server's port, naming who has it.

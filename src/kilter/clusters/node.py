@@ -52,6 +52,11 @@ def stopping_mark(paths: Paths, project: str) -> Path:
     return paths.project_data(project) / "stopping"
 
 
+def stop_was_cut_off(paths: Paths, project: str) -> bool:
+    """Tell of a node that runs whether its stop began and never ended: its next start finishes that first."""
+    return stopping_mark(paths, project).exists()
+
+
 def find(runner: Runner, paths: Paths, project: str) -> Cluster:
     """Look at the cluster of a project; asks the engine once."""
     containers = docker.parse_inspect(runner.run(docker.inspect(node_name(project))))

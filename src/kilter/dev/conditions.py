@@ -74,25 +74,41 @@ def pod_condition(name: str, pod: Mapping[str, Any]) -> Condition:
     """Judge a pod that is not ready yet."""
     where = pod["metadata"]["name"]
     status = pod.get("status", {})
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+    first = status.get("initContainerStatuses", [])
+    for container in [*first, *status.get("containerStatuses", [])]:
         reason, message = _waiting(container)
         if _is_hopeless(reason, message, container.get("restartCount", 0)):
             return Condition(name, False, f"failed: {reason}", sentence(name, container, reason, message), where)
-        if reason and reason not in STARTING:
-            return Condition(name, False, f"{reason} ({container.get('restartCount', 0)} restarts)", pod=where)
-        running = "running" in container.get("state", {})
-        if running and container in status.get("initContainerStatuses", []):
-            return Condition(name, False, f"waits for {container.get('name')}", pod=where)
-        if running and not container.get("ready"):
-            return Condition(name, False, "runs, but does not answer its readiness probe yet", pod=where)
+        if says := _waits_before(container) if container in first else _waits(container):
+            return Condition(name, False, says, pod=where)
     unscheduled = [
         entry.get("message", "")
         for entry in status.get("conditions", [])
         if entry.get("type") == "PodScheduled" and entry.get("status") == "False"
     ]
-    if unscheduled:
-        return Condition(name, False, f"cannot be scheduled: {unscheduled[0]}", pod=where)
-    return Condition(name, False, "is starting (pulling its image)", pod=where)
+    says = f"cannot be scheduled: {unscheduled[0]}" if unscheduled else "is starting (pulling its image)"
+    return Condition(name, False, says, pod=where)
+
+
+def _waits_before(container: Mapping[str, Any]) -> str:
+    """Say what an init container waits for; empty when it has ended, or is only starting."""
+    return f"waits for {container.get('name')}" if "running" in container.get("state", {}) else _held_up(container)
+
+
+def _waits(container: Mapping[str, Any]) -> str:
+    """Say what a container waits for; empty when it runs and is ready, or is only starting."""
+    state = container.get("state", {})
+    if "running" in state and not container.get("ready"):
+        return "runs, but does not answer its readiness probe yet"
+    if "terminated" in state:
+        code = state["terminated"].get("exitCode", "?")
+        return f"ended with exit code {code}, and starts again ({container.get('restartCount', 0)} restarts)"
+    return _held_up(container)
+
+
+def _held_up(container: Mapping[str, Any]) -> str:
+    reason, _ = _waiting(container)
+    return f"{reason} ({container.get('restartCount', 0)} restarts)" if reason and reason not in STARTING else ""
 
 
 def sentence(name: str, container: Mapping[str, Any], reason: str, message: str) -> str:

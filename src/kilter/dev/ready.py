@@ -7,10 +7,12 @@ localhost must answer, and where its protocol allows it, prove that the answer c
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from kilter.dev.conditions import Condition, conditions, leaving
 from kilter.dev.probes import Answer, probe
+from kilter.dev.settled import Steadiness, outdated
 from kilter.dev.workspace import Workspace
 from kilter.errors import KilterError, NotReady, TimedOut
 from kilter.progress import Step
@@ -36,13 +38,18 @@ class Endpoint:
 
 @dataclass
 class Wait:
-    """One wait for a project: what must become ready, how to look, and until when (`time.monotonic`)."""
+    """One wait for a project: what must become ready, how to look, and until when (`time.monotonic`).
+
+    `since` is when the node started, where that was a short while ago.
+    """
 
     workspace: Workspace
     kubectl: Kubectl
     targets: Sequence[Workload]
     limit: float
     check_tilt: Callable[[], None]
+    since: datetime | None = None
+    steadiness: Steadiness = field(default_factory=Steadiness, init=False)
 
     def run(self, step: Step) -> None:
         """Return when all is ready; raises NotReady for what will never be, TimedOut when the limit passes."""
@@ -82,8 +89,11 @@ class Wait:
         except KilterError as error:
             return [Condition("the cluster", False, f"does not answer ({error.what})")]
         objects = parse_list(outcome.stdout)
+        new = self.steadiness.missing(objects, self.targets)
         pending = [condition for condition in conditions(objects, self.targets) if not condition.ready]
-        return pending or leaving(objects, self.targets) or unanswered(self.workspace)
+        if self.since and not pending:
+            pending = outdated(objects, self.targets, self.since)
+        return pending or leaving(objects, self.targets) or new or unanswered(self.workspace)
 
     def failed(self, condition: Condition) -> NotReady:
         """Build the error of a workload that will not become ready, with its last log lines."""

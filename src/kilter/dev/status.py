@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kilter.clusters import engine
+from kilter.clusters.node import stop_was_cut_off
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, rendered, tilt
 from kilter.dev.conditions import Condition, conditions
@@ -14,6 +15,7 @@ from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, scheduled, unanswered
 from kilter.dev.reclaim import VOLUMES, released
+from kilter.dev.settled import fresh_start, outdated
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import KilterError
 from kilter.project.load import Project
@@ -34,7 +36,7 @@ def status(machine: Machine, project: Project) -> StatusDocument:
     cluster = clusters.provider(machine).find(project.name)
     running = cluster.state is State.RUNNING
     objects = _objects(workspace) if running else ()
-    rows = list(_rows(workspace, objects, running=running))
+    rows = list(_rows(workspace, cluster, objects))
     tilt_runs = running and tilt.running(workspace) is not None
     return StatusDocument(
         project=project.name,
@@ -78,6 +80,8 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
     volumes = workspace.machine.paths.volumes(workspace.name)
     if working := holder(workspace.machine.paths, workspace.name):
         yield f"`kilter {working.verb}` works on it right now (process {working.pid}, since {working.started})"
+    elif cluster.state is State.RUNNING and stop_was_cut_off(workspace.machine.paths, workspace.name):
+        yield "a `kilter stop` was cut off, and the databases may be closed: `kilter up` makes it work again"
     if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
         yield f"the cluster was removed outside kilter; its data is still in {volumes}"
     pinned = workspace.node_image
@@ -89,9 +93,12 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
         yield f"the claim of the volume {name} was deleted; its data is kept, and `kilter up` gives it to a new one"
 
 
-def _rows(workspace: Workspace, objects: Sequence[Mapping[str, Any]], *, running: bool) -> Iterable[WorkloadRow]:
+def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> Iterable[WorkloadRow]:
+    running, since = cluster.state is State.RUNNING, fresh_start(cluster)
     files = rendered.read(workspace.cache)
     judged = {each.name: each for each in conditions(objects, awaited(files))}
+    if since:
+        judged |= {each.name: each for each in outdated(objects, awaited(files), since) if judged[each.name].ready}
     judged |= {name: Condition(name, True, "runs by the clock") for name in scheduled(files)}
     if running and all(condition.ready for condition in judged.values()):
         judged |= {condition.name: condition for condition in unanswered(workspace)}

@@ -4,11 +4,13 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.lock import held
+from kilter.clusters.node import stop_was_cut_off
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
@@ -18,6 +20,7 @@ from kilter.dev.ready import awaited
 from kilter.dev.reassign import make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
+from kilter.dev.settled import fresh_start
 from kilter.dev.sharing import share_images
 from kilter.dev.threads import beside
 from kilter.dev.tilt import TiltLife
@@ -71,6 +74,7 @@ class Up:
     options: UpOptions
     pool: ThreadPoolExecutor
     limit: float = field(init=False)
+    since: datetime | None = field(default=None, init=False)  # when the node started, where it was there before
 
     def __post_init__(self) -> None:
         self.limit = ready.deadline(self.options.timeout)
@@ -150,14 +154,14 @@ class Up:
     def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
         """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or TimedOut."""
         name = workspace.name
-        if cluster.state is State.RUNNING:
-            provider.start(name, self.left())
+        if cluster.state is State.RUNNING and not stop_was_cut_off(self.machine.paths, name):
+            self.since = fresh_start(provider.start(name, self.left()))
             self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")
             return
         if cluster.state is not State.FOREIGN and not cluster.holds_ports:
             ports.check(workspace.allocation.mapped_ports)
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
-            provider.start(name, self.left())
+            self.since = fresh_start(provider.start(name, self.left()))
 
     def make_volume_folders(self, workspace: Workspace, files: Mapping[str, str]) -> None:
         """Make the folders of the services' volumes; the pods find them there, those of an earlier cluster too."""
@@ -192,6 +196,6 @@ class Up:
 
     def await_answers(self, workspace: Workspace, life: TiltLife, commands: Kubectl, files: Mapping[str, str]) -> None:
         """Wait until every service and app answers at its address."""
-        wait = ready.Wait(workspace, commands, awaited(files), self.limit, life.check)
+        wait = ready.Wait(workspace, commands, awaited(files), self.limit, life.check, self.since)
         with self.machine.progress.step("wait until every service and app answers") as step:
             wait.run(step)

@@ -8,7 +8,7 @@ from fakes import FakeRunner
 
 from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig, ports
-from kilter.clusters.kind import KindProvider
+from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
 from kilter.clusters.node import creation_mark, node_name, stopping_mark
 from kilter.clusters.provider import BeyondRepair, State
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
@@ -322,11 +322,11 @@ def test_a_paused_node_goes_on(paths: Paths, node: Callable[..., str]) -> None:
 
 @pytest.mark.requirement("LC-Q22")
 @pytest.mark.parametrize("status", ["running", "paused"])
-def test_the_kubelet_of_a_node_whose_stop_was_cut_off_starts_again_once(
+def test_a_stop_that_was_cut_off_is_finished_before_the_node_starts_again_and_once(
     status: str, paths: Paths, node: Callable[..., str]
 ) -> None:
-    """The API server would answer, and no pod come back."""
-    kubelet = docker.execute("abc", "systemctl", "start", "kubelet").argv
+    """Without its kubelet the API server would answer, and no pod come back."""
+    stop, start = docker.stop("abc", CUT_OFF_GRACE).argv, docker.start("abc").argv
     answers = {
         INSPECT: [node(status), node(), node(), node()],
         docker.unpause("abc").argv: "",
@@ -334,10 +334,10 @@ def test_the_kubelet_of_a_node_whose_stop_was_cut_off_starts_again_once(
         READ: ADMIN,
     }
     write_whole(stopping_mark(paths, "shop"), "")
-    runner = FakeRunner({**answers, kubelet: ""})
+    runner = FakeRunner({**answers, stop: "", start: ""})
     for _ in range(2):
         provider(runner, paths).start("shop", 60)
-    assert [command.argv for command in runner.commands].count(kubelet) == 1
+    assert [command.argv for command in runner.commands if command.argv in (stop, start)] == [stop, start]
 
 
 @pytest.mark.requirement("LC-Q16")

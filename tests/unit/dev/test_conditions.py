@@ -121,6 +121,10 @@ def test_what_waiting_will_not_mend_is_one_sentence(document: dict[str, Any], fa
         (waiting("CrashLoopBackOff", restarts=1, ended={"exitCode": 1}), "CrashLoopBackOff (1 restarts)"),
         (waiting("ErrImagePull", "dial tcp: i/o timeout"), "ErrImagePull (0 restarts)"),
         (waiting("ContainerCreating"), "is starting (pulling its image)"),
+        (
+            pod(state={"terminated": {"exitCode": 7}}, restartCount=2),
+            "ended with exit code 7, and starts again (2 restarts)",
+        ),
         (pod(state={"running": {}}, ready=False), "runs, but does not answer its readiness probe yet"),
         (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "Insufficient memory"}]),

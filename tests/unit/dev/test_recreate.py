@@ -26,10 +26,11 @@ class FakeProvider:
     def create(self, project: str, config: str, image: str) -> None:
         self.asked.append(f"create {project} {config}")
 
-    def start(self, project: str, timeout: float) -> None:
+    def start(self, project: str, timeout: float) -> Cluster:
         self.asked.append(f"start {project}")
         if self.fault:
             raise self.fault
+        return Cluster(project, State.RUNNING)
 
     def discard(self, project: str, grace: int) -> None:
         self.asked.append(f"discard {project}")

@@ -1,5 +1,6 @@
 """How a project stands."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,14 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import ENGINE, FakeRunner
+from msgspec.structs import replace
 from unit.dev.support import machine, workspace
 
+from kilter.clusters.node import stopping_mark
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import rendered
 from kilter.dev import status as feature
 from kilter.dev.status import state_of, status
 from kilter.project.load import load
+from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.ownership import OBJECT
+from kilter.state.files import write_whole
 from kilter.state.lock import project_lock
 from kilter.tools import docker
 from kilter.tools.docker import Container
@@ -78,8 +83,38 @@ def test_what_runs_by_the_clock_is_in_order_once_it_is_rendered(tmp_path: Path) 
     job = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\n"
     for files, ready in (({"Tiltfile": ""}, False), ({"Tiltfile": "", "manifests/nightly.yaml": job}, True)):
         rendered.write(opened.cache, files)
-        rows = {row.name: row for row in feature._rows(opened, [], running=True)}
+        rows = {row.name: row for row in feature._rows(opened, cluster(State.RUNNING), [])}
         assert rows["nightly"].ready is ready
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_what_ran_before_its_node_started_is_not_ready(tmp_path: Path) -> None:
+    """A machine that was started again starts its nodes, and their API servers tell at first what they knew before."""
+    opened = workspace(tmp_path, text="name: shop\ncomponents: {shop: {image: 'x:1', port: 0, primary: true}}\n")
+    named = {"name": "shop", "labels": {SERVICE: "shop"}, "annotations": {RENDERED: "1"}}
+    written = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": named, "spec": {"replicas": 1}}
+    rendered.write(opened.cache, {"Tiltfile": "", "manifests/shop.yaml": json.dumps(written)})
+    full = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
+    state = {"running": {"startedAt": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}}
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "shop-1", "labels": {SERVICE: "shop"}, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"containerStatuses": [{"name": "shop", "ready": True, "state": state}]},
+    }
+    before = cluster(State.RUNNING)
+    assert before.container is not None
+    after = replace(before, container=replace(before.container, started_at=datetime.now(UTC).isoformat()))
+    for found, said in ((before, ""), (after, "is starting again with the cluster")):
+        [row] = feature._rows(opened, found, [{**written, "status": full}, pod])
+        assert (row.ready, row.reason) == (not said, said)
+
+
+def test_a_stop_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    here = workspace(tmp_path)
+    write_whole(stopping_mark(here.machine.paths, "shop"), "")
+    [note] = feature._notes(here, Cluster("shop", State.RUNNING), [])
+    assert "`kilter stop` was cut off" in note
+    assert not list(feature._notes(here, Cluster("shop", State.STOPPED), []))
 
 
 @pytest.fixture
