@@ -11,8 +11,10 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from kilter.api import kilterapp
 from kilter.api.crd import crd_yaml
 from kilter.operator.settings import Settings as OperatorSettings
+from kilter.render import names
 from kilter.server import settings
 from kilter.words import duration
 
@@ -66,7 +68,7 @@ def test_the_definition_of_kilterapp_is_that_of_the_types() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["unknown", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
+    ["unknown", "appsNamespace", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
      "gateway.existing.unknown",
      "registry.token.unknown", "registry.upkeep.unknown",
      "postgres.resources.unknown", "registry.storage.unknown", "metricsServer.unknown"],
@@ -157,6 +159,13 @@ def test_the_rules_of_environments_and_the_limits_are_by_default_those_of_the_pr
     given = {f"KILTER_SERVER_{name}": text for name, text in asked.items()}
     assert settings.read(given) == settings.Settings(cluster_domain="apps.example.com")
     assert duration(operator["readinessTimeout"]) == OperatorSettings.readiness_timeout
+
+
+def test_the_rights_on_kilterapps_are_given_where_the_programs_look_for_them() -> None:
+    text = "".join(path.read_text() for path in TEMPLATES)
+    assert f'{{{{- define "apps-namespace" -}}}}\n{kilterapp.NAMESPACE}\n' in text
+    assert names.APPS_NAMESPACE == kilterapp.NAMESPACE
+    assert text.count('{{ include "apps-namespace" . }}') == 5
 
 
 def test_every_value_is_used_by_a_template() -> None:

@@ -3,6 +3,11 @@ app.kubernetes.io/part-of: kilter
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
+{{- /* Where the KilterApps are. It stays when the release goes; kilter's programs know it by this name. */}}
+{{- define "apps-namespace" -}}
+kilter-apps
+{{- end -}}
+
 {{- /* What every pod's securityContext says; the user's number is added where the image names none. */}}
 {{- define "pod-security" -}}
 runAsNonRoot: true
