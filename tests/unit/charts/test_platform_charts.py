@@ -102,6 +102,8 @@ def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
         ("server.readyTimeoutMax", "1 hour"),
         ("server.readyTimeoutMax", "0m"),
         ("operator.readinessTimeout", ""),
+        ("operator.dnsNamespace", ""),
+        ("operator.metricsFrom", "monitoring"),
         ("server.protectedEnvs", []),
         ("server.ephemeralEnvs", []),
         ("server.minCli", "v1"),
@@ -127,6 +129,8 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
         ("postgres.sslMode", "require"),
         ("server.readyTimeoutMax", "1h30m"),
         ("operator.readinessTimeout", "90s"),
+        ("operator.dnsNamespace", "openshift-dns"),
+        ("operator.metricsFrom", {"kubernetes.io/metadata.name": "monitoring"}),
         ("server.protectedEnvs", ["prod", "live-*", "*"]),
         ("server.replaceWaitingEnvs", ["pr-*"]),
         ("server.minCli", "0.2.0"),
@@ -159,6 +163,7 @@ def test_the_rules_of_environments_and_the_limits_are_by_default_those_of_the_pr
     given = {f"KILTER_SERVER_{name}": text for name, text in asked.items()}
     assert settings.read(given) == settings.Settings(cluster_domain="apps.example.com")
     assert duration(operator["readinessTimeout"]) == OperatorSettings.readiness_timeout
+    assert operator["dnsNamespace"] == OperatorSettings.dns_namespace
 
 
 def test_the_rights_on_kilterapps_are_given_where_the_programs_look_for_them() -> None:
@@ -166,6 +171,17 @@ def test_the_rights_on_kilterapps_are_given_where_the_programs_look_for_them() -
     assert f'{{{{- define "apps-namespace" -}}}}\n{kilterapp.NAMESPACE}\n' in text
     assert names.APPS_NAMESPACE == kilterapp.NAMESPACE
     assert text.count('{{ include "apps-namespace" . }}') == 5
+
+
+def test_metrics_are_read_by_nobody_but_whom_a_value_names_and_at_the_one_port() -> None:
+    """The second port must stay shut for all: that it is tells whether policies are enforced."""
+    text = (PLATFORM / "templates/operator/operator.yaml").read_text()
+    policy = text.partition("kind: NetworkPolicy\n")[2]
+    before, opened, after = policy.partition("        {{- with .Values.operator.metricsFrom }}\n")
+    assert opened
+    assert values()["operator"]["metricsFrom"] == {}
+    assert "namespaceSelector" not in before
+    assert after.partition("{{- end }}\n")[2] == "      ports:\n        - port: http\n          protocol: TCP\n"
 
 
 def test_every_value_is_used_by_a_template() -> None:
