@@ -76,8 +76,8 @@ pins: environment ## print the checksums of the tools as their publishers serve 
 bench: wheel testbed ## measure, print a table, write bench/results/*.json
 	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)
 
-platform-image: wheel ## build the image of kilter-server and kilter-operator as kilter:dev
-	$(IN_TESTBED) $(RUN) python scripts/build_image.py kilter:dev
+platform-image: wheel ## build the image of kilter-server and kilter-operator as kilter:dev; PLATFORM=linux/arm64 for nodes of that kind
+	$(IN_TESTBED) $(RUN) python scripts/build_image.py kilter:dev $(PLATFORM:%=--platform %)
 
 testbed: ## make this machine able to run real clusters (does nothing where Docker and the registries work)
 	$(TESTBED) up --for $(TESTBED_FOR)

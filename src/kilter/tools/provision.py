@@ -50,15 +50,18 @@ def provide(wanted: Tool, runner: Runner, paths: Paths, env: Mapping[str, str], 
         assert found.path is not None
         return found.path
     copy = installed(wanted, paths)
-    if copy is not None:
-        return copy
+    return copy or _bring(wanted, this_platform(), _folder(wanted, paths), env, found, progress)
+
+
+def bring(wanted: Tool, platform: Platform, paths: Paths, env: Mapping[str, str], progress: Progress) -> Path:
+    """Return kilter's own copy of a tool for a platform, whatever this machine is, bringing it when it is not here.
+
+    Raises as `provide` does.
+    """
     folder = _folder(wanted, paths)
-    with file_lock(folder.with_name(f"{wanted.version}.lock"), PATIENCE, f"the download of {wanted.name}"):
-        copy = installed(wanted, paths)
-        if copy is not None:
-            return copy
-        with progress.step(f"download {wanted.name} {wanted.version}") as step:
-            return _install(wanted, folder, env, found, step)
+    if platform != this_platform():
+        folder = folder.with_name("-".join((wanted.version, *platform)))
+    return _copy(wanted, folder) or _bring(wanted, platform, folder, env, Found(), progress)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,10 @@ def on_path(tool: Tool, runner: Runner, paths: Paths, env: Mapping[str, str]) ->
 
 def installed(tool: Tool, paths: Paths) -> Path | None:
     """Return kilter's own copy, or None. The receipt is written last and stands for the copy's wholeness."""
-    folder = _folder(tool, paths)
+    return _copy(tool, _folder(tool, paths))
+
+
+def _copy(tool: Tool, folder: Path) -> Path | None:
     binary = folder / tool.name
     return binary if (folder / "receipt.json").is_file() and os.access(binary, os.X_OK) else None
 
@@ -115,8 +121,19 @@ def origin(tool: Tool, platform: Platform, env: Mapping[str, str]) -> Origin:
     return Origin(source, base + name, base + tool.checksums.format(file=name))
 
 
-def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, step: Step) -> Path:
-    platform = this_platform()
+def _bring(
+    wanted: Tool, platform: Platform, folder: Path, env: Mapping[str, str], found: Found, progress: Progress
+) -> Path:
+    """Download a tool into its folder, unless another kilter just did."""
+    with file_lock(folder.with_name(f"{folder.name}.lock"), PATIENCE, f"the download of {wanted.name}"):
+        copy = _copy(wanted, folder)
+        if copy is not None:
+            return copy
+        with progress.step(f"download {wanted.name} {wanted.version}") as step:
+            return _install(wanted, platform, folder, env, found, step)
+
+
+def _install(tool: Tool, platform: Platform, folder: Path, env: Mapping[str, str], found: Found, step: Step) -> Path:
     place = origin(tool, platform, env)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f"{place.file_name}.part"

@@ -44,9 +44,9 @@ def bring(paths: Paths, tmp_path: Path) -> Callable[..., Path]:
     return brought
 
 
-def put(root: Path, tool: Tool, content: bytes, sum_: str | None = None) -> Path:
+def put(root: Path, tool: Tool, content: bytes, sum_: str | None = None, at: Platform = HERE) -> Path:
     """Put a file and its checksum file into a mirror, as upstream names them."""
-    name = tool.files[HERE].rpartition("/")[2]
+    name = tool.files[at].rpartition("/")[2]
     folder = root / "mirror" / tool.name / f"v{tool.version}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content)
@@ -98,6 +98,18 @@ def test_an_installed_copy_is_used_without_the_mirror_or_a_process(bring: Callab
     put(tmp_path, KIND, BINARY)
     first = bring(KIND)
     assert bring(KIND, KILTER_TOOLS_MIRROR=str(tmp_path / "gone")) == first
+
+
+def test_a_copy_for_another_platform_never_takes_the_place_of_this_machines_own(paths: Paths, tmp_path: Path) -> None:
+    mirror = {"PATH": "", "KILTER_TOOLS_MIRROR": str(tmp_path / "mirror")}
+    other: Platform = ("linux", "arm64")
+    for at, content in ((HERE, b"here"), (other, b"there")):
+        put(tmp_path, HELM, packed(HELM.member[at], content), at=at)
+    there = provision.bring(HELM, other, paths, mirror, Recorder())
+    assert (there.read_bytes(), installed(HELM, paths)) == (b"there", None)
+    assert provide(HELM, FakeRunner(), paths, mirror, Recorder()).read_bytes() == b"here"
+    assert provision.bring(HELM, HERE, paths, {}, Recorder()) == installed(HELM, paths)
+    assert provision.bring(HELM, other, paths, {}, Recorder()) == there
 
 
 def test_a_copy_without_a_receipt_is_not_trusted(bring: Callable[..., Path], paths: Paths, tmp_path: Path) -> None:
