@@ -122,7 +122,7 @@ class Deployment:
     def _prepared(self) -> Prepared:
         """Ask the platform about the environment, and refuse what it would refuse after the build."""
         app, given = section.app_section(self.project, self.options.env), self._given
-        for line in section.without_effect(self.project):
+        for line in section.warnings(self.project):
             self.progress.warn(line)
         source = image.source_of(self.runner, self.project)
         target = look(self.client, self.name, self.options.env)

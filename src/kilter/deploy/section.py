@@ -17,6 +17,7 @@ from kilter.project.load import Project
 from kilter.project.model_deploy import Environment
 from kilter.project.model_deploy import Process as WrittenProcess
 from kilter.project.model_profile import Probes, Profile
+from kilter.project.plaintext import plaintext
 from kilter.render.production.services import check_values
 
 LOCAL_OF_A_DATABASE = ("port", "env", "resources", "storage", "values")
@@ -85,9 +86,29 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
         if service.image:
             raise BadInput(f"services.{name} has an image of its own", why=NOT_YET)
         check_values(name, service.values)
+    _refuse_further_databases(config)
     for name, process in config.processes.items():
         if process.image or (name in over.processes and over.processes[name].image):
             raise BadInput(f"processes.{name} has an image of its own", why=NOT_YET)
+
+
+def _refuse_further_databases(config: model.Config) -> None:
+    """Raise BadInput for a second database, which the operator would refuse after the build (DP-Q20)."""
+    found = _databases(config)
+    if len(found) > 1:
+        raise BadInput(
+            f"kilter.yaml has {len(found)} databases: {', '.join(found)}",
+            why=f"an environment has one database of the platform, and {found[0]} would be it",
+            hint="leave the others out for a deploy; one database can hold several schemas",
+        )
+
+
+def warnings(project: Project) -> list[str]:
+    """Say what a deploy's author may not know: settings without effect, and likely secrets in plain text (Y14)."""
+    told = without_effect(project)
+    if project.source is not None:
+        told += map(str, plaintext(project.config, project.source))
+    return told
 
 
 def without_effect(project: Project) -> list[str]:
@@ -96,13 +117,18 @@ def without_effect(project: Project) -> list[str]:
     They are no reason to refuse: kilter.yaml has no place for what holds on the local cluster alone.
     """
     lines = []
-    for name, service in project.config.services.items():
-        entry = catalog.entries().get(service.type or name)
-        if entry is None or entry.deploy is None or entry.deploy.by != "database":
-            continue
+    for name in _databases(project.config):
+        service = project.config.services[name]
         if given := ", ".join(key for key in LOCAL_OF_A_DATABASE if getattr(service, key)):
             lines.append(f"services.{name}: without effect on a platform, which has one database for it: {given}")
     return lines
+
+
+def _databases(config: model.Config) -> list[str]:
+    """Return the services for each of which a platform gives a database on its own server."""
+    entries = catalog.entries()
+    kinds = {name: entries.get(service.type or name) for name, service in config.services.items()}
+    return [name for name, entry in kinds.items() if entry and entry.deploy and entry.deploy.by == "database"]
 
 
 def _service(name: str, service: model.Service) -> Service:

@@ -17,7 +17,7 @@ from kilter.deploy.names import ProjectName
 from kilter.errors import BadInput
 
 WRITTEN = """name: shop
-services: {postgres: , orders-db: {type: postgres}}
+services: {postgres: , orders-db: {type: redis}}
 processes: {worker: {command: [work]}, admin: {command: [admin], port: 9000, public: true}}
 """
 NOW = {
@@ -48,11 +48,14 @@ def changes(found: DeployPlanDocument) -> dict[tuple[str, str], str | None]:
     return {(each.kind, each.name): each.change for each in found.changes}
 
 
-@pytest.mark.requirement("DP-Q20")
-def test_settings_of_a_database_that_the_platform_leaves_out_are_warned_of(tmp_path: Path) -> None:
-    there = Platform(tmp_path, text="name: shop\nservices: {postgres: {storage: 2Gi}}\n")
+@pytest.mark.requirement("DP-Q20", "Y14")
+def test_settings_that_the_platform_leaves_out_and_likely_secrets_are_warned_of(tmp_path: Path) -> None:
+    text = "name: shop\nservices: {postgres: {storage: 2Gi}}\nenv: {API_TOKEN: not-shown}\n"
+    there = Platform(tmp_path, text=text)
     planned(there)
-    [warning] = [line for line in there.progress.lines if line.startswith("warn")]
+    [warning, secret] = [line for line in there.progress.lines if line.startswith("warn")]
+    assert secret.startswith("warn: kilter.yaml:3:18 env.API_TOKEN: this looks like a secret")
+    assert "not-shown" not in secret
     assert warning == "warn: services.postgres: without effect on a platform, which has one database for it: storage"
 
 
@@ -77,7 +80,7 @@ def test_a_plan_compares_with_the_newest_release(tmp_path: Path) -> None:
     assert (found.image, found.commit, found.dirty) == ("", COMMIT, True)
     wiring = {each.name: each.variables for each in found.changes if each.kind == "service"}
     assert "DATABASE_URL" in wiring["postgres"]
-    assert "ORDERS_DB_DATABASE_URL" in wiring["orders-db"]
+    assert "ORDERS_DB_REDIS_URL" in wiring["orders-db"]
     assert wiring["cache"] == ()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from kilter.api.kilterapp_parts import Resources
 from kilter.deploy.names import project_name
-from kilter.deploy.section import app_section, without_effect
+from kilter.deploy.section import app_section, warnings, without_effect
 from kilter.errors import BadInput
 from kilter.project.load import Project, load
 
@@ -224,3 +224,20 @@ services:
     assert line.startswith("services.db: without effect on a platform")
     assert line.endswith(": port, env, resources, storage, values")
     assert without_effect(project(tmp_path, "name: shop\nservices: [postgres]\n")) == []
+
+
+@pytest.mark.requirement("DP-Q20")
+def test_a_second_database_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    """The operator refused it, after the build and the push."""
+    text = "name: shop\nservices: {postgres: , orders: {type: postgres}, redis: }\n"
+    with pytest.raises(BadInput, match="2 databases: postgres, orders") as refused:
+        app_section(project(tmp_path, text), "dev")
+    assert "one database of the platform, and postgres would be it" in refused.value.why
+
+
+@pytest.mark.requirement("Y14")
+def test_a_deploy_warns_of_likely_secrets_as_up_does_and_shows_none(tmp_path: Path) -> None:
+    text = "name: shop\nservices: {postgres: {port: 5433}}\nenv:\n  SMTP_PASSWORD: hunter2\n  SMTP_HOST: mail.example\n"
+    told = warnings(project(tmp_path, text))
+    assert [line.split(": ")[0] for line in told] == ["services.postgres", "kilter.yaml:4:18 env.SMTP_PASSWORD"]
+    assert "hunter2" not in "".join(told)
