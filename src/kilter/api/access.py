@@ -11,6 +11,7 @@ from kilter.api.words import Role
 # `*` stands for any run of characters, never for the slash.
 ProjectGlob = Annotated[str, Meta(pattern=r"^[a-z0-9*-]+/[a-z0-9*-]+\Z", max_length=81)]
 EnvGlob = Annotated[str, Meta(pattern=r"^[a-z0-9*-]+\Z", max_length=32)]
+EXPIRES_IN = "Seconds, by default 90 days; no more than the asking token has left, which also ends the default."
 
 
 class Scope(Request, frozen=True, kw_only=True):
@@ -31,12 +32,12 @@ class WhoAmI(Document, frozen=True, kw_only=True):
 
 
 class TokenRequest(Request, frozen=True, kw_only=True):
-    """POST /v1/tokens: a token for somebody; never more than the asking token may itself."""
+    """POST /v1/tokens: a token for somebody; it never may more than the asking token, nor is good for longer."""
 
     actor: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="Whose.")]
     role: Role
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=32)]
-    expires_in: Annotated[int, Meta(ge=60, le=31536000, description="Seconds; 90 days by default.")] = 7776000
+    expires_in: Annotated[int, Meta(ge=60, le=31536000, description=EXPIRES_IN)] | None = None
 
 
 class TokenInfo(Document, frozen=True, kw_only=True):

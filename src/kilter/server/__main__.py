@@ -37,7 +37,6 @@ from kilter.server.store.tokens import Grant
 from kilter.signing import keys
 
 log = logging.getLogger("kilter.server")
-FIRST_TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
 SECONDS = 30  # of keep-alive, and of grace at the end
 
 
@@ -109,7 +108,7 @@ async def let_installer_in(store: PostgresEngine | SqliteEngine, found: Settings
     if token is None:
         raise BadInput("KILTER_SERVER_FIRST_TOKEN_FILE holds no token of kilter's format")
     now = clock.now()
-    grant = Grant(token.id, "admin", "admin", (Scope(project="*/*"),), now + FIRST_TOKEN_LIFETIME)
+    grant = Grant(token.id, "admin", "admin", (Scope(project="*/*"),), now + tokens.LIFETIME)
     await store.run(tokens.insert_first, token, grant, now=now)
 
 

@@ -73,7 +73,8 @@ def days(text: str) -> int:
 
 def _make(tx: Tx, request: TokenRequest, *, first: bool) -> str:
     now, made = clock.now(), token_format.mint()
-    grant = Grant(made.id, request.actor, request.role, request.scopes, now + request.expires_in * clock.SECOND)
+    life = tokens.LIFETIME if request.expires_in is None else request.expires_in * clock.SECOND
+    grant = Grant(made.id, request.actor, request.role, request.scopes, now + life)
     if first:
         grant = Grant(made.id, grant.actor, "admin", (Scope(project="*/*"),), grant.expires_at)
         if not tokens.insert_first(tx, made, grant, now=now):

@@ -11,6 +11,7 @@ from unit.server.web import DAY, DEPLOY, SETTINGS, Reply, Web, Webs
 from kilter.api import tokens as token_format
 from kilter.errors import BadInput
 from kilter.server import access
+from kilter.server.clock import SECOND
 from kilter.server.refusals import Unavailable
 from kilter.server.store import deploys
 
@@ -57,6 +58,25 @@ def test_nobody_hands_out_more_than_they_reach(web: Web, changes: dict[str, obje
     """A3: an org's admin is no admin of the platform."""
     reply = create(web, web.token("admin", "acme/*"), **changes)
     assert (reply.status, reply.code) == (403, "forbidden")
+
+
+def test_a_token_makes_none_that_outlives_it(web: Web) -> None:
+    """Or a leaked one could be replaced, shortly before its end, by another of a whole year."""
+    admin = web.token("admin")
+    whole = {"expires_in": 90 * DAY // SECOND}
+    assert create(web, admin, **whole).status == 201
+    web.now = NOON + 80 * DAY
+    reply = create(web, admin, **whole)
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "expires_in")
+    assert "yours is good for 10d" in reply.json["error"]["message"]
+    assert create(web, admin, expires_in=reply.json["error"]["details"]["most"]).status == 201
+
+
+def test_a_token_for_which_no_end_is_asked_ends_with_the_one_that_makes_it(web: Web) -> None:
+    admin = web.token("admin")
+    web.now = NOON + 80 * DAY
+    token = create(web, admin).json["token"]
+    assert web.get("/v1/whoami", token).json["expires_at"] == web.get("/v1/whoami", admin).json["expires_at"]
 
 
 @pytest.mark.parametrize(

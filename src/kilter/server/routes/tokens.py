@@ -8,6 +8,7 @@ from kilter.server.refusals import Refused, not_found
 from kilter.server.store import tokens
 from kilter.server.store.engine import Tx
 from kilter.server.store.tokens import Grant
+from kilter.words import human_duration
 
 
 async def whoami(call: Call) -> Answer:
@@ -38,15 +39,26 @@ async def listed(call: Call) -> Answer:
 
 
 async def create(call: Call) -> Answer:
-    """Make a token. Raises Refused where it would reach further than the asking one."""
+    """Make a token. Raises Refused where it would reach further, or be good for longer, than the asking one."""
     grant, body = call.granted(), call.body
     assert isinstance(body, TokenRequest)
     if not access.may_grant(grant, body.role, body.scopes):
         raise Refused("forbidden", "a token can hand out no more than it reaches itself", field="scopes")
     token = token_format.mint()
-    made = Grant(token.id, body.actor, body.role, body.scopes, call.now + body.expires_in * clock.SECOND)
+    made = Grant(token.id, body.actor, body.role, body.scopes, _end(grant, body.expires_in, call.now))
     info = await call.store.run(tokens.insert, token, made, created_by=grant.actor, now=call.now)
     return Answer(201, TokenCreated(token=token.text, info=info))
+
+
+def _end(grant: Grant, asked: int | None, now: int) -> int:
+    """Return when a token made by another one ends. Raises Refused where it is asked to outlive that one."""
+    if asked is None:
+        return min(now + tokens.LIFETIME, grant.expires_at)
+    if (end := now + asked * clock.SECOND) > grant.expires_at:
+        left = (grant.expires_at - now) // clock.SECOND
+        message = f"a token hands out none that outlives it: yours is good for {human_duration(left)} more ({left} s)"
+        raise Refused("forbidden", message, field="expires_in", details={"most": left})
+    return end
 
 
 async def revoke(call: Call) -> Answer:

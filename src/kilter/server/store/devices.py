@@ -15,7 +15,6 @@ from kilter.server.store.engine import Tx
 LIFETIME = 600 * clock.SECOND
 INTERVAL = 5 * clock.SECOND
 WAITING_LIMIT = 1000  # codes may be asked for by anybody, so there is an end to them
-TOKEN_LIFETIME = 90 * 86400 * clock.SECOND
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels: no words; 20^8 codes of which at most a thousand are alive
 
 Refusal = Literal["pending", "too_fast", "expired"]
@@ -79,7 +78,7 @@ def collect(tx: Tx, secret: str, now: int) -> tuple[Token, TokenInfo] | Refusal:
         return "expired"
     token = token_format.mint()
     # A device never holds more, nor longer, than the token that let it in.
-    grant = replace(approver, token_id=token.id, expires_at=min(now + TOKEN_LIFETIME, approver.expires_at))
+    grant = replace(approver, token_id=token.id, expires_at=min(now + tokens.LIFETIME, approver.expires_at))
     return token, tokens.insert(tx, token, grant, created_by=f"device {row['client_name']}", now=now)
 
 

@@ -12,6 +12,7 @@ from kilter.server import clock
 from kilter.server.store.engine import Row, Tx
 
 USED_EVERY = 3600 * clock.SECOND  # `last_used_at` is no finer than this, so that reading does not mean writing
+LIFETIME = 90 * 86400 * clock.SECOND  # of a token for which nobody says how long
 NOBODY = "0" * 64
 
 
