@@ -10,7 +10,7 @@ from kilter.api.words import EnvClass, Phase
 
 
 class EnvTile(Document, frozen=True, kw_only=True):
-    """One environment on a project's tile (DP-Q70)."""
+    """One environment on a project's tile."""
 
     env: EnvName
     env_class: EnvClass

@@ -12,7 +12,7 @@ from kilter.errors import BadInput, NotAllowed
 from kilter.state.files import file_lock, write_whole
 
 PATIENCE = 10.0  # seconds to wait for another kilter that is writing the file
-LOGIN = "run `kilter login --server <url> --token <token>`"
+LOGIN = "run `kilter login --server <url> --token -`, and paste your token"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def wrong(words: str) -> str:
         command = below
     flags = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     rest = rest[: rest.index("--")] if "--" in rest else rest
-    unknown = [word for word in rest if word.startswith("-") and word not in flags | GLOBAL | {"--help"}]
+    unknown = [word for word in rest if word.startswith("-") and word not in flags | GLOBAL | {"--help", "-"}]
     return f"{verb} has no {', '.join(unknown)}" if unknown else ""
 
 

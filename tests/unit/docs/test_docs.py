@@ -72,6 +72,13 @@ def test_the_schema_of_every_document_is_one_that_validators_take(file: Path) ->
     jsonschema_rs.validator_for(json.loads(file.read_text()))
 
 
+@pytest.mark.parametrize(
+    "file", sorted((DOCS / "reference").rglob("*.json")), ids=lambda file: str(file.relative_to(DOCS / "reference"))
+)
+def test_what_is_published_for_machines_names_none_of_our_requirements(file: Path) -> None:
+    assert re.findall(r"\b(?:DP|LC|CT|PP|NS)-Q?\d+", file.read_text()) == []
+
+
 def test_stale_missing_and_left_over_pages_are_named_and_mended(tmp_path: Path) -> None:
     written = generator().write(tmp_path)
     assert written == sorted(generator().pages())
