@@ -29,6 +29,10 @@ GIVEN = [
     f"kustomize-controller impersonate serviceaccounts {SYSTEM}",
     "kustomize-controller list serviceaccounts",
     f"source-controller get secrets {SYSTEM}",
+    *(
+        f"{controller} update leases.coordination.k8s.io={controller}-leader-election {SYSTEM}"
+        for controller in CONTROLLERS
+    ),
     "traefik list secrets",
     f"kilter-registry-upkeep patch deployments.apps=kilter-registry {SYSTEM}",
     f"{ENV} create deployments.apps {ENV}",
@@ -54,6 +58,7 @@ DENIED = [
       for kind in ("configmaps", "deployments.apps", "namespaces", f"rolebindings.{RBAC}", "secrets")
       for place in (ENV, SYSTEM)),
     *(f"{controller} get secrets {ENV}" for controller in CONTROLLERS),
+    *(f"{controller} update leases.coordination.k8s.io=kilter-operator {SYSTEM}" for controller in CONTROLLERS),
     f"kilter-root create serviceaccounts {SYSTEM}",
     f"kilter-root create {KUSTOMIZATIONS} {ENV}",
     *(f"traefik {verb} secrets {SYSTEM}" for verb in WRITING),
