@@ -1,4 +1,4 @@
-"""`kilter destroy`: the one command that deletes."""
+"""`kilter destroy`: of the commands for a project on this machine, the one that deletes data."""
 
 import os
 from pathlib import Path
