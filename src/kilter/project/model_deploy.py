@@ -8,6 +8,7 @@ from kilter.project.model_base import COMMAND, ENV, PortOrNone, Resources, Secti
 from kilter.project.model_profile import Probes, Profile
 
 Replicas = Annotated[int, Meta(ge=0, le=1000)]
+SCHEDULE = "Cron expression of five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`"
 
 
 class Process(Section, frozen=True, kw_only=True):
@@ -20,9 +21,7 @@ class Process(Section, frozen=True, kw_only=True):
     replicas: Annotated[Replicas, Meta(description="How many of it run.")] = 1
     resources: Annotated[Resources | None, Meta(description="Limits; by default the app's.")] = None
     public: Annotated[bool, Meta(description="Whether a process with a port gets a route of its own.")] = False
-    schedule: Annotated[
-        str | None, Meta(description="Cron expression of five fields; the process then runs at those times only.")
-    ] = None
+    schedule: Annotated[str | None, Meta(description=f"{SCHEDULE}; the process then runs at those times only.")] = None
     probes: Annotated[Probes | None, Meta(description="Health checks; none by default.")] = None
 
 
@@ -36,7 +35,7 @@ class ProcessOverride(Section, frozen=True, kw_only=True):
     replicas: Annotated[Replicas | None, Meta(description="How many of it run.")] = None
     resources: Annotated[Resources | None, Meta(description="Limits.")] = None
     public: Annotated[bool | None, Meta(description="Whether it gets a route of its own.")] = None
-    schedule: Annotated[str | None, Meta(description="Cron expression of five fields.")] = None
+    schedule: Annotated[str | None, Meta(description=f"{SCHEDULE}.")] = None
 
 
 class Seed(Section, frozen=True, kw_only=True):

@@ -9,6 +9,10 @@ from kilter.project.model_base import Percent, Port, Resources, Section, Words
 Off = Literal["off"]
 Level = Literal["none", "basic", "production"]
 Count = Annotated[int, Meta(ge=1, le=1000)]
+BASE = (
+    "`production`: an autoscaler and a disruption budget by default. `basic` and `none`: neither, unless its part below"
+    " asks for it. Nothing else differs."
+)
 
 
 class Probe(Section, frozen=True, kw_only=True):
@@ -121,9 +125,7 @@ class Overlay(Section, frozen=True, kw_only=True):
 class Profile(Section, frozen=True, kw_only=True):
     """Guardrails of the app: a base level, and what differs from it."""
 
-    base: Annotated[Level, Meta(description="`none`, `basic` or `production`; the parts below change it.")] = (
-        "production"
-    )
+    base: Annotated[Level, Meta(description=BASE)] = "production"
     probes: Annotated[Probes | Off | None, Meta(description="Health checks.")] = None
     security: Annotated[Security | Off | None, Meta(description="Rights of the container.")] = None
     autoscale: Annotated[Autoscale | Off | None, Meta(description="The autoscaler.")] = None

@@ -79,6 +79,17 @@ def test_what_is_published_for_machines_names_none_of_our_requirements(file: Pat
     assert re.findall(r"\b(?:DP|LC|CT|PP|NS)-Q?\d+", file.read_text()) == []
 
 
+def test_every_variable_that_the_chart_sets_stands_beside_its_value_and_no_other() -> None:
+    page = (DOCS / "reference/environment-variables.md").read_text()
+    told = re.findall(r"`((?:KILTER|PG)[A-Z_]+)`", page.partition("## Set by the chart")[2].partition("\n## ")[0])
+    templates = ROOT / "src/kilter/charts/kilter-platform/templates"
+    texts = [
+        (templates / file).read_text() for file in ("operator/operator.yaml", "server/server.yaml", "_helpers.tpl")
+    ]
+    given = {name for text in texts for name in re.findall(r"- name: ((?:KILTER|PG)[A-Z_]+)", text)}
+    assert sorted(told) == sorted(given)
+
+
 def test_stale_missing_and_left_over_pages_are_named_and_mended(tmp_path: Path) -> None:
     written = generator().write(tmp_path)
     assert written == sorted(generator().pages())
