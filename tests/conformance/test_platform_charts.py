@@ -20,7 +20,7 @@ from harness.ports import free_port
 
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import node_name
-from kilter.errors import KilterError
+from kilter.errors import Failed, KilterError
 from kilter.progress import Recorder
 from kilter.state.paths import Paths
 from kilter.tools import docker
@@ -227,6 +227,13 @@ def test_an_upgrade_keeps_passwords_keys_data_and_pods(platform: Platform) -> No
     assert platform.pods() == pods
     assert platform.sql("select x from kept") == "42"
     assert platform.ask(APP)[:2] == (200, "three\n")
+
+
+def test_an_upgrade_that_would_remove_every_app_is_refused(platform: Platform) -> None:
+    """Flux would look into another cluster's folder."""
+    with pytest.raises(Failed) as refused:
+        platform.install("--set", "cluster=elsewhere")
+    assert "makes that ./clusters/elsewhere: every app would be removed" in "".join(refused.value.details)
 
 
 @pytest.mark.requirement("DP-1", "DP-Q12")

@@ -184,6 +184,12 @@ def test_metrics_are_read_by_nobody_but_whom_a_value_names_and_at_the_one_port()
     assert after.partition("{{- end }}\n")[2] == "      ports:\n        - port: http\n          protocol: TCP\n"
 
 
+def test_apps_are_scaled_also_by_a_metrics_server_of_the_clusters_own() -> None:
+    text = (PLATFORM / "templates/operator/operator.yaml").read_text()
+    asked = "{{ or .Values.metricsServer.enabled .Values.metricsServer.existing | quote }}"
+    assert f"            - name: KILTER_METRICS_SERVER\n              value: {asked}\n" in text
+
+
 def test_every_value_is_used_by_a_template() -> None:
     text = "".join(path.read_text() for path in TEMPLATES)
     leaves = [f"{top}.{name}" for top, inner in values().items() if isinstance(inner, dict) for name in inner]
