@@ -11,7 +11,7 @@ from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, Queued
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, ServerSentEvent, events, http_client
-from kilter.deploy.refusals import Throttled, saying
+from kilter.deploy.refusals import AWAY, Throttled, saying
 from kilter.errors import Busy, Failed, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
@@ -20,6 +20,9 @@ RETRY = 1.0  # seconds before a lost stream is opened again
 ANSWER_LIMIT = 60.0  # seconds for the public host to answer once the platform says it does
 LAST = frozenset({"done", "failed", "superseded"})  # names of events after which none comes
 RELEASE_HEADER = "kilter-release"
+# What helps where the release does not answer: the way there is another one, or its Gateway finds none of its pods.
+WAY = "check DNS and the network between this machine and the platform"
+PODS = "`kilter status` and `kilter logs` tell how its pods are"
 
 
 @dataclass
@@ -168,26 +171,28 @@ def next_step(failure: Failure) -> str:
 def answers(url: str, deploy_id: str, limit: float) -> str:
     """Wait until the public address is answered by this very deploy's release; returns the status line.
 
-    The platform has looked already; this look comes from where users are. Raises NotReady when it never answers.
+    A Gateway puts the release's header on answers of its own too, so that 502, 503 and 504 are none of the app's. The
+    platform has looked already; this look comes from where users are. Raises NotReady when it never answers.
     """
     import httpx2
 
-    until, last = min(limit, time.monotonic() + ANSWER_LIMIT), "no answer"
+    until, last, hint = min(limit, time.monotonic() + ANSWER_LIMIT), "no answer", WAY
     with http_client(url, timeout=10.0) as client:
         while True:
             try:
                 answer = client.get("/")
                 release = answer.headers.get(RELEASE_HEADER, "")
-                if release == deploy_id:
+                if release == deploy_id and answer.status_code not in AWAY:
                     return f"{answer.status_code} {answer.reason_phrase}".strip()
                 last = f"{answer.status_code}, from release {release or 'unknown'}"
+                hint = PODS if release == deploy_id else WAY
             except (httpx2.TransportError, KilterError) as error:
-                last = str(error) or type(error).__name__
+                last, hint = str(error) or type(error).__name__, WAY
             if time.monotonic() > until:
                 break
             time.sleep(RETRY / 2)
     raise NotReady(
         f"{url} is not answered by the new release from here",
-        why=f"the last answer: {last}; the platform itself sees the release answer",
-        hint="check DNS and the network between this machine and the platform",
+        why=f"the last answer: {last}; the platform itself has seen the release answer",
+        hint=hint,
     )

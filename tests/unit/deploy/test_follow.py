@@ -146,3 +146,18 @@ def test_only_an_answer_of_the_new_release_counts(monkeypatch: pytest.MonkeyPatc
     assert len(table.asked) == 2
     with serving(**{"GET__/": [(200, old)]}) as table, pytest.raises(NotReady, match="not answered by the new release"):
         answers(table.address, "d-1", time.monotonic())
+
+
+@pytest.mark.requirement("DP-8", "DP-10")
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_that_has_nobody_to_ask_is_no_answer_whatever_its_header_says(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RETRY", 0.05)
+    named = {"_headers": {"kilter-release": "d-1"}}
+    with serving(**{"GET__/": [(status, named), (500, named)]}) as table:
+        assert answers(table.address, "d-1", time.monotonic() + 20).startswith("500"), "that is the app's own affair"
+    with serving(**{"GET__/": [(status, named)]}) as table, pytest.raises(NotReady) as caught:
+        answers(table.address, "d-1", time.monotonic())
+    assert f"the last answer: {status}, from release d-1" in caught.value.why
+    assert "kilter status" in caught.value.hint
