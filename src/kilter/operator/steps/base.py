@@ -98,11 +98,11 @@ class Target:
         """The labels of what the operator makes for the environment."""
         return {**names.labels(self.slot, self.name), MANAGED_BY: OPERATOR}
 
-    def workloads(self) -> tuple[str, ...]:
-        """The names of the Deployments that a release consists of: the app, then its processes."""
+    def workloads(self) -> dict[str, str]:
+        """The Deployments that a release consists of, by name, each with its process; the app's own has none."""
         spec = self.app.spec
         further = [name for name, process in spec.processes.items() if not process.schedule]
-        return (names.workload(spec.app), *(names.workload(spec.app, name) for name in further))
+        return {names.workload(spec.app): "", **{names.workload(spec.app, name): name for name in further}}
 
 
 def identity(labels: Mapping[str, str]) -> tuple[str | None, ...]:

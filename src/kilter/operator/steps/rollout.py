@@ -9,7 +9,7 @@ from kilter.operator.steps import pods
 from kilter.operator.steps.base import Decision, Done, Target, Verdict, Wait
 from kilter.operator.steps.namespace import registries
 from kilter.operator.views import Deployment, Pod
-from kilter.render.names import RELEASE
+from kilter.render.names import PROCESS, RELEASE
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     current = [pod for pod in facts.pods if pod.metadata.label(RELEASE) == deploy and _counts(pod)]
     found = {each.metadata.name: each for each in facts.deployments}
     wanted = [found.get(name) for name in target.workloads()]
-    report = {"workloads": tuple(_report(each, facts.pods, deploy) for each in wanted if each is not None)}
+    report = {"workloads": workloads(target, facts)}
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
     if failed := pods.failure(current, own, logins):
@@ -41,6 +41,18 @@ def decide(target: Target, facts: Facts) -> Decision:
     reason = NOT_RUNNING if serves else "RollingOut"
     verdict: Verdict = Wait(reason, "; ".join(waits)) if waits else Done("all pods of the release are ready")
     return Decision(verdict, report=report)
+
+
+def workloads(target: Target, facts: Facts) -> tuple[Workload, ...]:
+    """Return how the pods of the release are, by Deployment."""
+    current = [pod for pod in facts.pods if pod.metadata.label(RELEASE) == target.app.spec.deploy_id and _counts(pod)]
+    found = {each.metadata.name: each for each in facts.deployments}
+    parts = target.workloads().items()
+    return tuple(
+        _report(found[name], [pod for pod in current if _is_of(pod, process)])
+        for name, process in parts
+        if name in found
+    )
 
 
 def _missing(target: Target, name: str, found: Deployment | None) -> str:
@@ -67,13 +79,15 @@ def _serves(found: Deployment) -> bool:
     return found.status.ready_replicas > 0 or found.spec.replicas == 0
 
 
-def _report(deployment: Deployment, found: Sequence[Pod], deploy: str) -> Workload:
-    name = deployment.metadata.name
-    current = deployment.metadata.label(RELEASE) == deploy
-    own = [pod for pod in found if pod.metadata.name.startswith(f"{name}-") and pod.metadata.label(RELEASE) == deploy]
+def _report(deployment: Deployment, own: Sequence[Pod]) -> Workload:
+    """Count pods: a Deployment's own numbers do not tell those of its release from those of the one before."""
     restarts = sum(container.restart_count for pod in own for container in pod.containers)
-    ready = min(deployment.status.ready_replicas, deployment.status.updated_replicas) if current else 0
-    return Workload(name=name, desired=deployment.spec.replicas, ready=ready, restarts=restarts)
+    ready = sum(pod.ready for pod in own)
+    return Workload(name=deployment.metadata.name, desired=deployment.spec.replicas, ready=ready, restarts=restarts)
+
+
+def _is_of(pod: Pod, process: str) -> bool:
+    return pod.metadata.label(PROCESS) == process
 
 
 def _counts(pod: Pod) -> bool:
