@@ -3,9 +3,11 @@
 from typing import Any
 
 import msgspec
+import pytest
 from unit.operator.test_steps import target
 
 from kilter.operator.steps import rollout
+from kilter.operator.steps.base import Failed
 from kilter.operator.views import Deployment, Pod
 from kilter.render import names
 
@@ -61,3 +63,13 @@ def test_restarts_of_a_process_are_not_those_of_the_app_whose_name_its_own_begin
         [pod("shop-a-1"), pod("shop-worker-b-1", process="worker", ready=False, restarts=37)],
     )
     assert counted(found, **WORKER) == {"shop": (1, 1, 0), "shop-worker": (1, 0, 37)}
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_what_a_deployment_says_of_the_spec_before_fails_no_deploy() -> None:
+    stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}
+    unseen = deployment(observedGeneration=1, conditions=[stuck])
+    waits = rollout.decide(target(), rollout.Facts([unseen], [pod("shop-old-1", OLD)])).verdict
+    assert "shop has not been looked at yet" in waits.message
+    seen = deployment(conditions=[stuck], readyReplicas=0)
+    assert isinstance(rollout.decide(target(), rollout.Facts([seen], [])).verdict, Failed)

@@ -29,7 +29,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     report = {"workloads": workloads(target, facts)}
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
-    if failed := pods.failure(current, own, logins):
+    if failed := pods.failure(current, [each for each in own if _is_seen(each)], logins):
         is_met = target.settled and len(own) == len(wanted) and all(map(_serves, own))
         amiss = Done("the release serves", but=f"{failed.object}: {failed.message}")
         return Decision(amiss if is_met else failed, report=report)
@@ -62,7 +62,7 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     spec, status = found.spec, found.status
     if found.metadata.label(RELEASE) != target.app.spec.deploy_id:
         return f"{name} is still that of an earlier release"
-    if status.observed_generation < found.metadata.generation:
+    if not _is_seen(found):
         return f"{name} has not been looked at yet"
     old, ready = status.replicas - status.updated_replicas, min(status.ready_replicas, status.available_replicas)
     lacks = (
@@ -72,6 +72,11 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     )
     enough = target.settled and status.ready_replicas > 0
     return next((f"{name}: {said}" for lacking, said in lacks if lacking and not enough), "")
+
+
+def _is_seen(found: Deployment) -> bool:
+    """Tell whether what its status says is about the spec that it has."""
+    return found.status.observed_generation >= found.metadata.generation
 
 
 def _serves(found: Deployment) -> bool:
