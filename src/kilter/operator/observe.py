@@ -121,8 +121,7 @@ def of_route(world: World, target: Target) -> route.Facts:
         pods={pod.metadata.name: pod for pod in stores.pods.within(target.name)},
         reachable=world.gateway.reachable,
     )
-    worth_it = target.app.spec.public and not target.settled and world.gateway.reachable
-    if not worth_it or route.ready_to_ask(target, facts):
+    if not (route.is_to_answer(target) and world.gateway.reachable) or route.ready_to_ask(target, facts):
         return facts
     return route.Facts(facts.route, facts.slices, facts.pods, world.gateway.ask(route.host(target)))
 

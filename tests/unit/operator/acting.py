@@ -116,14 +116,17 @@ class Writer:
         """Nothing is open."""
 
 
+@dataclass
 class Answers:
-    """A Gateway behind which the release answers."""
+    """A Gateway behind which the release answers; `asked` are the hosts that it was asked for."""
 
-    reachable = True
+    answer: Answer = field(default_factory=lambda: Answer(200, DEPLOY))
+    reachable: bool = True
+    asked: list[str] = field(default_factory=list)
 
     def ask(self, host: str) -> Answer:
-        del host
-        return Answer(200, DEPLOY)
+        self.asked.append(host)
+        return self.answer
 
 
 def plain(spec: Any, observed: Observed) -> Rendered:
@@ -139,13 +142,14 @@ class Stage:
     app: Object = field(default_factory=given)
     render: Any = plain
     cluster: Cluster = field(default_factory=Cluster)
+    gateway: Answers = field(default_factory=Answers)
 
     def __post_init__(self) -> None:
         leadership, settings = Leadership(), Settings(domain="x.test", gateway=Gateway("http://gateway"))
         leadership.hold(Fence(1, "me"), float("inf"))
         publications = Publications(Writer(), lambda _: None)
         kube = cast("Kube", self.cluster)
-        self.world = World(settings, kube, Stores(), leadership, publications, self.render, Answers())
+        self.world = World(settings, kube, Stores(), leadership, publications, self.render, self.gateway)
         self.world.flux_known.set()
         self.take(self.app)
 
@@ -186,10 +190,18 @@ class Stage:
         app = self.cluster.things[("KilterApp", NAMESPACE, NAME)]
         self.take({**app, "status": _moved(app["status"], back)})
 
-    def run(self, ready: int = PODS, *pods: Pod, deploy: str = DEPLOY, worker: int | None = None) -> None:
+    def run(
+        self,
+        ready: int = PODS,
+        *pods: Pod,
+        deploy: str = DEPLOY,
+        worker: int | None = None,
+        available: int | None = None,
+    ) -> None:
         """Have so many of the pods ready, and all objects of the release applied; `pods` are further ones.
 
-        `worker` is how many pods of a process of that name are ready, None where there is no such process.
+        `worker` is how many pods of a process of that name are ready, None where there is no such process; of these so
+        many are `available`, all where nothing is said.
         """
         stores, entry = self.world.stores, self._entry
         labels = {names.RELEASE: deploy, names.COMPONENT: "web", "kubernetes.io/service-name": "shop"}
@@ -200,7 +212,8 @@ class Stage:
         web = Deployment(metadata=meta, spec=DeploymentSpec(replicas=PODS), status=status)
         stores.deployments.put_own((NAME, "shop"), entry(web))
         if worker is not None:
-            held = msgspec.structs.replace(status, ready_replicas=worker, available_replicas=worker)
+            lasting = worker if available is None else available
+            held = msgspec.structs.replace(status, ready_replicas=worker, available_replicas=lasting)
             named = Meta(name="shop-worker", namespace=NAME, labels={names.RELEASE: deploy}, generation=1)
             found = Deployment(metadata=named, spec=DeploymentSpec(replicas=PODS), status=held)
             stores.deployments.put_own((NAME, "shop-worker"), entry(found))

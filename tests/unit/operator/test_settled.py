@@ -7,6 +7,7 @@ import pytest
 from unit.operator.acting import DEPLOY, NAME, Stage, given
 
 from kilter.operator.steps.publish import Rendered
+from kilter.operator.steps.route import Answer
 from kilter.operator.steps.services import CREDENTIALS
 from kilter.operator.views import Condition, Container, ContainerState, Held, Meta, Pod, PodStatus
 from kilter.operator.world import Observed
@@ -125,6 +126,57 @@ def test_an_app_of_which_one_process_runs_no_more_is_failed_and_said_to_serve() 
     stage.run(worker=1)
     stage.look()
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+
+
+def fallen_silent(stage: Stage) -> Stage:
+    """Let it stay as it is until it is said to be in order no more."""
+    stage.look()
+    stage.pass_time(130)
+    stage.look(times=2)
+    assert stage.status.phase == "Failed"
+    return stage
+
+
+def test_a_process_that_only_just_started_does_not_make_an_app_ready_again() -> None:
+    """One that ends again and again is ready for a moment each time: only what stays ready is available."""
+    stage = Stage(given(processes={"worker": {"command": ["work"]}}))
+    stage.run(worker=3)
+    stage.look(times=6)
+    stage.run(worker=0)
+    fallen_silent(stage)
+    stage.run(worker=1, available=0)
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "NotRunning"
+    stage.run(worker=1)
+    stage.look()
+    assert stage.status.phase == "Ready"
+
+
+@pytest.mark.requirement("DP-8")
+@pytest.mark.parametrize("answer", [Answer(503, DEPLOY), Answer(200, "d-0"), Answer(0, why="ConnectTimeout")])
+def test_an_app_that_served_no_more_is_ready_again_once_the_gateway_brings_its_answer(answer: Answer) -> None:
+    stage = Stage().deployed()
+    stage.run(ready=0)
+    fallen_silent(stage)
+    stage.run()
+    stage.gateway.answer = answer
+    assert stage.look().after == 10.0
+    assert stage.status.failure is not None
+    assert (stage.status.phase, stage.status.failure.reason) == ("Failed", "NotServing")
+    stage.gateway.answer = Answer(200, DEPLOY)
+    stage.look()
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+    assert stage.said("RouteReady").message == "the release answers at shop.x.test"
+
+
+def test_while_it_is_ready_nobody_asks_the_gateway_and_nobody_says_so() -> None:
+    stage = Stage().deployed()
+    asked = len(stage.gateway.asked)
+    stage.look(times=3)
+    assert len(stage.gateway.asked) == asked
+    said = stage.said("RouteReady").message
+    assert said == "the Gateway has accepted the route of shop.x.test, and ready pods of the release stand behind it"
 
 
 def test_a_moment_without_a_ready_pod_is_forgotten_once_one_is_there() -> None:

@@ -90,8 +90,13 @@ class Target:
         """Whether this very spec has been Ready already."""
         status, metadata = self.app.status, self.app.metadata
         same = status.deploy_id == self.app.spec.deploy_id and status.observed_generation == metadata.generation
-        fell_silent = status.failure is not None and status.failure.reason in (NOT_SERVING, NOT_RUNNING)
-        return same and (status.phase == "Ready" or fell_silent)
+        return same and (status.phase == "Ready" or self.fell_silent)
+
+    @property
+    def fell_silent(self) -> bool:
+        """Whether it was Ready and is not in order any more: it is Ready again by a proof alone, as at first."""
+        failure = self.app.status.failure
+        return failure is not None and failure.reason in (NOT_SERVING, NOT_RUNNING)
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -30,14 +30,14 @@ def decide(target: Target, facts: Facts) -> Decision:
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
     if failed := pods.failure(current, [each for each in own if _is_seen(each)], logins):
-        is_met = target.settled and len(own) == len(wanted) and all(map(_serves, own))
+        is_met = target.settled and len(own) == len(wanted) and all(_serves(target, each) for each in own)
         amiss = Done("the release serves", but=f"{failed.object}: {failed.message}")
         return Decision(amiss if is_met else failed, report=report)
     pairs = zip(target.workloads(), wanted, strict=True)
     waits = [said for name, each in pairs if (said := _missing(target, name, each))]
     waits += pods.anonymous(current, logins)
     waits += pods.unpulled(current, logins) if waits else ()
-    serves = target.settled and wanted[0] is not None and _serves(wanted[0])
+    serves = target.settled and wanted[0] is not None and _serves(target, wanted[0])
     reason = NOT_RUNNING if serves else "RollingOut"
     verdict: Verdict = Wait(reason, "; ".join(waits)) if waits else Done("all pods of the release are ready")
     return Decision(verdict, report=report)
@@ -70,7 +70,7 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
         (old > 0, f"{old} pods of an earlier release still end"),
         (ready < spec.replicas, f"{ready} of {spec.replicas} pods are ready"),
     )
-    enough = target.settled and status.ready_replicas > 0
+    enough = target.settled and _serves(target, found)
     return next((f"{name}: {said}" for lacking, said in lacks if lacking and not enough), "")
 
 
@@ -79,9 +79,14 @@ def _is_seen(found: Deployment) -> bool:
     return found.status.observed_generation >= found.metadata.generation
 
 
-def _serves(found: Deployment) -> bool:
-    """Tell whether there is a ready pod, or none is wanted."""
-    return found.status.ready_replicas > 0 or found.spec.replicas == 0
+def _serves(target: Target, found: Deployment) -> bool:
+    """Tell whether there is a ready pod, or none is wanted.
+
+    A container that ends again and again is ready for a moment each time; what fell silent must stay so.
+    """
+    status = found.status
+    ready = min(status.ready_replicas, status.available_replicas) if target.fell_silent else status.ready_replicas
+    return ready > 0 or found.spec.replicas == 0
 
 
 def _report(deployment: Deployment, own: Sequence[Pod]) -> Workload:

@@ -16,6 +16,7 @@ from kilter.render import names
 SERVICE: Final = "kubernetes.io/service-name"  # label of an EndpointSlice
 BAD_GATEWAY: Final = frozenset({502, 503, 504})  # what a Gateway says when it has nobody to ask
 SOON: Final = 2.0  # seconds until the next try
+LATER: Final = 10.0  # of what was Ready and fell silent, which nobody waits for and which may stay so
 # Seconds from the end of an old pod to a Gateway that knows of it: half a one between two looks of the chart's Traefik,
 # a moment for the look, and one because all times are whole seconds.
 SETTLING: Final = 2.0
@@ -48,7 +49,8 @@ def decide(target: Target, facts: Facts) -> Decision:
     if wait := ready_to_ask(target, facts):
         return Decision(wait, report=report)
     if not spec.public:
-        return Decision(Done("the release is reached inside the cluster"), report=report)
+        service = names.workload(spec.app)
+        return Decision(Done(f"ready pods of the release stand behind the Service {service}"), report=report)
     return Decision(_proof(target, facts), report=report)
 
 
@@ -57,6 +59,11 @@ def ready_to_ask(target: Target, facts: Facts) -> Failed | Wait | None:
     public = target.app.spec.public
     accepted = _accepted(target, facts.route) if public else None
     return accepted or _endpoints(target, facts) or (_unsettled(target, facts) if public else None)
+
+
+def is_to_answer(target: Target) -> bool:
+    """Tell whether it takes an answer of the Gateway to be Ready: at first, and again once it fell silent."""
+    return target.app.spec.public and (not target.settled or target.fell_silent)
 
 
 def url(target: Target) -> str:
@@ -76,21 +83,22 @@ def internal_url(target: Target) -> str:
 
 
 def _proof(target: Target, facts: Facts) -> Verdict:
-    deploy, answer = target.app.spec.deploy_id, facts.answer
-    answers = Done(f"the release answers at {host(target)}")
-    if target.settled:
-        return answers
+    deploy, answer, after = target.app.spec.deploy_id, facts.answer, LATER if target.fell_silent else SOON
+    if not is_to_answer(target):
+        return Done(
+            f"the Gateway has accepted the route of {host(target)}, and ready pods of the release stand behind it"
+        )
     if not facts.reachable:
         return Failed("NoGateway", "the operator was not told where the Gateway is, so nobody can tell that it answers")
     if answer is None or not answer.status:
         why = f": {answer.why}" if answer is not None else ""
-        return Wait("NoAnswer", f"{host(target)} does not answer yet{why}", SOON)
+        return Wait("NoAnswer", f"{host(target)} does not answer yet{why}", after)
     if answer.release != deploy:
         met = f"release {answer.release}" if answer.release else f"no release of kilter's (status {answer.status})"
-        return Wait("OtherRelease", f"{host(target)} is still answered by {met}", SOON)
+        return Wait("OtherRelease", f"{host(target)} is still answered by {met}", after)
     if answer.status in BAD_GATEWAY:
-        return Wait("BadGateway", f"{host(target)} answers {answer.status}", SOON)
-    return answers
+        return Wait("BadGateway", f"{host(target)} answers {answer.status}", after)
+    return Done(f"the release answers at {host(target)}")
 
 
 def _accepted(target: Target, route: HTTPRoute | None) -> Failed | Wait | None:
