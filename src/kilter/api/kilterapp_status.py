@@ -128,6 +128,9 @@ class Status(Report, frozen=True, kw_only=True):
     git: Annotated[Git | None, Meta(description="Where the manifests lie.")] = None
     flux: Annotated[Flux | None, Meta(description="How far Flux is.")] = None
     workloads: Annotated[tuple[Workload, ...], Meta(description="App and processes.")] = ()
+    serving: Annotated[
+        tuple[str, ...] | None, Meta(description="Deploys of which a web pod is ready; absent while nobody looked.")
+    ] = None
     lock: Annotated[Lock | None, Meta(description="Who is at work.")] = None
     failure: Annotated[Failure | None, Meta(description="Why it failed.")] = None
     warnings: Annotated[tuple[str, ...], Meta(description="What people should know: a skipped check.")] = field(

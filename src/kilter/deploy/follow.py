@@ -4,13 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import msgspec
 
-from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.deploys import Deploy, DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.environments import Environment
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, ServerSentEvent, events, http_client
+from kilter.deploy.names import ProjectName
+from kilter.deploy.queries import environment
 from kilter.deploy.refusals import AWAY, Throttled, saying
 from kilter.errors import Busy, Failed, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
@@ -98,7 +102,7 @@ class Follower:
 
     def _tell(self, event: "Event | None") -> None:
         if isinstance(event, FailedEvent):
-            raise failed(event.failure, self.deploy_id)
+            raise failed(event.failure, self.deploy_id, self._standing(event.failure))
         if isinstance(event, SupersededEvent):
             raise Busy(f"a newer deploy took its place: {event.by}", hint="`kilter releases` tells how far that one is")
         if isinstance(event, QueuedEvent) and event.queue.holder:
@@ -111,6 +115,16 @@ class Follower:
                 self.phases.append((event.phase, time.monotonic()))
             elif event.message:
                 self.progress.note(f"{event.phase}: {event.message}")
+
+    def _standing(self, failure: Failure) -> Environment | None:
+        """Return how the environment stands after a failure; None where that does not matter, or nobody tells."""
+        if failure.reason in (DELETED, MISSING) or failure.phase == "Deleting":
+            return None
+        try:
+            found = self.client.get(f"/v1/deploys/{quote(self.deploy_id, safe='')}", Deploy)
+            return environment(self.client, ProjectName(found.org, found.app), found.env)
+        except KilterError:
+            return None
 
     def _end_phase(self) -> None:
         if self.phases:
@@ -149,23 +163,37 @@ def follow_again(deploy_id: str) -> str:
     return f"`kilter deploy --follow {deploy_id}` follows it again"
 
 
-def failed(failure: Failure, deploy_id: str) -> NotReady:
-    """Build the error of a deploy that failed: the platform's sentence, the object, its last log lines."""
+def failed(failure: Failure, deploy_id: str, standing: Environment | None) -> NotReady:
+    """Build the error of a deploy that failed: the platform's sentence, the object, its last log lines, what serves."""
     return NotReady(
         failure.message,
         why=f"{failure.phase}: {failure.reason}" + (f" ({failure.object})" if failure.object else ""),
         details=failure.log_tail,
-        hint=f"{next_step(failure)} (this was {deploy_id})",
+        hint=f"{next_step(failure, deploy_id, standing)} (this was {deploy_id})",
     )
 
 
-def next_step(failure: Failure) -> str:
-    """Say what still serves, and what to do."""
+def next_step(failure: Failure, deploy_id: str, standing: Environment | None) -> str:
+    """Say what serves, and what to do."""
     if failure.reason in (DELETED, MISSING):
         return "nothing that kilter knows of serves there; deploy again"
     if failure.phase == "Deleting":
         return "the environment is still there; mend it and delete it again"
-    return "what ran before serves on; mend it and deploy again"
+    said = what_serves(deploy_id, standing) if standing is not None else "`kilter status` tells what serves"
+    return f"{said}; mend it and deploy again"
+
+
+def what_serves(deploy_id: str, standing: Environment) -> str:
+    """Say which release serves in an environment in which this deploy failed."""
+    serving, newest = standing.serving, standing.release
+    if serving is None:
+        return "nothing serves there now"
+    if serving.deploy_id == deploy_id:
+        return "pods of this very release serve, although not all of it came up"
+    is_mixed = (
+        newest is not None and newest.deploy_id == deploy_id and any(each.ready for each in standing.workloads[:1])
+    )
+    return f"release {serving.number} serves on" + (", and pods of this one beside it" if is_mixed else "")
 
 
 def answers(url: str, deploy_id: str, limit: float) -> str:

@@ -4,11 +4,14 @@ import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import replace
 
+import msgspec
+
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
+from kilter.operator.status import report
 from kilter.operator.steps import base, cleanup, database, flux, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
@@ -110,6 +113,12 @@ def of_flux(world: World, target: Target) -> flux.Facts:
 def of_rollout(world: World, target: Target) -> rollout.Facts:
     """Look at Deployments and pods."""
     return rollout.Facts(world.stores.deployments.within(target.name), world.stores.pods.within(target.name))
+
+
+def what_runs(world: World, target: Target) -> Target:
+    """Return the target with a status that says what runs now, however far its deploy comes."""
+    said = rollout.report(target, of_rollout(world, target))
+    return replace(target, app=msgspec.structs.replace(target.app, status=report(target.app.status, said)))
 
 
 def of_route(world: World, target: Target) -> route.Facts:

@@ -40,7 +40,7 @@ def pod(name: str, release: str = NEW, process: str = "", **changes: Any) -> Pod
 
 def counted(found: rollout.Facts, **changes: Any) -> dict[str, tuple[int, int, int]]:
     """What status says of each workload: how many pods are wanted, how many ready, how often they started anew."""
-    said = rollout.decide(target(**changes), found).report["workloads"]
+    said = rollout.report(target(**changes), found)["workloads"]
     return {each.name: (each.desired, each.ready, each.restarts) for each in said}
 
 
@@ -73,3 +73,16 @@ def test_what_a_deployment_says_of_the_spec_before_fails_no_deploy() -> None:
     assert "shop has not been looked at yet" in waits.message
     seen = deployment(conditions=[stuck], readyReplicas=0)
     assert isinstance(rollout.decide(target(), rollout.Facts([seen], [])).verdict, Failed)
+
+
+@pytest.mark.parametrize(
+    ("pods", "serving"),
+    [
+        ([pod("shop-1", OLD), pod("shop-2", NEW, ready=False)], (OLD,)),
+        ([pod("shop-1", OLD), pod("shop-2")], (OLD, NEW)),
+        ([pod("shop-2"), pod("shop-worker-1", OLD, process="worker")], (NEW,)),
+        ([pod("shop-2", ready=False)], ()),
+    ],
+)
+def test_those_serve_of_which_a_web_pod_is_ready(pods: list[Pod], serving: tuple[str, ...]) -> None:
+    assert rollout.report(target(), rollout.Facts([deployment()], pods))["serving"] == serving

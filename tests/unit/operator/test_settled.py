@@ -261,3 +261,16 @@ def test_a_look_that_is_repeated_starts_no_clock_anew() -> None:
     began = stage.status.deadline_at
     stage.look(times=3)
     assert stage.status.deadline_at == began
+
+
+def test_status_says_what_serves_also_of_a_deploy_that_fails_before_it_publishes_anything() -> None:
+    stage = Stage().deployed()
+    assert (stage.status.serving, stage.status.workloads[0].ready) == ((DEPLOY,), 3)
+    stage.edit(deployId="d-2", sequence=2, appSecrets=["api-key"])
+    stage.look(times=2)
+    assert stage.status.failure is not None
+    assert (stage.status.failure.reason, stage.status.serving) == ("Unprovided", (DEPLOY,))
+    assert stage.status.workloads[0].ready == 3
+    stage.run(ready=0)
+    stage.look()
+    assert (stage.status.serving, stage.status.workloads[0].ready) == ((), 0)

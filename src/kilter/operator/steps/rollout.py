@@ -1,7 +1,8 @@
 """The roll-out: every Deployment of the release has all its pods ready, or something says that it never will."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kilter.api.kilterapp_status import Workload
 from kilter.api.words import NOT_RUNNING
@@ -26,13 +27,12 @@ def decide(target: Target, facts: Facts) -> Decision:
     current = [pod for pod in facts.pods if pod.metadata.label(RELEASE) == deploy and _counts(pod)]
     found = {each.metadata.name: each for each in facts.deployments}
     wanted = [found.get(name) for name in target.workloads()]
-    report = {"workloads": workloads(target, facts)}
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
     if failed := pods.failure(current, [each for each in own if _is_seen(each)], logins):
         is_met = target.settled and len(own) == len(wanted) and all(_serves(target, each) for each in own)
         amiss = Done("the release serves", but=f"{failed.object}: {failed.message}")
-        return Decision(amiss if is_met else failed, report=report)
+        return Decision(amiss if is_met else failed)
     pairs = zip(target.workloads(), wanted, strict=True)
     waits = [said for name, each in pairs if (said := _missing(target, name, each))]
     waits += pods.anonymous(current, logins)
@@ -40,19 +40,24 @@ def decide(target: Target, facts: Facts) -> Decision:
     serves = target.settled and wanted[0] is not None and _serves(target, wanted[0])
     reason = NOT_RUNNING if serves else "RollingOut"
     verdict: Verdict = Wait(reason, "; ".join(waits)) if waits else Done("all pods of the release are ready")
-    return Decision(verdict, report=report)
+    return Decision(verdict)
 
 
-def workloads(target: Target, facts: Facts) -> tuple[Workload, ...]:
-    """Return how the pods of the release are, by Deployment."""
-    current = [pod for pod in facts.pods if pod.metadata.label(RELEASE) == target.app.spec.deploy_id and _counts(pod)]
+def report(target: Target, facts: Facts) -> Mapping[str, Any]:
+    """Return how the pods of the newest release are, by Deployment, and which deploys those are of that serve.
+
+    So it is also for a deploy that has published nothing yet: its pods would be those of the release before it.
+    """
+    newest = target.app.status.release
+    deploy = newest.deploy_id if newest is not None else target.app.spec.deploy_id
+    there = [pod for pod in facts.pods if _counts(pod)]
+    own = [pod for pod in there if pod.metadata.label(RELEASE) == deploy]
     found = {each.metadata.name: each for each in facts.deployments}
-    parts = target.workloads().items()
-    return tuple(
-        _report(found[name], [pod for pod in current if _is_of(pod, process)])
-        for name, process in parts
-        if name in found
-    )
+    parts = [(found[name], process) for name, process in target.workloads().items() if name in found]
+    return {
+        "workloads": tuple(_report(each, [pod for pod in own if _is_of(pod, process)]) for each, process in parts),
+        "serving": tuple(sorted({pod.metadata.label(RELEASE) for pod in there if pod.ready and _is_of(pod, "")})),
+    }
 
 
 def _missing(target: Target, name: str, found: Deployment | None) -> str:

@@ -254,18 +254,24 @@ def test_the_trail_leads_on_where_the_newest_entries_are_all_of_others(
 
 
 @pytest.mark.parametrize(
-    ("phase", "reason", "told"), [("RollingOut", "CrashLoop", True), ("Ready", "NotServing", False)]
+    ("phase", "reason", "serving", "told"),
+    [
+        ("RollingOut", "CrashLoop", ("dep-1",), True),
+        ("RollingOut", "CrashLoop", (), False),
+        ("Ready", "NotRunning", ("dep-1",), False),
+        ("Ready", "NotServing", ("dep-1",), False),
+    ],
 )
-def test_of_a_failed_environment_that_serves_nobody_it_is_not_said_that_it_serves_on(
-    web: Web, phase: Phase, reason: str, told: bool
+def test_of_a_failed_environment_it_is_said_that_it_serves_meanwhile_where_its_pods_do(
+    web: Web, phase: Phase, reason: str, serving: tuple[str, ...], told: bool
 ) -> None:
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     failure = Failure(phase=phase, reason=reason, message="0 of 1 pods are ready")
     release = Release(number=1, image=IMAGE, deploy_id="dep-1")
-    status = Status(phase="Failed", failure=failure, release=release, last_good_release=release)
+    status = Status(phase="Failed", failure=failure, release=release, last_good_release=release, serving=serving)
     web.run(environments.record_status, SHOP, status, web.now)
     page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
     assert "0 of 1 pods are ready" in page
-    assert ("what served before goes on serving meanwhile" in page) is told
-    assert ("No release serves right now." in page) is not told
-    assert ("Failed while" in page) is told
+    assert ("; release 1 serves meanwhile" in page) is told
+    assert ("No release serves right now." in page) is (not serving or reason == "NotServing")
+    assert ("Failed while" in page) is (phase != "Ready")
