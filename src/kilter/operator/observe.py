@@ -111,8 +111,12 @@ def of_flux(world: World, target: Target) -> flux.Facts:
 
 
 def of_rollout(world: World, target: Target) -> rollout.Facts:
-    """Look at Deployments and pods."""
-    return rollout.Facts(world.stores.deployments.within(target.name), world.stores.pods.within(target.name))
+    """Look at Deployments, the services beside them, and pods."""
+    stores, name = world.stores, target.name
+    sets = stores.stateful_sets
+    return rollout.Facts(
+        stores.deployments.within(name), stores.pods.within(name), sets.within(name), unseen=sets.refused
+    )
 
 
 def what_runs(world: World, target: Target) -> Target:

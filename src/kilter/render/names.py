@@ -26,6 +26,7 @@ APPS_NAMESPACE = "kilter-apps"  # the namespace of all KilterApps
 RELEASE = "kilter.dev/release"  # label of pods: the deploy that they belong to
 COMPONENT = "app.kubernetes.io/component"  # label of pods: `web` receives requests, `process` does not
 PROCESS = "kilter.dev/process"  # label of pods: the process that they are of; those of the app itself have none
+SERVICE = "kilter.dev/service"  # label of pods: the service beside the app that they are of
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "kilter-operator"  # value of that label on what the operator itself makes; what Flux applies says `kilter`
 RELEASE_HEADER = "kilter-release"  # the same in every response of a route

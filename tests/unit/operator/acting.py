@@ -37,6 +37,8 @@ from kilter.operator.views import (
     Reference,
     RouteParent,
     RouteStatus,
+    StatefulSet,
+    StatefulSetStatus,
 )
 from kilter.operator.world import Observed, World
 from kilter.render import names
@@ -151,6 +153,8 @@ class Stage:
         kube = cast("Kube", self.cluster)
         self.world = World(settings, kube, Stores(), leadership, publications, self.render, self.gateway)
         self.world.flux_known.set()
+        if self.app["spec"].get("services"):
+            self.beside()
         self.take(self.app)
 
     @property
@@ -235,6 +239,14 @@ class Stage:
         seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
         route = HTTPRoute(metadata=meta, status=RouteStatus(parents=(RouteParent(conditions=seen),)))
         stores.routes.put_own((NAME, "shop"), entry(route))
+
+    def beside(self, *pods: Pod, ready: int = 1, name: str = "redis") -> None:
+        """Have a service beside the app, with these pods, of which so many are ready."""
+        status = StatefulSetStatus(observed_generation=1, updated_replicas=1, ready_replicas=ready, update_revision="r")
+        found = StatefulSet(metadata=Meta(name=name, namespace=NAME, generation=1), status=status)
+        self.world.stores.stateful_sets.put_own((NAME, name), self._entry(found))
+        for pod in pods:
+            self.world.stores.pods.put_own((NAME, pod.metadata.name), self._entry(pod))
 
     def deployed(self) -> "Stage":
         """Be Ready."""

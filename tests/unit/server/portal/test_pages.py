@@ -12,7 +12,7 @@ from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
 from kilter.api.deploys import Deploy, Holder, Queue, Step
-from kilter.api.kilterapp_status import Failure, Release, Status
+from kilter.api.kilterapp_status import Failure, Release, Status, Workload
 from kilter.api.words import PHASES, DeployState, Phase
 from kilter.server.portal import deploys, look, static
 from kilter.server.portal import logs as portal_logs
@@ -120,12 +120,25 @@ def test_files_of_others_are_as_they_were_published() -> None:
 
 def test_lines_are_shown_of_the_workloads_that_the_page_offers_and_of_no_others(web: Web) -> None:
     """LC-Q32."""
-    app = {**DEPLOY["app"], "processes": {"worker": {"command": ["work"]}}}
+    app = {
+        **DEPLOY["app"],
+        "processes": {"worker": {"command": ["work"]}},
+        "services": [{"name": "cache", "kind": "postgres"}],
+    }
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), {**DEPLOY, "app": app})
     browser = signed_in(web, web.token("viewer"))
     for process in ("", "shop", "worker", "shop-worker"):
         page = browser.get(f"/projects/acme/shop/envs/dev/logs?process={process}&since=&lines=200")
         assert (page.status, "have printed nothing yet" in page.text) == (200, True)
+    workloads = tuple(Workload(name=name, desired=1) for name in ("shop", "shop-worker", "cache"))
+    record = web.run(store.latest, SHOP)
+    assert record is not None
+    release = Release(number=1, image=IMAGE, deploy_id=record.id)
+    web.run(environments.record_status, SHOP, Status(phase="Ready", release=release, workloads=workloads), web.now)
+    offered = browser.get("/projects/acme/shop/envs/dev/logs").text
+    assert [f">{each.name}</option>" in offered for each in workloads] == [True, True, False], (
+        "a service has no logs here"
+    )
     refused = browser.get("/projects/acme/shop/envs/dev/logs?process=wrker")
     assert refused.status == 422
     assert "has no process &#39;wrker&#39;; did you mean &#39;worker&#39;?" in refused.text
