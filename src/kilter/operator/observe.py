@@ -126,17 +126,22 @@ def what_runs(world: World, target: Target) -> Target:
 
 
 def of_route(world: World, target: Target) -> route.Facts:
-    """Look at route and endpoints, and ask the Gateway once those say that it is worth it."""
-    stores, workload = world.stores, names.workload(target.app.spec.app)
+    """Look at routes and endpoints, and ask the Gateway once those say that it is worth it, until it disappoints."""
+    stores = world.stores
     facts = route.Facts(
-        route=stores.routes.get(target.name, workload),
+        routes={found.metadata.name: found for found in stores.routes.within(target.name)},
         slices=stores.slices.within(target.name),
         pods={pod.metadata.name: pod for pod in stores.pods.within(target.name)},
         reachable=world.gateway.reachable,
     )
-    if not (route.is_to_answer(target) and world.gateway.reachable) or route.ready_to_ask(target, facts):
-        return facts
-    return route.Facts(facts.route, facts.slices, facts.pods, world.gateway.ask(route.host(target)))
+    for front in route.fronts(target):
+        if route.ready_to_ask(target, facts, front) or not facts.reachable:
+            return facts
+        if route.is_to_answer(target, front):
+            facts = replace(facts, answers={**facts.answers, front.host: world.gateway.ask(front.host)})
+            if not isinstance(route.judged(target, facts, front), base.Done):
+                return facts
+    return facts
 
 
 def of_what_is_left(world: World, target: Target) -> cleanup.Facts:

@@ -248,6 +248,22 @@ class Stage:
         for pod in pods:
             self.world.stores.pods.put_own((NAME, pod.metadata.name), self._entry(pod))
 
+    def public(self, process: str, *, ready: bool = True) -> None:
+        """Have a process with a pod, a Service and a route of its own, all of the release."""
+        stores, entry, name = self.world.stores, self._entry, f"shop-{process}"
+        labels = {names.RELEASE: DEPLOY, names.PROCESS: process, "kubernetes.io/service-name": name}
+        meta = Meta(name=name, namespace=NAME, labels=labels, generation=1)
+        counts = dict.fromkeys(("replicas", "updated_replicas", "ready_replicas", "available_replicas"), 1)
+        status = DeploymentStatus(observed_generation=1, **counts)
+        stores.deployments.put_own((NAME, name), entry(Deployment(metadata=meta, status=status)))
+        running = PodStatus(phase="Running", conditions=(Condition(type="Ready", status="True"),))
+        stores.pods.put_own((NAME, name), entry(Pod(metadata=meta, status=running)))
+        point = Endpoint(conditions=EndpointConditions(ready=ready), target_ref=Reference(kind="Pod", name=name))
+        stores.slices.put_own((NAME, name), entry(EndpointSlice(metadata=meta, endpoints=(point,))))
+        seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
+        route = HTTPRoute(metadata=meta, status=RouteStatus(parents=(RouteParent(conditions=seen),)))
+        stores.routes.put_own((NAME, name), entry(route))
+
     def deployed(self) -> "Stage":
         """Be Ready."""
         self.run()

@@ -179,6 +179,22 @@ def test_while_it_is_ready_nobody_asks_the_gateway_and_nobody_says_so() -> None:
     assert said == "the Gateway has accepted the route of shop.x.test, and ready pods of the release stand behind it"
 
 
+@pytest.mark.requirement("DP-8")
+def test_every_public_address_is_asked_for_and_a_process_that_is_met_no_more_is_told_of() -> None:
+    stage = Stage(given(processes={"admin": {"command": ["admin"], "port": 9000, "public": True}}))
+    stage.public("admin")
+    stage.deployed()
+    assert set(stage.gateway.asked) == {"shop.x.test", "shop--admin.x.test"}
+    stage.public("admin", ready=False)
+    fallen_silent(stage)
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "NotRunning", "the app serves on"
+    assert "no pod stands behind the Service shop-admin yet" in stage.status.failure.message
+    stage.public("admin")
+    stage.look()
+    assert stage.status.phase == "Ready"
+
+
 def test_a_moment_without_a_ready_pod_is_forgotten_once_one_is_there() -> None:
     stage = Stage().deployed()
     for _ in range(5):
