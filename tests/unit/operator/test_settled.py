@@ -148,6 +148,7 @@ def test_a_process_that_only_just_started_does_not_make_an_app_ready_again() -> 
     stage.look()
     assert stage.status.failure is not None
     assert stage.status.failure.reason == "NotRunning"
+    assert "shop-worker: 0 of 3 pods are ready for long enough" in stage.status.failure.message
     stage.run(worker=1)
     stage.look()
     assert stage.status.phase == "Ready"

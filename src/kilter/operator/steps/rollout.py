@@ -104,10 +104,11 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     if not _is_seen(found):
         return f"{name} has not been looked at yet"
     old, ready = status.replicas - status.updated_replicas, min(status.ready_replicas, status.available_replicas)
+    lasting = " for long enough" if ready < status.ready_replicas else ""
     lacks = (
         (status.updated_replicas < spec.replicas, f"{status.updated_replicas} of {spec.replicas} pods are made"),
         (old > 0, f"{old} pods of an earlier release still end"),
-        (ready < spec.replicas, f"{ready} of {spec.replicas} pods are ready"),
+        (ready < spec.replicas, f"{ready} of {spec.replicas} pods are ready{lasting}"),
     )
     enough = target.settled and _serves(target, found)
     return next((f"{name}: {said}" for lacking, said in lacks if lacking and not enough), "")
