@@ -235,7 +235,7 @@ PATHS = {
     "HTTPRoute": kinds.HTTP_ROUTE,
     "NetworkPolicy": kinds.NETWORK_POLICY,
     "ServiceAccount": kinds.SERVICE_ACCOUNT,
-    "StatefulSet": Kind("apps/v1", "StatefulSet", "statefulsets"),
+    "StatefulSet": kinds.STATEFUL_SET,
 }
 
 
@@ -301,7 +301,7 @@ class Pretend:
 
     def _play(self) -> None:
         while not self._stop.wait(0.15):
-            for part in (self._flux, self._kubelet, self._gateway):
+            for part in (self._flux, self._services, self._kubelet, self._gateway):
                 with suppress(urllib.error.URLError, OSError):  # the next round sees what changed meanwhile
                     part()
 
@@ -344,6 +344,15 @@ class Pretend:
         if metadata.get("deletionTimestamp"):
             self._applied.pop(metadata["name"], None)
             self._patch(kinds.KUSTOMIZATION, FLUX, metadata["name"], {"metadata": {"finalizers": None}})
+
+    def _services(self) -> None:
+        """Have the services beside the apps run, without pods and claims of theirs."""
+        for found in self.api.request("GET", kinds.STATEFUL_SET.path() + "?labelSelector=kilter.dev/app")["items"]:
+            metadata, wanted = found["metadata"], found["spec"]["replicas"]
+            if (found.get("status") or {}).get("observedGeneration") != metadata["generation"]:
+                counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), wanted)
+                status = {**counts, "observedGeneration": metadata["generation"]}
+                self._status(kinds.STATEFUL_SET, metadata["namespace"], metadata["name"], status)
 
     def _kubelet(self) -> None:
         selector = "?labelSelector=kilter.dev/release"

@@ -24,6 +24,7 @@ GIVEN = [
     "kilter-operator create namespaces",
     f"kilter-operator create secrets {ENV}",
     f"kilter-operator delete persistentvolumeclaims {ENV}",
+    *(f"kilter-operator {verb} {kind}.apps" for verb in ("list", "watch") for kind in ("deployments", "statefulsets")),
     f"kilter-operator bind clusterroles.{RBAC}=kilter-env {ENV}",
     f"kilter-root create {KUSTOMIZATIONS} {SYSTEM}",
     f"kustomize-controller impersonate serviceaccounts {SYSTEM}",

@@ -57,7 +57,10 @@ class Environment(Document, frozen=True, kw_only=True):
     internal_url: str | None
     namespace: str | None
     release: Annotated[ReleaseInfo | None, Meta(description="The newest that was published, serving or not.")]
-    serving: Annotated[ReleaseInfo | None, Meta(description="The newest that became Ready, while its pods serve.")]
+    serving: Annotated[
+        ReleaseInfo | None,
+        Meta(description="The one whose web pods are ready, proven or not; of several the newest that became Ready."),
+    ]
     workloads: tuple[Workload, ...]
     failure: Failure | None
     warnings: tuple[str, ...]

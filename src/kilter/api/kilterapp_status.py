@@ -77,11 +77,11 @@ class Flux(Report, frozen=True, kw_only=True):
 
 
 class Workload(Report, frozen=True, kw_only=True):
-    """The app, or one of its processes."""
+    """The app, one of its processes, or a service beside it."""
 
-    name: Annotated[str, Meta(description="Name of the Deployment.")]
+    name: Annotated[str, Meta(description="Name of the Deployment, or of the service.")]
     desired: Annotated[int, Meta(description="Replicas wanted.")] = 0
-    ready: Annotated[int, Meta(description="Replicas of this release that are ready.")] = 0
+    ready: Annotated[int, Meta(description="Replicas that are ready; of app and processes, those of this release.")] = 0
     restarts: Annotated[int, Meta(description="Restarts of its containers.")] = 0
 
 
@@ -127,7 +127,10 @@ class Status(Report, frozen=True, kw_only=True):
     seeds: Annotated[tuple[Work, ...], Meta(description="The seeds of this deploy, in order.")] = ()
     git: Annotated[Git | None, Meta(description="Where the manifests lie.")] = None
     flux: Annotated[Flux | None, Meta(description="How far Flux is.")] = None
-    workloads: Annotated[tuple[Workload, ...], Meta(description="App and processes.")] = ()
+    workloads: Annotated[tuple[Workload, ...], Meta(description="App, processes and services.")] = ()
+    serving: Annotated[
+        tuple[str, ...] | None, Meta(description="Deploys of which a web pod is ready; absent while nobody looked.")
+    ] = None
     lock: Annotated[Lock | None, Meta(description="Who is at work.")] = None
     failure: Annotated[Failure | None, Meta(description="Why it failed.")] = None
     warnings: Annotated[tuple[str, ...], Meta(description="What people should know: a skipped check.")] = field(

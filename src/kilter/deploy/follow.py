@@ -4,14 +4,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import msgspec
 
-from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.deploys import Deploy, DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.environments import Environment
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, ServerSentEvent, events, http_client
-from kilter.deploy.refusals import Throttled, saying
+from kilter.deploy.names import ProjectName
+from kilter.deploy.queries import environment
+from kilter.deploy.refusals import AWAY, Throttled, saying
 from kilter.errors import Busy, Failed, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
 from kilter.words import human_duration
@@ -20,6 +24,9 @@ RETRY = 1.0  # seconds before a lost stream is opened again
 ANSWER_LIMIT = 60.0  # seconds for the public host to answer once the platform says it does
 LAST = frozenset({"done", "failed", "superseded"})  # names of events after which none comes
 RELEASE_HEADER = "kilter-release"
+# What helps where the release does not answer: the way there is another one, or its Gateway finds none of its pods.
+WAY = "check DNS and the network between this machine and the platform"
+PODS = "`kilter status` and `kilter logs` tell how its pods are"
 
 
 @dataclass
@@ -95,7 +102,7 @@ class Follower:
 
     def _tell(self, event: "Event | None") -> None:
         if isinstance(event, FailedEvent):
-            raise failed(event.failure, self.deploy_id)
+            raise failed(event.failure, self.deploy_id, self._standing(event.failure))
         if isinstance(event, SupersededEvent):
             raise Busy(f"a newer deploy took its place: {event.by}", hint="`kilter releases` tells how far that one is")
         if isinstance(event, QueuedEvent) and event.queue.holder:
@@ -108,6 +115,16 @@ class Follower:
                 self.phases.append((event.phase, time.monotonic()))
             elif event.message:
                 self.progress.note(f"{event.phase}: {event.message}")
+
+    def _standing(self, failure: Failure) -> Environment | None:
+        """Return how the environment stands after a failure; None where that does not matter, or nobody tells."""
+        if failure.reason in (DELETED, MISSING) or failure.phase == "Deleting":
+            return None
+        try:
+            found = self.client.get(f"/v1/deploys/{quote(self.deploy_id, safe='')}", Deploy)
+            return environment(self.client, ProjectName(found.org, found.app), found.env)
+        except KilterError:
+            return None
 
     def _end_phase(self) -> None:
         if self.phases:
@@ -146,48 +163,64 @@ def follow_again(deploy_id: str) -> str:
     return f"`kilter deploy --follow {deploy_id}` follows it again"
 
 
-def failed(failure: Failure, deploy_id: str) -> NotReady:
-    """Build the error of a deploy that failed: the platform's sentence, the object, its last log lines."""
+def failed(failure: Failure, deploy_id: str, standing: Environment | None) -> NotReady:
+    """Build the error of a deploy that failed: the platform's sentence, the object, its last log lines, what serves."""
     return NotReady(
         failure.message,
         why=f"{failure.phase}: {failure.reason}" + (f" ({failure.object})" if failure.object else ""),
         details=failure.log_tail,
-        hint=f"{next_step(failure)} (this was {deploy_id})",
+        hint=f"{next_step(failure, deploy_id, standing)} (this was {deploy_id})",
     )
 
 
-def next_step(failure: Failure) -> str:
-    """Say what still serves, and what to do."""
+def next_step(failure: Failure, deploy_id: str, standing: Environment | None) -> str:
+    """Say what serves, and what to do."""
     if failure.reason in (DELETED, MISSING):
         return "nothing that kilter knows of serves there; deploy again"
     if failure.phase == "Deleting":
         return "the environment is still there; mend it and delete it again"
-    return "what ran before serves on; mend it and deploy again"
+    said = what_serves(deploy_id, standing) if standing is not None else "`kilter status` tells what serves"
+    return f"{said}; mend it and deploy again"
+
+
+def what_serves(deploy_id: str, standing: Environment) -> str:
+    """Say which release serves in an environment in which this deploy failed."""
+    serving, newest = standing.serving, standing.release
+    if serving is None:
+        return "nothing serves there now"
+    if serving.deploy_id == deploy_id:
+        return "pods of this very release serve, although not all of it came up"
+    is_mixed = (
+        newest is not None and newest.deploy_id == deploy_id and any(each.ready for each in standing.workloads[:1])
+    )
+    return f"release {serving.number} serves on" + (", and pods of this one beside it" if is_mixed else "")
 
 
 def answers(url: str, deploy_id: str, limit: float) -> str:
     """Wait until the public address is answered by this very deploy's release; returns the status line.
 
-    The platform has looked already; this look comes from where users are. Raises NotReady when it never answers.
+    A Gateway puts the release's header on answers of its own too, so that 502, 503 and 504 are none of the app's. The
+    platform has looked already; this look comes from where users are. Raises NotReady when it never answers.
     """
     import httpx2
 
-    until, last = min(limit, time.monotonic() + ANSWER_LIMIT), "no answer"
+    until, last, hint = min(limit, time.monotonic() + ANSWER_LIMIT), "no answer", WAY
     with http_client(url, timeout=10.0) as client:
         while True:
             try:
                 answer = client.get("/")
                 release = answer.headers.get(RELEASE_HEADER, "")
-                if release == deploy_id:
+                if release == deploy_id and answer.status_code not in AWAY:
                     return f"{answer.status_code} {answer.reason_phrase}".strip()
                 last = f"{answer.status_code}, from release {release or 'unknown'}"
+                hint = PODS if release == deploy_id else WAY
             except (httpx2.TransportError, KilterError) as error:
-                last = str(error) or type(error).__name__
+                last, hint = str(error) or type(error).__name__, WAY
             if time.monotonic() > until:
                 break
             time.sleep(RETRY / 2)
     raise NotReady(
         f"{url} is not answered by the new release from here",
-        why=f"the last answer: {last}; the platform itself sees the release answer",
-        hint="check DNS and the network between this machine and the platform",
+        why=f"the last answer: {last}; the platform itself has seen the release answer",
+        hint=hint,
     )

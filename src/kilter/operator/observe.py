@@ -4,11 +4,14 @@ import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import replace
 
+import msgspec
+
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
+from kilter.operator.status import report
 from kilter.operator.steps import base, cleanup, database, flux, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
@@ -108,23 +111,37 @@ def of_flux(world: World, target: Target) -> flux.Facts:
 
 
 def of_rollout(world: World, target: Target) -> rollout.Facts:
-    """Look at Deployments and pods."""
-    return rollout.Facts(world.stores.deployments.within(target.name), world.stores.pods.within(target.name))
+    """Look at Deployments, the services beside them, and pods."""
+    stores, name = world.stores, target.name
+    sets = stores.stateful_sets
+    return rollout.Facts(
+        stores.deployments.within(name), stores.pods.within(name), sets.within(name), unseen=sets.refused
+    )
+
+
+def what_runs(world: World, target: Target) -> Target:
+    """Return the target with a status that says what runs now, however far its deploy comes."""
+    said = rollout.report(target, of_rollout(world, target))
+    return replace(target, app=msgspec.structs.replace(target.app, status=report(target.app.status, said)))
 
 
 def of_route(world: World, target: Target) -> route.Facts:
-    """Look at route and endpoints, and ask the Gateway once those say that it is worth it."""
-    stores, workload = world.stores, names.workload(target.app.spec.app)
+    """Look at routes and endpoints, and ask the Gateway once those say that it is worth it, until it disappoints."""
+    stores = world.stores
     facts = route.Facts(
-        route=stores.routes.get(target.name, workload),
+        routes={found.metadata.name: found for found in stores.routes.within(target.name)},
         slices=stores.slices.within(target.name),
         pods={pod.metadata.name: pod for pod in stores.pods.within(target.name)},
         reachable=world.gateway.reachable,
     )
-    worth_it = target.app.spec.public and not target.settled and world.gateway.reachable
-    if not worth_it or route.ready_to_ask(target, facts):
-        return facts
-    return route.Facts(facts.route, facts.slices, facts.pods, world.gateway.ask(route.host(target)))
+    for front in route.fronts(target):
+        if route.ready_to_ask(target, facts, front) or not facts.reachable:
+            return facts
+        if route.is_to_answer(target, front):
+            facts = replace(facts, answers={**facts.answers, front.host: world.gateway.ask(front.host)})
+            if not isinstance(route.judged(target, facts, front), base.Done):
+                return facts
+    return facts
 
 
 def of_what_is_left(world: World, target: Target) -> cleanup.Facts:

@@ -124,6 +124,7 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
         # What was Ready is looked at as a whole: one thing that cannot be checked right now hides no other.
         if not isinstance(verdict, Done) and not target.settled:
             break
+    target = observe.what_runs(world, target)
     walk = Walk(walked, ORDER, len(walked) == len(steps), _tail(world, target, walked), tuple(warnings))
     _write(world, app, advanced(target, walk, world.leadership.fence().number))
     return _again(target, walk)
@@ -170,7 +171,7 @@ def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict
 def _leave(world: World, app: KilterApp) -> Again:
     """Take the next step of the way out; the finalizer goes when nothing is left."""
     now = datetime.now(UTC).replace(microsecond=0)
-    target = Target(app, world.settings, now)
+    target = observe.what_runs(world, Target(app, world.settings, now))
     decision = _decide(Step("Deleting", "Ready", _leaving), world, target)
     if isinstance(decision.verdict, Done):
         _finalizers(world, app, tuple(each for each in app.metadata.finalizers if each != FINALIZER))

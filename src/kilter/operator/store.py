@@ -27,6 +27,7 @@ class Store(Generic[T]):
         self._lock = threading.Lock()
         self._spaces: dict[str, dict[str, Entry[T]]] = {}
         self._seen = 0  # the watch has delivered everything up to this version
+        self.refused = ""  # why nothing of it can be known: the operator has no right to it
 
     @property
     def seen(self) -> int:

@@ -12,9 +12,19 @@ from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.settings import Settings
 from kilter.operator.store import Entry, Place, Store
-from kilter.operator.views import Deployment, EndpointSlice, HTTPRoute, Pod, Unreadable, kilter_app, plain, viewer
+from kilter.operator.views import (
+    Deployment,
+    EndpointSlice,
+    HTTPRoute,
+    Pod,
+    StatefulSet,
+    Unreadable,
+    kilter_app,
+    plain,
+    viewer,
+)
 from kilter.operator.watch import Source
-from kilter.render.names import MANAGED_BY, OPERATOR, RELEASE
+from kilter.render.names import MANAGED_BY, OPERATOR
 
 OWN: Final = f"{MANAGED_BY}={OPERATOR}"
 OF_AN_APP: Final = f"{kilterapp.LABEL_APP}"  # a selector: the label is there
@@ -33,6 +43,7 @@ class Stores:
     secrets: Store[Object] = field(default_factory=Store)  # metadata alone: no value is ever kept in memory
     kustomizations: Store[Object] = field(default_factory=Store)
     deployments: Store[Deployment] = field(default_factory=Store)
+    stateful_sets: Store[StatefulSet] = field(default_factory=Store)
     pods: Store[Pod] = field(default_factory=Store)
     slices: Store[EndpointSlice] = field(default_factory=Store)
     routes: Store[HTTPRoute] = field(default_factory=Store)
@@ -79,7 +90,9 @@ def watched(stores: Stores, settings: Settings) -> Iterator[Watched]:
     secret = Source(kinds.SECRET, plain(kinds.SECRET), selector=OWN, metadata_only=True)
     yield Watched(stores.secrets, secret, _namespace)
     yield Watched(stores.deployments, Source(kinds.DEPLOYMENT, viewer(Deployment), selector=OF_AN_APP), _namespace)
-    yield Watched(stores.pods, Source(kinds.POD, viewer(Pod), selector=RELEASE), _namespace)
+    services = Source(kinds.STATEFUL_SET, viewer(StatefulSet), selector=OF_AN_APP, dispensable=True)
+    yield Watched(stores.stateful_sets, services, _namespace)
+    yield Watched(stores.pods, Source(kinds.POD, viewer(Pod), selector=OF_AN_APP), _namespace)
     yield Watched(stores.slices, Source(kinds.ENDPOINT_SLICE, viewer(EndpointSlice), selector=OF_AN_APP), _namespace)
     yield Watched(stores.routes, Source(kinds.HTTP_ROUTE, viewer(HTTPRoute), selector=OF_AN_APP), _namespace)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -10,6 +10,7 @@ from kilter.api.kilterapp import KilterApp, Metadata
 from kilter.operator.kinds import Kind, Object
 
 T = TypeVar("T", bound=msgspec.Struct)
+REVISION: Final = "controller-revision-hash"  # label of a StatefulSet's pods
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -104,7 +105,7 @@ class Pod(View, frozen=True, kw_only=True):
 
 
 class DeploymentSpec(View, frozen=True, kw_only=True):
-    """What is wanted of a Deployment."""
+    """What is wanted of a Deployment, or of a StatefulSet."""
 
     replicas: int = 1
 
@@ -126,6 +127,23 @@ class Deployment(View, frozen=True, kw_only=True):
     metadata: Meta
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
+
+
+class StatefulSetStatus(View, frozen=True, kw_only=True):
+    """How far a StatefulSet is."""
+
+    observed_generation: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    update_revision: str = ""  # what pods of its newest spec have in the label REVISION
+
+
+class StatefulSet(View, frozen=True, kw_only=True):
+    """A StatefulSet."""
+
+    metadata: Meta
+    spec: DeploymentSpec = DeploymentSpec()
+    status: StatefulSetStatus = StatefulSetStatus()
 
 
 class EndpointConditions(View, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ class Source(Generic[T]):
     """What is watched: a kind, in one namespace or in all, the objects that a label selector chooses, and their form.
 
     With `metadata_only` the server leaves everything but the metadata out, so that no content reaches this process.
+    What is `dispensable` keeps nobody from leading: an older chart gave no right to it.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Source(Generic[T]):
     namespace: str = ""
     selector: str = ""
     metadata_only: bool = False
+    dispensable: bool = False
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -128,6 +130,9 @@ class Watch(Generic[T]):
                 self.absent = isinstance(error, Missing)
                 if self.absent:
                     await self._forget()
+                if self.source.dispensable and isinstance(error, KubeError) and error.code == 403:
+                    self.store.refused = what
+                    self.synced.set()
                 self.restarts["absent" if self.absent else "error"] += 1
                 await asyncio.sleep(self.limits.wait(failures))
 
@@ -148,7 +153,7 @@ class Watch(Generic[T]):
             parameters["continue"] = page.metadata.continue_
         version = int(page.metadata.resource_version)
         self._tell(self.store.replace(found, version))
-        self.absent = False
+        self.absent, self.store.refused = False, ""
         self.synced.set()
         return version
 

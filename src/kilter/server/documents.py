@@ -55,9 +55,6 @@ def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDo
     """Return an environment as it was last seen, with who is at work on it."""
     status, slot, domain = found.status, found.slot, settings.cluster_domain
     newest = release_info(tx, status.release, domain) if status.release else None
-    is_silent = status.failure is not None and status.failure.reason == NOT_SERVING
-    good = None if is_silent else status.last_good_release
-    serving = newest if status.phase == "Ready" else release_info(tx, good, domain) if good else None
     return EnvironmentDocument(
         org=slot.org,
         app=slot.app,
@@ -68,7 +65,7 @@ def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDo
         internal_url=status.internal_url or None,
         namespace=status.namespace or None,
         release=newest,
-        serving=serving,
+        serving=serving(tx, found, domain),
         workloads=status.workloads,
         failure=status.failure,
         warnings=status.warnings,
@@ -76,6 +73,32 @@ def environment(tx: Tx, found: Environment, settings: Settings) -> EnvironmentDo
         database_kept_days=access.days_kept(
             settings, access.stricter(access.class_of(settings, slot.env), found.env_class)
         ),
+    )
+
+
+def serving(tx: Tx, found: Environment, domain: str) -> ReleaseInfo | None:
+    """Return the release whose web pods are ready, proven or not; of several the newest that became Ready."""
+    status, good, newest = found.status, found.status.last_good_release, found.status.release
+    if status.phase == "Ready":
+        return release_info(tx, newest, domain) if newest is not None else None
+    if status.failure is not None and status.failure.reason == NOT_SERVING:
+        return None
+    if status.serving is None:  # nobody has looked, or an operator that does not tell
+        is_down = good == newest and bool(status.workloads) and not status.workloads[0].ready
+        return release_info(tx, good, domain) if good is not None and not is_down else None
+    known = [each for each in (good, newest) if each is not None and each.deploy_id in status.serving]
+    others = (record for each in status.serving if (record := deploys.find(tx, each)) is not None)
+    known += [_release_of(record) for record in others if record.slot == found.slot]
+    return release_info(tx, known[0], domain) if known else None
+
+
+def _release_of(record: Record) -> Release:
+    """Return the release of a deploy of which the status holds no record any more."""
+    return Release(
+        number=record.sequence,
+        image=record.spec.image,
+        deploy_id=record.id,
+        commit=record.spec.source.commit,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from unit.deploy.server import serving
+from unit.deploy.test_attach import DEPLOY, ENV, ENVIRONMENT, ONE
 
 from kilter.deploy import client as client_module
 from kilter.deploy import follow as following
@@ -49,7 +50,7 @@ def test_phases_are_told_with_their_durations_until_the_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({}, "what ran before serves on"),
+        ({}, "`kilter status` tells what serves; mend it and deploy again"),
         ({"reason": "Deleted"}, "nothing that kilter knows of serves there; deploy again"),
         ({"reason": "Missing"}, "nothing that kilter knows of serves there; deploy again"),
         ({"phase": "Deleting", "reason": "Conflict"}, "delete it again"),
@@ -60,6 +61,34 @@ def test_a_failure_comes_with_what_serves_and_what_to_do(changes: dict[str, str]
     with serving(**{PATH: [(200, stream(failed))]}) as table, pytest.raises(NotReady) as caught:
         follow(table, Recorder())
     assert hint in str(caught.value.hint)
+
+
+def release(number: int) -> dict[str, Any]:
+    return {"number": number, "image": "i", "deploy_id": f"d-{number}", "commit": "", "at": None}
+
+
+@pytest.mark.parametrize(
+    ("serves", "ready", "hint"),
+    [
+        (None, 0, "nothing serves there now; mend it and deploy again"),
+        (0, 0, "release 0 serves on; mend it and deploy again"),
+        (0, 1, "release 0 serves on, and pods of this one beside it; mend it and deploy again"),
+        (1, 3, "pods of this very release serve, although not all of it came up; mend it and deploy again"),
+    ],
+)
+def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None, ready: int, hint: str) -> None:
+    standing = {
+        **ENVIRONMENT,
+        "phase": "Failed",
+        "release": release(1),
+        "serving": None if serves is None else release(serves),
+        "workloads": [{"name": "shop", "desired": 3, "ready": ready}],
+    }
+    events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
+    answers = {PATH: events, ONE: [(200, DEPLOY)], ENV: [(200, standing)]}
+    with serving(**answers) as table, pytest.raises(NotReady) as caught:
+        follow(table, Recorder())
+    assert caught.value.hint == f"{hint} (this was d-1)"
 
 
 def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +175,18 @@ def test_only_an_answer_of_the_new_release_counts(monkeypatch: pytest.MonkeyPatc
     assert len(table.asked) == 2
     with serving(**{"GET__/": [(200, old)]}) as table, pytest.raises(NotReady, match="not answered by the new release"):
         answers(table.address, "d-1", time.monotonic())
+
+
+@pytest.mark.requirement("DP-8", "DP-10")
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_that_has_nobody_to_ask_is_no_answer_whatever_its_header_says(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RETRY", 0.05)
+    named = {"_headers": {"kilter-release": "d-1"}}
+    with serving(**{"GET__/": [(status, named), (500, named)]}) as table:
+        assert answers(table.address, "d-1", time.monotonic() + 20).startswith("500"), "that is the app's own affair"
+    with serving(**{"GET__/": [(status, named)]}) as table, pytest.raises(NotReady) as caught:
+        answers(table.address, "d-1", time.monotonic())
+    assert f"the last answer: {status}, from release d-1" in caught.value.why
+    assert "kilter status" in caught.value.hint

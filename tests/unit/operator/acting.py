@@ -37,6 +37,8 @@ from kilter.operator.views import (
     Reference,
     RouteParent,
     RouteStatus,
+    StatefulSet,
+    StatefulSetStatus,
 )
 from kilter.operator.world import Observed, World
 from kilter.render import names
@@ -116,14 +118,17 @@ class Writer:
         """Nothing is open."""
 
 
+@dataclass
 class Answers:
-    """A Gateway behind which the release answers."""
+    """A Gateway behind which the release answers; `asked` are the hosts that it was asked for."""
 
-    reachable = True
+    answer: Answer = field(default_factory=lambda: Answer(200, DEPLOY))
+    reachable: bool = True
+    asked: list[str] = field(default_factory=list)
 
     def ask(self, host: str) -> Answer:
-        del host
-        return Answer(200, DEPLOY)
+        self.asked.append(host)
+        return self.answer
 
 
 def plain(spec: Any, observed: Observed) -> Rendered:
@@ -139,14 +144,17 @@ class Stage:
     app: Object = field(default_factory=given)
     render: Any = plain
     cluster: Cluster = field(default_factory=Cluster)
+    gateway: Answers = field(default_factory=Answers)
 
     def __post_init__(self) -> None:
         leadership, settings = Leadership(), Settings(domain="x.test", gateway=Gateway("http://gateway"))
         leadership.hold(Fence(1, "me"), float("inf"))
         publications = Publications(Writer(), lambda _: None)
         kube = cast("Kube", self.cluster)
-        self.world = World(settings, kube, Stores(), leadership, publications, self.render, Answers())
+        self.world = World(settings, kube, Stores(), leadership, publications, self.render, self.gateway)
         self.world.flux_known.set()
+        if self.app["spec"].get("services"):
+            self.beside()
         self.take(self.app)
 
     @property
@@ -186,10 +194,18 @@ class Stage:
         app = self.cluster.things[("KilterApp", NAMESPACE, NAME)]
         self.take({**app, "status": _moved(app["status"], back)})
 
-    def run(self, ready: int = PODS, *pods: Pod, deploy: str = DEPLOY, worker: int | None = None) -> None:
+    def run(
+        self,
+        ready: int = PODS,
+        *pods: Pod,
+        deploy: str = DEPLOY,
+        worker: int | None = None,
+        available: int | None = None,
+    ) -> None:
         """Have so many of the pods ready, and all objects of the release applied; `pods` are further ones.
 
-        `worker` is how many pods of a process of that name are ready, None where there is no such process.
+        `worker` is how many pods of a process of that name are ready, None where there is no such process; of these so
+        many are `available`, all where nothing is said.
         """
         stores, entry = self.world.stores, self._entry
         labels = {names.RELEASE: deploy, names.COMPONENT: "web", "kubernetes.io/service-name": "shop"}
@@ -200,7 +216,8 @@ class Stage:
         web = Deployment(metadata=meta, spec=DeploymentSpec(replicas=PODS), status=status)
         stores.deployments.put_own((NAME, "shop"), entry(web))
         if worker is not None:
-            held = msgspec.structs.replace(status, ready_replicas=worker, available_replicas=worker)
+            lasting = worker if available is None else available
+            held = msgspec.structs.replace(status, ready_replicas=worker, available_replicas=lasting)
             named = Meta(name="shop-worker", namespace=NAME, labels={names.RELEASE: deploy}, generation=1)
             found = Deployment(metadata=named, spec=DeploymentSpec(replicas=PODS), status=held)
             stores.deployments.put_own((NAME, "shop-worker"), entry(found))
@@ -222,6 +239,30 @@ class Stage:
         seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
         route = HTTPRoute(metadata=meta, status=RouteStatus(parents=(RouteParent(conditions=seen),)))
         stores.routes.put_own((NAME, "shop"), entry(route))
+
+    def beside(self, *pods: Pod, ready: int = 1, name: str = "redis") -> None:
+        """Have a service beside the app, with these pods, of which so many are ready."""
+        status = StatefulSetStatus(observed_generation=1, updated_replicas=1, ready_replicas=ready, update_revision="r")
+        found = StatefulSet(metadata=Meta(name=name, namespace=NAME, generation=1), status=status)
+        self.world.stores.stateful_sets.put_own((NAME, name), self._entry(found))
+        for pod in pods:
+            self.world.stores.pods.put_own((NAME, pod.metadata.name), self._entry(pod))
+
+    def public(self, process: str, *, ready: bool = True) -> None:
+        """Have a process with a pod, a Service and a route of its own, all of the release."""
+        stores, entry, name = self.world.stores, self._entry, f"shop-{process}"
+        labels = {names.RELEASE: DEPLOY, names.PROCESS: process, "kubernetes.io/service-name": name}
+        meta = Meta(name=name, namespace=NAME, labels=labels, generation=1)
+        counts = dict.fromkeys(("replicas", "updated_replicas", "ready_replicas", "available_replicas"), 1)
+        status = DeploymentStatus(observed_generation=1, **counts)
+        stores.deployments.put_own((NAME, name), entry(Deployment(metadata=meta, status=status)))
+        running = PodStatus(phase="Running", conditions=(Condition(type="Ready", status="True"),))
+        stores.pods.put_own((NAME, name), entry(Pod(metadata=meta, status=running)))
+        point = Endpoint(conditions=EndpointConditions(ready=ready), target_ref=Reference(kind="Pod", name=name))
+        stores.slices.put_own((NAME, name), entry(EndpointSlice(metadata=meta, endpoints=(point,))))
+        seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
+        route = HTTPRoute(metadata=meta, status=RouteStatus(parents=(RouteParent(conditions=seen),)))
+        stores.routes.put_own((NAME, name), entry(route))
 
     def deployed(self) -> "Stage":
         """Be Ready."""

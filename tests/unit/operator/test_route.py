@@ -1,5 +1,6 @@
 """When the release is what its users meet."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,38 +16,47 @@ from kilter.render import names
 GRACE = 40
 SERVICE = names.workload("shop")
 RELEASE = {names.RELEASE: "dep-1"}
+HOST, ADMIN_HOST = "shop.localhost", "shop--admin.localhost"
+ADMIN = {"processes": {"admin": {"command": ["admin"], "port": 9000, "public": True}}}
 
 
-def pod(name: str, release: str, component: str = "web", **metadata: Any) -> Pod:
+def pod(name: str, release: str, process: str = "", **metadata: Any) -> Pod:
+    labels = {names.RELEASE: release} | ({names.PROCESS: process} if process else {})
     return msgspec.convert(
         {
-            "metadata": {"name": name, "labels": {names.RELEASE: release, names.COMPONENT: component}, **metadata},
+            "metadata": {"name": name, "labels": labels, **metadata},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         },
         Pod,
     )
 
 
-def ended(name: str, at: datetime, component: str = "web") -> Pod:
+def ended(name: str, at: datetime, process: str = "") -> Pod:
     """A pod of an earlier release that was asked to end at that time, as the API server tells it."""
     gone = (at + timedelta(seconds=GRACE)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return pod(name, "dep-0", component, deletionTimestamp=gone, deletionGracePeriodSeconds=GRACE)
+    return pod(name, "dep-0", process, deletionTimestamp=gone, deletionGracePeriodSeconds=GRACE)
 
 
 def facts(*pods: Pod, answer: str = "dep-1", behind: tuple[str, ...] = ("new",)) -> route.Facts:
-    found = {"metadata": {"name": SERVICE, "labels": RELEASE, "generation": 1}}
     accepted = [{"type": kind, "status": "True", "observedGeneration": 1} for kind in ("Accepted", "ResolvedRefs")]
-    points = [{"conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": name}} for name in behind]
+    routed = {"labels": RELEASE, "generation": 1}
+    routes = {
+        name: {"metadata": {"name": name, **routed}, "status": {"parents": [{"conditions": accepted}]}}
+        for name in (SERVICE, "shop-admin")
+    }
     return route.Facts(
-        route=msgspec.convert(found | {"status": {"parents": [{"conditions": accepted}]}}, HTTPRoute),
-        slices=[
-            msgspec.convert(
-                {"metadata": {"name": "s", "labels": {route.SERVICE: SERVICE}}, "endpoints": points}, EndpointSlice
-            )
-        ],
-        pods={each.metadata.name: each for each in pods},
-        answer=route.Answer(200, answer),
+        routes=msgspec.convert(routes, dict[str, HTTPRoute]),
+        slices=[slice_of(SERVICE, behind), slice_of("shop-admin", ("admin",))],
+        pods={each.metadata.name: each for each in (*pods, pod("admin", "dep-1", "admin"))},
+        answers=dict.fromkeys((HOST, ADMIN_HOST), route.Answer(200, answer)),
     )
+
+
+def slice_of(service: str, behind: tuple[str, ...]) -> EndpointSlice:
+    """The pods behind a Service."""
+    points = [{"conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": name}} for name in behind]
+    found = {"metadata": {"name": f"{service}-s", "labels": {route.SERVICE: service}}, "endpoints": points}
+    return msgspec.convert(found, EndpointSlice)
 
 
 def verdict(asked: Target, found: route.Facts) -> object:
@@ -76,5 +86,36 @@ def test_the_gateway_is_given_time_to_hear_that_an_old_pod_ends() -> None:
     assert isinstance(early, Wait)
     assert (early.reason, early.after) == ("OldEndpoints", 1.0)
     assert isinstance(verdict(asked, facts(new, ended("old", now - timedelta(seconds=2)))), Done)
-    worker = ended("worker", now, "process")
+    worker = ended("worker", now, "worker")
     assert isinstance(verdict(asked, facts(new, worker)), Done), "nobody asks a process"
+
+
+@pytest.mark.requirement("DP-8")
+def test_a_release_is_met_when_its_public_processes_answer_too() -> None:
+    asked, found = target(**ADMIN), facts(pod("new", "dep-1"))
+    assert verdict(asked, found) == Done(f"the release answers at {HOST}; the release answers at {ADMIN_HOST}")
+    for lacking, reason in (
+        (replace(found, routes={SERVICE: found.routes[SERVICE]}), "NoRoute"),
+        (replace(found, slices=found.slices[:1]), "NoEndpoints"),
+        (replace(found, answers={HOST: found.answers[HOST]}), "NoAnswer"),
+        (replace(found, answers={**found.answers, ADMIN_HOST: route.Answer(503, "dep-1")}), "BadGateway"),
+    ):
+        waits = verdict(asked, lacking)
+        assert isinstance(waits, Wait)
+        assert waits.reason == reason
+        assert isinstance(verdict(target(), lacking), Done), "without such a process nobody looks"
+
+
+@pytest.mark.parametrize("changes", [{"public": False}, {"port": 0}, {"replicas": 0}])
+def test_a_process_that_nobody_is_to_meet_answers_nowhere(changes: dict[str, Any]) -> None:
+    asked = target(processes={"admin": {**ADMIN["processes"]["admin"], **changes}})
+    found = facts(pod("new", "dep-1"))
+    alone = replace(found, slices=found.slices[:1], answers={HOST: found.answers[HOST]})
+    assert isinstance(verdict(asked, alone), Done)
+
+
+def test_an_app_that_is_internal_may_have_a_public_process() -> None:
+    found = facts(pod("new", "dep-1"))
+    admin_alone = replace(found, answers={ADMIN_HOST: found.answers[ADMIN_HOST]})
+    assert isinstance(verdict(target(public=False, **ADMIN), admin_alone), Done)
+    assert isinstance(verdict(target(public=False, **ADMIN), replace(found, answers={})), Wait)

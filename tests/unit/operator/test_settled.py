@@ -7,6 +7,7 @@ import pytest
 from unit.operator.acting import DEPLOY, NAME, Stage, given
 
 from kilter.operator.steps.publish import Rendered
+from kilter.operator.steps.route import Answer
 from kilter.operator.steps.services import CREDENTIALS
 from kilter.operator.views import Condition, Container, ContainerState, Held, Meta, Pod, PodStatus
 from kilter.operator.world import Observed
@@ -127,6 +128,74 @@ def test_an_app_of_which_one_process_runs_no_more_is_failed_and_said_to_serve() 
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)
 
 
+def fallen_silent(stage: Stage) -> Stage:
+    """Let it stay as it is until it is said to be in order no more."""
+    stage.look()
+    stage.pass_time(130)
+    stage.look(times=2)
+    assert stage.status.phase == "Failed"
+    return stage
+
+
+def test_a_process_that_only_just_started_does_not_make_an_app_ready_again() -> None:
+    """One that ends again and again is ready for a moment each time: only what stays ready is available."""
+    stage = Stage(given(processes={"worker": {"command": ["work"]}}))
+    stage.run(worker=3)
+    stage.look(times=6)
+    stage.run(worker=0)
+    fallen_silent(stage)
+    stage.run(worker=1, available=0)
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "NotRunning"
+    assert "shop-worker: 0 of 3 pods are ready for long enough" in stage.status.failure.message
+    stage.run(worker=1)
+    stage.look()
+    assert stage.status.phase == "Ready"
+
+
+@pytest.mark.requirement("DP-8")
+@pytest.mark.parametrize("answer", [Answer(503, DEPLOY), Answer(200, "d-0"), Answer(0, why="ConnectTimeout")])
+def test_an_app_that_served_no_more_is_ready_again_once_the_gateway_brings_its_answer(answer: Answer) -> None:
+    stage = Stage().deployed()
+    stage.run(ready=0)
+    fallen_silent(stage)
+    stage.run()
+    stage.gateway.answer = answer
+    assert stage.look().after == 10.0
+    assert stage.status.failure is not None
+    assert (stage.status.phase, stage.status.failure.reason) == ("Failed", "NotServing")
+    stage.gateway.answer = Answer(200, DEPLOY)
+    stage.look()
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+    assert stage.said("RouteReady").message == "the release answers at shop.x.test"
+
+
+def test_while_it_is_ready_nobody_asks_the_gateway_and_nobody_says_so() -> None:
+    stage = Stage().deployed()
+    asked = len(stage.gateway.asked)
+    stage.look(times=3)
+    assert len(stage.gateway.asked) == asked
+    said = stage.said("RouteReady").message
+    assert said == "the Gateway has accepted the route of shop.x.test, and ready pods of the release stand behind it"
+
+
+@pytest.mark.requirement("DP-8")
+def test_every_public_address_is_asked_for_and_a_process_that_is_met_no_more_is_told_of() -> None:
+    stage = Stage(given(processes={"admin": {"command": ["admin"], "port": 9000, "public": True}}))
+    stage.public("admin")
+    stage.deployed()
+    assert set(stage.gateway.asked) == {"shop.x.test", "shop--admin.x.test"}
+    stage.public("admin", ready=False)
+    fallen_silent(stage)
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "NotRunning", "the app serves on"
+    assert "no pod stands behind the Service shop-admin yet" in stage.status.failure.message
+    stage.public("admin")
+    stage.look()
+    assert stage.status.phase == "Ready"
+
+
 def test_a_moment_without_a_ready_pod_is_forgotten_once_one_is_there() -> None:
     stage = Stage().deployed()
     for _ in range(5):
@@ -209,3 +278,16 @@ def test_a_look_that_is_repeated_starts_no_clock_anew() -> None:
     began = stage.status.deadline_at
     stage.look(times=3)
     assert stage.status.deadline_at == began
+
+
+def test_status_says_what_serves_also_of_a_deploy_that_fails_before_it_publishes_anything() -> None:
+    stage = Stage().deployed()
+    assert (stage.status.serving, stage.status.workloads[0].ready) == ((DEPLOY,), 3)
+    stage.edit(deployId="d-2", sequence=2, appSecrets=["api-key"])
+    stage.look(times=2)
+    assert stage.status.failure is not None
+    assert (stage.status.failure.reason, stage.status.serving) == ("Unprovided", (DEPLOY,))
+    assert stage.status.workloads[0].ready == 3
+    stage.run(ready=0)
+    stage.look()
+    assert (stage.status.serving, stage.status.workloads[0].ready) == ((), 0)

@@ -15,6 +15,7 @@ from kilter.operator.watch import Limits, Source, Watch
 
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old", "metadata": {}}}
 NEWS = {"type": "ADDED", "object": {"metadata": {"name": "a", "namespace": "b", "resourceVersion": "8"}}}
+NOTHING = {"metadata": {"resourceVersion": "7"}, "items": []}
 ENOUGH = 6  # lists
 
 
@@ -71,3 +72,25 @@ def test_a_version_that_gets_too_old_after_events_is_answered_by_a_list_at_once(
 @pytest.mark.requirement("F30")
 def test_a_server_that_lists_and_refuses_to_watch_is_asked_later_each_time() -> None:
     assert watched(lambda: httpx2.Response(500, json={"message": "no room"})) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("dispensable", [True, False])
+def test_a_kind_that_an_older_chart_gives_no_right_to_keeps_nobody_from_leading(dispensable: bool) -> None:
+    """Of any other, a leader that knows nothing would take everything for lost."""
+    said = "statefulsets.apps is forbidden"
+    answers = iter([httpx2.Response(403, json={"message": said}), httpx2.Response(200, json=NOTHING)])
+    seen: list[tuple[bool, str]] = []
+
+    def serve(request: httpx2.Request) -> httpx2.Response:
+        seen.append((watch.synced.is_set(), store.refused))
+        if "watch" in request.url.params:
+            raise asyncio.CancelledError
+        return next(answers)
+
+    store: Store[object] = Store()
+    client = httpx2.AsyncClient(base_url="https://api", transport=httpx2.MockTransport(serve))
+    source = Source(kinds.STATEFUL_SET, msgspec.json.decode, dispensable=dispensable)
+    watch = Watch(client, source, store, lambda _: None, Counted())
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch.run())
+    assert seen == [(False, ""), (dispensable, said if dispensable else ""), (True, "")]

@@ -14,7 +14,7 @@ from unit.server.web import DEPLOY, SETTINGS, Web, Webs
 from kilter.api.deploys import Deploy, DeployAccepted, Event
 from kilter.api.environments import Environment
 from kilter.api.kilterapp import labels
-from kilter.api.kilterapp_status import Failure, Release
+from kilter.api.kilterapp_status import Failure, Release, Workload
 from kilter.render.names import Slot
 from kilter.server import readers
 from kilter.server.dispatch import Dispatcher
@@ -446,16 +446,43 @@ def test_a_release_says_what_it_is_made_of(web: Web) -> None:
     assert (found["release"]["app"], found["serving"]["app"]) == (None, parts)
 
 
-def test_what_serves_is_the_newest_release_that_became_ready(web: Web) -> None:
+def test_what_serves_is_the_release_whose_pods_are_ready(web: Web) -> None:
+    accepted, second = deploy(web), deploy(web)
+    dispatch(web)
+    good = Release(number=1, image=IMAGE, deploy_id=accepted.deploy_id)
+    broken = Release(number=2, image=IMAGE, deploy_id=second.deploy_id)
+    crash = Failure(phase="RollingOut", reason="CrashLoop", message="ends again and again")
+    token = web.token("viewer")
+
+    def serving(newest: Release, *deploy_ids: str, failure: Failure = crash) -> int | None:
+        report(web, "Failed", release=newest, last_good_release=good, serving=deploy_ids, failure=failure)
+        found = web.get(DEV, token).json["serving"]
+        return found["number"] if found else None
+
+    report(web, "Ready", release=good, last_good_release=good, serving=())
+    assert web.get(DEV, token).json["serving"]["number"] == 1, "it has two minutes to come back"
+    assert serving(good) is None, "it was Ready, and none of its pods is ready any more"
+    assert serving(broken, good.deploy_id) == 1
+    assert serving(broken, good.deploy_id, broken.deploy_id) == 1, "the one that was proven, of both"
+    assert serving(broken, broken.deploy_id) == 2, "its web pods run, and a process of it does not"
+    lost = Release(number=3, image=IMAGE, deploy_id="dep-lost")
+    assert serving(lost, broken.deploy_id) == 2, "one that was never Ready, and is the newest no more"
+    assert serving(lost, "dep-foreign") is None
+    silent = Failure(phase="Ready", reason="NotServing", message="no route")
+    assert serving(good, good.deploy_id, failure=silent) is None, "ready pods to which nothing leads"
+
+
+def test_of_an_operator_that_does_not_tell_what_serves_the_newest_that_became_ready_is_taken(web: Web) -> None:
     accepted = deploy(web)
     dispatch(web)
     good = Release(number=1, image=IMAGE, deploy_id=accepted.deploy_id)
-    report(web, "Ready", release=good, last_good_release=good)
     token = web.token("viewer")
-    assert web.get(DEV, token).json["serving"] == web.get(DEV, token).json["release"]
     report(web, "Failed", release=Release(number=2, image=IMAGE, deploy_id="dep-2"), last_good_release=good)
     found = web.get(DEV, token).json
     assert (found["release"]["number"], found["serving"]["number"]) == (2, 1)
+    down = (Workload(name="shop", desired=3, ready=0, restarts=12),)
+    report(web, "Failed", release=good, last_good_release=good, workloads=down)
+    assert web.get(DEV, token).json["serving"] is None
 
 
 def test_a_project_is_one_tile_with_its_environments(web: Web) -> None:

@@ -90,19 +90,24 @@ class Target:
         """Whether this very spec has been Ready already."""
         status, metadata = self.app.status, self.app.metadata
         same = status.deploy_id == self.app.spec.deploy_id and status.observed_generation == metadata.generation
-        fell_silent = status.failure is not None and status.failure.reason in (NOT_SERVING, NOT_RUNNING)
-        return same and (status.phase == "Ready" or fell_silent)
+        return same and (status.phase == "Ready" or self.fell_silent)
+
+    @property
+    def fell_silent(self) -> bool:
+        """Whether it was Ready and is not in order any more: it is Ready again by a proof alone, as at first."""
+        failure = self.app.status.failure
+        return failure is not None and failure.reason in (NOT_SERVING, NOT_RUNNING)
 
     @cached_property
     def labels(self) -> dict[str, str]:
         """The labels of what the operator makes for the environment."""
         return {**names.labels(self.slot, self.name), MANAGED_BY: OPERATOR}
 
-    def workloads(self) -> tuple[str, ...]:
-        """The names of the Deployments that a release consists of: the app, then its processes."""
+    def workloads(self) -> dict[str, str]:
+        """The Deployments that a release consists of, by name, each with its process; the app's own has none."""
         spec = self.app.spec
         further = [name for name, process in spec.processes.items() if not process.schedule]
-        return (names.workload(spec.app), *(names.workload(spec.app, name) for name in further))
+        return {names.workload(spec.app): "", **{names.workload(spec.app, name): name for name in further}}
 
 
 def identity(labels: Mapping[str, str]) -> tuple[str | None, ...]:

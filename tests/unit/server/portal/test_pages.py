@@ -12,7 +12,7 @@ from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
 from kilter.api.deploys import Deploy, Holder, Queue, Step
-from kilter.api.kilterapp_status import Failure, Release, Status
+from kilter.api.kilterapp_status import Failure, Release, Status, Workload
 from kilter.api.words import PHASES, DeployState, Phase
 from kilter.server.portal import deploys, look, static
 from kilter.server.portal import logs as portal_logs
@@ -120,12 +120,25 @@ def test_files_of_others_are_as_they_were_published() -> None:
 
 def test_lines_are_shown_of_the_workloads_that_the_page_offers_and_of_no_others(web: Web) -> None:
     """LC-Q32."""
-    app = {**DEPLOY["app"], "processes": {"worker": {"command": ["work"]}}}
+    app = {
+        **DEPLOY["app"],
+        "processes": {"worker": {"command": ["work"]}},
+        "services": [{"name": "cache", "kind": "postgres"}],
+    }
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), {**DEPLOY, "app": app})
     browser = signed_in(web, web.token("viewer"))
     for process in ("", "shop", "worker", "shop-worker"):
         page = browser.get(f"/projects/acme/shop/envs/dev/logs?process={process}&since=&lines=200")
         assert (page.status, "have printed nothing yet" in page.text) == (200, True)
+    workloads = tuple(Workload(name=name, desired=1) for name in ("shop", "shop-worker", "cache"))
+    record = web.run(store.latest, SHOP)
+    assert record is not None
+    release = Release(number=1, image=IMAGE, deploy_id=record.id)
+    web.run(environments.record_status, SHOP, Status(phase="Ready", release=release, workloads=workloads), web.now)
+    offered = browser.get("/projects/acme/shop/envs/dev/logs").text
+    assert [f">{each.name}</option>" in offered for each in workloads] == [True, True, False], (
+        "a service has no logs here"
+    )
     refused = browser.get("/projects/acme/shop/envs/dev/logs?process=wrker")
     assert refused.status == 422
     assert "has no process &#39;wrker&#39;; did you mean &#39;worker&#39;?" in refused.text
@@ -254,18 +267,24 @@ def test_the_trail_leads_on_where_the_newest_entries_are_all_of_others(
 
 
 @pytest.mark.parametrize(
-    ("phase", "reason", "told"), [("RollingOut", "CrashLoop", True), ("Ready", "NotServing", False)]
+    ("phase", "reason", "serving", "told"),
+    [
+        ("RollingOut", "CrashLoop", ("dep-1",), True),
+        ("RollingOut", "CrashLoop", (), False),
+        ("Ready", "NotRunning", ("dep-1",), False),
+        ("Ready", "NotServing", ("dep-1",), False),
+    ],
 )
-def test_of_a_failed_environment_that_serves_nobody_it_is_not_said_that_it_serves_on(
-    web: Web, phase: Phase, reason: str, told: bool
+def test_of_a_failed_environment_it_is_said_that_it_serves_meanwhile_where_its_pods_do(
+    web: Web, phase: Phase, reason: str, serving: tuple[str, ...], told: bool
 ) -> None:
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     failure = Failure(phase=phase, reason=reason, message="0 of 1 pods are ready")
     release = Release(number=1, image=IMAGE, deploy_id="dep-1")
-    status = Status(phase="Failed", failure=failure, release=release, last_good_release=release)
+    status = Status(phase="Failed", failure=failure, release=release, last_good_release=release, serving=serving)
     web.run(environments.record_status, SHOP, status, web.now)
     page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
     assert "0 of 1 pods are ready" in page
-    assert ("what served before goes on serving meanwhile" in page) is told
-    assert ("No release serves right now." in page) is not told
-    assert ("Failed while" in page) is told
+    assert ("; release 1 serves meanwhile" in page) is told
+    assert ("No release serves right now." in page) is (not serving or reason == "NotServing")
+    assert ("Failed while" in page) is (phase != "Ready")
