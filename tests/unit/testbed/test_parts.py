@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from conformance.apiserver import home_of_testbed
 
 from testbed import archive, debian, golang, images, network
 from testbed.environment import export_lines, product_environment
@@ -46,6 +47,7 @@ def test_export_lines_survive_a_space() -> None:
 )
 def test_the_home_is_where_the_environment_says(environment: dict[str, str], root: str) -> None:
     assert Home.from_environment(environment).root == Path(root)
+    assert home_of_testbed(environment) == Path(root)
 
 
 @pytest.mark.parametrize("name", ["KILTER_TESTBED_HOME", "XDG_CACHE_HOME", "HOME"])
