@@ -10,6 +10,7 @@ from testbed import pins
 from testbed.work import StageFailed, Work
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+TARGETS = ("--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages")
 LEAVE_OUT = ("doc", "man", "info", "locale", "lintian")
 SETTINGS = """\
 Dir::Etc::sourcelist "{root}/sources.list";
@@ -45,7 +46,7 @@ def archive(targets: str) -> str:
 
 def archive_address(work: Work) -> str:
     """The same, asked of this machine."""
-    return archive(work.read("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"))
+    return archive(work.read("apt-get", "indextargets", *TARGETS))
 
 
 def sources(address: str, suite: str) -> str:

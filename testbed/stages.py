@@ -1,9 +1,9 @@
 """The table of stages; those nearer to the top start first."""
 
-from testbed import engine, golang, images, node, pins, tools
+from testbed import engine, golang, images, node, pins, programs, tools
 from testbed.plan import Stage
 
-ENGINE_PINS = (pins.DEBIAN_OLD, pins.DEBIAN_NEW, *engine.NEW_PACKAGES, *engine.OLD_PACKAGES)
+ENGINE_PINS = (pins.DEBIAN_OLD, pins.DEBIAN_NEW, *programs.NEW_PACKAGES, *programs.OLD_PACKAGES)
 PLATFORM = "platform"
 ADDRESS = f"{pins.BRIDGE_ADDRESS}/{pins.BRIDGE_BITS}:{pins.MIRROR_PORT}"
 
@@ -36,7 +36,7 @@ def program_image(name: str, image: str, path: str = "usr/local/bin", user: str 
 
 
 STAGES = (
-    Stage("engine", "container engine from Debian packages", engine.build, pins=ENGINE_PINS, usual=15),
+    Stage("engine", "container engine from Debian packages", programs.build, pins=ENGINE_PINS, usual=15),
     Stage("go", "Go toolchain", golang.toolchain, pins=(pins.GO, "1"), usual=2),
     Stage(
         "kubernetes", "Kubernetes, etcd and CoreDNS, compiled", golang.kubernetes,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from testbed import cli, engine, probe
+from testbed import cli, engine, machine, probe
 from testbed.cli import COMMANDS, parser
 from testbed.home import Home
 from testbed.work import StageFailed, Work
@@ -27,6 +27,15 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     works: list[Work] = []
     monkeypatch.setattr(engine, "stop_all", works.append)
     return works
+
+
+@pytest.fixture(autouse=True)
+def fit(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of a machine that can run the testbed."""
+    asked: list[str] = []
+    for name in ("check_system", "check_user", "check_engine", "check_alone"):
+        monkeypatch.setattr(machine, name, lambda *_, name=name: asked.append(name))
+    return asked
 
 
 @pytest.fixture
@@ -94,7 +103,7 @@ def test_a_second_testbed_names_the_first(home: Home, monkeypatch: pytest.Monkey
     (home.run / "home").write_text(str(tmp_path / "other"))
     monkeypatch.setattr(engine, "running", lambda _: {"dockerd": 1})
     with pytest.raises(StageFailed, match=f"a testbed runs from {tmp_path}/other; end it first: python3 testbed down"):
-        cli.check_only_one(home)
+        engine.check_only_one(home)
 
 
 def test_the_cache_is_removed_by_no_command() -> None:
@@ -149,11 +158,37 @@ def test_up_says_what_the_testbed_is_needed_for(
     monkeypatch.setattr(probe, "docker_works", lambda _: docker)
     monkeypatch.setattr(probe, "registry_answers", lambda _: registry)
     monkeypatch.setattr(cli, "perform", lambda *_: None)
-    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
     assert run(home, "up") == 0
     said = capsys.readouterr().err
     assert (f"the testbed is needed: {told}\n" in said) == bool(told)
     assert (cli.NOT_NEEDED in said) == (not told)
+
+
+def test_what_is_only_compiled_is_made_where_docker_works_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fit: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
+    monkeypatch.setattr(cli, "perform", lambda _, stages, __: made.extend(stage.name for stage in stages))
+    assert run(home, "up", "--only", "kubernetes") == 0
+    assert made == ["go", "kubernetes"]
+    assert fit == ["check_system"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_machine_is_asked_before_anything_is_made(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fit: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Home) -> None:
+        raise machine.Unfit("it cannot")
+
+    monkeypatch.setattr(probe, "docker_works", lambda _: False)
+    monkeypatch.setattr(machine, "check_alone", refuse)
+    monkeypatch.setattr(cli, "perform", lambda *_: pytest.fail("made something"))
+    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    assert cli.main(["up"]) == cli.CANNOT
+    assert fit == ["check_system", "check_user", "check_engine"]
+    assert capsys.readouterr().err.splitlines()[-1] == "testbed: it cannot"
 
 
 def test_the_testbed_can_be_asked_for_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +205,5 @@ def test_a_testbed_that_is_there_is_brought_up_to_date_without_a_probe(
     standing(home)
     monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
     monkeypatch.setattr(cli, "perform", lambda home, *_: made.append(home))
-    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
     assert run(home, "up") == 0
     assert made == [home]
