@@ -13,6 +13,7 @@ from testbed.home import Home
 from testbed.plan import DEMO, UnknownStage, keys_of, purposes, selection
 from testbed.probe import why_needed
 from testbed.processes import StartFailed
+from testbed.running import Interrupted, ended_in_order
 from testbed.stages import STAGES
 from testbed.timeline import duration
 from testbed.work import RECIPES, StageFailed, Work
@@ -23,6 +24,8 @@ NOT_NEEDED = "Docker works here and the public registries answer: the testbed is
 
 def up(home: Home, options: argparse.Namespace) -> int:
     """Make what is missing and start what does not run."""
+    # What is made here is cached, and belongs to others than its maker in an image.
+    os.umask(0o022)
     chosen = selection(STAGES, options.only, options.purpose)
     starts = any(stage.name == "running" for stage in chosen)
     # `env` and `exec` go by the engine that is there, so nothing else may be said of it here.
@@ -130,9 +133,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     home = Home.from_environment(dict(os.environ))
     try:
-        return COMMANDS[options.name](home, options)
-    except (StageFailed, StartFailed, UnknownStage) as problem:
+        with ended_in_order():
+            return COMMANDS[options.name](home, options)
+    except (StageFailed, StartFailed, UnknownStage, Interrupted) as problem:
         print(f"testbed: {problem}", file=sys.stderr)
+    except OSError as problem:
+        where = f": {problem.filename}" if problem.filename else ""
+        print(f"testbed: {problem.strerror or problem}{where}", file=sys.stderr)
     except machine.Unfit as problem:
         print(f"testbed: {problem}", file=sys.stderr)
         return CANNOT

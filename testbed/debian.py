@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed import pins
+from testbed.running import RUNNING
 from testbed.work import StageFailed, Work
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -117,9 +118,10 @@ def lay_out(target: Path) -> None:
 def extract(work: Work, deb: Path, target: Path) -> None:
     """Unpack one package into a root whose /bin and /lib are links, which plain `dpkg-deb --extract` would replace."""
     excluded = [f"--exclude=./usr/share/{name}/*" for name in LEAVE_OUT]
-    with work.log.open("ab") as sink:
-        reader = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE, stderr=sink)
-        tar = ["tar", "-C", str(target), "--keep-directory-symlink", "-xp", *excluded]
-        status = subprocess.run(tar, check=False, stdin=reader.stdout, stdout=sink, stderr=sink).returncode
-    if reader.wait() or status:
+    told, tar = ["dpkg-deb", "--fsys-tarfile", str(deb)], ["tar", "-C", str(target), "--keep-directory-symlink", "-xp"]
+    with work.log.open("ab") as sink, subprocess.Popen(told, stdout=subprocess.PIPE, stderr=sink) as reader:
+        assert reader.stdout
+        words = [*tar, *excluded]
+        status, _ = RUNNING.run(words, work.environment, stdin=reader.stdout, stdout=sink, stderr=sink)
+    if reader.returncode or status:
         raise StageFailed(f"could not unpack {deb.name}")

@@ -44,6 +44,7 @@ http:
   addr: {address}:{port}
   relativeurls: true
 """
+PRELOAD = "preload"  # fills the store of a node that is being made
 BRIDGE = Path("/sys/class/net/docker0")
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # What an engine makes outside of its folders, whatever it is told; the inner ones first.
@@ -221,7 +222,7 @@ def stop_all(work: Work) -> None:
     """End every container, service, mount, bridge, rule and changed setting of the testbed."""
     home = work.home
     bridges = stop_containers(work) if dockerd_answers(home) else []
-    for service in (f"registry-{pins.BRIDGE_ADDRESS}", "registry-127.0.0.1", "dockerd", "containerd"):
+    for service in (f"registry-{pins.BRIDGE_ADDRESS}", "registry-127.0.0.1", "dockerd", "containerd", PRELOAD):
         stop(record(home, service))
     end_shims(home.run / "containerd.sock")
     network.unmount_below([home.engine, home.stages, home.run])

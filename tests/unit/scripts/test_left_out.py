@@ -9,7 +9,6 @@ from conformance import apiserver, postgres
 from harness import skips
 
 
-
 @pytest.mark.parametrize(
     ("marks", "required", "fails"),
     [

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,6 +190,45 @@ def test_a_machine_is_asked_before_anything_is_made(
     assert cli.main(["up"]) == cli.CANNOT
     assert fit == ["check_system", "check_user", "check_engine"]
     assert capsys.readouterr().err.splitlines()[-1] == "testbed: it cannot"
+
+
+def test_what_is_made_is_readable_to_all_whatever_the_umask(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def perform(*_: Any) -> None:
+        (home.root / "made").touch()
+        made.append((home.root / "made").stat().st_mode & 0o777)
+
+    monkeypatch.setattr(probe, "docker_works", lambda _: False)
+    monkeypatch.setattr(cli, "perform", perform)
+    before = os.umask(0o077)
+    try:
+        assert run(home, "up") == 0
+    finally:
+        os.umask(before)
+    assert made == [0o644]
+
+
+def test_a_full_disk_is_a_sentence(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "/cache/lock")
+
+    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(cli, "selection", fill)
+    assert cli.main(["up"]) == 1
+    assert capsys.readouterr().err == "testbed: No space left on device: /cache/lock\n"
+
+
+def test_who_is_asked_to_end_ends_as_with_ctrl_c(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(cli, "selection", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert cli.main(["up"]) == 1
+    assert capsys.readouterr().err == "testbed: interrupted; run it again to go on from here\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_the_testbed_can_be_asked_for_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Which machines can run the testbed, and what the others are told."""
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -104,12 +103,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def test_an_engine_on_the_default_socket_is_not_joined(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.check_alone(home)
     monkeypatch.setattr(engine, "answers", lambda path: path == engine.DEFAULT_SOCKET)
-    with pytest.raises(Unfit, match="another container engine answers on .*; stop that one"):
+    with pytest.raises(Unfit, match=r"another container engine answers on .*; stop that one"):
         machine.check_alone(home)
 
 
 def test_a_link_to_the_testbeds_own_socket_is_no_other_engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    os.symlink(home.socket, engine.DEFAULT_SOCKET)
+    engine.DEFAULT_SOCKET.symlink_to(home.socket)
     monkeypatch.setattr(engine, "answers", lambda _: True)
     machine.check_alone(home)
 

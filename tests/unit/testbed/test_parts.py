@@ -1,5 +1,6 @@
 """The pure parts: environment, homes, names, rules, archives, certificates, versions."""
 
+import io
 import json
 import tarfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from testbed import archive, debian, golang, images, network
 from testbed.environment import export_lines, product_environment
 from testbed.home import Home
 from testbed.probe import public_registry
-from testbed.work import StageFailed
+from testbed.work import StageFailed, copy_recipe
 
 HOME = Home(Path("/cache/of a person"))
 
@@ -193,6 +194,24 @@ def test_an_image_archive_holds_layer_config_and_every_name(tmp_path: Path) -> N
     assert config["config"]["Entrypoint"] == ["/usr/bin/program"]
     assert config["config"]["User"] == "65534"
     assert config["rootfs"]["diff_ids"] == [f"sha256:{entry['Layers'][0].split('/')[0]}"]
+
+
+@pytest.mark.parametrize(("checked_out", "in_image"), [(0o700, 0o755), (0o600, 0o644), (0o664, 0o644), (0o555, 0o755)])
+def test_a_file_has_the_same_mode_in_every_image(tmp_path: Path, checked_out: int, in_image: int) -> None:
+    """Who checks out, or builds, with a narrow umask makes nothing that others cannot run."""
+    program = tmp_path / "recipe/bin/program"
+    program.parent.mkdir(parents=True)
+    program.write_text("x")
+    program.chmod(checked_out)
+    program.parent.chmod(0o700)
+    with tarfile.open(fileobj=io.BytesIO(archive.layer(archive.Image(("a:1",), {"program": program}, {})))) as layer:
+        assert layer.getmember("program").mode == in_image
+    (tmp_path / "tree/kept").mkdir(parents=True)
+    (tmp_path / "recipe/kept").mkdir(mode=0o700)
+    (tmp_path / "tree/kept").chmod(0o1777)
+    copy_recipe(tmp_path / "recipe", tmp_path / "tree")
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in (tmp_path / "tree").rglob("*")}
+    assert modes == {"bin": 0o755, "program": in_image, "kept": 0o1777}
 
 
 def test_a_stand_in_replaces_the_go_files_of_its_package_and_nothing_else(tmp_path: Path) -> None:
