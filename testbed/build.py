@@ -56,6 +56,7 @@ def make(work: Work, stage: Stage, key: str) -> None:
         discard(half)
         half.mkdir(parents=True)
         stage.build(work, half)
+        discard(target)
         half.rename(target)
         use(work.home, stage, key)
         drop_others(target)
@@ -95,7 +96,7 @@ def perform(home: Home, stages: Sequence[Stage], table: Sequence[Stage]) -> None
     """Bring all the given stages up to date; raises StageFailed for the first that fails, after the others ended."""
     keys = keys_of(RECIPES, table)
     home.logs.mkdir(parents=True, exist_ok=True)
-    kept = [stage for stage in stages if stage.cached and finished(home, stage, keys[stage.name]).is_dir()]
+    kept = [stage for stage in stages if stage.cached and stage.sound(finished(home, stage, keys[stage.name]))]
     for stage in kept:
         use(home, stage, keys[stage.name])
     todo = [stage for stage in stages if stage not in kept]

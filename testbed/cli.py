@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from testbed import engine, machine
 from testbed.build import finished, locked, perform
-from testbed.environment import export_lines, product_environment
+from testbed.environment import export_lines, product_environment, without_foreign
 from testbed.home import Home
 from testbed.plan import DEMO, UnknownStage, keys_of, purposes, selection
 from testbed.probe import why_needed
@@ -66,6 +66,7 @@ def down(home: Home, _: argparse.Namespace) -> int:
 
 def status(home: Home, _: argparse.Namespace) -> int:
     """What is made and what runs."""
+    home = home.in_use()
     keys = keys_of(RECIPES, STAGES)
     print(f"home     {home.root}")
     for service, pid in engine.running(home).items():
@@ -84,7 +85,7 @@ def status(home: Home, _: argparse.Namespace) -> int:
 def env(home: Home, _: argparse.Namespace) -> int:
     """Print the variables for sh; none where no engine of the testbed is there."""
     if home.socket.exists():
-        sys.stdout.write(export_lines(product_environment(home, os.environ)))
+        sys.stdout.write(export_lines(product_environment(home.in_use(), os.environ)))
     else:
         print("the testbed does not run: there is nothing to set", file=sys.stderr)
     return 0
@@ -98,7 +99,7 @@ def execute(home: Home, options: argparse.Namespace) -> int:
         return 2
     variables = dict(os.environ)
     if home.socket.exists():
-        variables.update(product_environment(home, os.environ))
+        variables = {**without_foreign(os.environ), **product_environment(home.in_use(), os.environ)}
     os.environ["PATH"] = variables.get("PATH", os.defpath)
     try:
         os.execvpe(words[0], words, variables)  # noqa: S606 - this is what the command is for

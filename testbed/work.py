@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testbed.environment import engine_environment
+from testbed.environment import engine_environment, without_foreign
 from testbed.home import Home
 from testbed.running import RUNNING
 
@@ -47,7 +47,7 @@ class Work:
         words = [str(word) for word in command]
         self.say("$ " + " ".join(words))
         with self.log.open("ab") as sink, Path(stdin or os.devnull).open("rb") as source:
-            variables = {**self.environment, **(extra or {})}
+            variables = {**without_foreign(self.environment), **(extra or {})}
             status, _ = RUNNING.run(words, variables, cwd=cwd, stdin=source, stdout=sink, stderr=sink)
         if status:
             raise StageFailed(f"`{shorten(words)}` ended with status {status}")
@@ -57,7 +57,7 @@ class Work:
         words = [str(word) for word in command]
         self.say("$ " + " ".join(words))
         with self.log.open("ab") as sink:
-            variables = {**self.environment, **(extra or {})}
+            variables = {**without_foreign(self.environment), **(extra or {})}
             status, told = RUNNING.run(words, variables, cwd=cwd, stdout=subprocess.PIPE, stderr=sink)
         if status:
             raise StageFailed(f"`{shorten(words)}` ended with status {status}")

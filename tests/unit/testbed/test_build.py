@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from testbed import processes
-from testbed.build import Run
+from testbed.build import Run, perform
 from testbed.home import Home
 from testbed.plan import Stage
 from testbed.running import Interrupted
@@ -75,6 +75,26 @@ def test_who_interrupts_leaves_no_program_of_a_stage_behind(tmp_path: Path, monk
     assert [processes.start_time(int(note.read_text())) for note in notes] == [None, None]
     with pytest.raises(Interrupted):
         Work(home, "next").run("true")
+
+
+def test_an_artefact_that_cannot_be_used_any_more_is_made_again(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def build(_: Work, target: Path) -> None:
+        made.append(target)
+        (target / "whole").touch()
+
+    def sound(artefact: Path) -> bool:
+        return (artefact / "whole").exists()
+
+    home, go = Home(tmp_path, tmp_path / "run"), Stage("go", "Go toolchain", build, sound=sound)
+    for _ in range(2):
+        perform(home, [go], [go])
+    assert len(made) == 1
+    (home.artefact("go") / "whole").rename(home.artefact("go") / "broken")
+    perform(home, [go], [go])
+    assert len(made) == 2
+    assert [path.name for path in home.artefact("go").iterdir()] == ["whole"]
 
 
 def test_a_stage_whose_log_cannot_be_written_has_failed_and_is_not_waited_for(tmp_path: Path) -> None:

@@ -144,6 +144,38 @@ def test_exec_and_env_go_by_whether_the_testbeds_engine_is_there(
     assert f"export DOCKER_HOST=unix://{home.socket}\n" in capsys.readouterr().out
 
 
+def test_what_belongs_to_another_engine_is_not_handed_on(
+    home: Home, started: list[tuple[list[str], dict[str, str]]], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    foreign = {"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER"}
+    for name in foreign:
+        monkeypatch.setenv(name, "theirs")
+    run(home, "exec", "true")
+    standing(home)
+    run(home, "exec", "true")
+    run(home, "env")
+    assert [foreign & set(variables) for _, variables in started] == [foreign, set()]
+    first = capsys.readouterr().out.splitlines()[0]
+    assert set(first.split()) == {"unset", *foreign}
+    work = Work(home, "docker", {"PATH": os.environ["PATH"], "DOCKER_CONTEXT": "theirs"})
+    home.logs.mkdir(parents=True)
+    assert "DOCKER_CONTEXT" not in work.read("env")
+
+
+def test_the_home_that_is_handed_out_is_that_of_the_testbed_that_runs(
+    home: Home, started: list[tuple[list[str], dict[str, str]]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    standing(home)
+    (home.run / "home").write_text(str(tmp_path / "other"))
+    for command in (["env"], ["status"], ["exec", "true"]):
+        run(home, *command)
+    said = capsys.readouterr().out
+    assert f"export KILTER_TOOLS_MIRROR={tmp_path}/other/mirror\n" in said
+    assert f"home     {tmp_path}/other\n" in said
+    assert started[0][1]["KILTER_TOOLS_MIRROR"] == f"{tmp_path}/other/mirror"
+
+
 @pytest.mark.parametrize(
     ("docker", "registry", "told"),
     [
