@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import runpy
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -239,6 +241,12 @@ def test_what_is_made_is_readable_to_all_whatever_the_umask(home: Home, monkeypa
     finally:
         os.umask(before)
     assert made == [0o644]
+
+
+def test_an_older_python_is_told_which_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer, and here is 3\.9"):
+        runpy.run_path(str(Path(cli.__file__).parent))
 
 
 def test_a_full_disk_is_a_sentence(
