@@ -158,8 +158,8 @@ def preload(work: Work, archive: Path, store: Path, tree: Path) -> None:
         )  # fmt: skip
     finally:
         stop(note, 10.0)
-        socket.unlink(missing_ok=True)
-        settings.unlink()
+        for left in (socket, socket.with_name(f"{socket.name}.ttrpc"), settings):
+            left.unlink(missing_ok=True)
     inside = tree / "var/lib/containerd"
     inside.mkdir(parents=True, exist_ok=True)
     for part in ("io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt"):
