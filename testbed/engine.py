@@ -45,7 +45,7 @@ http:
   relativeurls: true
 """
 PRELOAD = "preload"  # fills the store of a node that is being made
-BRIDGE = Path("/sys/class/net/docker0")
+BRIDGE = "docker0"
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # What an engine makes outside of its folders, whatever it is told; the inner ones first.
 OUTSIDE = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
@@ -231,9 +231,9 @@ def stop_all(work: Work) -> None:
         print("another container engine runs here: docker0 and the kernel's rules are left to it", file=sys.stderr)
     else:
         network.remove_rules(tools, network.noted_policies(home.run / "policies.json", settings))
-        bridges.append("docker0")
+        bridges.append(BRIDGE)
     network.remove_bridges(bridges, tools)
-    if BRIDGE.exists():
+    if network.exists(BRIDGE):
         write(home.left_bridge, "")
     network.remove_control_groups("docker")
     network.restore_limits(settings)

@@ -76,7 +76,7 @@ def check_alone(home: Home) -> None:
             "docker0 and the kernel's rules with it; stop that one (`systemctl stop docker.socket docker`), then run "
             "this again"
         )
-    if engine.BRIDGE.exists() and not home.run.is_dir() and not home.left_bridge.exists():
+    if network.exists(engine.BRIDGE) and not home.run.is_dir() and not home.left_bridge.exists():
         raise Unfit(
             "there is a bridge docker0 that the testbed has not made, so another container engine uses this machine; "
             "where none does any more, remove the bridge (`ip link delete docker0`), then run this again"

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,6 +115,11 @@ def run_quietly(command: Sequence[str], environment: Mapping[str, str], text: st
     """Run a program found on the given PATH, ignoring how it ends."""
     words = ["env", *command]
     return subprocess.run(words, check=False, input=text, capture_output=True, text=True, env=dict(environment)).stdout
+
+
+def exists(interface: str) -> bool:
+    """Whether there is a network interface of this name."""
+    return interface in (name for _, name in socket.if_nameindex())
 
 
 def remove_bridges(names: Sequence[str], environment: Mapping[str, str]) -> None:

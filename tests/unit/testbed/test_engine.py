@@ -31,7 +31,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         monkeypatch.setattr(network, name, lambda *words, name=name: asked.update({name: words}))
     monkeypatch.setattr(engine, "OUTSIDE", ())
     monkeypatch.setattr(engine, "stranger", lambda _: False)
-    monkeypatch.setattr(engine, "BRIDGE", Path("/nonexistent"))
+    monkeypatch.setattr(network, "exists", lambda _: False)
     return asked
 
 
@@ -181,9 +181,9 @@ def test_the_network_of_another_engine_is_left_to_it(
 
 
 def test_a_bridge_that_could_not_be_removed_is_known_as_the_testbeds(
-    monkeypatch: pytest.MonkeyPatch, work: Work, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, work: Work
 ) -> None:
-    monkeypatch.setattr(engine, "BRIDGE", tmp_path)
+    monkeypatch.setattr(network, "exists", lambda name: name == "docker0")
     engine.stop_all(work)
     assert work.home.left_bridge.exists()
 

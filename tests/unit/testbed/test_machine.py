@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testbed import engine, machine
+from testbed import engine, machine, network
 from testbed.home import Home
 from testbed.machine import Unfit
 
@@ -96,7 +96,7 @@ def test_everything_comes_from_debian(monkeypatch: pytest.MonkeyPatch, told: str
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A machine without an engine of any kind."""
     monkeypatch.setattr(engine, "DEFAULT_SOCKET", tmp_path / "docker.sock")
-    monkeypatch.setattr(engine, "BRIDGE", tmp_path / "docker0")
+    monkeypatch.setattr(network, "exists", lambda _: False)
     return Home(tmp_path / "cache", tmp_path / "run")
 
 
@@ -113,14 +113,16 @@ def test_a_link_to_the_testbeds_own_socket_is_no_other_engine(home: Home, monkey
     machine.check_alone(home)
 
 
-def test_a_bridge_that_nobody_here_made_is_anothers(home: Home) -> None:
-    engine.BRIDGE.mkdir()
+def test_a_bridge_that_nobody_here_made_is_anothers(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "exists", lambda name: name == "docker0")
     with pytest.raises(Unfit, match="a bridge docker0 that the testbed has not made"):
         machine.check_alone(home)
 
 
 @pytest.mark.parametrize("trace", ["run", "left_bridge"])
-def test_a_bridge_that_the_testbeds_own_engine_left_is_taken_up_again(home: Home, trace: str) -> None:
-    engine.BRIDGE.mkdir()
+def test_a_bridge_that_the_testbeds_own_engine_left_is_taken_up_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, trace: str
+) -> None:
+    monkeypatch.setattr(network, "exists", lambda _: True)
     getattr(home, trace).mkdir()
     machine.check_alone(home)

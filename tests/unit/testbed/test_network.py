@@ -116,6 +116,11 @@ def test_without_a_program_for_bridges_the_rest_is_taken_back_all_the_same(progr
     network.remove_bridges(["docker0"], programs)
 
 
+def test_an_interface_is_known_by_its_name() -> None:
+    assert network.exists("lo") or network.exists("lo0")
+    assert not network.exists("nobodys0")
+
+
 def test_bridges_are_deleted_by_name(programs: dict[str, str]) -> None:
     folder = Path(programs["PATH"])
     (folder / "iptables").rename(folder / "ip")
