@@ -233,8 +233,6 @@ def stop_all(work: Work) -> None:
         network.remove_rules(tools, network.noted_policies(home.run / "policies.json", settings))
         bridges.append(BRIDGE)
     network.remove_bridges(bridges, tools)
-    if network.exists(BRIDGE):
-        write(home.left_bridge, "")
     network.remove_control_groups("docker")
     network.restore_limits(settings)
     shutil.rmtree(home.run, ignore_errors=True)

@@ -58,11 +58,6 @@ class Home:
         """The engine's own socket; the default one stays untouched."""
         return self.run / "docker.sock"
 
-    @property
-    def left_bridge(self) -> Path:
-        """Says that the engine's bridge outlived it, which a machine without iproute2 cannot remove."""
-        return self.run.with_suffix(".bridge")
-
     def artefact(self, stage: str) -> Path:
         """The artefact of a finished stage."""
         return self.current / stage

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from testbed import debian, engine, network
+from testbed import debian, engine, network, processes
 from testbed.home import Home
 from testbed.work import StageFailed
 
@@ -76,8 +76,8 @@ def check_alone(home: Home) -> None:
             "docker0 and the kernel's rules with it; stop that one (`systemctl stop docker.socket docker`), then run "
             "this again"
         )
-    if network.exists(engine.BRIDGE) and not home.run.is_dir() and not home.left_bridge.exists():
+    if network.exists(engine.BRIDGE) and not home.run.is_dir() and (others := processes.named("dockerd")):
         raise Unfit(
-            "there is a bridge docker0 that the testbed has not made, so another container engine uses this machine; "
-            "where none does any more, remove the bridge (`ip link delete docker0`), then run this again"
+            f"another container engine (process {others[0]}) runs here and has the bridge docker0, which the testbed's "
+            "would share with it; stop that one, then run this again"
         )

@@ -126,6 +126,16 @@ def children(parent: int) -> list[int]:
     return [pid for pid in pids() if fields(pid)[1:2] == [str(parent)]]
 
 
+def named(name: str) -> list[int]:
+    """The processes that run a program of this name (its first 15 characters, as proc(5) has it)."""
+    found = []
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().rstrip("\n") == name[:15]:
+                found.append(pid)
+    return found
+
+
 def having_argument(argument: str) -> list[int]:
     """The processes called with exactly this argument: for the shims, which containerd starts and nobody records."""
     found = []

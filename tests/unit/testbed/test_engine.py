@@ -166,7 +166,6 @@ def test_everything_is_taken_back_when_the_engine_is_dead(work: Work, kernel: di
     assert not work.home.run.exists()
     assert kernel["remove_bridges"][0] == ["docker0"]
     assert kernel["remove_rules"][1] == {"iptables": "ACCEPT", "ip6tables": "ACCEPT"}
-    assert not work.home.left_bridge.exists()
     assert kernel["restore_limits"] == (work.home.run / "sysctl.json",)
 
 
@@ -178,14 +177,6 @@ def test_the_network_of_another_engine_is_left_to_it(
     assert kernel["remove_bridges"][0] == []
     assert "remove_rules" not in kernel
     assert "another container engine runs here" in capsys.readouterr().err
-
-
-def test_a_bridge_that_could_not_be_removed_is_known_as_the_testbeds(
-    monkeypatch: pytest.MonkeyPatch, work: Work
-) -> None:
-    monkeypatch.setattr(network, "exists", lambda name: name == "docker0")
-    engine.stop_all(work)
-    assert work.home.left_bridge.exists()
 
 
 def test_a_testbed_of_another_home_that_was_started_meanwhile_is_not_ended(

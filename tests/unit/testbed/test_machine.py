@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testbed import engine, machine, network
+from testbed import engine, machine, network, processes
 from testbed.home import Home
 from testbed.machine import Unfit
 
@@ -113,16 +113,17 @@ def test_a_link_to_the_testbeds_own_socket_is_no_other_engine(home: Home, monkey
     machine.check_alone(home)
 
 
-def test_a_bridge_that_nobody_here_made_is_anothers(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bridge_of_an_engine_that_runs_is_not_shared(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may listen anywhere."""
     monkeypatch.setattr(network, "exists", lambda name: name == "docker0")
-    with pytest.raises(Unfit, match="a bridge docker0 that the testbed has not made"):
+    monkeypatch.setattr(processes, "named", lambda name: [4711] if name == "dockerd" else [])
+    with pytest.raises(Unfit, match=r"another container engine \(process 4711\) runs here and has the bridge"):
         machine.check_alone(home)
+    home.run.mkdir()  # it is the testbed's own
+    machine.check_alone(home)
 
 
-@pytest.mark.parametrize("trace", ["run", "left_bridge"])
-def test_a_bridge_that_the_testbeds_own_engine_left_is_taken_up_again(
-    home: Home, monkeypatch: pytest.MonkeyPatch, trace: str
-) -> None:
+def test_a_bridge_that_no_engine_uses_any_more_is_taken_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "exists", lambda _: True)
-    getattr(home, trace).mkdir()
+    monkeypatch.setattr(processes, "named", lambda _: [])
     machine.check_alone(home)
