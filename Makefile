@@ -15,7 +15,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check lint unit-local unit-shared fix unit pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment
+.PHONY: help demo test check lint unit-local unit-shared fix unit pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment no-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,10 @@ demo: wheel testbed ## bring the example shop up on a real cluster and show it w
 test: check ## run every test, real clusters and the pinned helm included
 	python3 scripts/run_tests.py
 
+# Make 4 keeps the lines of a target together; Apple's is older and mixes them.
+TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 check: environment ## format, lint, types, import contract, unit and golden tests, docs (seconds)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit-local unit-shared lint
+	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) unit-local unit-shared lint
 
 lint: environment
 	$(RUN) ruff format --check --quiet
@@ -52,7 +54,7 @@ fix: environment ## repair what `make check` can repair: format, lint, generated
 	$(MAKE) docs golden
 
 unit: environment ## the unit and golden tests alone
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit-local unit-shared
+	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) unit-local unit-shared
 
 PYTHONS ?= python3.12 python3.13
 pythons: $(UV) ## the same tests on the other Pythons that are promised: PYTHONS="python3.12 /opt/python3.13/bin/python"
@@ -73,7 +75,8 @@ docs: environment ## write what follows from the code: the pages of docs/referen
 pins: environment ## print the checksums of the tools as their publishers serve them, and compare the pins; needs the web
 	$(RUN) python scripts/pins.py
 
-bench: wheel testbed ## measure, print a table, write bench/results/*.json
+bench: wheel testbed-platform ## measure, print a table, write bench/results/*.json
+	$(IN_TESTBED) $(RUN) python scripts/build_image.py kilter:dev
 	$(IN_TESTBED) $(RUN) python -m bench $(BENCH)
 
 platform-image: wheel ## build the image of kilter-server and kilter-operator as kilter:dev; PLATFORM=linux/arm64 for nodes of that kind
@@ -99,10 +102,13 @@ clean: ## remove what the other targets built (the testbed's cache stays)
 
 environment: build/environment
 
-build/environment: $(UV) pyproject.toml uv.lock
+# Whoever removes .venv alone wants another.
+build/environment: $(UV) pyproject.toml uv.lock $(if $(wildcard .venv/bin/python),,no-environment)
 	@mkdir -p build
 	@$(UV) sync --quiet --frozen
 	@touch $@
+
+no-environment:
 
 build/uv/bin/uv:
 	@scripts/get-uv

@@ -20,6 +20,7 @@ from bench.process import Failed
 from bench.process import run as run_process
 from bench.run import Benchmark, Run
 from bench.shop import NODE, ROOT, Shop
+from bench.subject import subject
 
 # In an order in which each finds the project as the one before left it, where that saves time.
 BENCHMARKS: Mapping[str, Benchmark] = {
@@ -61,6 +62,7 @@ class Report:
             "began": began.isoformat(timespec="seconds"),
             "seconds": round((datetime.now(UTC) - began).total_seconds()),
             "kilter": kilter,
+            **subject(),
             "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
             "loads": self.loads,
             "rows": [document(row) for row in self.rows],

@@ -84,6 +84,18 @@ class Bed:
             time.sleep(0.5)
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What was found; times in seconds."""
+
+    apps: int
+    published: float  # until all were
+    looks: float  # until then
+    look: float  # that one took, until all were Ready
+    memory: float  # MiB, the most
+    cpu: float  # at rest
+
+
 def app(number: int) -> str:
     """Return the name of one of the apps."""
     return f"app-{number}"
@@ -235,35 +247,34 @@ def compare(folder: Path, apps: int = APPS) -> Sequence[Row]:
         time.sleep(SETTLING)
         calm = engine.process(made.child.pid)
         time.sleep(IDLE)
-        idle = engine.process(made.child.pid)
-        what = f"{apps} environments"
-        notes = (
-            f"{looks:.0f} looks until then, {looks / published:.1f} a second; {apps / published:.1f} deploys a second",
-        )
-        resident = "most of its resident set, without helm and git, which it starts"
-        return [
-            Row(
-                "operator",
-                f"{what} published",
-                Sample((published,)),
-                goal=Goal(apps / PER_SECOND, "value"),
-                notes=notes,
-            ),
-            Row("operator", "1,000 looks", Sample((settled / seen * 1000,)), goal=Goal(1000 / PER_SECOND, "value")),
-            Row(
-                "operator",
-                f"{what}, memory",
-                Sample((engine.peak(made.child.pid),), "MiB"),
-                goal=Goal(MEMORY, "value"),
-                notes=(resident,),
-            ),
-            Row(
-                "operator",
-                f"{what}, all Ready, CPU in {IDLE:g} s",
-                Sample((idle.cpu - calm.cpu,), "cpu s"),
-                goal=Goal(IDLE_CPU, "value"),
-            ),
-        ]
+        cpu = engine.process(made.child.pid).cpu - calm.cpu
+        return rows(Figures(apps, published, looks, settled / seen, engine.peak(made.child.pid), cpu))
+
+
+def rows(found: Figures) -> Sequence[Row]:
+    """Return the figures with their goals."""
+    what, published = f"{found.apps} environments", found.published
+    speed = f"{found.looks / published:.1f} a second; {found.apps / published:.1f} deploys a second"
+    resident = "most of its resident set, without helm and git, which it starts"
+    settled, at_rest = Sample((found.look * 1000,)), Sample((found.cpu,), "cpu s")
+    return [
+        Row(
+            "operator",
+            f"{what} published",
+            Sample((published,)),
+            goal=Goal(found.apps / PER_SECOND, "value"),
+            notes=(f"{found.looks:.0f} looks until then, {speed}",),
+        ),
+        Row("operator", "1,000 looks", settled, goal=Goal(1000 / PER_SECOND, "value")),
+        Row(
+            "operator",
+            f"{what}, memory",
+            Sample((found.memory,), "MiB"),
+            goal=Goal(MEMORY, "value"),
+            notes=(resident,),
+        ),
+        Row("operator", f"{what}, all Ready, CPU in {IDLE:g} s", at_rest, goal=Goal(IDLE_CPU, "value")),
+    ]
 
 
 def measure(run: Run) -> Sequence[Row]:

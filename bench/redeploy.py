@@ -24,11 +24,11 @@ from bench.process import Failed
 from bench.process import run as run_process
 from bench.run import Run
 from bench.shop import CACHES, ROOT
+from bench.subject import IMAGE
 from bench.trial import ENV, HOST, NODE, ByHand, Platform, write_greeting
 
 ROUNDS = 3
 LIMIT = 15.0  # seconds
-IMAGE = "kilter:dev"
 BINARY = ROOT / "build" / "kilter" / "bin" / "kilter"
 BY_HAND = "docker and kubectl"
 SETTLE = 15.0  # seconds for the pods of the release before to end, which takes no part of the next turn
@@ -90,7 +90,7 @@ def with_hands(hand: ByHand, number: int, greeting: str) -> dict[str, float]:
 
 def compare(folder: Path, binary: Path, rounds: int, say: Say) -> Sequence[Row]:
     """Deploy the shop both ways once, which is not warm and not measured, and then in turn."""
-    with platform(folder, binary, os.environ.get("KILTER_PLATFORM_IMAGE", IMAGE)) as made:
+    with platform(folder, binary, IMAGE) as made:
         say(f"redeploy: the platform stands; deploying the shop to {ENV} for the first time")
         first = by_kilter(made, "first")
         say(f"redeploy: the first deploy took {first['']:.1f} s")

@@ -3,6 +3,8 @@
 With `--check` nothing is written: stale pages are named and the exit code is 1. The same code gives the same bytes.
 """
 
+# long: the pages one after the other, each by a few short functions; one file is a program that runs from anywhere
+
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence

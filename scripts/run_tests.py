@@ -7,7 +7,7 @@ Cluster tests run in one lane, one after the other; those that mind nobody besid
 another: clusters wait more than they work. The second lane's output comes when the first has ended.
 
 With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly. So are the
-tests in a browser where there is no Chromium.
+tests in a browser where there is no Chromium, and those on an API server where none can be compiled.
 """
 
 import os
@@ -32,6 +32,7 @@ SUITES = (
 POSTGRES = "KILTER_TEST_POSTGRES"
 POSTGRES_IMAGE = "postgres:17"
 MARK = "kilter.test"  # label: the process that made the container
+ON_API_SERVER = "the tests of tests/conformance on an API server without nodes"
 PATIENCE = 120.0  # seconds until it answers
 BESIDE = ROOT / "build/test-others.log"
 NOTHING_CHOSEN = 5  # pytest's exit code where the arguments choose no test of a lane
@@ -49,12 +50,11 @@ def main() -> int:
         print("\nThe testbed could not be made: failed.", file=sys.stderr)
         return made.returncode
     if made.returncode != 0:
-        print(
-            "\n*** NOT RUN: " + ", ".join(SUITES) + "\n*** because this machine cannot run containers "
-            "(the testbed's last lines above say why).\n*** Set KILTER_REQUIRE_CLUSTER=1 to make this a failure.",
-            file=sys.stderr,
-        )
+        why = "this machine cannot run containers (the testbed's last lines above say why)"
+        not_run(", ".join(SUITES), f"{why}.\n*** Set KILTER_REQUIRE_CLUSTER=1 to make this a failure")
         return 0
+    if not (api_server() or required):  # without it, they fail one by one where all are required
+        not_run(ON_API_SERVER, "none could be compiled (the testbed's last lines above say why)")
     built = subprocess.run(["make", "--no-print-directory", "platform-image"], cwd=ROOT, check=False)
     if built.returncode != 0:
         print("\nThe image of the platform's programs could not be built: failed.", file=sys.stderr)
@@ -67,9 +67,22 @@ def main() -> int:
     }
     suites = [suite for suite in SUITES if required or suite != IN_BROWSER or shutil.which("chromium")]
     if len(suites) < len(SUITES):
-        print(f"\n*** NOT RUN: {IN_BROWSER}\n*** because there is no `chromium` on PATH.", file=sys.stderr)
+        not_run(IN_BROWSER, "there is no `chromium` on PATH")
     with database() as url:
         return in_two_lanes([*suites, *sys.argv[1:]], environment | {POSTGRES: url})
+
+
+def not_run(what: str, why: str) -> None:
+    """Say what is left out so that nobody overlooks it."""
+    print(f"\n*** NOT RUN: {what}\n*** because {why}.", file=sys.stderr)
+
+
+def api_server() -> bool:
+    """Tell whether there is an API server to test on; where Docker is real, `up` has compiled none so far."""
+    if os.environ.get("KILTER_TEST_KUBERNETES"):
+        return True
+    made = subprocess.run([sys.executable, "testbed", "up", "--only", "kubernetes"], cwd=ROOT, check=False)
+    return made.returncode == 0
 
 
 def in_two_lanes(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -81,12 +94,12 @@ def in_two_lanes(arguments: Sequence[str], environment: Mapping[str, str]) -> in
         others = subprocess.Popen(beside, cwd=ROOT, env=own, stdout=log, stderr=subprocess.STDOUT)
         shared = subprocess.Popen([*lane, "cluster and not island"], cwd=ROOT, env=environment)
         with ended_in_peace(shared, others):
-            codes = {shared.wait()}
+            codes = [shared.wait()]
             print("\n=== The tests that ran meanwhile:", flush=True)
-            codes.add(others.wait())
+            codes.append(others.wait())
         log.seek(0)
         shutil.copyfileobj(log, sys.stdout)
-    return worst(codes)
+    return worst(codes, chosen=len(sys.argv) > 1)
 
 
 @contextmanager
@@ -105,9 +118,13 @@ def ended_in_peace(*lanes: "subprocess.Popen[bytes]") -> Iterator[None]:
         signal.signal(signal.SIGTERM, before[1])
 
 
-def worst(codes: set[int]) -> int:
-    """Return the exit code of the whole: that of a lane which was killed is negative, and no success."""
-    return max((abs(code) for code in codes - {NOTHING_CHOSEN}), default=NOTHING_CHOSEN)
+def worst(codes: Sequence[int], *, chosen: bool) -> int:
+    """Return the exit code of the whole: that of a lane which was killed is negative, and no success.
+
+    A lane may be empty where tests were `chosen` by arguments; then one of the two must have some.
+    """
+    counted = [abs(code) for code in codes if not (chosen and code == NOTHING_CHOSEN)]
+    return max(counted, default=NOTHING_CHOSEN)
 
 
 @contextmanager

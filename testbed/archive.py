@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.work import plain_mode
+
 
 @dataclass(frozen=True)
 class Image:
@@ -29,7 +31,7 @@ def layer(image: Image) -> bytes:
             add_folders(tar, inside, seen)
         for inside, path in image.files.items():
             entry = tarfile.TarInfo(inside)
-            entry.size, entry.mode = path.stat().st_size, path.stat().st_mode & 0o777
+            entry.size, entry.mode = path.stat().st_size, plain_mode(path.stat().st_mode)
             with path.open("rb") as source:
                 tar.addfile(entry, source)
         for inside, target in image.links.items():

@@ -15,12 +15,14 @@ from testbed.engine import link
 from testbed.home import Home
 from testbed.network import unmount_below
 from testbed.plan import Stage, keys_of, startable
-from testbed.processes import write
+from testbed.processes import StartFailed, write
+from testbed.running import RUNNING
 from testbed.timeline import Timeline
 from testbed.work import RECIPES, StageFailed, Work
 
 SIDE_BY_SIDE = 2
 LAST_LINES = 25
+CLEANING = 15.0  # seconds for an interrupted stage to end what it has started
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def make(work: Work, stage: Stage, key: str) -> None:
         discard(half)
         half.mkdir(parents=True)
         stage.build(work, half)
+        discard(target)
         half.rename(target)
         use(work.home, stage, key)
         drop_others(target)
@@ -93,7 +96,7 @@ def perform(home: Home, stages: Sequence[Stage], table: Sequence[Stage]) -> None
     """Bring all the given stages up to date; raises StageFailed for the first that fails, after the others ended."""
     keys = keys_of(RECIPES, table)
     home.logs.mkdir(parents=True, exist_ok=True)
-    kept = [stage for stage in stages if stage.cached and finished(home, stage, keys[stage.name]).is_dir()]
+    kept = [stage for stage in stages if stage.cached and stage.sound(finished(home, stage, keys[stage.name]))]
     for stage in kept:
         use(home, stage, keys[stage.name])
     todo = [stage for stage in stages if stage not in kept]
@@ -110,9 +113,20 @@ class Run:
         self.home = home
         self.keys = keys
         self.timeline = timeline
+        self.threads: list[threading.Thread] = []
         self.ended: queue.Queue[tuple[Stage, Exception | None]] = queue.Queue()
 
     def all(self, todo: list[Stage], done: set[str]) -> dict[str, float]:
+        """Run until nothing is left or something failed; who interrupts waits for the stages to clean up."""
+        try:
+            return self.until_done(todo, done)
+        except KeyboardInterrupt:
+            RUNNING.end()
+            for thread in self.threads:
+                thread.join(CLEANING)
+            raise
+
+    def until_done(self, todo: list[Stage], done: set[str]) -> dict[str, float]:
         """Run until nothing is left or something failed; returns how long each took."""
         running: list[Stage] = []
         took: dict[str, float] = {}
@@ -122,7 +136,8 @@ class Run:
                 todo.remove(stage)
                 running.append(stage)
                 self.timeline.begin(stage)
-                threading.Thread(target=self.one, args=(stage,), daemon=True).start()
+                self.threads.append(threading.Thread(target=self.one, args=(stage,), daemon=True))
+                self.threads[-1].start()
             try:
                 stage, problem = self.ended.get(timeout=0.5)
             except queue.Empty:
@@ -153,6 +168,8 @@ class Run:
     def explain(self, stage: Stage, problem: Exception) -> str:
         """The failure with the last lines of its log, if there is one."""
         told, log = f"stage {stage.name} failed: {problem}", self.home.logs / f"{stage.name}.log"
+        if isinstance(problem, StartFailed) and problem.log:
+            log = problem.log
         try:
             lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         except OSError:

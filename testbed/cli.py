@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from testbed import engine
+from testbed import engine, machine
 from testbed.build import finished, locked, perform
-from testbed.environment import export_lines, product_environment
+from testbed.environment import export_lines, product_environment, without_foreign
 from testbed.home import Home
 from testbed.plan import DEMO, UnknownStage, keys_of, purposes, selection
 from testbed.probe import why_needed
 from testbed.processes import StartFailed
+from testbed.running import Interrupted, ended_in_order
 from testbed.stages import STAGES
 from testbed.timeline import duration
 from testbed.work import RECIPES, StageFailed, Work
@@ -23,36 +24,29 @@ NOT_NEEDED = "Docker works here and the public registries answer: the testbed is
 
 def up(home: Home, options: argparse.Namespace) -> int:
     """Make what is missing and start what does not run."""
+    # What is made here is cached, and belongs to others than its maker in an image.
+    os.umask(0o022)
+    chosen = selection(STAGES, options.only, options.purpose)
+    starts = any(stage.name == "running" for stage in chosen)
     # `env` and `exec` go by the engine that is there, so nothing else may be said of it here.
-    if not home.socket.exists():
+    if starts and not home.socket.exists():
         reason = why_needed(home)
         print(f"the testbed is needed: {reason}" if reason else NOT_NEEDED, file=sys.stderr)
         if not reason:
             return 0
-    if not is_root():
-        return CANNOT
+    machine.check_system()
+    if not all(stage.compiles or stage.name == "go" for stage in chosen):
+        machine.check_user()
+    if starts and not home.socket.exists():
+        machine.check_engine()
     with locked(home):
-        chosen = selection(STAGES, options.only, options.purpose)
-        if any(stage.name == "running" for stage in chosen):
-            check_only_one(home)
+        if starts:
+            engine.check_only_one(home)
+            machine.check_alone(home)
         perform(home, chosen, STAGES)
-    if home.socket.exists():
+    if starts and home.socket.exists():
         print('the testbed stands; eval "$(python3 testbed env)" to use it', file=sys.stderr)
     return 0
-
-
-def is_root() -> bool:
-    """Tell whether this is root, and say so if not."""
-    if os.geteuid():
-        print("the testbed has a container engine of its own and must run as root", file=sys.stderr)
-    return not os.geteuid()
-
-
-def check_only_one(home: Home) -> None:
-    """Two engines would fight over the bridge and the kernel's rules."""
-    other = home.in_use()
-    if other != home and any(engine.running(home).values()):
-        raise StageFailed(f"a testbed runs from {other.root}; end it first: python3 testbed down")
 
 
 def down(home: Home, _: argparse.Namespace) -> int:
@@ -60,10 +54,9 @@ def down(home: Home, _: argparse.Namespace) -> int:
     if not home.run.is_dir():
         print("nothing of the testbed runs", file=sys.stderr)
         return 0
-    if not is_root():
-        return CANNOT
+    machine.check_user()
     started = home.in_use()
-    with locked(started):
+    with locked(started), engine.machine_locked(started):
         # Another run may have ended it meanwhile, and what is left in the kernel is somebody else's.
         if home.run.is_dir():
             started.logs.mkdir(parents=True, exist_ok=True)
@@ -73,6 +66,7 @@ def down(home: Home, _: argparse.Namespace) -> int:
 
 def status(home: Home, _: argparse.Namespace) -> int:
     """What is made and what runs."""
+    home = home.in_use()
     keys = keys_of(RECIPES, STAGES)
     print(f"home     {home.root}")
     for service, pid in engine.running(home).items():
@@ -91,7 +85,7 @@ def status(home: Home, _: argparse.Namespace) -> int:
 def env(home: Home, _: argparse.Namespace) -> int:
     """Print the variables for sh; none where no engine of the testbed is there."""
     if home.socket.exists():
-        sys.stdout.write(export_lines(product_environment(home, os.environ)))
+        sys.stdout.write(export_lines(product_environment(home.in_use(), os.environ)))
     else:
         print("the testbed does not run: there is nothing to set", file=sys.stderr)
     return 0
@@ -105,7 +99,7 @@ def execute(home: Home, options: argparse.Namespace) -> int:
         return 2
     variables = dict(os.environ)
     if home.socket.exists():
-        variables.update(product_environment(home, os.environ))
+        variables = {**without_foreign(os.environ), **product_environment(home.in_use(), os.environ)}
     os.environ["PATH"] = variables.get("PATH", os.defpath)
     try:
         os.execvpe(words[0], words, variables)  # noqa: S606 - this is what the command is for
@@ -140,9 +134,16 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     home = Home.from_environment(dict(os.environ))
     try:
-        return COMMANDS[options.name](home, options)
-    except (StageFailed, StartFailed, UnknownStage) as problem:
+        with ended_in_order():
+            return COMMANDS[options.name](home, options)
+    except (StageFailed, StartFailed, UnknownStage, Interrupted) as problem:
         print(f"testbed: {problem}", file=sys.stderr)
+    except OSError as problem:
+        where = f": {problem.filename}" if problem.filename else ""
+        print(f"testbed: {problem.strerror or problem}{where}", file=sys.stderr)
+    except machine.Unfit as problem:
+        print(f"testbed: {problem}", file=sys.stderr)
+        return CANNOT
     except KeyboardInterrupt:
         print("testbed: interrupted; run it again to go on from here", file=sys.stderr)
     return 1

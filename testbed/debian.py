@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed import pins
+from testbed.running import RUNNING
 from testbed.work import StageFailed, Work
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+TARGETS = ("--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages")
 LEAVE_OUT = ("doc", "man", "info", "locale", "lintian")
 SETTINGS = """\
 Dir::Etc::sourcelist "{root}/sources.list";
@@ -45,7 +47,7 @@ def archive(targets: str) -> str:
 
 def archive_address(work: Work) -> str:
     """The same, asked of this machine."""
-    return archive(work.read("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"))
+    return archive(work.read("apt-get", "indextargets", *TARGETS))
 
 
 def sources(address: str, suite: str) -> str:
@@ -116,9 +118,10 @@ def lay_out(target: Path) -> None:
 def extract(work: Work, deb: Path, target: Path) -> None:
     """Unpack one package into a root whose /bin and /lib are links, which plain `dpkg-deb --extract` would replace."""
     excluded = [f"--exclude=./usr/share/{name}/*" for name in LEAVE_OUT]
-    with work.log.open("ab") as sink:
-        reader = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE, stderr=sink)
-        tar = ["tar", "-C", str(target), "--keep-directory-symlink", "-xp", *excluded]
-        status = subprocess.run(tar, check=False, stdin=reader.stdout, stdout=sink, stderr=sink).returncode
-    if reader.wait() or status:
+    told, tar = ["dpkg-deb", "--fsys-tarfile", str(deb)], ["tar", "-C", str(target), "--keep-directory-symlink", "-xp"]
+    with work.log.open("ab") as sink, subprocess.Popen(told, stdout=subprocess.PIPE, stderr=sink) as reader:
+        assert reader.stdout
+        words = [*tar, *excluded]
+        status, _ = RUNNING.run(words, work.environment, stdin=reader.stdout, stdout=sink, stderr=sink)
+    if reader.returncode or status:
         raise StageFailed(f"could not unpack {deb.name}")

@@ -1,14 +1,17 @@
-"""The container engine: made from Debian packages in the cache, started and stopped beside whatever the machine has."""
+"""The container engine: started and stopped beside whatever the machine has."""
 
+import fcntl
 import http.client
 import json
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from testbed import debian, network, pins
+from testbed import network, pins
 from testbed.home import Home
 from testbed.processes import (
     StartFailed,
@@ -23,19 +26,6 @@ from testbed.processes import (
 )
 from testbed.work import StageFailed, Work
 
-NEW_PACKAGES = ("docker.io", "docker-cli", "containerd", "docker-buildx")
-# runc of the newer suite refuses cgroup v1 hosts that the older one serves.
-OLD_PACKAGES = (
-    "runc", "iptables", "libip4tc2", "libip6tc2", "libxtables12", "libmnl0", "libnftnl11", "libnfnetlink0",
-    "libnetfilter-conntrack3", "docker-registry", "tini",
-)  # fmt: skip
-IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
-WRAPPER = """\
-#!/bin/sh
-here={tree}
-export LD_LIBRARY_PATH="$here/usr/lib/x86_64-linux-gnu" XTABLES_LIBDIR="$here/usr/lib/x86_64-linux-gnu/xtables"
-exec "$here/usr/sbin/xtables-nft-multi" {name} "$@"
-"""
 CONTAINERD = """\
 version = 2
 root = "{root}/containerd"
@@ -54,27 +44,11 @@ http:
   addr: {address}:{port}
   relativeurls: true
 """
+PRELOAD = "preload"  # fills the store of a node that is being made
+BRIDGE = "docker0"
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # What an engine makes outside of its folders, whatever it is told; the inner ones first.
 OUTSIDE = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
-
-
-def build(work: Work, target: Path) -> None:
-    """Unpack engine, client and registry into one tree."""
-    tree, scratch = target / "tree", target / "scratch"
-    debian.unpack(work, pins.DEBIAN_NEW, NEW_PACKAGES, tree, scratch)
-    debian.unpack(work, pins.DEBIAN_OLD, OLD_PACKAGES, tree, scratch)
-    shutil.rmtree(scratch)
-    client, tools = target / "client", target / "tools"
-    client.mkdir()
-    tools.mkdir()
-    (client / "docker").symlink_to("../tree/usr/bin/docker")
-    for name in ("containerd", "containerd-shim-runc-v2", "ctr"):
-        (tools / name).symlink_to(f"../tree/usr/bin/{name}")
-    for name in ("dockerd", "docker-proxy", "runc"):
-        (tools / name).symlink_to(f"../tree/usr/sbin/{name}")
-    for name in IPTABLES:
-        (tools / name).write_text(WRAPPER.format(tree=work.home.artefact("engine") / "tree", name=name))
-        (tools / name).chmod(0o755)
 
 
 def tools_environment(home: Home) -> dict[str, str]:
@@ -103,6 +77,11 @@ def answers(path: Path) -> bool:
         connection.close()
 
 
+def stranger(home: Home) -> bool:
+    """Whether an engine answers on the default socket: never the testbed's, unless somebody links it there."""
+    return DEFAULT_SOCKET.resolve() != home.socket.resolve() and answers(DEFAULT_SOCKET)
+
+
 def listens(address: str, port: int) -> bool:
     """Whether something accepts connections there."""
     try:
@@ -112,8 +91,32 @@ def listens(address: str, port: int) -> bool:
         return False
 
 
+def check_only_one(home: Home) -> None:
+    """Two engines would fight over the bridge and the kernel's rules. Raises StageFailed."""
+    other = home.in_use()
+    if other != home and any(running(home).values()):
+        raise StageFailed(f"a testbed runs from {other.root}; end it first: python3 testbed down")
+
+
+@contextmanager
+def machine_locked(home: Home) -> Iterator[None]:
+    """Only one testbed of a machine starts or ends at a time, whatever its home."""
+    home.run.parent.mkdir(parents=True, exist_ok=True)
+    with home.run.with_suffix(".lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def start(work: Work, _: Path | None = None) -> None:
     """Start what does not run: containerd, dockerd, and the registry on loopback and on the bridge."""
+    with machine_locked(work.home):
+        # Another home's may have been started since this run began.
+        check_only_one(work.home)
+        start_services(work)
+
+
+def start_services(work: Work) -> None:
+    """The same, with nobody else at it."""
     home = work.home
     tree = str(home.artefact("engine").resolve())
     note = home.run / "engine"
@@ -124,11 +127,12 @@ def start(work: Work, _: Path | None = None) -> None:
     # Before anything is changed: a start that breaks off is ended, or gone on with, by what is written here.
     write(home.run / "home", str(home.root))
     write(note, tree)
-    network.raise_limits(home.run / "sysctl.json")
+    environment, settings = tools_environment(home), home.run / "sysctl.json"
+    network.note_policies(home.run / "policies.json", settings, environment)
+    network.raise_limits(settings)
     plugins = home.root / "docker-config/cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     link(plugins / "docker-buildx", home.artefact("engine") / "tree/usr/libexec/docker/cli-plugins/docker-buildx")
-    environment = tools_environment(home)
     start_containerd(home, environment)
     start_registry(home, "127.0.0.1", environment)
     start_dockerd(home, environment)
@@ -218,13 +222,17 @@ def stop_all(work: Work) -> None:
     """End every container, service, mount, bridge, rule and changed setting of the testbed."""
     home = work.home
     bridges = stop_containers(work) if dockerd_answers(home) else []
-    for service in (f"registry-{pins.BRIDGE_ADDRESS}", "registry-127.0.0.1", "dockerd", "containerd"):
+    for service in (f"registry-{pins.BRIDGE_ADDRESS}", "registry-127.0.0.1", "dockerd", "containerd", PRELOAD):
         stop(record(home, service))
     end_shims(home.run / "containerd.sock")
     network.unmount_below([home.engine, home.stages, home.run])
     tools, settings = tools_environment(home), home.run / "sysctl.json"
-    network.remove_bridges(["docker0", *bridges], tools)
-    network.remove_rules(tools, network.noted(settings))
+    if stranger(home):
+        print("another container engine runs here: docker0 and the kernel's rules are left to it", file=sys.stderr)
+    else:
+        network.remove_rules(tools, network.noted_policies(home.run / "policies.json", settings))
+        bridges.append(BRIDGE)
+    network.remove_bridges(bridges, tools)
     network.remove_control_groups("docker")
     network.restore_limits(settings)
     shutil.rmtree(home.run, ignore_errors=True)

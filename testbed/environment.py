@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from testbed import pins
 from testbed.home import Home
 
+# They would lead docker past DOCKER_HOST, to another engine or to a builder that is none of this one's.
+FOREIGN = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER")
+
+
+def without_foreign(base: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those that belong to another engine."""
+    return {name: value for name, value in base.items() if name not in FOREIGN}
+
 
 def engine_environment(home: Home, base: Mapping[str, str]) -> dict[str, str]:
     """What reaches the testbed's own engine: its client first on PATH, its socket, its plugins."""
@@ -29,5 +37,7 @@ def product_environment(home: Home, base: Mapping[str, str]) -> dict[str, str]:
 
 
 def export_lines(variables: Mapping[str, str]) -> str:
-    """The same as lines for sh."""
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    """The same as lines for sh, and none of another engine's."""
+    return f"unset {' '.join(FOREIGN)}\n" + "".join(
+        f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()
+    )

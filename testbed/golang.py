@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -27,14 +28,23 @@ def toolchain(work: Work, target: Path) -> None:
     own = shutil.which("go", path=work.environment.get("PATH"))
     target.mkdir(parents=True, exist_ok=True)
     if own and new_enough(work.read(own, "version", extra={"GOTOOLCHAIN": "local"})):
-        (target / "go").write_text(f'#!/bin/sh\nexec {own} "$@"\n')
+        (target / "go").write_text(f'#!/bin/sh\nexec {shlex.quote(own)} "$@"\n')
     else:
         scratch = target / "scratch"
         debian.unpack(work, pins.DEBIAN_NEW, ("golang-1.24-go", "golang-1.24-src"), target / "tree", scratch)
         shutil.rmtree(scratch)
-        root = work.home.artefact("go") / "tree/usr/lib/go-1.24"
-        (target / "go").write_text(f'#!/bin/sh\nexport GOROOT="" GOTOOLCHAIN=go{pins.GO}\nexec {root}/bin/go "$@"\n')
+        program = shlex.quote(str(work.home.artefact("go") / "tree/usr/lib/go-1.24/bin/go"))
+        (target / "go").write_text(f'#!/bin/sh\nexport GOROOT="" GOTOOLCHAIN=go{pins.GO}\nexec {program} "$@"\n')
     (target / "go").chmod(0o755)
+
+
+def leads_somewhere(artefact: Path) -> bool:
+    """Whether the Go is still there that a toolchain calls: the machine's own is removed by whoever installed it."""
+    try:
+        called = shlex.split((artefact / "go").read_text().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return False
+    return called[:1] == ["exec"] and Path(called[1]).is_file()
 
 
 def environment(work: Work) -> dict[str, str]:
@@ -48,6 +58,10 @@ def environment(work: Work) -> dict[str, str]:
         "GONOSUMDB": UNLISTED,
         "GOWORK": "off",
         "CGO_ENABLED": "0",
+        # For the nodes and this machine, whatever somebody compiles for otherwise.
+        "GOOS": "linux",
+        "GOARCH": "amd64",
+        "GOAMD64": "v1",
     }
 
 

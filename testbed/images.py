@@ -10,7 +10,7 @@ from pathlib import Path
 
 from testbed import debian, pins
 from testbed.archive import Image, write_archive
-from testbed.work import RECIPES, StageFailed, Work, copy_into
+from testbed.work import RECIPES, StageFailed, Work, copy_into, copy_recipe
 
 TRUST = Path("/etc/ssl/certs/ca-certificates.crt")
 Builder = Callable[[Work, Path], None]
@@ -93,7 +93,8 @@ def from_recipe(folder: str, image: str, extras: Builder | None = None) -> Build
 
     def make(work: Work, target: Path) -> None:
         context = target / "context"
-        shutil.copytree(RECIPES / "images" / folder, context)
+        context.mkdir()
+        copy_recipe(RECIPES / "images" / folder, context)
         if extras:
             extras(work, context)
         work.docker("build", "--quiet", "--tag", image, context)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ RAISED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 
 # dockerd switches forwarding on; noted so that `down` can switch it back.
 FORWARDING = "net/ipv4/ip_forward"
 NOTED = (FORWARDING, "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding")
+PROGRAMS = ("iptables", "ip6tables")
 # Jumps to its chains, what names its bridges, and a container's way to itself by a published port.
 OWN_RULE = r" -[jg] DOCKER| -[io] (docker0|br-[0-9a-f]{12})\b| -s (\S+) -d \2 .*-j MASQUERADE$"
 
@@ -64,24 +66,60 @@ def belongs_to_engine(rule: str) -> bool:
     return bool(re.search(OWN_RULE, rule))
 
 
-def remove_rules(environment: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """Take the engine's rules out of the kernel's tables; `before` is what was noted of the settings."""
-    # dockerd sets the policy to DROP only where it switched forwarding on itself; any other is the admin's.
-    closed = before.get(FORWARDING) == "0"
-    for program in ("iptables", "ip6tables"):
-        try:
-            saved = run_quietly([f"{program}-save"], environment)
-            run_quietly([f"{program}-restore", "--noflush"], environment, removal(saved))
-            if closed and "DOCKER" in saved:
-                run_quietly([program, "-P", "FORWARD", "ACCEPT"], environment)
-        except OSError:
-            return
+def note_policies(note: Path, settings: Path, environment: Mapping[str, str]) -> None:
+    """Remember what became of forwarded packets before the engine decided that, if it has not been started yet."""
+    if not note.exists() and not settings.exists():
+        told = {program: save(program, environment) for program in PROGRAMS}
+        write(note, json.dumps({name: policy(saved) for name, saved in told.items() if saved is not None}))
+
+
+def policy(saved: str) -> str:
+    """The policy of forwarding in the text of iptables-save; without the chain, that of a kernel nobody told any."""
+    filters = saved.partition("*filter\n")[2].partition("COMMIT")[0]
+    found = re.search(r"^:FORWARD (\S+)", filters, re.MULTILINE)
+    return found.group(1) if found else "ACCEPT"
+
+
+def noted_policies(note: Path, settings: Path) -> dict[str, str]:
+    """The policies as they were remembered, by program."""
+    if note.exists():
+        before: dict[str, str] = json.loads(note.read_text())
+        return before
+    # A testbed that was started by an older version. dockerd sets DROP only where it switched forwarding on itself.
+    return dict.fromkeys(PROGRAMS, "ACCEPT") if noted(settings).get(FORWARDING) == "0" else {}
+
+
+def save(program: str, environment: Mapping[str, str]) -> str | None:
+    """What the tables of one program hold; None where it cannot tell."""
+    words = ["env", f"{program}-save"]
+    try:
+        done = subprocess.run(words, check=False, capture_output=True, text=True, env=dict(environment))
+    except OSError:
+        return None
+    return None if done.returncode else done.stdout
+
+
+def remove_rules(environment: Mapping[str, str], policies: Mapping[str, str]) -> None:
+    """Take the engine's rules out of the kernel's tables, and put the policies of forwarding back."""
+    for program in PROGRAMS:
+        saved = save(program, environment)
+        if saved is None:
+            continue
+        run_quietly([f"{program}-restore", "--noflush"], environment, removal(saved))
+        # Where there is no chain of its own, no engine has come so far as to change the policy.
+        if "DOCKER" in saved and policies.get(program, policy(saved)) != policy(saved):
+            run_quietly([program, "-P", "FORWARD", policies[program]], environment)
 
 
 def run_quietly(command: Sequence[str], environment: Mapping[str, str], text: str = "") -> str:
     """Run a program found on the given PATH, ignoring how it ends."""
     words = ["env", *command]
     return subprocess.run(words, check=False, input=text, capture_output=True, text=True, env=dict(environment)).stdout
+
+
+def exists(interface: str) -> bool:
+    """Whether there is a network interface of this name."""
+    return interface in (name for _, name in socket.if_nameindex())
 
 
 def remove_bridges(names: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -3,16 +3,14 @@
 import os
 import re
 import shutil
-import subprocess
-import time
 from pathlib import Path
 
 from testbed import debian, pins
 from testbed.archive import Image, write_archive
-from testbed.engine import tools_environment
+from testbed.engine import PRELOAD, record, tools_environment
 from testbed.images import push
-from testbed.processes import end_process
-from testbed.work import RECIPES, StageFailed, Work, copy_into
+from testbed.processes import spawn, stop, wait_until
+from testbed.work import RECIPES, Work, copy_into, copy_recipe
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "containerd", "runc", "iptables", "nftables", "conntrack", "ethtool", "socat",
@@ -59,7 +57,7 @@ def image(work: Work, target: Path) -> None:
     copy_into(home.artefact("policies") / "bin/policies", tree / "usr/local/bin/network-policies", 0o755)
     for name in ("kubeadm", "kubelet", "kubectl"):
         (tree / "usr/bin" / name).symlink_to("kubernetes")
-    work.run("cp", "-rT", "--preserve=mode", RECIPES / "node/files", tree)
+    copy_recipe(RECIPES / "node/files", tree)
     settle(tree)
     write_archive(target / "images.tar", images(work, tree, programs))
     preload(work, target / "images.tar", target / "store", tree)
@@ -142,30 +140,26 @@ def iptables(work: Work, tree: Path) -> tuple[dict[str, Path], dict[str, str]]:
 
 def preload(work: Work, archive: Path, store: Path, tree: Path) -> None:
     """Import an archive with a containerd of its own and move its store into the node's file system."""
-    environment = tools_environment(work.home)
-    socket = work.home.run / f"preload-{os.getpid()}.sock"
+    environment, socket = tools_environment(work.home), work.home.run / "preload.sock"
+    # Of a run that was killed, so that nobody ended it.
+    stop(note := record(work.home, PRELOAD))
+    socket.unlink(missing_ok=True)
     settings = archive.with_name("containerd.toml")
     settings.write_text(
         f'version = 2\nroot = "{store}/root"\nstate = "{store}/state"\n'
         f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
     )
-    with work.log.open("ab") as sink:
-        daemon = subprocess.Popen(["containerd", "--config", settings], stdout=sink, stderr=sink, env=environment)
+    spawn(note, ["containerd", "--config", str(settings)], work.log, environment)
     try:
-        for _ in range(200):
-            if socket.exists():
-                break
-            time.sleep(0.05)
-        else:
-            raise StageFailed("containerd did not start")
+        wait_until(socket.exists, note, "containerd", 10.0)
         work.run(
             "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", "--no-unpack", "--all-platforms",
             "--digests", archive, extra=environment,
         )  # fmt: skip
     finally:
-        end_process(daemon.pid, 10.0)
-        socket.unlink(missing_ok=True)
-        settings.unlink()
+        stop(note, 10.0)
+        for left in (socket, socket.with_name(f"{socket.name}.ttrpc"), settings):
+            left.unlink(missing_ok=True)
     inside = tree / "var/lib/containerd"
     inside.mkdir(parents=True, exist_ok=True)
     for part in ("io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt"):

@@ -25,6 +25,7 @@ class Stage:
     compiles: bool = False
     cached: bool = True
     purpose: str = DEMO
+    sound: Callable[[Path], bool] = Path.is_dir  # whether a finished artefact can still be used
 
 
 class UnknownStage(ValueError):

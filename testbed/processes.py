@@ -11,7 +11,11 @@ from pathlib import Path
 
 
 class StartFailed(RuntimeError):
-    """A service ended, did not answer in time, or found its place taken."""
+    """A service ended, did not answer in time, or found its place taken; `log` is where it wrote, if it did."""
+
+    def __init__(self, told: str, log: Path | None = None) -> None:
+        super().__init__(told)
+        self.log = log
 
 
 def fields(pid: int) -> list[str]:
@@ -47,7 +51,8 @@ def spawn(record: Path, command: Sequence[str], log: Path, environment: Mapping[
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=dict(environment), start_new_session=True
         )
-    write(record, json.dumps({"pid": child.pid, "started": start_time(child.pid)}))
+    write(record, json.dumps({"pid": child.pid, "started": start_time(child.pid), "log": str(log)}))
+    child.returncode = 0  # from here on it is known by its record alone; Python would complain that it still runs
     return child.pid
 
 
@@ -64,10 +69,18 @@ def wait_until(answers: Callable[[], bool], record: Path, what: str, timeout: fl
     end = time.monotonic() + timeout
     while not answers():
         if recorded(record) is None:
-            raise StartFailed(f"{what} ended while starting")
+            raise StartFailed(f"{what} ended while starting", log_of(record))
         if time.monotonic() > end:
-            raise StartFailed(f"{what} did not answer within {timeout:.0f} s")
+            raise StartFailed(f"{what} did not answer within {timeout:.0f} s", log_of(record))
         time.sleep(0.05)
+
+
+def log_of(record: Path) -> Path | None:
+    """Where the process in a record writes to; older records do not say."""
+    try:
+        return Path(json.loads(record.read_text())["log"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def stop(record: Path, patience: float = 20.0) -> None:
@@ -111,6 +124,16 @@ def pids() -> list[int]:
 def children(parent: int) -> list[int]:
     """The processes that one has started, or was handed."""
     return [pid for pid in pids() if fields(pid)[1:2] == [str(parent)]]
+
+
+def named(name: str) -> list[int]:
+    """The processes that run a program of this name (its first 15 characters, as proc(5) has it)."""
+    found = []
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().rstrip("\n") == name[:15]:
+                found.append(pid)
+    return found
 
 
 def having_argument(argument: str) -> list[int]:

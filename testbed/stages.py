@@ -1,9 +1,9 @@
 """The table of stages; those nearer to the top start first."""
 
-from testbed import engine, golang, images, node, pins, tools
+from testbed import engine, golang, images, node, pins, programs, tools
 from testbed.plan import Stage
 
-ENGINE_PINS = (pins.DEBIAN_OLD, pins.DEBIAN_NEW, *engine.NEW_PACKAGES, *engine.OLD_PACKAGES)
+ENGINE_PINS = (pins.DEBIAN_OLD, pins.DEBIAN_NEW, *programs.NEW_PACKAGES, *programs.OLD_PACKAGES)
 PLATFORM = "platform"
 ADDRESS = f"{pins.BRIDGE_ADDRESS}/{pins.BRIDGE_BITS}:{pins.MIRROR_PORT}"
 
@@ -36,8 +36,8 @@ def program_image(name: str, image: str, path: str = "usr/local/bin", user: str 
 
 
 STAGES = (
-    Stage("engine", "container engine from Debian packages", engine.build, pins=ENGINE_PINS, usual=15),
-    Stage("go", "Go toolchain", golang.toolchain, pins=(pins.GO, "1"), usual=2),
+    Stage("engine", "container engine from Debian packages", programs.build, pins=ENGINE_PINS, usual=15),
+    Stage("go", "Go toolchain", golang.toolchain, pins=(pins.GO, "1"), usual=2, sound=golang.leads_somewhere),
     Stage(
         "kubernetes", "Kubernetes, etcd and CoreDNS, compiled", golang.kubernetes,
         needs=("go",), recipe=("go/kubernetes",), pins=(pins.KUBERNETES,), usual=480, compiles=True,
@@ -66,7 +66,9 @@ STAGES = (
     Stage(
         "node", f"image {pins.NODE_IMAGE}", node.image, recipe=("node",),
         needs=("running", "node-root", "kubernetes", "policies"),
-        pins=(ADDRESS, *node.MASKED, pins.PAUSE_IMAGE, pins.ETCD_IMAGE, pins.COREDNS_IMAGE), usual=60,
+        pins=(ADDRESS, *node.MASKED, pins.PAUSE_IMAGE, pins.ETCD_IMAGE, pins.COREDNS_IMAGE,
+            pins.PROVISIONER_IMAGE, pins.PROVISIONER_HELPER_IMAGE),
+        usual=60,
     ),
     Stage("kubectl-tool", "kubectl for the mirror", tools.kubectl, ("kubernetes",), pins=(pins.KUBERNETES,), usual=2),
     Stage("kind-tool", "kind for the tools mirror", tools.kind, ("kind",), pins=(pins.KIND,), usual=1),

@@ -1,5 +1,6 @@
 """What a waiting person sees: which stage is being made, why, how long it usually takes, how much is left."""
 
+import os
 import sys
 import threading
 import time
@@ -7,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from testbed.plan import Stage, time_left
+
+COLUMNS = 80  # of a terminal that does not say
 
 
 def duration(seconds: float) -> str:
@@ -71,10 +74,19 @@ class Timeline:
             return
         with self.lock:
             self.wipe()
-            lines = self.under_way(time.monotonic())
+            # One that wraps is two on the screen, of which only one would be taken away.
+            width = self.columns() - 1
+            lines = [line[:width] for line in self.under_way(time.monotonic())]
             self.sink.write("".join(f"{line}\n" for line in lines))
             self.drawn = len(lines)
             self.sink.flush()
+
+    def columns(self) -> int:
+        """How wide the terminal is right now."""
+        try:
+            return os.get_terminal_size(self.sink.fileno()).columns or COLUMNS
+        except (OSError, ValueError):
+            return COLUMNS
 
     def under_way(self, now: float) -> list[str]:
         """One line per running stage and one for the whole."""

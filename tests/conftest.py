@@ -9,7 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from harness import leftovers
+from harness import leftovers, skips
 
 HOMES = itertools.count()
 FOLDERS = itertools.count()
@@ -53,9 +53,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let a skipped cluster test fail where they are all required."""
+    """Let a skipped test fail where they are all required."""
     report = yield
-    if report.skipped and item.get_closest_marker("cluster") and os.environ.get("KILTER_SKIPPED_FAILS") == "1":
+    marks = {mark.name for mark in item.iter_markers()}
+    if report.skipped and not hasattr(report, "wasxfail") and skips.refused(marks):
         report.outcome, report.longrepr = "failed", f"KILTER_REQUIRE_CLUSTER=1, and it was skipped: {report.longrepr}"
     return report
 

@@ -36,10 +36,15 @@ CONTROLLERS = ("namespace-controller", "deployment-controller", "replicaset-cont
 
 def binaries() -> Path | None:
     """Return the folder with `kubernetes` and `etcd`, or None on a machine that has none."""
-    cache = Path(os.environ.get("KILTER_TESTBED_HOME", Path("~/.cache/kilter-testbed").expanduser()))
     given = os.environ.get("KILTER_TEST_KUBERNETES")
-    folder = Path(given) if given else cache / "current/kubernetes/bin"
+    folder = Path(given) if given else home_of_testbed(os.environ) / "current/kubernetes/bin"
     return folder if (folder / "kubernetes").is_file() and (folder / "etcd").is_file() else None
+
+
+def home_of_testbed(environment: Mapping[str, str]) -> Path:
+    """Return the testbed's cache, where the testbed itself has it by these variables."""
+    cache = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/root"), ".cache")
+    return Path(environment.get("KILTER_TESTBED_HOME") or Path(cache, "kilter-testbed")).resolve()
 
 
 def free_port() -> int:

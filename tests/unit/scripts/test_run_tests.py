@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from harness.script import loaded
@@ -26,12 +28,54 @@ run_tests = loaded(ROOT / "scripts/run_tests.py")
 @pytest.mark.parametrize(
     ("codes", "expected"),
     [
-        ({0}, 0), ({0, 1}, 1), ({0, 5}, 0), ({5}, 5), ({1, 3}, 3),
-        ({0, -9}, 9), ({-9}, 9), ({5, -11}, 11),
+        ([0, 0], 0), ([0, 1], 1), ([0, 5], 0), ([5, 0], 0), ([5, 5], 5), ([1, 3], 3),
+        ([0, -9], 9), ([-9, -9], 9), ([5, -11], 11),
     ],
 )  # fmt: skip
-def test_a_lane_that_failed_or_was_killed_is_never_a_success(codes: set[int], expected: int) -> None:
-    assert run_tests.worst(codes) == expected
+def test_a_lane_that_failed_or_was_killed_is_never_a_success(codes: list[int], expected: int) -> None:
+    assert run_tests.worst(codes, chosen=True) == expected
+
+
+@pytest.mark.parametrize("codes", [[0, 5], [5, 0], [5, 5]])
+def test_a_lane_without_tests_is_a_failure_where_nobody_chose_any(codes: list[int]) -> None:
+    assert run_tests.worst(codes, chosen=False) == 5
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How the programs end that `make test` runs, by one of their words; no lane is run."""
+    codes: dict[str, int] = {}
+
+    def run(words: list[str], **_: Any) -> Any:
+        return SimpleNamespace(returncode=max((codes.get(word, 0) for word in words), default=0), stdout="")
+
+    monkeypatch.setattr(run_tests.subprocess, "run", run)
+    monkeypatch.setattr(run_tests, "pinned", lambda _: "helm")
+    monkeypatch.setattr(run_tests, "in_two_lanes", lambda *_: 0)
+    monkeypatch.setattr(run_tests.shutil, "which", lambda _: "chromium")
+    monkeypatch.setenv(run_tests.POSTGRES, "postgresql://given")
+    return codes
+
+
+def test_an_api_server_that_cannot_be_compiled_is_told(
+    programs: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_tests.main() == 0
+    assert "NOT RUN" not in capsys.readouterr().err
+    programs["kubernetes"] = 1
+    assert run_tests.main() == 0
+    assert f"*** NOT RUN: {run_tests.ON_API_SERVER}\n*** because none could be compiled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("required", "code"), [("", 0), ("1", 3)])
+def test_a_machine_without_containers_fails_only_where_they_are_required(
+    programs: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    required: str, code: int,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("KILTER_REQUIRE_CLUSTER", required)
+    programs["all"] = run_tests.CANNOT
+    assert run_tests.main() == code
+    assert ("*** NOT RUN: tests/golden" in capsys.readouterr().err) is (not required)
 
 
 def test_asked_to_end_it_lets_the_lanes_undo_what_they_made() -> None:

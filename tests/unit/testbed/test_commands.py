@@ -2,6 +2,9 @@
 
 import argparse
 import os
+import runpy
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from testbed import cli, engine, probe
+from testbed import cli, engine, machine, probe
 from testbed.cli import COMMANDS, parser
 from testbed.home import Home
 from testbed.work import StageFailed, Work
@@ -27,6 +30,15 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     works: list[Work] = []
     monkeypatch.setattr(engine, "stop_all", works.append)
     return works
+
+
+@pytest.fixture(autouse=True)
+def fit(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of a machine that can run the testbed."""
+    asked: list[str] = []
+    for name in ("check_system", "check_user", "check_engine", "check_alone"):
+        monkeypatch.setattr(machine, name, lambda *_, name=name: asked.append(name))
+    return asked
 
 
 @pytest.fixture
@@ -94,7 +106,7 @@ def test_a_second_testbed_names_the_first(home: Home, monkeypatch: pytest.Monkey
     (home.run / "home").write_text(str(tmp_path / "other"))
     monkeypatch.setattr(engine, "running", lambda _: {"dockerd": 1})
     with pytest.raises(StageFailed, match=f"a testbed runs from {tmp_path}/other; end it first: python3 testbed down"):
-        cli.check_only_one(home)
+        engine.check_only_one(home)
 
 
 def test_the_cache_is_removed_by_no_command() -> None:
@@ -134,6 +146,38 @@ def test_exec_and_env_go_by_whether_the_testbeds_engine_is_there(
     assert f"export DOCKER_HOST=unix://{home.socket}\n" in capsys.readouterr().out
 
 
+def test_what_belongs_to_another_engine_is_not_handed_on(
+    home: Home, started: list[tuple[list[str], dict[str, str]]], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    foreign = {"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER"}
+    for name in foreign:
+        monkeypatch.setenv(name, "theirs")
+    run(home, "exec", "true")
+    standing(home)
+    run(home, "exec", "true")
+    run(home, "env")
+    assert [foreign & set(variables) for _, variables in started] == [foreign, set()]
+    first = capsys.readouterr().out.splitlines()[0]
+    assert set(first.split()) == {"unset", *foreign}
+    work = Work(home, "docker", {"PATH": os.environ["PATH"], "DOCKER_CONTEXT": "theirs"})
+    home.logs.mkdir(parents=True)
+    assert "DOCKER_CONTEXT" not in work.read("env")
+
+
+def test_the_home_that_is_handed_out_is_that_of_the_testbed_that_runs(
+    home: Home, started: list[tuple[list[str], dict[str, str]]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    standing(home)
+    (home.run / "home").write_text(str(tmp_path / "other"))
+    for command in (["env"], ["status"], ["exec", "true"]):
+        run(home, *command)
+    said = capsys.readouterr().out
+    assert f"export KILTER_TOOLS_MIRROR={tmp_path}/other/mirror\n" in said
+    assert f"home     {tmp_path}/other\n" in said
+    assert started[0][1]["KILTER_TOOLS_MIRROR"] == f"{tmp_path}/other/mirror"
+
+
 @pytest.mark.parametrize(
     ("docker", "registry", "told"),
     [
@@ -149,11 +193,82 @@ def test_up_says_what_the_testbed_is_needed_for(
     monkeypatch.setattr(probe, "docker_works", lambda _: docker)
     monkeypatch.setattr(probe, "registry_answers", lambda _: registry)
     monkeypatch.setattr(cli, "perform", lambda *_: None)
-    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
     assert run(home, "up") == 0
     said = capsys.readouterr().err
     assert (f"the testbed is needed: {told}\n" in said) == bool(told)
     assert (cli.NOT_NEEDED in said) == (not told)
+
+
+def test_what_is_only_compiled_is_made_where_docker_works_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fit: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
+    monkeypatch.setattr(cli, "perform", lambda _, stages, __: made.extend(stage.name for stage in stages))
+    assert run(home, "up", "--only", "kubernetes") == 0
+    assert made == ["go", "kubernetes"]
+    assert fit == ["check_system"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_machine_is_asked_before_anything_is_made(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fit: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Home) -> None:
+        raise machine.Unfit("it cannot")
+
+    monkeypatch.setattr(probe, "docker_works", lambda _: False)
+    monkeypatch.setattr(machine, "check_alone", refuse)
+    monkeypatch.setattr(cli, "perform", lambda *_: pytest.fail("made something"))
+    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    assert cli.main(["up"]) == cli.CANNOT
+    assert fit == ["check_system", "check_user", "check_engine"]
+    assert capsys.readouterr().err.splitlines()[-1] == "testbed: it cannot"
+
+
+def test_what_is_made_is_readable_to_all_whatever_the_umask(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def perform(*_: Any) -> None:
+        (home.root / "made").touch()
+        made.append((home.root / "made").stat().st_mode & 0o777)
+
+    monkeypatch.setattr(probe, "docker_works", lambda _: False)
+    monkeypatch.setattr(cli, "perform", perform)
+    before = os.umask(0o077)
+    try:
+        assert run(home, "up") == 0
+    finally:
+        os.umask(before)
+    assert made == [0o644]
+
+
+def test_an_older_python_is_told_which_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer, and here is 3\.9"):
+        runpy.run_path(str(Path(cli.__file__).parent))
+
+
+def test_a_full_disk_is_a_sentence(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "/cache/lock")
+
+    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(cli, "selection", fill)
+    assert cli.main(["up"]) == 1
+    assert capsys.readouterr().err == "testbed: No space left on device: /cache/lock\n"
+
+
+def test_who_is_asked_to_end_ends_as_with_ctrl_c(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(cli, "selection", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert cli.main(["up"]) == 1
+    assert capsys.readouterr().err == "testbed: interrupted; run it again to go on from here\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_the_testbed_can_be_asked_for_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +285,5 @@ def test_a_testbed_that_is_there_is_brought_up_to_date_without_a_probe(
     standing(home)
     monkeypatch.setattr(probe, "docker_works", lambda _: pytest.fail("probed"))
     monkeypatch.setattr(cli, "perform", lambda home, *_: made.append(home))
-    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
     assert run(home, "up") == 0
     assert made == [home]

@@ -26,10 +26,12 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     for name in (
         *("unmount_below", "remove_bridges", "remove_rules", "remove_control_groups"),
-        *("raise_limits", "restore_limits"),
+        *("raise_limits", "restore_limits", "note_policies"),
     ):
         monkeypatch.setattr(network, name, lambda *words, name=name: asked.update({name: words}))
     monkeypatch.setattr(engine, "OUTSIDE", ())
+    monkeypatch.setattr(engine, "stranger", lambda _: False)
+    monkeypatch.setattr(network, "exists", lambda _: False)
     return asked
 
 
@@ -163,8 +165,29 @@ def test_everything_is_taken_back_when_the_engine_is_dead(work: Work, kernel: di
     engine.stop_all(work)
     assert not work.home.run.exists()
     assert kernel["remove_bridges"][0] == ["docker0"]
-    assert kernel["remove_rules"][1] == {"net/ipv4/ip_forward": "0"}
+    assert kernel["remove_rules"][1] == {"iptables": "ACCEPT", "ip6tables": "ACCEPT"}
     assert kernel["restore_limits"] == (work.home.run / "sysctl.json",)
+
+
+def test_the_network_of_another_engine_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, work: Work, kernel: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engine, "stranger", lambda _: True)
+    engine.stop_all(work)
+    assert kernel["remove_bridges"][0] == []
+    assert "remove_rules" not in kernel
+    assert "another container engine runs here" in capsys.readouterr().err
+
+
+def test_a_testbed_of_another_home_that_was_started_meanwhile_is_not_ended(
+    monkeypatch: pytest.MonkeyPatch, work: Work, service: Path, kernel: dict[str, Any]
+) -> None:
+    processes.write(work.home.run / "home", "/theirs")
+    processes.write(work.home.run / "engine", "/theirs/tree")
+    with pytest.raises(StageFailed, match="a testbed runs from /theirs; end it first"):
+        engine.start(work)
+    assert processes.recorded(service)
+    assert kernel == {}
 
 
 def test_only_what_the_testbed_mounts_is_unmounted(work: Work, kernel: dict[str, Any]) -> None:
@@ -191,5 +214,5 @@ def test_an_engine_that_answers_late_is_asked_to_stop_its_containers(
     answering(monkeypatch, False, True)
     docker(monkeypatch, "")
     engine.stop_all(work)
-    assert kernel["remove_bridges"][0] == ["docker0", "br-0123456789ab", "mine0"]
+    assert kernel["remove_bridges"][0] == ["br-0123456789ab", "mine0", "docker0"]
     assert processes.recorded(service) is None

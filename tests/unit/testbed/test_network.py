@@ -61,18 +61,48 @@ def asked(programs: dict[str, str]) -> list[str]:
     return (Path(programs["PATH"]) / "asked").read_text().splitlines()
 
 
-def test_the_policy_of_forwarding_is_put_back_where_the_engine_changed_it(programs: dict[str, str]) -> None:
-    network.remove_rules(programs, {"net/ipv4/ip_forward": "0"})
-    assert "iptables -P FORWARD ACCEPT" in asked(programs)
-    assert "ip6tables -P FORWARD ACCEPT" not in asked(programs)
-
-
-@pytest.mark.parametrize("before", [{"net/ipv4/ip_forward": "1"}, {}])
-def test_the_policy_of_forwarding_stays_where_forwarding_was_on(
-    programs: dict[str, str], before: dict[str, str]
+@pytest.mark.parametrize("policy", ["ACCEPT", "DROP"])
+def test_the_policy_of_forwarding_is_the_one_before_the_engine(
+    programs: dict[str, str], policy: str, tmp_path: Path
 ) -> None:
-    network.remove_rules(programs, before)
-    assert asked(programs) == ["iptables-restore --noflush", "ip6tables-save ", "ip6tables-restore --noflush"]
+    """An admin's firewall may have closed it although nothing was forwarded yet."""
+    folder, note, settings = Path(programs["PATH"]), tmp_path / "policies.json", tmp_path / "sysctl.json"
+    (folder / "saved").write_text(f"*nat\n:FORWARD X\nCOMMIT\n*filter\n:FORWARD {policy} [0:0]\nCOMMIT\n")
+    network.note_policies(note, settings, programs)
+    settings.write_text('{"net/ipv4/ip_forward": "0"}')
+    (folder / "saved").write_text("*filter\n:FORWARD DROP [0:0]\n:DOCKER - [0:0]\nCOMMIT\n")
+    network.note_policies(note, settings, programs)
+    network.remove_rules(programs, network.noted_policies(note, settings))
+    changed = [line for line in asked(programs) if " -P " in line]
+    assert changed == ([] if policy == "DROP" else ["iptables -P FORWARD ACCEPT"])
+
+
+def test_a_kernel_without_a_table_of_filters_forwards_what_comes() -> None:
+    assert network.policy("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n") == "ACCEPT"
+    assert network.policy("") == "ACCEPT"
+
+
+def test_a_program_that_cannot_tell_a_policy_is_never_asked_to_change_it(tmp_path: Path) -> None:
+    note = tmp_path / "policies.json"
+    network.note_policies(note, tmp_path / "sysctl.json", {"PATH": str(tmp_path)})
+    assert network.noted_policies(note, tmp_path / "sysctl.json") == {}
+
+
+@pytest.mark.parametrize(("forwarding", "before"), [("0", "ACCEPT"), ("1", None)])
+def test_a_testbed_that_noted_no_policy_is_ended_as_it_was_then(
+    forwarding: str, before: str | None, tmp_path: Path, programs: dict[str, str]
+) -> None:
+    note, settings = tmp_path / "policies.json", tmp_path / "sysctl.json"
+    settings.write_text(f'{{"net/ipv4/ip_forward": "{forwarding}"}}')
+    network.note_policies(note, settings, programs)
+    assert not note.exists()
+    assert network.noted_policies(note, settings).get("iptables") == before
+
+
+def test_a_policy_stays_where_no_engine_has_left_a_chain(programs: dict[str, str]) -> None:
+    (Path(programs["PATH"]) / "saved").write_text("*filter\n:FORWARD DROP [0:0]\nCOMMIT\n")
+    network.remove_rules(programs, {"iptables": "ACCEPT"})
+    assert not any(" -P " in line for line in asked(programs))
 
 
 def test_what_was_noted_of_the_settings_is_read_back(tmp_path: Path) -> None:
@@ -84,6 +114,11 @@ def test_what_was_noted_of_the_settings_is_read_back(tmp_path: Path) -> None:
 
 def test_without_a_program_for_bridges_the_rest_is_taken_back_all_the_same(programs: dict[str, str]) -> None:
     network.remove_bridges(["docker0"], programs)
+
+
+def test_an_interface_is_known_by_its_name() -> None:
+    assert network.exists("lo") or network.exists("lo0")
+    assert not network.exists("nobodys0")
 
 
 def test_bridges_are_deleted_by_name(programs: dict[str, str]) -> None:

@@ -1,16 +1,20 @@
 """The pure parts: environment, homes, names, rules, archives, certificates, versions."""
 
+import io
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+from conformance.apiserver import home_of_testbed
 
-from testbed import archive, debian, golang, images, network
+from testbed import archive, debian, golang, images, network, programs
 from testbed.environment import export_lines, product_environment
 from testbed.home import Home
 from testbed.probe import public_registry
-from testbed.work import StageFailed
+from testbed.work import StageFailed, Work, copy_recipe
 
 HOME = Home(Path("/cache/of a person"))
 
@@ -33,7 +37,7 @@ def test_the_environment_given_twice_is_the_same() -> None:
 
 
 def test_export_lines_survive_a_space() -> None:
-    assert export_lines({"A": "b c", "D": "e"}) == "export A='b c'\nexport D=e\n"
+    assert export_lines({"A": "b c", "D": "e"}).endswith("\nexport A='b c'\nexport D=e\n")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +50,7 @@ def test_export_lines_survive_a_space() -> None:
 )
 def test_the_home_is_where_the_environment_says(environment: dict[str, str], root: str) -> None:
     assert Home.from_environment(environment).root == Path(root)
+    assert home_of_testbed(environment) == Path(root)
 
 
 @pytest.mark.parametrize("name", ["KILTER_TESTBED_HOME", "XDG_CACHE_HOME", "HOME"])
@@ -115,6 +120,39 @@ def test_sources_have_updates_and_security() -> None:
 )
 def test_a_go_is_taken_when_new_enough(told: str, fits: bool) -> None:
     assert golang.new_enough(told) is fits
+
+
+def test_a_go_that_was_removed_from_the_machine_is_noticed(tmp_path: Path) -> None:
+    own = tmp_path / "my disk/go"
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\necho go version go1.27.0 linux/amd64\n")
+    own.chmod(0o755)
+    home = Home(tmp_path / "cache", tmp_path / "run")
+    home.logs.mkdir(parents=True)
+    target = tmp_path / "artefact"
+    golang.toolchain(Work(home, "go", {"PATH": f"{own.parent}:{os.environ['PATH']}"}), target)
+    assert subprocess.run([target / "go"], check=True, capture_output=True).stdout.startswith(b"go version go1.27.0")
+    assert golang.leads_somewhere(target)
+    own.unlink()
+    assert not golang.leads_somewhere(target)
+    assert not golang.leads_somewhere(tmp_path / "none")
+
+
+def test_nothing_is_compiled_for_a_machine_that_somebody_else_has() -> None:
+    given = golang.environment(Work(HOME, "tilt", {"GOOS": "darwin", "GOARCH": "arm64", "PATH": "/bin"}))
+    assert (given["GOOS"], given["GOARCH"], given["GOAMD64"]) == ("linux", "amd64", "v1")
+
+
+def test_the_kernels_tables_are_reached_from_a_folder_of_any_name(tmp_path: Path) -> None:
+    tree, tools = tmp_path / "my disk/tree/usr/sbin", tmp_path / "my disk/tools"
+    tree.mkdir(parents=True)
+    tools.mkdir()
+    (tree / "xtables-nft-multi").write_text('#!/bin/sh\necho "$XTABLES_LIBDIR $*"\n')
+    (tools / "iptables").write_text(programs.WRAPPER.format(name="iptables"))
+    for program in (tree / "xtables-nft-multi", tools / "iptables"):
+        program.chmod(0o755)
+    told = subprocess.run([tools / "iptables", "-V"], check=True, capture_output=True, text=True).stdout
+    assert told == f"{tools}/../tree/usr/lib/x86_64-linux-gnu/xtables iptables -V\n"
 
 
 SAVED = """\
@@ -191,6 +229,24 @@ def test_an_image_archive_holds_layer_config_and_every_name(tmp_path: Path) -> N
     assert config["config"]["Entrypoint"] == ["/usr/bin/program"]
     assert config["config"]["User"] == "65534"
     assert config["rootfs"]["diff_ids"] == [f"sha256:{entry['Layers'][0].split('/')[0]}"]
+
+
+@pytest.mark.parametrize(("checked_out", "in_image"), [(0o700, 0o755), (0o600, 0o644), (0o664, 0o644), (0o555, 0o755)])
+def test_a_file_has_the_same_mode_in_every_image(tmp_path: Path, checked_out: int, in_image: int) -> None:
+    """Who checks out, or builds, with a narrow umask makes nothing that others cannot run."""
+    program = tmp_path / "recipe/bin/program"
+    program.parent.mkdir(parents=True)
+    program.write_text("x")
+    program.chmod(checked_out)
+    program.parent.chmod(0o700)
+    with tarfile.open(fileobj=io.BytesIO(archive.layer(archive.Image(("a:1",), {"program": program}, {})))) as layer:
+        assert layer.getmember("program").mode == in_image
+    (tmp_path / "tree/kept").mkdir(parents=True)
+    (tmp_path / "recipe/kept").mkdir(mode=0o700)
+    (tmp_path / "tree/kept").chmod(0o1777)
+    copy_recipe(tmp_path / "recipe", tmp_path / "tree")
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in (tmp_path / "tree").rglob("*")}
+    assert modes == {"bin": 0o755, "program": in_image, "kept": 0o1777}
 
 
 def test_a_stand_in_replaces_the_go_files_of_its_package_and_nothing_else(tmp_path: Path) -> None:

@@ -50,5 +50,22 @@ def test_under_way_tells_each_stage_and_the_whole() -> None:
     ]
 
 
+class Terminal(io.StringIO):
+    """A terminal that does not say how wide it is."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_that_is_drawn_again_is_never_wider_than_the_terminal() -> None:
+    sink = Terminal()
+    timeline = Timeline([Stage("tilt", "Tilt, " * 20, nothing, usual=200.0)], {}, sink)
+    timeline.begin(timeline.todo[0])
+    timeline.tick()
+    timeline.tick()
+    assert len(sink.getvalue().splitlines()[0]) == 79
+    assert "\x1b[2F\x1b[J" in sink.getvalue()
+
+
 def test_nothing_is_drawn_when_nothing_is_under_way() -> None:
     assert Timeline([GO], {}, io.StringIO()).under_way(0.0) == []
