@@ -1,7 +1,7 @@
 """One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from kilter.api.kilterapp import FINALIZER, KilterApp
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
 from kilter.errors import BadInput, Busy, Interrupted, KilterError
-from kilter.operator import expiry, kinds, observe, tail
+from kilter.operator import expiry, kinds, lasting, observe, tail
 from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
 from kilter.operator.perform import perform
@@ -213,13 +213,17 @@ def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
         if error.code == 422 and STATUS_RULE[1] in error.why:
             raise Deposed("a later leader writes status") from None
         raise
-    if told := news(app.status, status):
-        _log(app, told)
+    _log(app, status)
     return _taken(world, applied)
 
 
-def _log(app: KilterApp, told: Mapping[str, str]) -> None:
-    """Log how far a deploy is, once for each phase and each reason to wait."""
+def _log(app: KilterApp, status: Status) -> None:
+    """Log what is lost, and how far a deploy is, once for each phase and each reason to wait."""
+    for said in lasting.fresh(app.status.warnings, status.warnings):
+        LOG.error(said, extra=_about(app))
+    told = news(app.status, status)
+    if told is None:
+        return
     level = logging.WARNING if told["phase"] == "Failed" or told["reason"] in TROUBLES else logging.INFO
     said = ": ".join(filter(None, (told["phase"], told["reason"], told["message"])))
     LOG.log(level, said, extra=_about(app) | {"phase": told["phase"], "reason": told["reason"]})
