@@ -80,12 +80,12 @@ def of_services(world: World, target: Target) -> services.Facts:
 def of_publication(world: World, target: Target) -> publish.Facts:
     """Look at what became of the submission; render only what is to be handed in now, or lacks its Secrets."""
     if publish.published(target.app):
-        return publish.Facts(rendered=_rendered(world, target) if _lost(world, target) else None)
+        return _release(world, target, publish.NONE) if _lost(world, target) else publish.Facts()
     submission = world.publications.state(target.name, target.revision)
     if not publish.is_due(target, submission):
         return publish.Facts(submission)
     try:
-        return publish.Facts(submission, _rendered(world, target))
+        return _release(world, target, submission)
     except BadInput as error:
         return publish.Facts(
             submission, fault="; ".join((error.what, *filter(None, (error.why,)), *error.details))[:1000]
@@ -181,6 +181,13 @@ def _lost(world: World, target: Target) -> bool:
     kept = (names.variables_secret, names.credentials_secret)
     wanted = [name(service) for service in services.beside(target) for name in kept]
     return not all(_exists(world, target.name, name) for name in wanted)
+
+
+def _release(world: World, target: Target, submission: publish.Submission) -> publish.Facts:
+    """Render the release; look past the watches, which know kilter's own alone, at who has the names of its Secrets."""
+    rendered = _rendered(world, target)
+    named = (world.kube.get(kinds.SECRET, target.name, each["metadata"]["name"]) for each in rendered.secrets)
+    return publish.Facts(submission, rendered, tuple(each for each in named if each is not None))
 
 
 def _rendered(world: World, target: Target) -> Rendered:
