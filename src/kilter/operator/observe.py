@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError
-from kilter.operator import kinds
+from kilter.operator import kinds, releases
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
-from kilter.operator.steps import base, cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps import base, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed, World
@@ -110,6 +110,12 @@ def of_flux(world: World, target: Target) -> flux.Facts:
 def of_rollout(world: World, target: Target) -> rollout.Facts:
     """Look at Deployments and pods."""
     return rollout.Facts(world.stores.deployments.within(target.name), world.stores.pods.within(target.name))
+
+
+def of_hpa(world: World, target: Target) -> hpa.Facts:
+    """Look at how many pods of the app are wanted and, while a deploy is followed, how few its autoscaler keeps."""
+    found = world.stores.deployments.get(target.name, names.workload(target.app.spec.app))
+    return hpa.Facts(0 if target.settled else releases.fewest(target.app.spec, target.settings), found)
 
 
 def of_route(world: World, target: Target) -> route.Facts:

@@ -20,7 +20,7 @@ from kilter.operator.lease import Deposed
 from kilter.operator.perform import perform
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.status import Walk, Walked, advanced, begun, leaving, news, report
-from kilter.operator.steps import admission, cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps import admission, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
 from kilter.operator.views import Unreadable
 from kilter.operator.world import LOG, World
@@ -56,6 +56,7 @@ STEPS: Final = (
     Step("Publishing", "Published", lambda w, t: publish.decide(t, observe.of_publication(w, t))),
     Step("Reconciling", "Reconciled", lambda w, t: flux.decide(t, observe.of_flux(w, t))),
     Step("RollingOut", "RouteReady", lambda w, t: rollout.decide(t, observe.of_rollout(w, t))),
+    Step("RollingOut", "RouteReady", lambda w, t: hpa.decide(t, observe.of_hpa(w, t))),
     Step("RollingOut", "RouteReady", lambda w, t: route.decide(t, observe.of_route(w, t))),
 )
 ORDER: Final[tuple[ConditionType, ...]] = (
@@ -221,8 +222,7 @@ def _log(app: KilterApp, status: Status) -> None:
     """Log what is lost, and how far a deploy is, once for each phase and each reason to wait."""
     for said in lasting.fresh(app.status.warnings, status.warnings):
         LOG.error(said, extra=_about(app))
-    told = news(app.status, status)
-    if told is None:
+    if (told := news(app.status, status)) is None:
         return
     level = logging.WARNING if told["phase"] == "Failed" or told["reason"] in TROUBLES else logging.INFO
     said = ": ".join(filter(None, (told["phase"], told["reason"], told["message"])))
