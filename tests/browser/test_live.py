@@ -32,7 +32,7 @@ def test_the_timeline_of_a_deploy_moves_without_being_loaded_again(tabs: Tabs, l
     tab.shoot("deploy-running-light")
     release = Release(number=1, image=IMAGE, deploy_id=deploy_id)
     live.report(name, phase="Ready", release=release, url="https://shop-dev.apps.example.com")
-    expect(sentence).to_have_text("Release 1 answers.")
+    expect(sentence).to_have_text(re.compile(r"Release 1 answered at \S+ \S+ UTC\."))
     expect(tab.page.locator(".title .badge")).to_have_text("done")
     expect(tab.page.locator("[data-since]")).to_have_count(0)
     same = "[window.isTheSame, document.getElementById('sentence').isTheSame]"

@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -521,6 +522,40 @@ def test_a_deposed_leader_is_refused_by_the_server_itself(there: Server, platfor
     earlier.close()
     world.login(there).close()
     later.close()
+
+
+@pytest.mark.requirement("F26", "F35")
+@pytest.mark.parametrize(
+    "lost", ["DROP SCHEMA kilter CASCADE", "DELETE FROM kilter.fence", "UPDATE kilter.fence SET number = 3"]
+)
+def test_a_server_that_lost_the_leaders_number_is_led_anew(there: Server, platform: Postgres, lost: str) -> None:
+    """It came in the place of the one that was led, or back from a backup."""
+    world = World(there, platform)
+    world.provision()
+    fence = psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"]
+    with there.connect(dbname=fence) as connection:
+        connection.execute(lost)
+    other = World(there, platform)
+    other.provision()
+    other.policy("drop")
+    other.leave()
+    assert there_is(there, other) == (0, 0)
+    with there.connect(dbname=fence) as connection:
+        assert connection.execute("SELECT number FROM kilter.fence").fetchall() == [(FENCE.number,)]
+        connection.execute("UPDATE kilter.fence SET number = 8")
+    with pytest.raises(Deposed):
+        World(there, platform).provision()
+
+
+@pytest.mark.requirement("F26", "F35")
+def test_changes_that_meet_a_lost_number_at_once_are_all_carried_out(there: Server, platform: Postgres) -> None:
+    worlds = [World(there, platform) for _ in range(4)]
+    worlds[0].provision()
+    with there.connect(dbname=psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"]) as connection:
+        connection.execute("DROP SCHEMA kilter CASCADE")
+    with ThreadPoolExecutor(len(worlds)) as threads:
+        done = list(threads.map(World.provision, worlds))
+    assert [len(each) for each in done] == [0, 7, 7, 7]
 
 
 @pytest.mark.requirement("F26")

@@ -13,7 +13,7 @@ from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE, Spec
 from kilter.server.cluster import KubeCluster, connect
 from kilter.server.refusals import Unavailable
-from kilter.server.seams import Conflict, Gone, Listed, Seen
+from kilter.server.seams import Alive, Conflict, Gone, Listed, Seen
 
 from .apiserver import ApiServer
 
@@ -143,7 +143,8 @@ def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
     name = "acme-watched-dev"
 
     async def story() -> tuple[Listed, Seen, Gone]:
-        async with asyncio.timeout(SOON), aclosing(cluster.watch()) as changes:
+        async with asyncio.timeout(SOON), aclosing(cluster.watch()) as told:
+            changes = (each async for each in told if not isinstance(each, Alive))
             first = await anext(changes)
             await cluster.apply(name, spec(app="watched"))
             seen = await anext(changes)

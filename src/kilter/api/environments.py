@@ -66,6 +66,10 @@ class Environment(Document, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     lock: LockInfo | None
     database_kept_days: KeptDays = None
+    as_of: Annotated[
+        datetime | None,
+        Meta(description="Of when all this is, where nothing was heard from the cluster for minutes; null: of now."),
+    ] = None
 
 
 class DeleteRequest(Request, frozen=True, kw_only=True):

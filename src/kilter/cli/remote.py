@@ -154,6 +154,9 @@ def environment_view(document: "EnvironmentDocument") -> str:
     """Print how an environment stands: where it answers, what serves, what failed."""
     found = document.environment
     lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {document.server})"]
+    if found.as_of:
+        said = "the platform has heard nothing from its cluster since"
+        lines.append(f"  warning: as of {found.as_of:%Y-%m-%d %H:%M:%S} UTC: {said}")
     lines += [f"  url       {found.url}"] if found.url else []
     lines += [f"  internal  {found.internal_url}"] if found.internal_url else []
     for word, one in (("serves", found.serving), ("newest", None if found.release == found.serving else found.release)):

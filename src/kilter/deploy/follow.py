@@ -40,6 +40,7 @@ class Follower:
     seen: str = ""
     phases: list[tuple[str, float]] = field(default_factory=list)
     puzzled: bool = False
+    said: str = ""  # the last that the platform told of the phase
 
     def run(self) -> DoneEvent:
         """Return how the deploy ended. Raises NotReady when it failed, Busy when superseded, TimedOut, and refusals."""
@@ -110,6 +111,7 @@ class Follower:
             since = human_duration((event.at - holder.since).total_seconds())
             self.progress.note(f"waiting for {holder.deploy_id} by {holder.actor} ({holder.phase}, since {since})")
         if isinstance(event, PhaseEvent):
+            self.said = event.message
             if not self.phases or self.phases[-1][0] != event.phase:
                 self._end_phase()
                 self.phases.append((event.phase, time.monotonic()))
@@ -135,7 +137,7 @@ class Follower:
         where = f" in phase {self.phases[-1][0]}" if self.phases else ""
         return TimedOut(
             f"the deploy {self.deploy_id} is not finished yet{where}, and the time is up",
-            why="it was accepted and goes on without you",
+            why="it was accepted and goes on without you" + (f"; the last it said: {self.said}" if self.said else ""),
             hint=follow_again(self.deploy_id),
         )
 

@@ -8,11 +8,11 @@ import msgspec
 
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError
-from kilter.operator import kinds
+from kilter.operator import kinds, releases
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
 from kilter.operator.status import report
-from kilter.operator.steps import base, cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps import base, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed, World
@@ -83,12 +83,12 @@ def of_services(world: World, target: Target) -> services.Facts:
 def of_publication(world: World, target: Target) -> publish.Facts:
     """Look at what became of the submission; render only what is to be handed in now, or lacks its Secrets."""
     if publish.published(target.app):
-        return publish.Facts(rendered=_rendered(world, target) if _lost(world, target) else None)
+        return _release(world, target, publish.NONE) if _lost(world, target) else publish.Facts()
     submission = world.publications.state(target.name, target.revision)
     if not publish.is_due(target, submission):
         return publish.Facts(submission)
     try:
-        return publish.Facts(submission, _rendered(world, target))
+        return _release(world, target, submission)
     except BadInput as error:
         return publish.Facts(
             submission, fault="; ".join((error.what, *filter(None, (error.why,)), *error.details))[:1000]
@@ -123,6 +123,12 @@ def what_runs(world: World, target: Target) -> Target:
     """Return the target with a status that says what runs now, however far its deploy comes."""
     said = rollout.report(target, of_rollout(world, target))
     return replace(target, app=msgspec.structs.replace(target.app, status=report(target.app.status, said)))
+
+
+def of_hpa(world: World, target: Target) -> hpa.Facts:
+    """Look at how many pods of the app are wanted and, while a deploy is followed, how few its autoscaler keeps."""
+    found = world.stores.deployments.get(target.name, names.workload(target.app.spec.app))
+    return hpa.Facts(0 if target.settled else releases.fewest(target.app.spec, target.settings), found)
 
 
 def of_route(world: World, target: Target) -> route.Facts:
@@ -198,6 +204,13 @@ def _lost(world: World, target: Target) -> bool:
     kept = (names.variables_secret, names.credentials_secret)
     wanted = [name(service) for service in services.beside(target) for name in kept]
     return not all(_exists(world, target.name, name) for name in wanted)
+
+
+def _release(world: World, target: Target, submission: publish.Submission) -> publish.Facts:
+    """Render the release; look past the watches, which know kilter's own alone, at who has the names of its Secrets."""
+    rendered = _rendered(world, target)
+    named = (world.kube.get(kinds.SECRET, target.name, each["metadata"]["name"]) for each in rendered.secrets)
+    return publish.Facts(submission, rendered, tuple(each for each in named if each is not None))
 
 
 def _rendered(world: World, target: Target) -> Rendered:

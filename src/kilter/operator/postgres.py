@@ -27,6 +27,7 @@ from kilter.operator.statements import EXPIRED, ROLES, change, is_expired, retir
 from kilter.operator.steps.database import DatabaseFact, RoleFact
 
 CONNECTIONS: Final = 4  # at a time; L6 allows 5
+NEVER: Final = -1  # less than any leader's number
 PATIENCE: Final = 10.0  # seconds until a connection is free
 LOGIN_PATIENCE: Final = 5  # seconds for a new connection
 # What ends a connection that nothing answers on any more: without it, a node that died holds a look up for a quarter
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS kilter.fence (
 );
 INSERT INTO kilter.fence (number, holder) VALUES (0, '') ON CONFLICT DO NOTHING;
 """
+NUMBER: Final = "SELECT number FROM kilter.fence"
 LEAD: Final = "UPDATE kilter.fence SET number = %s, holder = %s WHERE number <= %s RETURNING number"
 MEMBERSHIP: Final = """
 SELECT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
@@ -69,6 +71,10 @@ FROM pg_database d WHERE d.datname = ANY(%s)
 
 class DatabaseUnavailable(Failed):
     """The database server does not answer, or refuses; what it said is in `why`, without any value of ours."""
+
+
+class _Unled(DatabaseUnavailable):
+    """The server was never led by this leader: it took the place of the one that was, or is an older state of it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Postgres:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _second: threading.Lock = field(default_factory=threading.Lock)  # held by the one that uses two connections
     _leading: threading.Lock = field(default_factory=threading.Lock)
-    _led: int = -1  # the number that the fence row is known to have been set to
+    _led: int = NEVER  # the number that the fence row is known to have been set to
 
     def lead(self, fence: Fence) -> None:
         """Make this leader's number the one that counts; waits a while for what earlier leaders have under way.
@@ -102,7 +108,10 @@ class Postgres:
                 return
             with self._connection() as connection:
                 connection.execute(FENCE_TABLE)
-                row = connection.execute(LEAD, (fence.number, fence.holder, fence.number)).fetchone()
+                # Not written where it says so already: that would wait for all of this leader's own that is under way.
+                row = connection.execute(NUMBER).fetchone()
+                if row is None or row[0] != fence.number:
+                    row = connection.execute(LEAD, (fence.number, fence.holder, fence.number)).fetchone()
             if row is None:
                 raise Deposed("a later leader writes to the database")
             self._led = fence.number
@@ -191,12 +200,32 @@ class Postgres:
 
     @contextlib.contextmanager
     def _fenced(self, fence: Fence) -> "Iterator[psycopg.Connection[Any]]":
-        """Open a transaction in which this leader's number is still the highest."""
+        """Open a transaction in which this leader's number is still the highest.
+
+        The fence goes with the server that holds it: one that came in its place, or back from a backup, is led anew.
+        """
         if self._led != fence.number:
             self.lead(fence)
+        with contextlib.ExitStack() as held:
+            try:
+                connection = held.enter_context(self._locked(fence))
+            except _Unled:
+                self._led = NEVER
+                self.lead(fence)
+                connection = held.enter_context(self._locked(fence))
+            yield connection
+
+    @contextlib.contextmanager
+    def _locked(self, fence: Fence) -> "Iterator[psycopg.Connection[Any]]":
+        """Open a transaction that holds the fence; raises _Unled where there is none, or a lower number in it."""
         with self._connection() as connection, connection.transaction():
-            row = connection.execute("SELECT number FROM kilter.fence FOR SHARE").fetchone()
-            if row is None or row[0] != fence.number:
+            try:
+                row = connection.execute(f"{NUMBER} FOR SHARE").fetchone()
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+                raise _Unled("the database server did not do it", why=_said(error)) from None
+            if row is None or row[0] < fence.number:
+                raise _Unled("the database server did not do it", why="it lost the number of the operator that leads")
+            if row[0] > fence.number:
                 raise Deposed("a later leader writes to the database")
             yield connection
 
@@ -243,6 +272,9 @@ REFUSED: Final = ("password authentication failed", "is not permitted to log in"
 
 
 def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
+    return DatabaseUnavailable("the database server did not do it", why=_said(error))
+
+
+def _said(error: psycopg.Error) -> str:
     """Keep the server's own first words and nothing of the statement, which may hold a verifier."""
-    said = (error.diag.message_primary or str(error).partition("\n")[0])[:300]
-    return DatabaseUnavailable("the database server did not do it", why=said)
+    return (error.diag.message_primary or str(error).partition("\n")[0])[:300]

@@ -1,7 +1,7 @@
 """One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,13 +14,13 @@ from kilter.api.kilterapp import FINALIZER, KilterApp
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
 from kilter.errors import BadInput, Busy, Interrupted, KilterError
-from kilter.operator import expiry, kinds, observe, tail
+from kilter.operator import expiry, kinds, lasting, observe, tail
 from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
 from kilter.operator.perform import perform
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.status import Walk, Walked, advanced, begun, leaving, news, report
-from kilter.operator.steps import admission, cleanup, database, flux, namespace, publish, rollout, route, services
+from kilter.operator.steps import admission, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
 from kilter.operator.views import Unreadable
 from kilter.operator.world import LOG, World
@@ -56,6 +56,7 @@ STEPS: Final = (
     Step("Publishing", "Published", lambda w, t: publish.decide(t, observe.of_publication(w, t))),
     Step("Reconciling", "Reconciled", lambda w, t: flux.decide(t, observe.of_flux(w, t))),
     Step("RollingOut", "RouteReady", lambda w, t: rollout.decide(t, observe.of_rollout(w, t))),
+    Step("RollingOut", "RouteReady", lambda w, t: hpa.decide(t, observe.of_hpa(w, t))),
     Step("RollingOut", "RouteReady", lambda w, t: route.decide(t, observe.of_route(w, t))),
 )
 ORDER: Final[tuple[ConditionType, ...]] = (
@@ -214,13 +215,16 @@ def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
         if error.code == 422 and STATUS_RULE[1] in error.why:
             raise Deposed("a later leader writes status") from None
         raise
-    if told := news(app.status, status):
-        _log(app, told)
+    _log(app, status)
     return _taken(world, applied)
 
 
-def _log(app: KilterApp, told: Mapping[str, str]) -> None:
-    """Log how far a deploy is, once for each phase and each reason to wait."""
+def _log(app: KilterApp, status: Status) -> None:
+    """Log what is lost, and how far a deploy is, once for each phase and each reason to wait."""
+    for said in lasting.fresh(app.status.warnings, status.warnings):
+        LOG.error(said, extra=_about(app))
+    if (told := news(app.status, status)) is None:
+        return
     level = logging.WARNING if told["phase"] == "Failed" or told["reason"] in TROUBLES else logging.INFO
     said = ": ".join(filter(None, (told["phase"], told["reason"], told["message"])))
     LOG.log(level, said, extra=_about(app) | {"phase": told["phase"], "reason": told["reason"]})

@@ -23,6 +23,7 @@ from kilter.project.model import Probes, Process, Profile, Resources, Service
 from kilter.render import names
 from kilter.render.names import MANAGED_BY, OPERATOR
 from kilter.render.production import manifests
+from kilter.render.production.guardrails import guardrails
 from kilter.render.production.release import AppRelease, DatabaseServer, Gateway, Platform, ServiceRelease
 from kilter.render.production.services import bindings
 from kilter.render.tree import ChartJob
@@ -98,6 +99,12 @@ def release_of(spec: Spec, namespace: str) -> AppRelease:
         app_secrets=tuple(dict.fromkeys((*spec.app_secrets, *external))),
         profile=_read("profile", spec.profile, Profile),
     )
+
+
+def fewest(spec: Spec, settings: Settings) -> int:
+    """Return how many pods of the app its autoscaler keeps at least; 0 where it has none. Raises BadInput."""
+    guards = guardrails(release_of(spec, ""), trial=settings.trial)
+    return guards.fewest if guards.autoscale else 0
 
 
 def platform_of(settings: Settings) -> Platform:

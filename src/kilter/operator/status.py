@@ -10,11 +10,11 @@ import msgspec
 from kilter.api.kilterapp import KilterApp
 from kilter.api.kilterapp_status import Condition, Failure, PhaseTimes, Status
 from kilter.api.words import NOT_RUNNING, NOT_SERVING, PHASES, ConditionType, Phase
+from kilter.operator import lasting
 from kilter.operator.steps.base import Done, Failed, Target, Verdict, Wait
 from kilter.words import duration, human_duration
 
 PHASES_KEPT: Final = 40
-WARNINGS_KEPT: Final = 10
 UNSERVED: Final = timedelta(minutes=2)  # longer than a node takes to start, or a pod to be made elsewhere
 ENDED: Final[frozenset[Phase]] = frozenset({"Ready", "Failed"})
 
@@ -82,7 +82,7 @@ def begun(app: KilterApp, readiness_timeout: float, now: datetime) -> Status:
         sequence=spec.sequence,
         phase="Pending",
         phases=(),
-        warnings=(),
+        warnings=lasting.carried(status.warnings),
         migration=None,
         seeds=(),
     )
@@ -93,7 +93,8 @@ def advanced(target: Target, walk: Walk, fence: int) -> Status:
     status = target.app.status
     failure = _failure(target, walk)
     phase = _phase(target, walk, failure)
-    last_good = status.release if phase == "Ready" and not target.settled else status.last_good_release
+    succeeds = phase == "Ready" and not target.settled
+    known = lasting.outlived(status.warnings) if succeeds else status.warnings
     return msgspec.structs.replace(
         status,
         observed_generation=target.app.metadata.generation,
@@ -102,8 +103,8 @@ def advanced(target: Target, walk: Walk, fence: int) -> Status:
         phases=_phases(status.phases, walk, phase, target.now),
         conditions=_conditions(target, walk, failure),
         failure=failure,
-        last_good_release=last_good,
-        warnings=tuple(dict.fromkeys((*status.warnings, *walk.warnings)))[-WARNINGS_KEPT:],
+        last_good_release=status.release if succeeds else status.last_good_release,
+        warnings=lasting.bounded((*known, *walk.warnings)),
     )
 
 

@@ -12,6 +12,7 @@ from kilter.render.names import Slot
 from kilter.server.bodies import AT_ONCE
 from kilter.server.hub import Hub
 from kilter.server.policies import Policies
+from kilter.server.pulse import Pulse
 from kilter.server.readers import Readers
 from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
@@ -36,6 +37,7 @@ class Services:
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     policies: Policies = field(default_factory=Policies)
+    pulse: Pulse = field(default_factory=Pulse)
     readers: Readers = field(default_factory=Readers)
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))  # for large bodies
 

@@ -35,7 +35,7 @@ from kilter.server import podlogs
 from kilter.server.access import stricter
 from kilter.server.lines import split
 from kilter.server.refusals import Unavailable
-from kilter.server.seams import Change, Conflict, Gone, Listed, LogQuery, Seen
+from kilter.server.seams import Alive, Change, Conflict, Gone, Listed, LogQuery, Seen
 from kilter.server.store.environments import PROTECTIVE
 
 log = logging.getLogger("kilter.server")
@@ -213,6 +213,8 @@ def change_of(kind: str, item: dict[str, Any]) -> Change | None:
     """Return what an event of the watch means."""
     if kind == "DELETED":
         return Gone(str(item["metadata"]["name"]))
+    if kind == "BOOKMARK":
+        return Alive()
     app = decoded(item) if kind in ("ADDED", "MODIFIED") else None
     return Seen(app) if app else None
 

@@ -23,6 +23,7 @@ class Follower:
 
     async def run(self) -> None:
         """Watch until cancelled; after every break begin with a fresh list, so that nothing is missed (F30)."""
+        self._services.pulse.begin(self._services.clock())
         while True:
             try:
                 async for change in self._services.cluster.watch():
@@ -49,6 +50,7 @@ class Follower:
                     news += await services.store.run(progress.observe, app, domain, now, listed=True)
                 for name in await services.store.run(absence.unlisted, names):
                     news += await self._absent(name, absence.missing)
+        services.pulse.beat(now)
         if news:
             services.hub.tell([*news, DISPATCH, IMAGES])
 

@@ -33,7 +33,12 @@ class Listed:
     names: frozenset[str]
 
 
-Change = Seen | Gone | Listed
+@dataclass(frozen=True)
+class Alive:
+    """Nothing has changed, and the watch lives."""
+
+
+Change = Seen | Gone | Listed | Alive
 
 
 class Conflict(Exception):

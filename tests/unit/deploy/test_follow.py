@@ -160,6 +160,17 @@ def test_the_limit_ends_the_wait_and_says_how_to_go_on() -> None:
     assert "`kilter deploy --follow d-1`" in caught.value.hint
 
 
+def test_who_waits_in_vain_is_told_what_the_platform_said_last() -> None:
+    said = [phase("Deleting"), *(phase("Deleting", each) for each in ("the commit waits", "x stands in the way"))]
+    with serving(**{PATH: [(200, stream(*said))]}) as table, Client(Login(table.address, "t")) as client:
+        follower = Follower(client, Recorder(), "d-1", time.monotonic() + 20.0)
+        follower._read()
+        follower.limit = 0.0
+        with pytest.raises(TimedOut) as caught:
+            follower.run()
+    assert caught.value.why == "it was accepted and goes on without you; the last it said: x stands in the way"
+
+
 def test_a_stream_that_only_says_that_it_lives_is_left_when_the_time_is_up() -> None:
     with serving(**{PATH: [(200, ": alive\n\n" * 3)]}) as table, pytest.raises(TimedOut):
         follow(table, Recorder(), limit=0.0)

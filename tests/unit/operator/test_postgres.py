@@ -1,12 +1,18 @@
 """What the operator takes from what a database server says, and how it asks; the rest is asked of a real one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import pytest
 
-from kilter.operator.postgres import DatabaseUnavailable, Postgres
+from kilter.operator.effects import AdmitRole
+from kilter.operator.lease import Deposed, Fence
+from kilter.operator.postgres import FENCE_TABLE, LEAD, DatabaseUnavailable, Postgres
 
+FENCE = Fence(7, "me")
 ROLE, BASE = "acme__shop__prod_app", "acme__shop__prod"
 
 
@@ -73,3 +79,68 @@ def silence(asked: dict[str, Any]) -> float:
     unsent = asked["tcp_user_timeout"] / 1000
     idle = asked["keepalives_idle"] + asked["keepalives_interval"] * asked["keepalives_count"]
     return max(float(unsent), float(idle))
+
+
+@dataclass
+class Fenced:
+    """A server as far as its fence goes: `number` is the row, None where the table is gone with the server before."""
+
+    number: int | None = None
+    done: list[str] = field(default_factory=list)
+    numbers: list[int | None] = field(default_factory=list)
+
+    def connect(self, *_: Any, **__: Any) -> "Fenced":
+        return self
+
+    def execute(self, query: Any, values: Any = None) -> "Fenced":
+        text = query if isinstance(query, str) else query.as_string(None)
+        if text == FENCE_TABLE:
+            self.number = 0 if self.number is None else self.number
+        elif "kilter.fence" in text and self.number is None:
+            raise psycopg.errors.UndefinedTable('relation "kilter.fence" does not exist')
+        elif text == LEAD:
+            self.number = values[0] if self.number is not None and self.number <= values[0] else self.number
+            self.numbers.append(self.number)
+        elif "kilter.fence" not in text and text != "SELECT 1":
+            self.done.append(text.split()[0])
+        return self
+
+    def fetchone(self) -> tuple[int | None]:
+        return (self.number,)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        yield
+
+    def close(self) -> None:
+        """It is opened anew each time."""
+
+
+@pytest.fixture
+def fenced(monkeypatch: pytest.MonkeyPatch) -> Fenced:
+    found = Fenced()
+    monkeypatch.setattr(psycopg, "connect", found.connect)
+    return found
+
+
+@pytest.mark.requirement("F26", "F35")
+@pytest.mark.parametrize("left", [None, 0, 3])
+def test_a_server_that_takes_the_place_of_the_one_that_was_led_is_led_anew(fenced: Fenced, left: int | None) -> None:
+    """An empty one, or one from a backup: each change was refused until the operator was started again."""
+    postgres = Postgres("postgresql://op@10.0.0.7/op")
+    postgres.perform(AdmitRole("owner", ROLE), FENCE)
+    fenced.number = left
+    for _ in range(3):
+        postgres.perform(AdmitRole("owner", ROLE), FENCE)
+    assert fenced.done == ["GRANT"] * 4
+    assert fenced.numbers == [FENCE.number] * 2
+
+
+@pytest.mark.requirement("F26")
+def test_a_higher_number_on_a_server_that_took_the_place_of_another_is_a_later_leaders(fenced: Fenced) -> None:
+    postgres = Postgres("postgresql://op@10.0.0.7/op")
+    postgres.perform(AdmitRole("owner", ROLE), FENCE)
+    fenced.number = FENCE.number + 1
+    with pytest.raises(Deposed):
+        postgres.perform(AdmitRole("owner", ROLE), FENCE)
+    assert fenced.done == ["GRANT"]

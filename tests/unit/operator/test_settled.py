@@ -55,6 +55,46 @@ def test_a_secret_of_a_service_that_somebody_deletes_is_made_anew_as_it_was(name
     assert len(set(before)) == 1
 
 
+def foreign(name: str, **labels: str) -> dict[str, Any]:
+    """A Secret that somebody else has made in the environment's namespace."""
+    metadata = {"name": name, "namespace": NAME, "resourceVersion": "5", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"other": "eA=="}}
+
+
+@pytest.mark.requirement("O2", "C2")
+@pytest.mark.parametrize("name", OF_REDIS)
+@pytest.mark.parametrize("labels", [{"team": "data"}, OWN | {"kilter.dev/env": "dev"}])
+def test_a_deploy_leaves_a_secret_alone_that_was_not_made_by_kilter_and_says_which(
+    name: str, labels: dict[str, str]
+) -> None:
+    stage = Stage(given(**REDIS), with_redis)
+    theirs = foreign(name, **labels)
+    stage.cluster.things[("Secret", NAME, name)] = theirs
+    stage.run()
+    stage.look(times=6)
+    assert stage.cluster.secret(name) == theirs
+    failure = stage.status.failure
+    assert failure is not None
+    assert (stage.status.phase, failure.reason, failure.object) == ("Failed", "SecretTaken", f"Secret {name}")
+    assert failure.message == f"acme/shop/prod needs the Secret {name}, which was not made by kilter for it"
+    stage.cluster.lose("Secret", name)
+    stage.look(times=6)
+    assert stage.status.phase == "Ready"
+
+
+@pytest.mark.requirement("O2", "F37")
+def test_a_secret_that_is_made_anew_brings_nothing_of_kilters_into_one_beside_it_that_is_not() -> None:
+    stage = Stage(given(**REDIS), with_redis).deployed()
+    lost, other = OF_REDIS
+    theirs = foreign(other, team="data")
+    stage.cluster.things[("Secret", NAME, other)] = theirs
+    stage.cluster.lose("Secret", lost)
+    stage.look(times=2)
+    assert stage.cluster.secret(other) == theirs
+    assert stage.status.phase == "Ready"
+    assert stage.said("Published").reason == "SecretTaken"
+
+
 @pytest.mark.requirement("F37")
 def test_secrets_that_go_with_their_namespace_come_back_with_one_new_password() -> None:
     stage = Stage(given(**REDIS), with_redis).deployed()

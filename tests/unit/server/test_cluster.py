@@ -22,7 +22,7 @@ from kilter.server.cluster import WATCH_SECONDS, KubeCluster, connect
 from kilter.server.follow import AGAIN
 from kilter.server.lines import split
 from kilter.server.refusals import Unavailable
-from kilter.server.seams import Conflict, Gone, Listed, LogQuery, Seen
+from kilter.server.seams import Alive, Conflict, Gone, Listed, LogQuery, Seen
 
 Answering = Callable[[httpx2.Request], httpx2.Response]
 OBJECT = msgspec.to_builtins(reported("acme-shop-dev", SHOP, "dep-1", 1, "Ready"))
@@ -274,7 +274,7 @@ def test_what_exists_is_told_anew_after_some_minutes(runner: asyncio.Runner, mon
 
     quiet = [httpx2.Response(200, stream=Quiet()) for _ in range(2)]
     found, _ = runner.run(collected(Api(watch_answer(*quiet, listed(OBJECT), failure(500))).cluster().watch()))
-    assert [type(change) for change in found] == [Listed, Listed]
+    assert [type(change) for change in found] == [Listed, Alive, Alive, Listed]
 
 
 @pytest.mark.usefixtures("_without_a_pause")
@@ -283,7 +283,7 @@ def test_a_watch_that_the_api_server_ends_goes_on_where_the_last_bookmark_was(ru
     bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "900"}}}
     api = Api(watch_answer([bookmark], [], failure(500)))
     found, _ = runner.run(collected(api.cluster().watch()))
-    assert [type(change) for change in found] == [Listed]
+    assert [type(change) for change in found] == [Listed, Alive]
     assert [request.url.params["resourceVersion"] for request in api.requests[1:]] == ["42", "900", "900"]
     assert {request.url.params["allowWatchBookmarks"] for request in api.requests[1:]} == {"true"}
 

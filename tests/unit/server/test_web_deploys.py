@@ -11,12 +11,13 @@ import pytest
 from unit.server.orders import IMAGE, MINUTE, NOON, order
 from unit.server.web import DEPLOY, SETTINGS, Web, Webs
 
-from kilter.api.deploys import Deploy, DeployAccepted, Event
+from kilter.api.deploys import Deploy, DeployAccepted, Event, PhaseEvent
 from kilter.api.environments import Environment
 from kilter.api.kilterapp import labels
-from kilter.api.kilterapp_status import Failure, Release, Workload
+from kilter.api.kilterapp_status import Condition, Failure, Release, Workload
+from kilter.api.words import ConditionType
 from kilter.render.names import Slot
-from kilter.server import readers
+from kilter.server import clock, readers
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.refusals import Unavailable
@@ -24,7 +25,7 @@ from kilter.server.routes import environments as env_routes
 from kilter.server.routes.deploys import accept_once
 from kilter.server.seams import LogQuery
 from kilter.server.settings import Settings
-from kilter.server.store import audit, deploys
+from kilter.server.store import audit, deploys, events
 from kilter.server.store.engine import Tx
 from kilter.server.store.sqlite import SqliteTx
 
@@ -538,6 +539,43 @@ def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None
     assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", token).json["state"] == "done"
     assert web.get(DEV, token).status == 404
     assert web.get("/v1/projects", token).json["projects"] == []
+
+
+def unmet(kind: ConditionType, said: str) -> Condition:
+    since = clock.to_datetime(NOON)
+    return Condition(type=kind, status="False", reason="Waits", message=said, last_transition_time=since)
+
+
+def test_who_follows_a_delete_is_told_what_it_waits_for_and_what_keeps_it_from_going_on(web: Web) -> None:
+    """DP-Q25: `status` goes on naming the deploy before it."""
+    release = Release(number=1, image=IMAGE, deploy_id=deploy(web).deploy_id)
+    dispatch(web)
+    report(web, "Ready", release=release)
+    before = unmet("Reconciled", "as it was before")
+    token = web.token("maintainer")
+    reply = web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"})
+    deletion = reply.json["deploy_id"]
+    dispatch(web)
+    for said in ("waiting for the commit", "waiting for the commit", "waiting for Flux"):
+        report(web, "Deleting", release=release, conditions=(before, unmet("Ready", said)))
+    said = "acme/shop/dev cannot be written: x stands in the way"
+    failure = Failure(phase="Deleting", reason="NotRemovable", message=said)
+    report(web, "Deleting", release=release, failure=failure, conditions=(before, unmet("Ready", said)))
+    told = [event.message for _, event in web.run(events.after, deletion, 0) if isinstance(event, PhaseEvent)]
+    assert told == ["", "waiting for the commit", "waiting for Flux", said]
+    found = web.get(f"/v1/deploys/{deletion}", token).json
+    assert (found["state"], found["phase"]) == ("running", "Deleting")
+    web.cluster.vanish(NAME)
+    follow(web)
+    assert web.get(f"/v1/deploys/{deletion}", token).json["state"] == "done"
+
+
+def test_an_environment_that_leaves_by_another_hand_tells_no_deploy_of_it(web: Web) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    report(web, "Ready")
+    report(web, "Deleting", conditions=(unmet("Ready", "waiting for the commit"),))
+    assert look(web, accepted).state == "done"
 
 
 def test_a_delete_of_what_the_cluster_never_had_ends_at_once(web: Web) -> None:

@@ -14,11 +14,11 @@ from kilter.api.kilterapp_parts import Service
 from kilter.api.kilterapp_status import Database as Reported
 from kilter.catalog import load as catalog
 from kilter.catalog.model import fill
-from kilter.operator import effects, kinds
+from kilter.operator import effects, kinds, lasting
 from kilter.operator.covers import covers
 from kilter.operator.effects import Effect
 from kilter.operator.kinds import Object
-from kilter.operator.steps.base import Decision, Done, Failed, Target, is_own
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
 from kilter.render import names
 from kilter.render.names import Slot
 from kilter.render.services import variable_name
@@ -88,11 +88,17 @@ def decide(target: Target, facts: Facts) -> Decision:
     if not facts.configured:
         return Decision(Failed("NoDatabaseServer", "this platform has no database server", f"service {service.name}"))
     secret = names.database_secret(target.app.spec.app)
-    report = {"database": Reported(name=own.name, owner_role=own.owner, secret_name=secret)}
+    # Said of a database that was seen: one that is missing later was lost.
+    there = {"database": Reported(name=own.name, owner_role=own.owner, secret_name=secret)}
     if facts.verified:
-        return Decision(Done(f"database {own.name}"), report=report)
+        return Decision(Done(f"database {own.name}"), report=there)
     if taken := _taken(target, facts):
         return Decision(taken)
+    status = target.app.status
+    if facts.database is None and status.database is not None and lasting.gone(own.name) not in status.warnings:
+        lost = lasting.gone(own.name)
+        return Decision(Wait("DatabaseGone", lost, 1.0), report={"warnings": (*status.warnings, lost)})
+    report = {} if facts.database is None else _seen(target, there)
     found = (facts.secret or {}).get("data") or {}
     password = _text(found.get(PASSWORD, "")) or facts.fresh_password
     wanted = wanted_secret(target, service, password)
@@ -102,6 +108,13 @@ def decide(target: Target, facts: Facts) -> Decision:
     if not facts.login_works:
         needed.append(effects.SetPassword(own.app, password))
     return Decision(Done(f"database {own.name}"), tuple(needed), report)
+
+
+def _seen(target: Target, there: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what is reported of a database that exists, also that it took the place of one that was lost."""
+    known, name = target.app.status.warnings, names.database(target.slot).name
+    made = lasting.made_anew(known, name, target.now)
+    return there if made == known else {**there, "warnings": made}
 
 
 def wanted_secret(target: Target, service: Service, password: str) -> Object:

@@ -11,7 +11,7 @@ from kilter.api.kilterapp import API_VERSION, KIND, KilterApp
 from kilter.api.kilterapp_status import Git, Release
 from kilter.operator.effects import Apply, Change, Effect, Submit
 from kilter.operator.kinds import Object
-from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
 from kilter.render.text import dump
 
 RETRY: Final = timedelta(seconds=10)
@@ -46,11 +46,13 @@ NONE: Final = Submission()
 class Facts:
     """What became of an earlier submission, and the rendered release when there is none; `fault` says why it is not.
 
-    Of a release that is published it is rendered where Secrets of it are lost.
+    Of a release that is published it is rendered where Secrets of it are lost. `present` are the Secrets that exist
+    under the names of its own.
     """
 
     submission: Submission = NONE
     rendered: Rendered | None = None
+    present: tuple[Object, ...] = field(default=(), repr=False)
     fault: str = ""
 
 
@@ -63,17 +65,14 @@ def published(app: KilterApp) -> bool:
 def decide(target: Target, facts: Facts) -> Decision:
     """Hand the release to the writer, wait for its receipt, and record what it says."""
     app, submission = target.app, facts.submission
+    if failed := _failed(target, facts):
+        return Decision(failed)
     if published(app):
         said = Done(_said(app.status.git.commit if app.status.git else ""))
         return Decision(said, _secrets(facts.rendered) if facts.rendered else ())
     if submission.state == "published":
         git = Git(path=submission.path, commit=submission.commit)
         return Decision(Done(_said(submission.commit)), report={"git": git, "release": release(target)})
-    named = f"release {app.spec.sequence}"
-    if submission.state == "refused":
-        return Decision(Failed("NotPublishable", submission.message, named))
-    if facts.fault:
-        return Decision(Failed("NotRenderable", facts.fault, named))
     effects = _effects(target, facts) if is_due(target, submission) else ()
     if submission.state == "unpublished":
         # Handed in again: nothing of it was lost, and the release before it runs on (F32).
@@ -132,6 +131,21 @@ def _effects(target: Target, facts: Facts) -> tuple[Effect, ...]:
     assert facts.rendered is not None  # observed whenever something is to be handed in
     submit = Submit(target.name, target.revision, change(target, facts.rendered.files))
     return (*_secrets(facts.rendered), submit)
+
+
+def _failed(target: Target, facts: Facts) -> Failed | None:
+    """Return why the release cannot be published; over somebody else's Secret kilter's values would mix with theirs."""
+    named = f"release {target.app.spec.sequence}"
+    if facts.submission.state == "refused":
+        return Failed("NotPublishable", facts.submission.message, named)
+    if facts.fault:
+        return Failed("NotRenderable", facts.fault, named)
+    metadata = (each["metadata"] for each in facts.present)
+    taken = next((each["name"] for each in metadata if not is_own(target, each.get("labels") or {})), None)
+    if taken is None:
+        return None
+    said = f"{target.slot} needs the Secret {taken}, which was not made by kilter for it"
+    return Failed("SecretTaken", said, f"Secret {taken}")
 
 
 def _secrets(rendered: Rendered) -> tuple[Effect, ...]:

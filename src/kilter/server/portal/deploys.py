@@ -9,7 +9,7 @@ from kilter.api.deploys import Deploy, Event, LogEvent, PhaseEvent
 from kilter.api.environments import Environment
 from kilter.api.words import ENDED
 from kilter.server import clock
-from kilter.server.portal.look import failure_sentence
+from kilter.server.portal.look import failure_sentence, moment
 from kilter.server.portal.projects import ENV, least_for_cancel, row_of
 from kilter.server.portal.visit import Visit
 from kilter.server.refusals import Refused
@@ -59,7 +59,9 @@ def sentence(deploy: Deploy, awaited: str) -> str:
         return deploy.failure.message if deploy.state == "canceled" else failure_sentence(deploy.failure)
     if deploy.operation == "delete":
         return f"{deploy.env} is deleted."
-    return f"Release {deploy.release} serves." if deploy.url is None else f"Release {deploy.release} answers."
+    # It was so then: what became of it since, the environment tells.
+    end = "became ready" if deploy.url is None else "answered"
+    return f"Release {deploy.release} {end}" + (f" at {moment(deploy.finished_at)}." if deploy.finished_at else ".")
 
 
 def waiting(deploy: Deploy) -> str:

@@ -1,6 +1,7 @@
 """Tiles, a project, an environment, and the end of an environment."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
 from kilter.api.projects import Project, ProjectList
 from kilter.api.queries import DeploysQuery, ProjectsQuery
 from kilter.api.words import EnvClass, Role
+from kilter.server import clock
 from kilter.server.access import role_for
 from kilter.server.bodies import converted
 from kilter.server.portal.visit import Visit
@@ -44,7 +46,7 @@ async def tiles(visit: Visit) -> Response:
     """All projects, one tile each."""
     query = visit.query(ProjectsQuery)
     found = await visit.document(ProjectList, "GET /v1/projects", query=query)
-    return visit.page("tiles.html", found=found, query=query, unshut=is_unshut(visit))
+    return visit.page("tiles.html", found=found, query=query, unshut=is_unshut(visit), as_of=as_of(visit))
 
 
 async def project(visit: Visit) -> Response:
@@ -56,7 +58,8 @@ async def project(visit: Visit) -> Response:
     for each in found.envs:
         rows += await rows_of(visit, {**where, "env": each.env}, limit)
     rows = sorted(rows, key=lambda row: row.deploy.created_at, reverse=True)[:ROWS]
-    return visit.page("project.html", project=found, rows=rows, measured=sum(row.is_measured for row in rows))
+    measured = sum(row.is_measured for row in rows)
+    return visit.page("project.html", project=found, rows=rows, measured=measured, as_of=as_of(visit))
 
 
 async def rows_of(visit: Visit, where: dict[str, str], limit: int) -> list[Row]:
@@ -85,6 +88,11 @@ async def environment(visit: Visit) -> Response:
         deletable=visit.may(least_for_delete(found.env_class)),
         unshut=is_unshut(visit),
     )
+
+
+def as_of(visit: Visit) -> datetime | None:
+    """Return of when all states are, where nothing was heard from the cluster for minutes."""
+    return clock.maybe(visit.call.services.pulse.as_of(None, visit.call.now))
 
 
 def is_unshut(visit: Visit) -> bool:

@@ -13,7 +13,7 @@ from kilter.api.environments import Environment as EnvironmentDocument
 from kilter.api.queries import LogsQuery
 from kilter.api.words import DatabasePolicy, EnvClass
 from kilter.render import names
-from kilter.server import access, documents
+from kilter.server import access, clock, documents
 from kilter.server.call import Answer, Call
 from kilter.server.refusals import Refused, Unavailable, not_found
 from kilter.server.routes.deploys import accepting, admitted_class
@@ -32,7 +32,10 @@ async def one(call: Call) -> Answer:
 
     def look(tx: Tx) -> EnvironmentDocument | None:
         found = environments.find(tx, call.at())
-        return documents.environment(tx, found, call.settings) if found else None
+        if found is None:
+            return None
+        as_of = clock.maybe(call.services.pulse.as_of(found.status_at, call.now))
+        return msgspec.structs.replace(documents.environment(tx, found, call.settings), as_of=as_of)
 
     document = await call.store.run(look)
     if document is None:

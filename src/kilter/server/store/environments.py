@@ -24,6 +24,7 @@ class Environment:
     host: str  # public one; kept while the app is internal (DP-Q56)
     sequence: int
     status: Status
+    status_at: int | None = None  # when that was recorded
 
 
 def find(tx: Tx, slot: Slot) -> Environment | None:
@@ -89,7 +90,7 @@ def record_status(tx: Tx, slot: Slot, status: Status, now: int) -> None:
 
 def mark_deleted(tx: Tx, slot: Slot, now: int) -> None:
     """Give up the names and the images; the number goes on where it was, should the environment come back."""
-    changes = "deleted_at = ?, images_due_at = ?, object_name = NULL, host = NULL, status = NULL"
+    changes = "deleted_at = ?, images_due_at = ?, object_name = NULL, host = NULL, status = NULL, status_at = NULL"
     _update(tx, slot, changes, now, now)
 
 
@@ -130,7 +131,8 @@ def environment_of(row: Row) -> Environment:
     """Read a row."""
     status = msgspec.json.decode(row["status"], type=Status) if row["status"] else Status()
     slot = Slot(row["org"], row["app"], row["env"])
-    return Environment(slot, row["env_class"], row["object_name"], row["host"], row["sequence"], status)
+    named = {name: row[name] for name in ("env_class", "object_name", "host", "sequence", "status_at")}
+    return Environment(slot, status=status, **named)
 
 
 def _made(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int, *, numbers: int = 0) -> Environment:
@@ -142,7 +144,7 @@ def _made(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int, *, num
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, app, env) DO UPDATE SET env_class = excluded.env_class,"
         " object_name = excluded.object_name, host = excluded.host, created_at = excluded.created_at,"
         " sequence = environments.sequence + excluded.sequence,"
-        " deleted_at = NULL, images_due_at = NULL, status = NULL RETURNING *",
+        " deleted_at = NULL, images_due_at = NULL, status = NULL, status_at = NULL RETURNING *",
         *(*triple(slot), env_class, name, host, numbers, now),
     )
     return environment_of(row)

@@ -129,7 +129,9 @@ def overtaken(tx: Tx, environment: Environment, status: Status, now: int) -> lis
 
 
 def advanced(tx: Tx, environment: Environment, status: Status, now: int) -> list[str]:
-    """Move the deploy on that the status is about."""
+    """Move the deploy on that the status is about; on the way out that is the delete, which status does not name."""
+    if status.phase == "Deleting":
+        return leaving(tx, environment, status, now)
     record = deploys.find(tx, status.deploy_id)
     if record is None or record.slot != environment.slot or record.operation == "delete":
         return []
@@ -153,6 +155,27 @@ def advanced(tx: Tx, environment: Environment, status: Status, now: int) -> list
     elif status.phase == "Failed":
         deploys.fail(tx, record, status.failure or unexplained(record), now)
     return [record.id, *waiting] if moved else []
+
+
+def leaving(tx: Tx, environment: Environment, status: Status, now: int) -> list[str]:
+    """Tell who follows a delete what it waits for, or what keeps it from going on."""
+    said = leaving_of(status)
+    if not said or said == leaving_of(environment.status):
+        return []
+    found = [each for each in deploys.unfinished(tx, environment.slot) if each.operation == "delete"]
+    for record in found:
+        if record.state == "running":
+            enter(tx, record, status.phase, said, now)
+    return [record.id for record in found]
+
+
+def leaving_of(status: Status) -> str:
+    """Return what the operator says on the way out; other conditions are as they were before it."""
+    if status.phase != "Deleting":
+        return ""
+    if status.failure is not None:
+        return status.failure.message
+    return next((each.message for each in status.conditions if each.type == "Ready" and each.status != "True"), "")
 
 
 def enter(tx: Tx, record: Record, phase: Phase, message: str, now: int) -> None:
