@@ -240,8 +240,7 @@ def _finalizers(world: World, app: KilterApp, finalizers: Iterable[str]) -> Kilt
     """Set the finalizers, and take off owners: with one that is gone the whole environment would be deleted (O4)."""
     world.leadership.fence()
     version = app.metadata.resource_version
-    metadata = {"finalizers": list(finalizers), "ownerReferences": None, "resourceVersion": version}
-    patch = {"metadata": metadata}
+    patch = {"metadata": {"finalizers": list(finalizers), "ownerReferences": None, "resourceVersion": version}}
     return _taken(world, world.kube.merge(kinds.APP, app.metadata.namespace, app.metadata.name, patch))
 
 
