@@ -13,10 +13,18 @@ from msgspec.structs import replace
 from kilter.clusters import kubeconfig, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name, stopping_mark
-from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State
+from kilter.clusters.provider import (
+    ApiPortTaken,
+    BeyondRepair,
+    Capabilities,
+    Cluster,
+    Listed,
+    State,
+    StaysUnready,
+)
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import ANY_CODE, Command, Runner
-from kilter.state.files import write_whole
+from kilter.state.files import is_filled, write_whole
 from kilter.state.paths import IDENTITY_MOUNT, Paths
 from kilter.tools import docker, kind
 from kilter.tools.docker import Container
@@ -146,28 +154,33 @@ class KindProvider:
         return kubeconfig.ensure(self.runner, self.paths, project)
 
     def wait_until_ready(self, project: str, timeout: float) -> None:
-        """Wait until the API server says that it is ready. Raises BeyondRepair when the node ended, TimedOut."""
-        name, limit = node_name(project), time.monotonic() + timeout
-        question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
+        """Wait until the API server says that it is ready. Raises BeyondRepair when the node ended, StaysUnready."""
+        limit = time.monotonic() + timeout
         while True:
-            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=ANY_CODE))
-            if answer.code == 0:
+            try:
+                said = self._ask_whether_ready(project)
+            except TimedOut as error:  # a machine that is busy, or has just woken up
+                said = error.what
+            if said is None:
                 return
-            if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:
-                raise BeyondRepair(f"{name} has no credentials", why=answer.stderr.strip())
-            found = self.find(project)
-            if found.state is not State.RUNNING:
-                log = self.runner.run(docker.logs(name, 20))
-                lines = (log.stdout + log.stderr).splitlines()
-                raise explain(BeyondRepair(f"{name} ended while it was starting", details=lines), "")
             if time.monotonic() >= limit:
-                raise TimedOut(
-                    f"the API server of {name} is not ready after {timeout:g} seconds",
-                    hint="run `kilter up` again to go on waiting; if it stays so, `kilter up --recreate` makes a new "
-                    "cluster that takes over the services' data",
-                    details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
-                )
+                raise StaysUnready(node_name(project), timeout, said)
             time.sleep(POLL)
+
+    def _ask_whether_ready(self, project: str) -> str | None:
+        """Ask the API server once; returns what is said instead of yes. Raises BeyondRepair, and TimedOut by Docker."""
+        name = node_name(project)
+        question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
+        answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=ANY_CODE))
+        if answer.code == 0:
+            return None
+        if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:
+            raise BeyondRepair(f"{name} has no credentials", why=answer.stderr.strip())
+        if self.find(project).state is not State.RUNNING:
+            log = self.runner.run(docker.logs(name, 20))
+            lines = (log.stdout + log.stderr).splitlines()
+            raise explain(BeyondRepair(f"{name} ended while it was starting", details=lines), "")
+        return answer.stderr or answer.stdout
 
     def _refuse_taken_api_port(self, project: str, container: Container) -> None:
         """Raise ApiPortTaken if a container that does not run could not have its API server's port, naming who has it.
@@ -178,10 +191,8 @@ class KindProvider:
 
         for port in container.published.get(kubeconfig.API_PORT, ()):
             if not ports.is_free(port):
-                rows = docker.parse_lines(self.runner.run(docker.publishing(port)).stdout)
-                [holder] = ports.holders([port])
-                found = f"port {port} is held by the container {rows[0]['Names']}" if rows else str(holder)
-                raise ApiPortTaken(found, cluster_name(project))
+                [holder] = ports.named(self.runner, [port])
+                raise ApiPortTaken(str(holder), cluster_name(project))
 
     def _owned(self, project: str) -> Container:
         return node.own(self.find(project))
@@ -200,6 +211,10 @@ class KindProvider:
         self.paths.volumes(project).mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self.paths.cluster_mark(project), f"{project}\n")
         write_whole(self._image_file(project), f"{image}\n")
+        if engine := docker.parse_info(self.runner.run(docker.info())).id:
+            write_whole(node.engine_file(self.paths, project), f"{engine}\n")
+        else:
+            node.engine_file(self.paths, project).unlink(missing_ok=True)
         write_whole(creation_mark(self.paths, project), "")
 
     def _image_file(self, project: str) -> Path:
@@ -235,7 +250,7 @@ class KindProvider:
 
     def _empty_orphan(self, project: str, volumes: Path) -> bool:
         """Empty the data folder of a cluster whose container was removed by somebody else."""
-        if not volumes.is_dir() or not any(volumes.iterdir()):
+        if not is_filled(volumes):
             return False
         image = self._image_file(project)
         if not image.is_file():
@@ -252,7 +267,7 @@ class KindProvider:
             self.runner.run(command)
         except Failed as error:
             raise _left_over(volumes) from error
-        if volumes.is_dir() and any(volumes.iterdir()):
+        if is_filled(volumes):
             raise _left_over(volumes)
 
 
@@ -264,7 +279,10 @@ def _unstartable(container: Container, error: KilterError) -> KilterError:
     """Tell a container that the engine cannot start from an engine that did not answer."""
     if not any("error response from daemon" in line.lower() for line in error.details):
         return error
-    return BeyondRepair(f"the container {container.name} does not start", why=error.what, details=error.details)
+    what = f"the container {container.name} does not start"
+    if any("[::1]" in line and "cannot assign requested address" in line for line in error.details):
+        what += ": its ports are on IPv6 too, which this machine has no longer"
+    return BeyondRepair(what, why=error.what, details=error.details)
 
 
 def _present(found: Cluster) -> Busy:

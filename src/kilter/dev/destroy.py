@@ -7,11 +7,12 @@ from kilter.clusters import engine
 from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
+from kilter.dev.former import warn_of_former
 from kilter.dev.images import built, remove_built
 from kilter.dev.machine import Machine
 from kilter.project.load import Project
 from kilter.state import records
-from kilter.state.files import remove_folder
+from kilter.state.files import is_filled, remove_folder
 from kilter.words import human_size
 
 
@@ -22,11 +23,11 @@ def losses(machine: Machine, project: Project) -> list[str]:
     cluster = clusters.provider(machine).find(project.name)
     volumes = machine.paths.volumes(project.name)
     listed = [f"the cluster kilter-{project.name} ({cluster.state})"] if cluster.state is not State.ABSENT else []
-    if volumes.is_dir() and any(volumes.iterdir()):
-        for volume in sorted(volumes.iterdir()):
-            owner = volume.name.rpartition("_")[2]
-            listed.append(f"the volume {owner} ({_size(volume)})")
-    return listed
+    try:
+        found = sorted(volumes.iterdir())
+    except OSError:
+        return [*listed, *([f"the volumes in {volumes} (size unknown)"] if is_filled(volumes) else [])]
+    return listed + [f"the volume {volume.name.rpartition('_')[2]} ({_size(volume)})" for volume in found]
 
 
 def purged(machine: Machine, project: Project) -> list[str]:
@@ -48,6 +49,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
     """
     name = project.name
     records.refuse_foreign(machine.paths, name, project.root)
+    rendered.refuse_data(machine.paths.project_cache(name))
     with held(machine.paths, name, "destroy", machine.progress):
         tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):
@@ -59,6 +61,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
             emptied = remove_built(machine, name)
             remove_folder(machine.paths.project_data(name))
             records.forget(machine.paths, name)
+    warn_of_former(machine, project)
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
     if not purge:
         return f"{what}; its ports, credentials and images are kept for the next `kilter up`"

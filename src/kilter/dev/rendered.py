@@ -13,16 +13,36 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kilter.state.files import refused, remove_folder
+from kilter.errors import BadInput
+from kilter.render.tree import workloads
+from kilter.state.files import NO_LINKS, refused, remove_folder
 
 RECEIPT = ".rendered.json"
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2), linux/fs.h
 KEPT = ("kubeconfig",)  # in the same folder by NS-11, but not rendered
+DATA = ("record.json", "volumes", "snapshots")  # what a project's data folder has, and its cache folder never
 
 
 def read(folder: Path) -> dict[str, str]:
     """Return the files of the tree as they are on disk (relative path to text); empty when there is no tree."""
     return {name: (folder / name).read_text(errors="replace") for name in _receipt(folder) if (folder / name).is_file()}
+
+
+def legible(folder: Path) -> dict[str, str]:
+    """Return what `read` does, but for manifests that somebody edited into what is no list of objects any more."""
+    files = read(folder)
+    return {name: text for name, text in files.items() if name not in illegible(folder, files)}
+
+
+def illegible(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the edited files of the tree `files` that cannot be understood any more."""
+    found = []
+    for name in edited(folder):
+        try:
+            workloads({name: files.get(name, "")})
+        except (BadInput, KeyError, TypeError, AttributeError):
+            found.append(name)
+    return found
 
 
 def version(folder: Path) -> str:
@@ -43,8 +63,9 @@ def edited(folder: Path) -> list[str]:
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Swap in a new tree and return the names that were added, changed or removed; nothing is touched if none were.
 
-    `folder` is the project's cache folder. Raises MachineLacks when the cache cannot be written.
+    `folder` is the project's cache folder. Raises MachineLacks when the cache cannot be written, and as `refuse_data`.
     """
+    refuse_data(folder)
     try:
         return _write(folder, files)
     except OSError as error:
@@ -52,9 +73,23 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove the tree, and what killed renders left. Raises Failed when something of it cannot be deleted."""
+    """Remove the tree, and what killed renders left.
+
+    Raises Failed when something of it cannot be deleted, and as `refuse_data`.
+    """
+    refuse_data(folder)
     remove_folder(folder)
     _forget_old_trees(folder)
+
+
+def refuse_data(folder: Path) -> None:
+    """Raise BadInput for a folder that holds a project's data, which a new tree would take the place of."""
+    if found := [name for name in DATA if (folder / name).exists()]:
+        raise BadInput(
+            f"the cache folder {folder} is a project's data folder",
+            why=f"it holds {', '.join(found)}; what is cached is replaced and removed whole",
+            hint="let XDG_CACHE_HOME name another folder than the data lies in",
+        )
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -71,7 +106,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
         _place(tree / name, folder / name, text, unchanged=old.get(name) == text)
     for name in KEPT:
         if (folder / name).is_file():
-            os.link(folder / name, tree / name)
+            _keep(folder / name, tree / name)
     (tree / RECEIPT).write_text(content)
     _swap(folder, tree)
     return changed
@@ -80,11 +115,21 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
 def _place(target: Path, previous: Path, text: str, *, unchanged: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if unchanged:
-        os.link(previous, target)
+        _keep(previous, target)
     else:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(text)
+
+
+def _keep(file: Path, target: Path) -> None:
+    """Give a file a second name, and its copy, time stamp included, where hard links are not possible."""
+    try:
+        os.link(file, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copy2(file, target)
 
 
 def _swap(folder: Path, tree: Path) -> None:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kilter.clusters import engine
-from kilter.clusters.node import stop_was_cut_off
+from kilter.clusters.node import foreign, is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, rendered, tilt
 from kilter.dev.conditions import Condition, conditions
 from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
+from kilter.dev.former import former
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, scheduled, unanswered
@@ -21,6 +22,7 @@ from kilter.errors import KilterError
 from kilter.project.load import Project
 from kilter.render.addresses import addresses
 from kilter.render.manifests import SERVICE
+from kilter.state.files import is_filled
 from kilter.state.lock import holder
 from kilter.tools.kubectl import parse_list
 
@@ -82,20 +84,26 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
         yield f"`kilter {working.verb}` works on it right now (process {working.pid}, since {working.started})"
     elif cluster.state is State.RUNNING and stop_was_cut_off(workspace.machine.paths, workspace.name):
         yield "a `kilter stop` was cut off, and the databases may be closed: `kilter up` makes it work again"
-    if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
-        yield f"the cluster was removed outside kilter; its data is still in {volumes}"
+    for name in rendered.illegible(workspace.cache, rendered.read(workspace.cache)):
+        yield f"{workspace.cache / name} was edited and cannot be read any more: `kilter render` renders it anew"
+    if cluster.state is State.ABSENT and is_filled(volumes):
+        elsewhere = is_elsewhere(workspace.machine.runner, workspace.machine.paths, workspace.name)
+        where = "is on another Docker than this one" if elsewhere else "was removed outside kilter"
+        yield f"the cluster {where}; its data is still in {volumes}"
     pinned = workspace.node_image
     if cluster.image and cluster.image != pinned and cluster.state is not State.FOREIGN:
         yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"
     if cluster.state is State.FOREIGN:
-        yield f"a cluster named {workspace.plan.cluster} exists that is not this project's; kilter leaves it alone"
+        why = foreign(cluster)
+        yield f"a cluster named {workspace.plan.cluster} exists that is not this project's: {why.why}; {why.hint}"
+    yield from former(workspace.machine, workspace.project)
     for name in released(objects):
         yield f"the claim of the volume {name} was deleted; its data is kept, and `kilter up` gives it to a new one"
 
 
 def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> Iterable[WorkloadRow]:
     running, since = cluster.state is State.RUNNING, fresh_start(cluster)
-    files = rendered.read(workspace.cache)
+    files = rendered.legible(workspace.cache)
     judged = {each.name: each for each in conditions(objects, awaited(files))}
     if since:
         judged |= {each.name: each for each in outdated(objects, awaited(files), since) if judged[each.name].ready}

@@ -10,9 +10,10 @@ from pathlib import Path
 from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.lock import held
-from kilter.clusters.node import stop_was_cut_off
-from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
+from kilter.clusters.node import is_elsewhere, stop_was_cut_off
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
+from kilter.dev.former import former
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.prune import prune
@@ -26,10 +27,11 @@ from kilter.dev.threads import beside
 from kilter.dev.tilt import TiltLife
 from kilter.dev.warming import Warming, builds, complete_caches
 from kilter.dev.workspace import Workspace, open_workspace
-from kilter.errors import NotReady, TimedOut
+from kilter.errors import NotReady
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
 from kilter.render.tree import claimed
+from kilter.state.files import is_filled
 from kilter.tools.kubectl import Kubectl
 
 IMAGES_LIMIT = 60.0  # seconds; afterwards the pods themselves wait for the images, and say so
@@ -91,7 +93,7 @@ class Up:
                 cluster = make_room(self.machine, provider, self.project, cluster)
             reassign(self.machine, self.project, cluster)
         workspace = open_workspace(self.machine, self.project, cluster_exists=cluster.exists)
-        for notice in notices(workspace):
+        for notice in (*former(self.machine, self.project), *notices(workspace)):
             self.machine.progress.warn(notice)
         files = render_files(workspace, tools["helm"].result())
         shared = self.pool.submit(share_images, self.machine)
@@ -123,12 +125,12 @@ class Up:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
         if not cluster.exists:
             self.refuse_lost_data(workspace)
-            ports.check(needed(self.machine.paths, workspace.allocation, cluster))
+            ports.check(self.machine.runner, needed(self.machine.paths, workspace.allocation, cluster))
             self.create(provider, workspace, config)
             return
         try:
             self.resume(provider, cluster, workspace)
-        except (ApiPortTaken, BeyondRepair, TimedOut) as error:
+        except (ApiPortTaken, BeyondRepair, StaysUnready) as error:
             if not self.options.recreate:
                 raise
             discard(self.machine, provider, workspace.name, error.what)
@@ -152,14 +154,14 @@ class Up:
                 step.done("goes on; the services start as their images come")
 
     def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
-        """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or TimedOut."""
+        """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or StaysUnready."""
         name = workspace.name
         if cluster.state is State.RUNNING and not stop_was_cut_off(self.machine.paths, name):
             self.since = fresh_start(provider.start(name, self.left()))
             self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")
             return
         if cluster.state is not State.FOREIGN and not cluster.holds_ports:
-            ports.check(workspace.allocation.mapped_ports)
+            ports.check(self.machine.runner, workspace.allocation.mapped_ports)
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
             self.since = fresh_start(provider.start(name, self.left()))
 
@@ -171,12 +173,22 @@ class Up:
     def refuse_lost_data(self, workspace: Workspace) -> None:
         """Stop before a new cluster is made over the data of one that was removed outside kilter (LC-Q19, LC-Q21)."""
         volumes = self.machine.paths.volumes(workspace.name)
-        if self.options.recreate or not (volumes.is_dir() and any(volumes.iterdir())):
+        if self.options.recreate or not is_filled(volumes):
             return
+        runner, name = self.machine.runner, workspace.name
+        here = engine.address_of(runner, self.machine.environment)
+        if is_elsewhere(runner, self.machine.paths, name):
+            raise NotReady(
+                f"the cluster of {name} was made on another Docker than this one: {here}",
+                why=f"the services' volumes lie in {volumes}, and two clusters at once would damage them",
+                hint="choose the other Docker (`docker context ls`, DOCKER_HOST); if that is gone for good, "
+                "`kilter up --recreate` makes a new cluster and gives it these volumes",
+            )
         raise NotReady(
-            f"the cluster of {workspace.name} was removed outside kilter, but its data is still there",
+            f"the cluster of {name} was removed outside kilter, but its data is still there",
             why=f"the services' volumes lie in {volumes}; what you made in the old cluster by hand is gone",
-            hint="`kilter up --recreate` makes a new cluster and gives it these volumes",
+            hint="`kilter up --recreate` makes a new cluster and gives it these volumes; if the old one is on another "
+            f"Docker than {here}, choose that one",
         )
 
     def left(self) -> float:

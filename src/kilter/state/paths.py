@@ -4,12 +4,18 @@ Everything under `cache` can be made again at any time; everything under `data` 
 bears the project's name; what belongs to no project has a dot in its name, which no project's name may have (NS-Q1).
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from kilter.errors import BadInput, MachineLacks
 from kilter.values import Value
 
+IDENTITY_FOLDER = "identity"  # in a project's data folder
 IDENTITY_MOUNT = "/kilter"  # where a node sees the folder `Paths.identity`, the mark that the node is kilter's
+
+
+ROOTS = ("XDG_DATA_HOME", "XDG_CACHE_HOME")
 
 
 class Paths(Value, frozen=True):
@@ -20,11 +26,18 @@ class Paths(Value, frozen=True):
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Paths":
-        """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`."""
-        home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-        data = _absolute(env.get("XDG_DATA_HOME")) or home / ".local" / "share"
-        cache = _absolute(env.get("XDG_CACHE_HOME")) or home / ".cache"
-        return cls(data / "kilter", cache / "kilter")
+        """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`.
+
+        Those that `of_snaps` names are passed over.
+        Raises BadInput where both lead to one folder, or one of them into a project's folder of the other, and
+        MachineLacks for a user without a home.
+        """
+        wanted = {name: _absolute(env.get(name)) for name in ROOTS if name not in of_snaps(env)}
+        data = wanted.get("XDG_DATA_HOME") or home(env) / ".local" / "share"
+        cache = wanted.get("XDG_CACHE_HOME") or home(env) / ".cache"
+        paths = cls(data / "kilter", cache / "kilter")
+        _refuse_shared(paths)
+        return paths
 
     @property
     def ports_file(self) -> Path:
@@ -60,7 +73,7 @@ class Paths(Value, frozen=True):
 
     def identity(self, name: str) -> Path:
         """The folder mounted into the project's node at `IDENTITY_MOUNT`."""
-        return self.project_data(name) / "identity"
+        return self.project_data(name) / IDENTITY_FOLDER
 
     def cluster_mark(self, name: str) -> Path:
         """The file in it, written before a cluster is made: without it the project surely has none."""
@@ -81,6 +94,40 @@ class Paths(Value, frozen=True):
     def tilt_home(self, name: str) -> Path:
         """Tilt's own state folder (TILT_DEV_DIR), apart from that of other Tilts on the machine."""
         return self.project_data(name) / "tilt" / "home"
+
+
+def of_snaps(env: Mapping[str, str]) -> dict[str, Path]:
+    """Return the folders of `ROOTS` that lie in `~/snap`, by their variables.
+
+    A snap, such as VS Code's, sets them for its terminal, anew with each revision: what is kept there no other terminal
+    finds, and soon not this one.
+    """
+    found = {name: place for name in ROOTS if (place := _absolute(env.get(name)))}
+    snaps = Path(env["HOME"]) / "snap" if env.get("HOME") else None
+    return {name: place for name, place in found.items() if snaps and place.is_relative_to(snaps)}
+
+
+def home(env: Mapping[str, str]) -> Path:
+    """Return the user's home: HOME, else what the system knows. Raises MachineLacks for a user without one."""
+    try:
+        return Path(env["HOME"]) if env.get("HOME") else Path.home()
+    except RuntimeError as error:
+        why = "HOME is not set, and the system does not know the user"
+        raise MachineLacks("this user has no home", why=why, hint="let HOME name a folder of yours") from error
+
+
+def _refuse_shared(paths: Paths) -> None:
+    # What is cached is replaced and removed whole: data in the same folder would go with it.
+    data, cache = (Path(os.path.realpath(root)) for root in (paths.data, paths.cache))
+    for outer, inner in ((data, cache), (cache, data)):
+        if inner.is_relative_to(outer):
+            below = inner.relative_to(outer).parts
+            if not below or "." not in below[0]:
+                raise BadInput(
+                    "data and cache would lie in the same folders",
+                    why=f"{paths.data} is {data}, and {paths.cache} is {cache}; what is cached is removed at any time",
+                    hint="let XDG_DATA_HOME and XDG_CACHE_HOME name folders apart, or unset one of them",
+                )
 
 
 def _absolute(text: str | None) -> Path | None:

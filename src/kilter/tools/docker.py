@@ -19,7 +19,7 @@ LIST_FORMAT = "{" + ",".join(f'"{name}":{{{{json .{name}}}}}' for name in LISTED
 class Engine(Value, frozen=True):
     """What `docker info` says of the engine; `faults` are its own words when it did not answer.
 
-    `root` is the folder that holds its images and volumes.
+    `root` is the folder that holds its images and volumes, `id` tells it from every other engine.
     """
 
     version: str
@@ -31,6 +31,7 @@ class Engine(Value, frozen=True):
     security: tuple[str, ...]
     faults: tuple[str, ...]
     root: str = ""
+    id: str = ""
 
 
 class Mount(Value, frozen=True):
@@ -95,9 +96,10 @@ def list_containers(*, labels: Sequence[str] = (), name: str = "", running_only:
     )
 
 
-def publishing(port: int) -> Command:
-    """List the running containers that publish a port of this machine."""
-    return Command(("docker", "ps", "--filter", f"publish={port}", "--format", "{{json .}}"), timeout=QUICK)
+def publishing(*ports: int) -> Command:
+    """List the running containers that publish one of these ports of this machine."""
+    filters = [word for port in ports for word in ("--filter", f"publish={port}")]
+    return Command(("docker", "ps", *filters, "--format", "{{json .}}"), timeout=QUICK)
 
 
 def run_detached(
@@ -127,7 +129,8 @@ def run_once(image: str, entrypoint: str, arguments: Sequence[str], *, mounts_of
     flags = ["--rm", "--pull", "never", "--network", "none", "--userns", "host", "--entrypoint", entrypoint]
     flags += ["--volumes-from", mounts_of] if mounts_of else []
     flags += ["--volume", bind] if bind else []
-    return Command(("docker", "run", *flags, image, *arguments), timeout=600)
+    # The image is the one that is here: where another platform is the usual one, Docker would not find it.
+    return Command(("docker", "run", *flags, image, *arguments), env={"DOCKER_DEFAULT_PLATFORM": None}, timeout=600)
 
 
 def start(container: str) -> Command:
@@ -220,6 +223,7 @@ def parse_info(outcome: Outcome) -> Engine:
         security=security,
         faults=tuple(faults),
         root=str(facts.get("DockerRootDir") or ""),
+        id=str(facts.get("ID") or ""),
     )
 
 

@@ -9,10 +9,10 @@ from fakes import FakeRunner
 from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig, ports
 from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
-from kilter.clusters.node import creation_mark, node_name, stopping_mark
-from kilter.clusters.provider import BeyondRepair, State
+from kilter.clusters.node import creation_mark, engine_file, node_name, stopping_mark
+from kilter.clusters.provider import BeyondRepair, State, StaysUnready
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
-from kilter.proc import Command, Outcome
+from kilter.proc import Command, Outcome, late
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.tools import docker, kind
@@ -69,6 +69,7 @@ def node(paths: Paths) -> Callable[..., str]:
     return described
 
 
+ASK_ENGINE = docker.info().argv
 MAKE_NETWORK = docker.create_network("kilter", {"kilter.dev/role": "network"}).argv
 
 
@@ -78,7 +79,7 @@ def create_command(paths: Paths) -> tuple[str, ...]:
 
 
 def provider(runner: FakeRunner, paths: Paths, **environment: str) -> KindProvider:
-    runner.answers = {MAKE_NETWORK: "id", **runner.answers}
+    runner.answers = {MAKE_NETWORK: "id", ASK_ENGINE: '{"ID": "here"}', **runner.answers}
     return KindProvider(runner, paths, lambda: Path("/bin/kind"), environment)
 
 
@@ -128,6 +129,29 @@ def test_a_cluster_without_this_projects_mark_is_foreign_and_no_verb_touches_it(
         with pytest.raises(Busy, match="is not this project's"):
             attempt()
     assert {command.argv for command in runner.commands} == {INSPECT}
+
+
+@pytest.mark.requirement("NS-Q3")
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("/home/me/other/kilter/shop/identity", "run kilter with XDG_DATA_HOME=/home/me/other"),
+        ("/host_mnt/home/me/other/kilter/shop/identity", "run kilter with XDG_DATA_HOME=/home/me/other"),
+        (
+            "/home/me/snap/code/1/share/kilter/shop/identity",
+            "after `ln -s /home/me/snap/code/1/share ~/shop-data` run kilter with XDG_DATA_HOME=~/shop-data",
+        ),
+        ("/home/me/kilter/blog/identity", "or remove the container yourself"),
+        ("/elsewhere", "or remove the container yourself"),
+    ],
+)
+def test_a_cluster_of_another_data_folder_says_how_to_reach_it(
+    source: str, said: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    with pytest.raises(Busy, match="is not this project's") as caught:
+        provider(FakeRunner({INSPECT: node(source=source)}), paths).stop("shop", 1)
+    assert caught.value.why == f"it belongs to the data folder {source}"
+    assert caught.value.hint.endswith(said)
 
 
 def test_the_files_of_docker_desktop_are_recognised(paths: Paths, node: Callable[..., str]) -> None:
@@ -292,6 +316,42 @@ def test_an_engine_that_dies_during_a_creation_leaves_the_mark_for_the_next_one(
     assert not creation_mark(paths, "shop").exists()
 
 
+@pytest.mark.requirement("LC-Q22", "C4")
+def test_a_creation_that_was_cut_off_on_another_engine_says_nothing_of_the_cluster_on_this_one(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(engine_file(paths, "shop"), "there\n")
+    write_whole(creation_mark(paths, "shop"), "")
+    here = FakeRunner({INSPECT: node()})
+    assert provider(here, paths).find("shop").state is State.RUNNING
+    with pytest.raises(Busy, match="has a cluster already"):
+        provider(here, paths).create("shop", CONFIG, IMAGE)
+    there = FakeRunner({INSPECT: node(), ASK_ENGINE: '{"ID": "there"}'})
+    assert provider(there, paths).find("shop").state is State.UNFINISHED
+    engine_file(paths, "shop").unlink()
+    assert provider(here, paths).find("shop").state is State.UNFINISHED, "as by a mark of an older kilter"
+
+
+def test_an_engine_is_asked_for_its_name_only_after_a_creation_that_was_cut_off(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(engine_file(paths, "shop"), "here\n")
+    runner = FakeRunner({INSPECT: node()})
+    assert provider(runner, paths).find("shop").state is State.RUNNING
+    assert [command.argv for command in runner.commands] == [INSPECT]
+
+
+@pytest.mark.parametrize("named", ['{"ID": "here"}', "{}"])
+def test_a_creation_notes_its_engine_and_forgets_that_of_an_earlier_one(
+    named: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(engine_file(paths, "shop"), "there\n")
+    answers = {INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN, ASK_ENGINE: named}
+    provider(FakeRunner(answers), paths).create("shop", CONFIG, IMAGE)
+    noted = engine_file(paths, "shop")
+    assert (noted.read_text() if noted.exists() else "") == ("here\n" if "here" in named else "")
+
+
 def test_a_config_without_the_mark_is_refused_before_anything_runs(paths: Paths) -> None:
     runner = FakeRunner({INSPECT: ABSENT})
     with pytest.raises(Failed, match="does not mount /kilter"):
@@ -365,6 +425,38 @@ def test_a_container_that_the_engine_cannot_start_is_beyond_repair(paths: Paths,
     assert caught.value.details == (said,)
 
 
+@pytest.mark.requirement("LC-Q19", "NS-Q17")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error starting userland proxy: listen tcp6 [::1]:30001: bind: cannot assign requested address",
+        "failed to bind host port [::1]:30001:172.20.0.2:30001/tcp: cannot assign requested address",
+    ],
+)
+def test_a_cluster_with_ports_on_an_ipv6_that_is_gone_says_so_and_may_be_made_anew(
+    said: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    answer = Outcome(1, "", f"Error response from daemon: {said}")
+    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: answer})
+    with pytest.raises(BeyondRepair, match="its ports are on IPv6 too, which this machine has no longer") as caught:
+        provider(runner, paths).start("shop", 60)
+    assert "`kilter up --recreate`" in caught.value.hint
+
+
+@pytest.mark.requirement("NS-Q3")
+@pytest.mark.parametrize(("made", "now"), [("link", "real"), ("real", "link")])
+def test_a_cluster_that_was_made_through_a_link_to_the_home_is_ours_by_its_real_path(
+    made: str, now: str, tmp_path: Path, node: Callable[..., str]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    mine, before = Paths(tmp_path / now, tmp_path / "cache"), Paths(tmp_path / made, tmp_path / "cache")
+    source = str(before.identity("shop"))
+    assert provider(FakeRunner({INSPECT: node(source=source)}), mine).find("shop").state is State.RUNNING
+    [(_, state, _)] = listed(mine, row("kilter-shop-control-plane", f"0123,{source},/lib"))
+    assert state is State.RUNNING
+
+
 @pytest.mark.requirement("LC-Q19", "NS-Q16")
 @pytest.mark.parametrize(
     "said",
@@ -416,6 +508,47 @@ def test_an_api_that_does_not_become_ready_ends_the_wait_with_its_last_words(
     with pytest.raises(TimedOut) as caught:
         provider(runner, paths).start("shop", 0)
     assert caught.value.details == ("etcd failed",)
+
+
+@pytest.mark.requirement("LC-Q16", "LC-Q19")
+@pytest.mark.parametrize("question", ["the API server", "the engine"])
+def test_one_slow_answer_of_the_engine_ends_no_wait(
+    question: str, paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module.time, "sleep", lambda _: None)
+    refused = Outcome(1, "", "connection refused")
+    runner = FakeRunner(
+        {INSPECT: [node()] * 3, READY: [refused, "ok"] if question == "the engine" else "ok", READ: ADMIN}
+    )
+    asked: list[tuple[str, ...]] = []
+
+    def run(command: Command) -> Outcome:
+        asked.append(command.argv)
+        wanted, nth = (READY, 1) if question == "the API server" else (INSPECT, 2)
+        if command.argv == wanted and asked.count(wanted) == nth:
+            raise late(command)
+        return FakeRunner.run(runner, command)
+
+    monkeypatch.setattr(runner, "run", run)
+    assert provider(runner, paths).start("shop", 60).state is State.RUNNING
+    assert asked.count(READY) == 2
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_an_engine_that_stays_slow_ends_the_wait_at_its_limit(
+    paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = FakeRunner({INSPECT: node()})
+
+    def run(command: Command) -> Outcome:
+        if command.argv == READY:
+            raise late(command)
+        return FakeRunner.run(runner, command)
+
+    monkeypatch.setattr(runner, "run", run)
+    with pytest.raises(StaysUnready, match="is not ready after 0 seconds") as caught:
+        provider(runner, paths).start("shop", 0)
+    assert "did not end within 30 seconds" in caught.value.details[0]
 
 
 @pytest.mark.requirement("LC-10", "LC-Q7")

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import told, workspace
 
 from kilter.clusters import ports
-from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
+from kilter.clusters.node import engine_file
+from kilter.clusters.ports import Holder
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
 from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
 from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
+from kilter.state.files import write_whole
 
 
 @dataclass
@@ -44,7 +48,7 @@ def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def opened(tmp_path: Path) -> Workspace:
     """The project `shop` with data on disk."""
-    found = workspace(tmp_path)
+    found = workspace(tmp_path, FakeRunner(ENGINE))
     (found.machine.paths.volumes("shop") / "pvc-1").mkdir(parents=True)
     return found
 
@@ -63,10 +67,11 @@ def bring_up(opened: Workspace, provider: Any, state: State, pool: ThreadPoolExe
 
 BROKEN = BeyondRepair("the container does not start")
 TAKEN = ApiPortTaken("port 35599 is held by ssh (process 7)", "kilter-shop")
+SILENT = StaysUnready("kilter-shop-control-plane", 300, "etcd failed")
 
 
 @pytest.mark.requirement("LC-Q19")
-@pytest.mark.parametrize("fault", [BROKEN, TAKEN, TimedOut("the API server is not ready")])
+@pytest.mark.parametrize("fault", [BROKEN, TAKEN, SILENT])
 @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.DEAD])
 def test_a_cluster_beyond_repair_is_kept_until_the_user_says_recreate(
     fault: KilterError, state: State, opened: Workspace, pool: ThreadPoolExecutor
@@ -93,7 +98,9 @@ def test_a_healthy_cluster_is_never_made_anew(state: State, opened: Workspace, p
 
 
 @pytest.mark.requirement("LC-Q19", "NS-Q3")
-@pytest.mark.parametrize("fault", [MachineLacks("the disk is full"), Busy("is not this project's")])
+@pytest.mark.parametrize(
+    "fault", [MachineLacks("the disk is full"), Busy("is not this project's"), TimedOut("`docker start` did not end")]
+)
 def test_what_is_the_machines_or_anothers_is_no_reason_to_make_a_cluster_anew(
     fault: KilterError, opened: Workspace, pool: ThreadPoolExecutor
 ) -> None:
@@ -115,12 +122,25 @@ def test_a_new_cluster_over_the_data_of_a_lost_one_takes_the_word_too(
     assert provider.asked == ["create shop config"]
 
 
+@pytest.mark.requirement("LC-Q19", "LC-Q21")
+def test_data_of_a_cluster_on_another_engine_is_said_to_be_that(opened: Workspace, pool: ThreadPoolExecutor) -> None:
+    write_whole(engine_file(opened.machine.paths, "shop"), "there\n")
+    with pytest.raises(NotReady, match="was made on another Docker than this one: unix:") as caught:
+        bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=False)
+    assert "choose the other Docker" in caught.value.hint
+    engine_file(opened.machine.paths, "shop").unlink()
+    with pytest.raises(NotReady, match="removed outside kilter") as caught:
+        bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=False)
+    assert "another Docker than unix:///run/docker.sock" in caught.value.hint
+
+
 @pytest.mark.requirement("LC-Q22")
 def test_the_ports_of_a_creation_that_was_cut_off_are_no_foreign_programs(
     opened: Workspace, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = opened.allocation.mapped_ports
     monkeypatch.setattr(ports, "is_free", lambda port: port not in held)
+    monkeypatch.setattr(ports, "named", lambda _, taken: [Holder(port) for port in taken])
     monkeypatch.setattr(Cluster, "ports", property(lambda self: held if self.state is State.UNFINISHED else ()))
     bring_up(opened, FakeProvider(), State.UNFINISHED, pool, recreate=True)
     with pytest.raises(MachineLacks, match="held by other programs"):

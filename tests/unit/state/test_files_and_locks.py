@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kilter.errors import Busy, MachineLacks
+from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.state import lock, tilt
-from kilter.state.files import file_lock, write_whole
+from kilter.state.files import file_lock, is_filled, write_whole
 from kilter.state.lock import holder, project_lock
-from kilter.state.paths import Paths
+from kilter.state.paths import Paths, of_snaps
 from kilter.state.tilt import TiltRecord
 
 
@@ -26,6 +26,43 @@ def test_only_absolute_xdg_folders_are_honoured() -> None:
     assert usual == Paths(Path("/home/me/.local/share/kilter"), Path("/home/me/.cache/kilter"))
     assert usual.kubeconfig("shop") == Path("/home/me/.cache/kilter/shop/kubeconfig")
     assert usual.snapshots("shop") == Path("/home/me/.local/share/kilter/shop/snapshots")
+
+
+@pytest.mark.parametrize(
+    ("data", "cache"),
+    [
+        ("same", "same"),
+        ("same", "same/../same/"),
+        ("same", "link"),
+        ("link", "same"),
+        ("same", "same/kilter"),
+        ("same/kilter", "same"),
+        ("same/kilter/shop", "link"),
+    ],
+)
+def test_data_and_cache_are_never_in_one_folder(tmp_path: Path, data: str, cache: str) -> None:
+    (tmp_path / "same").mkdir()
+    (tmp_path / "link").symlink_to("same")
+    env = {"HOME": "/home/me", "XDG_DATA_HOME": f"{tmp_path}/{data}", "XDG_CACHE_HOME": f"{tmp_path}/{cache}"}
+    with pytest.raises(BadInput, match="in the same folder") as caught:
+        Paths.from_environment(env)
+    assert str(tmp_path / "same") in caught.value.why
+    assert "XDG_CACHE_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(("data", "cache"), [("x", "y"), ("x", "x/data"), ("x", "x/kilter/.cache"), ("x", "xy")])
+def test_data_and_cache_that_no_project_can_have_in_common_are_fine(tmp_path: Path, data: str, cache: str) -> None:
+    Paths.from_environment({"XDG_DATA_HOME": f"{tmp_path}/{data}", "XDG_CACHE_HOME": f"{tmp_path}/{cache}"})
+
+
+def test_folders_of_a_snap_are_passed_over_and_told() -> None:
+    mine = {"HOME": "/home/me"}
+    snap = {name: f"/home/me/snap/code/171/{name}" for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    assert Paths.from_environment(mine | snap) == Paths.from_environment(mine)
+    assert of_snaps(mine | snap) == {name: Path(place) for name, place in snap.items()}
+    other = {"XDG_DATA_HOME": "/home/me/snapshots", "XDG_CACHE_HOME": "snap/x"}
+    assert Paths.from_environment(mine | other).data == Path("/home/me/snapshots/kilter")
+    assert of_snaps(mine | other) == {}
 
 
 def test_no_folder_of_kilters_own_can_have_a_projects_name() -> None:
@@ -182,6 +219,46 @@ def test_a_file_system_without_locks_tells_of_no_holder(paths: Paths, monkeypatc
         monkeypatch.setattr(lock.fcntl, "flock", refuse)
         assert holder(paths, "shop") is None
         monkeypatch.undo()
+
+
+@pytest.mark.requirement("F12")
+def test_a_file_system_without_locks_is_named_with_the_next_step(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    with pytest.raises(MachineLacks, match="cannot lock") as caught, project_lock(paths, "shop", "up"):
+        pass
+    assert caught.value.why == "No locks available"
+    assert "XDG_DATA_HOME" in caught.value.hint
+
+
+def test_a_user_without_a_home_is_told_so_unless_none_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(MachineLacks, match="this user has no home") as caught:
+        Paths.from_environment({"XDG_DATA_HOME": "/data"})
+    assert "let HOME name" in caught.value.hint
+    Paths.from_environment({"XDG_DATA_HOME": f"{tmp_path}/data", "XDG_CACHE_HOME": f"{tmp_path}/cache"})
+
+
+def test_a_folder_that_may_not_be_looked_into_is_taken_for_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_filled(tmp_path / "none")
+    assert not is_filled(tmp_path)
+    (tmp_path / "file").touch()
+    assert is_filled(tmp_path)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert is_filled(tmp_path)
 
 
 def test_the_record_of_tilt_is_kept_and_cleared(paths: Paths) -> None:
