@@ -48,6 +48,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
     """
     name = project.name
     records.refuse_foreign(machine.paths, name, project.root)
+    rendered.refuse_data(machine.paths.project_cache(name))
     with held(machine.paths, name, "destroy", machine.progress):
         tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):

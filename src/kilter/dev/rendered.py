@@ -13,11 +13,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from kilter.errors import BadInput
 from kilter.state.files import refused, remove_folder
 
 RECEIPT = ".rendered.json"
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2), linux/fs.h
 KEPT = ("kubeconfig",)  # in the same folder by NS-11, but not rendered
+DATA = ("record.json", "volumes", "snapshots")  # what a project's data folder has, and its cache folder never
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -43,8 +45,9 @@ def edited(folder: Path) -> list[str]:
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Swap in a new tree and return the names that were added, changed or removed; nothing is touched if none were.
 
-    `folder` is the project's cache folder. Raises MachineLacks when the cache cannot be written.
+    `folder` is the project's cache folder. Raises MachineLacks when the cache cannot be written, and as `refuse_data`.
     """
+    refuse_data(folder)
     try:
         return _write(folder, files)
     except OSError as error:
@@ -52,9 +55,23 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove the tree, and what killed renders left. Raises Failed when something of it cannot be deleted."""
+    """Remove the tree, and what killed renders left.
+
+    Raises Failed when something of it cannot be deleted, and as `refuse_data`.
+    """
+    refuse_data(folder)
     remove_folder(folder)
     _forget_old_trees(folder)
+
+
+def refuse_data(folder: Path) -> None:
+    """Raise BadInput for a folder that holds a project's data, which a new tree would take the place of."""
+    if found := [name for name in DATA if (folder / name).exists()]:
+        raise BadInput(
+            f"the cache folder {folder} is a project's data folder",
+            why=f"it holds {', '.join(found)}; what is cached is replaced and removed whole",
+            hint="let XDG_CACHE_HOME name another folder than the data lies in",
+        )
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> list[str]:

@@ -4,9 +4,11 @@ Everything under `cache` can be made again at any time; everything under `data` 
 bears the project's name; what belongs to no project has a dot in its name, which no project's name may have (NS-Q1).
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from kilter.errors import BadInput
 from kilter.values import Value
 
 IDENTITY_MOUNT = "/kilter"  # where a node sees the folder `Paths.identity`, the mark that the node is kilter's
@@ -20,11 +22,16 @@ class Paths(Value, frozen=True):
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Paths":
-        """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`."""
+        """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`.
+
+        Raises BadInput where both lead to one folder, or one of them into a project's folder of the other.
+        """
         home = Path(env["HOME"]) if env.get("HOME") else Path.home()
         data = _absolute(env.get("XDG_DATA_HOME")) or home / ".local" / "share"
         cache = _absolute(env.get("XDG_CACHE_HOME")) or home / ".cache"
-        return cls(data / "kilter", cache / "kilter")
+        paths = cls(data / "kilter", cache / "kilter")
+        _refuse_shared(paths)
+        return paths
 
     @property
     def ports_file(self) -> Path:
@@ -81,6 +88,21 @@ class Paths(Value, frozen=True):
     def tilt_home(self, name: str) -> Path:
         """Tilt's own state folder (TILT_DEV_DIR), apart from that of other Tilts on the machine."""
         return self.project_data(name) / "tilt" / "home"
+
+
+def _refuse_shared(paths: Paths) -> None:
+    # What is cached is replaced and removed whole: data in the same folder would go with it.
+    data, cache = (Path(os.path.realpath(root)) for root in (paths.data, paths.cache))
+    for outer, inner in ((data, cache), (cache, data)):
+        if inner.is_relative_to(outer):
+            below = inner.relative_to(outer).parts
+            if not below or "." not in below[0]:
+                where = f"{inner} lies in {outer}" if below else f"both are {data}"
+                raise BadInput(
+                    "data and cache would lie in the same folders",
+                    why=f"{where}, and what is cached is removed at any time",
+                    hint="let XDG_DATA_HOME and XDG_CACHE_HOME name folders apart, or unset one of them",
+                )
 
 
 def _absolute(text: str | None) -> Path | None:

@@ -17,7 +17,7 @@ from kilter.cli.main import run
 from kilter.dev.destroy import destroy, losses, purged
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import Workspace
-from kilter.errors import Failed
+from kilter.errors import BadInput, Failed
 from kilter.state import records
 from kilter.tools import docker, images
 
@@ -200,3 +200,13 @@ def test_purge_asks_for_the_name_and_takes_nothing_before_it_is_typed(
     assert "note: the snapshot friday (2.0 KiB)" in told(machine)
     assert machine.paths.project_data("shop").is_dir()
     assert records.read(machine.paths, "shop") is not None
+
+
+def test_a_cache_folder_that_is_the_data_folder_is_refused_before_anything_goes(opened: Workspace) -> None:
+    paths = opened.machine.paths
+    paths.project_cache("shop").parent.mkdir(exist_ok=True)
+    paths.project_cache("shop").symlink_to(paths.project_data("shop"))
+    with pytest.raises(BadInput, match="is a project's data folder"):
+        destroy(opened.machine, opened.project, purge=True)
+    assert (paths.snapshots("shop") / "friday" / "dump").is_file()
+    assert opened.machine.runner.commands == []  # type: ignore[attr-defined]

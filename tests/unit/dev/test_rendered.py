@@ -1,10 +1,11 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kilter.dev import rendered
-from kilter.errors import MachineLacks
+from kilter.errors import BadInput, MachineLacks
 
 
 @pytest.fixture
@@ -101,3 +102,18 @@ def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(
         rendered.write(folder, {"a": "1"})
     assert caught.value.why == "Permission denied"
     assert f"make {folder.parent}" in caught.value.hint
+
+
+@pytest.mark.parametrize("data", ["record.json", "volumes", "snapshots"])
+@pytest.mark.parametrize(
+    "deed", [lambda folder: rendered.write(folder, {"a": "1"}), rendered.remove], ids=["write", "remove"]
+)
+def test_a_folder_with_a_projects_data_is_neither_replaced_nor_removed(
+    folder: Path, data: str, deed: Callable[[Path], object]
+) -> None:
+    (folder / data).mkdir(parents=True)
+    with pytest.raises(BadInput, match="is a project's data folder") as caught:
+        deed(folder)
+    assert data in caught.value.why
+    assert (folder / data).is_dir()
+    assert not (folder / rendered.RECEIPT).exists()

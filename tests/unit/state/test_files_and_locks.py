@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kilter.errors import Busy, MachineLacks
+from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.state import lock, tilt
 from kilter.state.files import file_lock, write_whole
 from kilter.state.lock import holder, project_lock
@@ -26,6 +26,33 @@ def test_only_absolute_xdg_folders_are_honoured() -> None:
     assert usual == Paths(Path("/home/me/.local/share/kilter"), Path("/home/me/.cache/kilter"))
     assert usual.kubeconfig("shop") == Path("/home/me/.cache/kilter/shop/kubeconfig")
     assert usual.snapshots("shop") == Path("/home/me/.local/share/kilter/shop/snapshots")
+
+
+@pytest.mark.parametrize(
+    ("data", "cache"),
+    [
+        ("same", "same"),
+        ("same", "same/../same/"),
+        ("same", "link"),
+        ("link", "same"),
+        ("same", "same/kilter"),
+        ("same/kilter", "same"),
+        ("same/kilter/shop", "link"),
+    ],
+)
+def test_data_and_cache_are_never_in_one_folder(tmp_path: Path, data: str, cache: str) -> None:
+    (tmp_path / "same").mkdir()
+    (tmp_path / "link").symlink_to("same")
+    env = {"HOME": "/home/me", "XDG_DATA_HOME": f"{tmp_path}/{data}", "XDG_CACHE_HOME": f"{tmp_path}/{cache}"}
+    with pytest.raises(BadInput, match="in the same folder") as caught:
+        Paths.from_environment(env)
+    assert str(tmp_path / "same") in caught.value.why
+    assert "XDG_CACHE_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(("data", "cache"), [("x", "y"), ("x", "x/data"), ("x", "x/kilter/.cache"), ("x", "xy")])
+def test_data_and_cache_that_no_project_can_have_in_common_are_fine(tmp_path: Path, data: str, cache: str) -> None:
+    Paths.from_environment({"XDG_DATA_HOME": f"{tmp_path}/{data}", "XDG_CACHE_HOME": f"{tmp_path}/{cache}"})
 
 
 def test_no_folder_of_kilters_own_can_have_a_projects_name() -> None:
