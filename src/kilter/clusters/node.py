@@ -47,6 +47,20 @@ def creation_mark(paths: Paths, project: str) -> Path:
     return paths.project_data(project) / "creating"
 
 
+def engine_file(paths: Paths, project: str) -> Path:
+    """The file that names the engine on which a creation was begun last; none where the engine had no name."""
+    return paths.project_data(project) / "engine"
+
+
+def is_elsewhere(runner: Runner, paths: Paths, project: str) -> bool:
+    """Tell whether the project's cluster was made, or begun, on another engine than this one; asks the engine once."""
+    try:
+        known = engine_file(paths, project).read_text().strip()
+    except FileNotFoundError:
+        return False
+    return known != docker.parse_info(runner.run(docker.info())).id
+
+
 def stopping_mark(paths: Paths, project: str) -> Path:
     """The file that says a node's kubelet was ended for a stop; found in a running node, that the stop was cut off."""
     return paths.project_data(project) / "stopping"
@@ -58,24 +72,26 @@ def stop_was_cut_off(paths: Paths, project: str) -> bool:
 
 
 def find(runner: Runner, paths: Paths, project: str) -> Cluster:
-    """Look at the cluster of a project; asks the engine once."""
+    """Look at the cluster of a project; asks the engine once, and once more after a creation that was cut off."""
     containers = docker.parse_inspect(runner.run(docker.inspect(node_name(project))))
-    return judge(paths, project, containers[0]) if containers else Cluster(project, State.ABSENT)
+    return judge(runner, paths, project, containers[0]) if containers else Cluster(project, State.ABSENT)
 
 
 def find_all(runner: Runner, paths: Paths) -> tuple[Listed, ...]:
     """List every cluster that bears a name of kilter's, foreign ones included, ordered by project; asks once."""
     rows = docker.parse_lines(runner.run(docker.list_containers(name=NODES)).stdout)
-    return tuple(sorted((_listed(paths, row) for row in rows), key=lambda one: one.project))
+    return tuple(sorted((_listed(runner, paths, row) for row in rows), key=lambda one: one.project))
 
 
-def judge(paths: Paths, project: str, container: Container) -> Cluster:
+def judge(runner: Runner, paths: Paths, project: str, container: Container) -> Cluster:
     """Tell what a container of a node's name is to this project."""
     marked = any(
         mount.destination == IDENTITY_MOUNT and is_at(mount.source, paths.identity(project))
         for mount in container.mounts
     )
-    return Cluster(project, _state(paths, project, marked, container.labels, container.status), container)
+    if not marked or container.labels.get(docker.KIND_LABEL) != cluster_name(project):
+        return Cluster(project, State.FOREIGN, container)
+    return Cluster(project, _state(runner, paths, project, container.status), container)
 
 
 def own(found: Cluster) -> Container:
@@ -104,18 +120,20 @@ def is_at(source: str, path: Path) -> bool:
     return source.removeprefix(DESKTOP) in (str(path), str(path.resolve()))
 
 
-def _listed(paths: Paths, row: Mapping[str, str]) -> Listed:
+def _listed(runner: Runner, paths: Paths, row: Mapping[str, str]) -> Listed:
     """Judge a row of `docker ps`, which names what is mounted, though not where to: enough to look, not to touch."""
     project = row["Names"].removeprefix("kilter-").removesuffix("-control-plane")
     mounted, identity = f",{row['Mounts']},", paths.identity(project)
     sources = {str(identity), str(identity.resolve())}
     marked = any(f",{source}," in mounted or f",{DESKTOP}{source}," in mounted for source in sources)
-    state = _state(paths, project, marked, docker.parse_labels(row["Labels"]), row["State"])
-    runs = state is not State.FOREIGN and STATES.get(row["State"]) is State.RUNNING
-    return Listed(project, state, row["ID"], runs)
+    if not marked or docker.parse_labels(row["Labels"]).get(docker.KIND_LABEL) != cluster_name(project):
+        return Listed(project, State.FOREIGN, row["ID"], runs=False)
+    state = _state(runner, paths, project, row["State"])
+    return Listed(project, state, row["ID"], STATES.get(row["State"]) is State.RUNNING)
 
 
-def _state(paths: Paths, project: str, marked: bool, labels: Mapping[str, str], status: str) -> State:
-    if not marked or labels.get(docker.KIND_LABEL) != cluster_name(project):
-        return State.FOREIGN
-    return State.UNFINISHED if creation_mark(paths, project).exists() else STATES.get(status, State.DEAD)
+def _state(runner: Runner, paths: Paths, project: str, status: str) -> State:
+    """Tell the state of a node of kilter's own; a creation that was cut off on another engine says nothing of it."""
+    if creation_mark(paths, project).exists() and not is_elsewhere(runner, paths, project):
+        return State.UNFINISHED
+    return STATES.get(status, State.DEAD)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kilter.clusters import engine
-from kilter.clusters.node import stop_was_cut_off
+from kilter.clusters.node import is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, rendered, tilt
 from kilter.dev.conditions import Condition, conditions
@@ -83,7 +83,9 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
     elif cluster.state is State.RUNNING and stop_was_cut_off(workspace.machine.paths, workspace.name):
         yield "a `kilter stop` was cut off, and the databases may be closed: `kilter up` makes it work again"
     if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
-        yield f"the cluster was removed outside kilter; its data is still in {volumes}"
+        elsewhere = is_elsewhere(workspace.machine.runner, workspace.machine.paths, workspace.name)
+        where = "is on another Docker than this one" if elsewhere else "was removed outside kilter"
+        yield f"the cluster {where}; its data is still in {volumes}"
     pinned = workspace.node_image
     if cluster.image and cluster.image != pinned and cluster.state is not State.FOREIGN:
         yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"

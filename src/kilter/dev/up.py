@@ -10,7 +10,7 @@ from pathlib import Path
 from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.lock import held
-from kilter.clusters.node import stop_was_cut_off
+from kilter.clusters.node import is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
@@ -173,10 +173,20 @@ class Up:
         volumes = self.machine.paths.volumes(workspace.name)
         if self.options.recreate or not (volumes.is_dir() and any(volumes.iterdir())):
             return
+        runner, name = self.machine.runner, workspace.name
+        here = engine.address_of(runner, self.machine.environment)
+        if is_elsewhere(runner, self.machine.paths, name):
+            raise NotReady(
+                f"the cluster of {name} was made on another Docker than this one: {here}",
+                why=f"the services' volumes lie in {volumes}, and two clusters at once would damage them",
+                hint="choose the other Docker (`docker context ls`, DOCKER_HOST); if that is gone for good, "
+                "`kilter up --recreate` makes a new cluster and gives it these volumes",
+            )
         raise NotReady(
-            f"the cluster of {workspace.name} was removed outside kilter, but its data is still there",
+            f"the cluster of {name} was removed outside kilter, but its data is still there",
             why=f"the services' volumes lie in {volumes}; what you made in the old cluster by hand is gone",
-            hint="`kilter up --recreate` makes a new cluster and gives it these volumes",
+            hint="`kilter up --recreate` makes a new cluster and gives it these volumes; if the old one is on another "
+            f"Docker than {here}, choose that one",
         )
 
     def left(self) -> float:

@@ -19,7 +19,7 @@ LIST_FORMAT = "{" + ",".join(f'"{name}":{{{{json .{name}}}}}' for name in LISTED
 class Engine(Value, frozen=True):
     """What `docker info` says of the engine; `faults` are its own words when it did not answer.
 
-    `root` is the folder that holds its images and volumes.
+    `root` is the folder that holds its images and volumes, `id` tells it from every other engine.
     """
 
     version: str
@@ -31,6 +31,7 @@ class Engine(Value, frozen=True):
     security: tuple[str, ...]
     faults: tuple[str, ...]
     root: str = ""
+    id: str = ""
 
 
 class Mount(Value, frozen=True):
@@ -220,6 +221,7 @@ def parse_info(outcome: Outcome) -> Engine:
         security=security,
         faults=tuple(faults),
         root=str(facts.get("DockerRootDir") or ""),
+        id=str(facts.get("ID") or ""),
     )
 
 

@@ -9,7 +9,7 @@ from fakes import FakeRunner
 from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig, ports
 from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
-from kilter.clusters.node import creation_mark, node_name, stopping_mark
+from kilter.clusters.node import creation_mark, engine_file, node_name, stopping_mark
 from kilter.clusters.provider import BeyondRepair, State
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
 from kilter.proc import Command, Outcome
@@ -69,6 +69,7 @@ def node(paths: Paths) -> Callable[..., str]:
     return described
 
 
+ASK_ENGINE = docker.info().argv
 MAKE_NETWORK = docker.create_network("kilter", {"kilter.dev/role": "network"}).argv
 
 
@@ -78,7 +79,7 @@ def create_command(paths: Paths) -> tuple[str, ...]:
 
 
 def provider(runner: FakeRunner, paths: Paths, **environment: str) -> KindProvider:
-    runner.answers = {MAKE_NETWORK: "id", **runner.answers}
+    runner.answers = {MAKE_NETWORK: "id", ASK_ENGINE: '{"ID": "here"}', **runner.answers}
     return KindProvider(runner, paths, lambda: Path("/bin/kind"), environment)
 
 
@@ -290,6 +291,42 @@ def test_an_engine_that_dies_during_a_creation_leaves_the_mark_for_the_next_one(
     again.answers = {**again.answers, INSPECT: [node(), node(), node()]}
     assert provider(again, paths).create("shop", CONFIG, IMAGE).state is State.RUNNING
     assert not creation_mark(paths, "shop").exists()
+
+
+@pytest.mark.requirement("LC-Q22", "C4")
+def test_a_creation_that_was_cut_off_on_another_engine_says_nothing_of_the_cluster_on_this_one(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(engine_file(paths, "shop"), "there\n")
+    write_whole(creation_mark(paths, "shop"), "")
+    here = FakeRunner({INSPECT: node()})
+    assert provider(here, paths).find("shop").state is State.RUNNING
+    with pytest.raises(Busy, match="has a cluster already"):
+        provider(here, paths).create("shop", CONFIG, IMAGE)
+    there = FakeRunner({INSPECT: node(), ASK_ENGINE: '{"ID": "there"}'})
+    assert provider(there, paths).find("shop").state is State.UNFINISHED
+    engine_file(paths, "shop").unlink()
+    assert provider(here, paths).find("shop").state is State.UNFINISHED, "as by a mark of an older kilter"
+
+
+def test_an_engine_is_asked_for_its_name_only_after_a_creation_that_was_cut_off(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(engine_file(paths, "shop"), "here\n")
+    runner = FakeRunner({INSPECT: node()})
+    assert provider(runner, paths).find("shop").state is State.RUNNING
+    assert [command.argv for command in runner.commands] == [INSPECT]
+
+
+@pytest.mark.parametrize("named", ['{"ID": "here"}', "{}"])
+def test_a_creation_notes_its_engine_and_forgets_that_of_an_earlier_one(
+    named: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(engine_file(paths, "shop"), "there\n")
+    answers = {INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN, ASK_ENGINE: named}
+    provider(FakeRunner(answers), paths).create("shop", CONFIG, IMAGE)
+    noted = engine_file(paths, "shop")
+    assert (noted.read_text() if noted.exists() else "") == ("here\n" if "here" in named else "")
 
 
 def test_a_config_without_the_mark_is_refused_before_anything_runs(paths: Paths) -> None:

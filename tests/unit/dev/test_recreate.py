@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import told, workspace
 
 from kilter.clusters import ports
+from kilter.clusters.node import engine_file
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
 from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
 from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
+from kilter.state.files import write_whole
 
 
 @dataclass
@@ -44,7 +47,7 @@ def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def opened(tmp_path: Path) -> Workspace:
     """The project `shop` with data on disk."""
-    found = workspace(tmp_path)
+    found = workspace(tmp_path, FakeRunner(ENGINE))
     (found.machine.paths.volumes("shop") / "pvc-1").mkdir(parents=True)
     return found
 
@@ -113,6 +116,18 @@ def test_a_new_cluster_over_the_data_of_a_lost_one_takes_the_word_too(
     assert "`kilter up --recreate`" in caught.value.hint
     bring_up(opened, provider, State.ABSENT, pool, recreate=True)
     assert provider.asked == ["create shop config"]
+
+
+@pytest.mark.requirement("LC-Q19", "LC-Q21")
+def test_data_of_a_cluster_on_another_engine_is_said_to_be_that(opened: Workspace, pool: ThreadPoolExecutor) -> None:
+    write_whole(engine_file(opened.machine.paths, "shop"), "there\n")
+    with pytest.raises(NotReady, match="was made on another Docker than this one: unix:///run/docker.sock") as caught:
+        bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=False)
+    assert "choose the other Docker" in caught.value.hint
+    engine_file(opened.machine.paths, "shop").unlink()
+    with pytest.raises(NotReady, match="removed outside kilter") as caught:
+        bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=False)
+    assert "another Docker than unix:///run/docker.sock" in caught.value.hint
 
 
 @pytest.mark.requirement("LC-Q22")
