@@ -13,7 +13,15 @@ from msgspec.structs import replace
 from kilter.clusters import kubeconfig, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name, stopping_mark
-from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State
+from kilter.clusters.provider import (
+    ApiPortTaken,
+    BeyondRepair,
+    Capabilities,
+    Cluster,
+    Listed,
+    State,
+    StaysUnready,
+)
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import ANY_CODE, Command, Runner
 from kilter.state.files import write_whole
@@ -146,28 +154,33 @@ class KindProvider:
         return kubeconfig.ensure(self.runner, self.paths, project)
 
     def wait_until_ready(self, project: str, timeout: float) -> None:
-        """Wait until the API server says that it is ready. Raises BeyondRepair when the node ended, TimedOut."""
-        name, limit = node_name(project), time.monotonic() + timeout
-        question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
+        """Wait until the API server says that it is ready. Raises BeyondRepair when the node ended, StaysUnready."""
+        limit = time.monotonic() + timeout
         while True:
-            answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=ANY_CODE))
-            if answer.code == 0:
+            try:
+                said = self._ask_whether_ready(project)
+            except TimedOut as error:  # a machine that is busy, or has just woken up
+                said = error.what
+            if said is None:
                 return
-            if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:
-                raise BeyondRepair(f"{name} has no credentials", why=answer.stderr.strip())
-            found = self.find(project)
-            if found.state is not State.RUNNING:
-                log = self.runner.run(docker.logs(name, 20))
-                lines = (log.stdout + log.stderr).splitlines()
-                raise explain(BeyondRepair(f"{name} ended while it was starting", details=lines), "")
             if time.monotonic() >= limit:
-                raise TimedOut(
-                    f"the API server of {name} is not ready after {timeout:g} seconds",
-                    hint="run `kilter up` again to go on waiting; if it stays so, `kilter up --recreate` makes a new "
-                    "cluster that takes over the services' data",
-                    details=(answer.stderr or answer.stdout).strip().splitlines()[-5:],
-                )
+                raise StaysUnready(node_name(project), timeout, said)
             time.sleep(POLL)
+
+    def _ask_whether_ready(self, project: str) -> str | None:
+        """Ask the API server once; returns what is said instead of yes. Raises BeyondRepair, and TimedOut by Docker."""
+        name = node_name(project)
+        question = ("kubectl", "--kubeconfig", kubeconfig.ADMIN_FILE, "get", "--raw", "/readyz", "--request-timeout=3s")
+        answer = self.runner.run(docker.execute(name, *question, timeout=30, ok=ANY_CODE))
+        if answer.code == 0:
+            return None
+        if kubeconfig.ADMIN_FILE in answer.stderr and "no such file" in answer.stderr:
+            raise BeyondRepair(f"{name} has no credentials", why=answer.stderr.strip())
+        if self.find(project).state is not State.RUNNING:
+            log = self.runner.run(docker.logs(name, 20))
+            lines = (log.stdout + log.stderr).splitlines()
+            raise explain(BeyondRepair(f"{name} ended while it was starting", details=lines), "")
+        return answer.stderr or answer.stdout
 
     def _refuse_taken_api_port(self, project: str, container: Container) -> None:
         """Raise ApiPortTaken if a container that does not run could not have its API server's port, naming who has it.

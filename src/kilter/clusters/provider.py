@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from kilter.errors import MachineLacks, NotReady
+from kilter.errors import MachineLacks, NotReady, TimedOut
 from kilter.tools.docker import Container
 from kilter.values import Value
 
@@ -34,6 +34,18 @@ class BeyondRepair(NotReady):
             "that takes over the services' data"
         )
         super().__init__(what, why=why, hint=hint, details=details)
+
+
+class StaysUnready(TimedOut):
+    """A cluster whose API server was not ready in the whole wait for it, which one slow answer of Docker's is not."""
+
+    def __init__(self, node: str, limit: float, said: str) -> None:
+        super().__init__(
+            f"the API server of {node} is not ready after {limit:g} seconds",
+            hint="run `kilter up` again to go on waiting; if it stays so, `kilter up --recreate` makes a new "
+            "cluster that takes over the services' data",
+            details=said.strip().splitlines()[-5:],
+        )
 
 
 class ApiPortTaken(MachineLacks):
@@ -117,7 +129,8 @@ class Provider(Protocol):
     def start(self, project: str, timeout: float) -> Cluster:
         """Start a stopped or dead cluster and wait until its API answers; a running one is waited for alike.
 
-        Raises BeyondRepair when it cannot be made to work, TimedOut, or what the machine lacks for it.
+        Raises BeyondRepair when it cannot be made to work, StaysUnready, TimedOut when the engine does not answer, or
+        what the machine lacks for it.
         """
 
     def stop(self, project: str, grace: int) -> bool:

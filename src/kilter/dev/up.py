@@ -11,7 +11,7 @@ from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.lock import held
 from kilter.clusters.node import is_elsewhere, stop_was_cut_off
-from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
@@ -26,7 +26,7 @@ from kilter.dev.threads import beside
 from kilter.dev.tilt import TiltLife
 from kilter.dev.warming import Warming, builds, complete_caches
 from kilter.dev.workspace import Workspace, open_workspace
-from kilter.errors import NotReady, TimedOut
+from kilter.errors import NotReady
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
 from kilter.render.tree import claimed
@@ -128,7 +128,7 @@ class Up:
             return
         try:
             self.resume(provider, cluster, workspace)
-        except (ApiPortTaken, BeyondRepair, TimedOut) as error:
+        except (ApiPortTaken, BeyondRepair, StaysUnready) as error:
             if not self.options.recreate:
                 raise
             discard(self.machine, provider, workspace.name, error.what)
@@ -152,7 +152,7 @@ class Up:
                 step.done("goes on; the services start as their images come")
 
     def resume(self, provider: KindProvider, cluster: Cluster, workspace: Workspace) -> None:
-        """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or TimedOut."""
+        """Start the stopped cluster, or find that it runs; raises ApiPortTaken, BeyondRepair or StaysUnready."""
         name = workspace.name
         if cluster.state is State.RUNNING and not stop_was_cut_off(self.machine.paths, name):
             self.since = fresh_start(provider.start(name, self.left()))

@@ -10,9 +10,9 @@ from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig, ports
 from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
 from kilter.clusters.node import creation_mark, engine_file, node_name, stopping_mark
-from kilter.clusters.provider import BeyondRepair, State
+from kilter.clusters.provider import BeyondRepair, State, StaysUnready
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
-from kilter.proc import Command, Outcome
+from kilter.proc import Command, Outcome, late
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.tools import docker, kind
@@ -453,6 +453,47 @@ def test_an_api_that_does_not_become_ready_ends_the_wait_with_its_last_words(
     with pytest.raises(TimedOut) as caught:
         provider(runner, paths).start("shop", 0)
     assert caught.value.details == ("etcd failed",)
+
+
+@pytest.mark.requirement("LC-Q16", "LC-Q19")
+@pytest.mark.parametrize("question", ["the API server", "the engine"])
+def test_one_slow_answer_of_the_engine_ends_no_wait(
+    question: str, paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module.time, "sleep", lambda _: None)
+    refused = Outcome(1, "", "connection refused")
+    runner = FakeRunner(
+        {INSPECT: [node()] * 3, READY: [refused, "ok"] if question == "the engine" else "ok", READ: ADMIN}
+    )
+    asked: list[tuple[str, ...]] = []
+
+    def run(command: Command) -> Outcome:
+        asked.append(command.argv)
+        wanted, nth = (READY, 1) if question == "the API server" else (INSPECT, 2)
+        if command.argv == wanted and asked.count(wanted) == nth:
+            raise late(command)
+        return FakeRunner.run(runner, command)
+
+    monkeypatch.setattr(runner, "run", run)
+    assert provider(runner, paths).start("shop", 60).state is State.RUNNING
+    assert asked.count(READY) == 2
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_an_engine_that_stays_slow_ends_the_wait_at_its_limit(
+    paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = FakeRunner({INSPECT: node()})
+
+    def run(command: Command) -> Outcome:
+        if command.argv == READY:
+            raise late(command)
+        return FakeRunner.run(runner, command)
+
+    monkeypatch.setattr(runner, "run", run)
+    with pytest.raises(StaysUnready, match="is not ready after 0 seconds") as caught:
+        provider(runner, paths).start("shop", 0)
+    assert "did not end within 30 seconds" in caught.value.details[0]
 
 
 @pytest.mark.requirement("LC-10", "LC-Q7")

@@ -12,7 +12,7 @@ from unit.dev.support import told, workspace
 
 from kilter.clusters import ports
 from kilter.clusters.node import engine_file
-from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
 from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
 from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
@@ -66,10 +66,11 @@ def bring_up(opened: Workspace, provider: Any, state: State, pool: ThreadPoolExe
 
 BROKEN = BeyondRepair("the container does not start")
 TAKEN = ApiPortTaken("port 35599 is held by ssh (process 7)", "kilter-shop")
+SILENT = StaysUnready("kilter-shop-control-plane", 300, "etcd failed")
 
 
 @pytest.mark.requirement("LC-Q19")
-@pytest.mark.parametrize("fault", [BROKEN, TAKEN, TimedOut("the API server is not ready")])
+@pytest.mark.parametrize("fault", [BROKEN, TAKEN, SILENT])
 @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.DEAD])
 def test_a_cluster_beyond_repair_is_kept_until_the_user_says_recreate(
     fault: KilterError, state: State, opened: Workspace, pool: ThreadPoolExecutor
@@ -96,7 +97,9 @@ def test_a_healthy_cluster_is_never_made_anew(state: State, opened: Workspace, p
 
 
 @pytest.mark.requirement("LC-Q19", "NS-Q3")
-@pytest.mark.parametrize("fault", [MachineLacks("the disk is full"), Busy("is not this project's")])
+@pytest.mark.parametrize(
+    "fault", [MachineLacks("the disk is full"), Busy("is not this project's"), TimedOut("`docker start` did not end")]
+)
 def test_what_is_the_machines_or_anothers_is_no_reason_to_make_a_cluster_anew(
     fault: KilterError, opened: Workspace, pool: ThreadPoolExecutor
 ) -> None:
@@ -121,7 +124,7 @@ def test_a_new_cluster_over_the_data_of_a_lost_one_takes_the_word_too(
 @pytest.mark.requirement("LC-Q19", "LC-Q21")
 def test_data_of_a_cluster_on_another_engine_is_said_to_be_that(opened: Workspace, pool: ThreadPoolExecutor) -> None:
     write_whole(engine_file(opened.machine.paths, "shop"), "there\n")
-    with pytest.raises(NotReady, match="was made on another Docker than this one: unix:///run/docker.sock") as caught:
+    with pytest.raises(NotReady, match="was made on another Docker than this one: unix:") as caught:
         bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=False)
     assert "choose the other Docker" in caught.value.hint
     engine_file(opened.machine.paths, "shop").unlink()
