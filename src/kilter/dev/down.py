@@ -3,6 +3,7 @@
 from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, tilt_process
+from kilter.dev.former import warn_of_former
 from kilter.dev.machine import Machine
 from kilter.dev.ps import usage
 from kilter.dev.workspace import require_record
@@ -16,6 +17,7 @@ from kilter.words import human_size
 def down(machine: Machine, project: Project) -> str:
     """End the project's Tilt and say what still runs; the cluster is looked at and not touched (LC-9, LC-Q5)."""
     records.refuse_foreign(machine.paths, project.name, project.root)
+    warn_of_former(machine, project)
     require_record(machine, project)
     with held(machine.paths, project.name, "down", machine.progress):
         ended = tilt_process.end(machine.paths, project.name)

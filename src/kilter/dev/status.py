@@ -11,6 +11,7 @@ from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, rendered, tilt
 from kilter.dev.conditions import Condition, conditions
 from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
+from kilter.dev.former import former
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, scheduled, unanswered
@@ -91,6 +92,7 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
         yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"
     if cluster.state is State.FOREIGN:
         yield f"a cluster named {workspace.plan.cluster} exists that is not this project's; kilter leaves it alone"
+    yield from former(workspace.machine, workspace.project)
     for name in released(objects):
         yield f"the claim of the volume {name} was deleted; its data is kept, and `kilter up` gives it to a new one"
 

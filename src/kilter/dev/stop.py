@@ -7,6 +7,7 @@ from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, stopflag, tilt_process
 from kilter.dev.ending import recorded
+from kilter.dev.former import warn_of_former
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import quiesce
 from kilter.errors import BadInput, KilterError, NotFound
@@ -20,6 +21,12 @@ GRACE = 20  # seconds for the node to end by itself; the databases have closed b
 
 def stop(machine: Machine, project: Project) -> str:
     """End Tilt, let the databases close, stop the container, and note it in kilter.yaml (LC-10, LC-16, LC-Q11)."""
+    said = _stop_project(machine, project)
+    warn_of_former(machine, project)
+    return said
+
+
+def _stop_project(machine: Machine, project: Project) -> str:
     records.refuse_foreign(machine.paths, project.name, project.root)
     with held(machine.paths, project.name, "stop", machine.progress):
         engine.check(machine.runner, machine.environment)
@@ -65,7 +72,7 @@ def _stop_recorded(machine: Machine, record: Allocation) -> str:
     except BadInput as error:
         project = recorded(machine, record.project, file, error)
     # A file that names another project by now holds no flag of this one.
-    return stop(machine, project) if project.name == record.project else _stop_orphan(machine, record.project)
+    return _stop_project(machine, project) if project.name == record.project else _stop_orphan(machine, record.project)
 
 
 def _stop_orphan(machine: Machine, name: str) -> str:

@@ -13,6 +13,7 @@ from kilter.clusters.lock import held
 from kilter.clusters.node import is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
 from kilter.dev import bases, clusters, ready, stopflag, tilt, tilt_process
+from kilter.dev.former import former
 from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.prune import prune
@@ -91,7 +92,7 @@ class Up:
                 cluster = make_room(self.machine, provider, self.project, cluster)
             reassign(self.machine, self.project, cluster)
         workspace = open_workspace(self.machine, self.project, cluster_exists=cluster.exists)
-        for notice in notices(workspace):
+        for notice in (*former(self.machine, self.project), *notices(workspace)):
             self.machine.progress.warn(notice)
         files = render_files(workspace, tools["helm"].result())
         shared = self.pool.submit(share_images, self.machine)

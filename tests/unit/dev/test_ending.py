@@ -253,6 +253,58 @@ def test_of_several_projects_of_a_directory_the_one_that_the_file_still_names_en
         assert run(["-C", str(written(tmp_path, text).parent), "destroy", "--yes"]) == 2
 
 
+def renamed(here: Machine, tmp_path: Path) -> Path:
+    """The project's directory once its file says another name, while the cluster of the first one is there."""
+    cluster_mark = here.paths.cluster_mark("shop")
+    cluster_mark.parent.mkdir(parents=True)
+    cluster_mark.touch()
+    gone = {docker.inspect(node_name("store")).argv: "[]", images.named("localhost:32760/store_*").argv: ""}
+    answering(here).answers = {**answering(here).answers, **gone}
+    return written(tmp_path, "name: store\n")
+
+
+@pytest.mark.requirement("NS-Q2", "C4")
+@pytest.mark.parametrize("line", [["stop"], ["destroy", "--yes"], ["destroy", "--yes", "--purge"], ["down"]])
+def test_the_cluster_of_a_name_that_the_file_has_no_longer_is_not_hidden(
+    line: list[str], here: Machine, tmp_path: Path
+) -> None:
+    file = renamed(here, tmp_path)
+    run(["-C", str(file.parent), *line])
+    [said] = warnings(here)
+    assert said == (
+        "warn: this directory was shop: its cluster and data are still there; `name: shop` in kilter.yaml reaches them"
+    )
+    here.paths.cluster_mark("shop").unlink()
+    run(["-C", str(file.parent), *line])
+    assert warnings(here) == [said], "there is nothing to tell any more"
+
+
+def test_the_cluster_of_a_directory_that_is_gone_may_be_that_of_one_that_has_none(
+    here: Machine, tmp_path: Path
+) -> None:
+    file = renamed(here, tmp_path)
+    file.parent.rename(tmp_path / "store")
+    for _ in range(2):
+        assert run(["-C", str(tmp_path / "store"), "stop"]) == 0
+    first, second = warnings(here)
+    assert first == second
+    assert f"the directory of shop, {file.parent}, is gone, and its cluster and data are still there" in first
+    here.paths.cluster_mark("store").parent.mkdir(parents=True)
+    here.paths.cluster_mark("store").touch()
+    assert run(["-C", str(tmp_path / "store"), "stop"]) == 0
+    assert warnings(here) == [first, second]
+
+
+@pytest.mark.requirement("LC-Q12")
+def test_stop_all_stops_both_names_of_a_directory_and_warns_of_none(here: Machine, tmp_path: Path) -> None:
+    file = renamed(here, tmp_path)
+    records.claim(here.paths, "store", file.parent)
+    run_clusters(here, "shop", "store")
+    assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name("shop"), node_name("store")]
+    assert warnings(here) == []
+
+
 @pytest.mark.requirement("LC-Q12", "LC-Q15")
 def test_stop_all_stops_the_projects_with_faulty_and_without_files_too(here: Machine, tmp_path: Path) -> None:
     written(tmp_path, "services: [redis\n")

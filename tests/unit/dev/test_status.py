@@ -168,3 +168,11 @@ def test_what_works_on_the_project_is_told(tmp_path: Path) -> None:
         [note] = feature._notes(here, Cluster("shop", State.RUNNING), [])
     assert note.startswith(f"`kilter up` works on it right now (process {os.getpid()}, since 20")
     assert not list(feature._notes(here, Cluster("shop", State.RUNNING), []))
+
+
+def test_the_cluster_of_a_name_that_the_file_has_no_longer_is_told(tmp_path: Path) -> None:
+    before = workspace(tmp_path, text="name: shop\n")
+    write_whole(before.machine.paths.cluster_mark("shop"), "shop\n")
+    after = workspace(tmp_path, text="name: store\n")
+    [note] = feature._notes(after, Cluster("store", State.ABSENT), [])
+    assert note.startswith("this directory was shop: its cluster and data are still there")

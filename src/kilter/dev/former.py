@@ -1,0 +1,35 @@
+"""Clusters that a directory's kilter.yaml names no longer: it had another `name`, or the directory was moved."""
+
+from collections.abc import Iterator
+
+from kilter.dev.machine import Machine
+from kilter.project.load import Project
+from kilter.state import records
+from kilter.state.files import is_gone
+
+
+def warn_of_former(machine: Machine, project: Project) -> None:
+    """Warn of every cluster that `former` tells of."""
+    for sentence in former(machine, project):
+        machine.progress.warn(sentence)
+
+
+def former(machine: Machine, project: Project) -> Iterator[str]:
+    """Yield a sentence for each other cluster that this directory had, or may have had where it was moved here."""
+    paths = machine.paths
+    for record in records.of_directory(paths, project.root):
+        name = record.project
+        if name != project.name and not is_gone(paths.cluster_mark(name)):
+            yield (
+                f"this directory was {name}: its cluster and data are still there; `name: {name}` in kilter.yaml "
+                "reaches them"
+            )
+    if not is_gone(paths.cluster_mark(project.name)):
+        return  # it has a cluster: what was moved elsewhere is no news here
+    for record in records.all(paths):
+        name = record.project
+        if name != project.name and not is_gone(paths.cluster_mark(name)) and records.vanished(paths, record):
+            yield (
+                f"the directory of {name}, {record.directory}, is gone, and its cluster and data are still there; if "
+                f"it was moved here, write `name: {name}` into kilter.yaml and run `kilter doctor --fix`"
+            )
