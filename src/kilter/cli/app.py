@@ -43,9 +43,14 @@ class App:
         """This machine: processes, records, environment, and where progress goes."""
         from kilter.dev.machine import Machine
         from kilter.proc import SubprocessRunner
-        from kilter.state.paths import Paths
+        from kilter.state.paths import Paths, of_snaps
 
-        return Machine(SubprocessRunner(), Paths.from_environment(os.environ), dict(os.environ), self.console.progress)
+        paths = Paths.from_environment(os.environ)
+        for name, place in of_snaps(os.environ).items():
+            used = paths.data if name == "XDG_DATA_HOME" else paths.cache
+            left = f"; what is in {place}/kilter stays there" if (place / "kilter").is_dir() else ""
+            self.console.progress.warn(f"{name}={place} is a snap's own and is passed over for {used}{left}")
+        return Machine(SubprocessRunner(), paths, dict(os.environ), self.console.progress)
 
     def project(self) -> "Project":
         """Load the project that the directory lies in; raises NotFound or InvalidProject."""

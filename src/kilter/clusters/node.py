@@ -10,7 +10,7 @@ from pathlib import Path
 from kilter.clusters.provider import Cluster, Listed, State
 from kilter.errors import Busy, NotFound
 from kilter.proc import Runner
-from kilter.state.paths import IDENTITY_MOUNT, Paths
+from kilter.state.paths import IDENTITY_FOLDER, IDENTITY_MOUNT, Paths
 from kilter.tools import docker
 from kilter.tools.docker import Container
 
@@ -108,11 +108,19 @@ def foreign(found: Cluster) -> Busy:
     mounts = found.container.mounts if found.container else ()
     owner = next((mount.source for mount in mounts if mount.destination == IDENTITY_MOUNT), "")
     why = f"it belongs to the data folder {owner}" if owner else "it does not bear kilter's mark"
-    return Busy(
-        f"the container {node_name(found.project)} is not this project's",
-        why=why,
-        hint="kilter never touches it; choose another `name` in kilter.yaml, or remove the container yourself",
-    )
+    return Busy(f"the container {node_name(found.project)} is not this project's", why=why, hint=_way_to(found, owner))
+
+
+def _way_to(found: Cluster, owner: str) -> str:
+    """Say what to do about a foreign container: one that kilter made under another XDG_DATA_HOME is reached by that."""
+    place = Path(owner.removeprefix(DESKTOP))
+    if place.parts[-3:] != ("kilter", found.project, IDENTITY_FOLDER):
+        return "kilter never touches it; choose another `name` in kilter.yaml, or remove the container yourself"
+    root = place.parents[2]
+    # A snap's own folder is passed over where its very path is given.
+    link = f"after `ln -s {root} ~/{found.project}-data` " if "snap" in root.parts else ""
+    with_ = f"~/{found.project}-data" if link else root
+    return f"it was made under another XDG_DATA_HOME: {link}run kilter with XDG_DATA_HOME={with_}"
 
 
 def is_at(source: str, path: Path) -> bool:

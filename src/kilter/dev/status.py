@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kilter.clusters import engine
-from kilter.clusters.node import is_elsewhere, stop_was_cut_off
+from kilter.clusters.node import foreign, is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, rendered, tilt
 from kilter.dev.conditions import Condition, conditions
@@ -91,7 +91,8 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
     if cluster.image and cluster.image != pinned and cluster.state is not State.FOREIGN:
         yield f"the cluster runs {cluster.image}, this kilter would make it from {pinned}; it goes on working"
     if cluster.state is State.FOREIGN:
-        yield f"a cluster named {workspace.plan.cluster} exists that is not this project's; kilter leaves it alone"
+        why = foreign(cluster)
+        yield f"a cluster named {workspace.plan.cluster} exists that is not this project's: {why.why}; {why.hint}"
     yield from former(workspace.machine, workspace.project)
     for name in released(objects):
         yield f"the claim of the volume {name} was deleted; its data is kept, and `kilter up` gives it to a new one"

@@ -11,7 +11,11 @@ from pathlib import Path
 from kilter.errors import BadInput
 from kilter.values import Value
 
+IDENTITY_FOLDER = "identity"  # in a project's data folder
 IDENTITY_MOUNT = "/kilter"  # where a node sees the folder `Paths.identity`, the mark that the node is kilter's
+
+
+ROOTS = ("XDG_DATA_HOME", "XDG_CACHE_HOME")
 
 
 class Paths(Value, frozen=True):
@@ -24,11 +28,13 @@ class Paths(Value, frozen=True):
     def from_environment(cls, env: Mapping[str, str]) -> "Paths":
         """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`.
 
+        Those that `of_snaps` names are passed over.
         Raises BadInput where both lead to one folder, or one of them into a project's folder of the other.
         """
-        home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-        data = _absolute(env.get("XDG_DATA_HOME")) or home / ".local" / "share"
-        cache = _absolute(env.get("XDG_CACHE_HOME")) or home / ".cache"
+        home = _home(env)
+        wanted = {name: _absolute(env.get(name)) for name in ROOTS if name not in of_snaps(env)}
+        data = wanted.get("XDG_DATA_HOME") or home / ".local" / "share"
+        cache = wanted.get("XDG_CACHE_HOME") or home / ".cache"
         paths = cls(data / "kilter", cache / "kilter")
         _refuse_shared(paths)
         return paths
@@ -67,7 +73,7 @@ class Paths(Value, frozen=True):
 
     def identity(self, name: str) -> Path:
         """The folder mounted into the project's node at `IDENTITY_MOUNT`."""
-        return self.project_data(name) / "identity"
+        return self.project_data(name) / IDENTITY_FOLDER
 
     def cluster_mark(self, name: str) -> Path:
         """The file in it, written before a cluster is made: without it the project surely has none."""
@@ -88,6 +94,21 @@ class Paths(Value, frozen=True):
     def tilt_home(self, name: str) -> Path:
         """Tilt's own state folder (TILT_DEV_DIR), apart from that of other Tilts on the machine."""
         return self.project_data(name) / "tilt" / "home"
+
+
+def of_snaps(env: Mapping[str, str]) -> dict[str, Path]:
+    """Return the folders of `ROOTS` that lie in `~/snap`, by their variables.
+
+    A snap, such as VS Code's, sets them for its terminal, anew with each revision: what is kept there no other terminal
+    finds, and soon not this one.
+    """
+    snaps = _home(env) / "snap"
+    found = {name: _absolute(env.get(name)) for name in ROOTS}
+    return {name: place for name, place in found.items() if place and place.is_relative_to(snaps)}
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env["HOME"]) if env.get("HOME") else Path.home()
 
 
 def _refuse_shared(paths: Paths) -> None:

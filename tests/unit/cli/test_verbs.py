@@ -326,3 +326,23 @@ def test_an_unknown_service_is_refused_at_its_place_before_anything_runs(
 def test_an_unknown_service_does_not_keep_a_project_running(line: list[str], code: int, shop: Path) -> None:
     (shop / "kilter.yaml").write_text("services:\n  postgre:\n")
     assert run(["-C", str(shop), *line]) == code
+
+
+def test_a_data_folder_of_a_snap_is_passed_over_with_one_warning(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    snap = home / "snap" / "code" / "171"
+    (snap / "kilter").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    assert run(["-C", str(shop), "env"]) == 0
+    usual = capsys.readouterr()
+    monkeypatch.setenv("XDG_DATA_HOME", str(snap))
+    assert run(["-C", str(shop), "env"]) == 0
+    said = capsys.readouterr()
+    assert said.out == usual.out, "the same password in every terminal"
+    assert usual.err == ""
+    [line] = said.err.splitlines()
+    used = home / ".local" / "share" / "kilter"
+    assert f"XDG_DATA_HOME={snap} is a snap's own and is passed over for {used}" in line
+    assert line.endswith(f"what is in {snap}/kilter stays there")

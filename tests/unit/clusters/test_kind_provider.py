@@ -131,6 +131,29 @@ def test_a_cluster_without_this_projects_mark_is_foreign_and_no_verb_touches_it(
     assert {command.argv for command in runner.commands} == {INSPECT}
 
 
+@pytest.mark.requirement("NS-Q3")
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("/home/me/other/kilter/shop/identity", "run kilter with XDG_DATA_HOME=/home/me/other"),
+        ("/host_mnt/home/me/other/kilter/shop/identity", "run kilter with XDG_DATA_HOME=/home/me/other"),
+        (
+            "/home/me/snap/code/1/share/kilter/shop/identity",
+            "after `ln -s /home/me/snap/code/1/share ~/shop-data` run kilter with XDG_DATA_HOME=~/shop-data",
+        ),
+        ("/home/me/kilter/blog/identity", "or remove the container yourself"),
+        ("/elsewhere", "or remove the container yourself"),
+    ],
+)
+def test_a_cluster_of_another_data_folder_says_how_to_reach_it(
+    source: str, said: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    with pytest.raises(Busy, match="is not this project's") as caught:
+        provider(FakeRunner({INSPECT: node(source=source)}), paths).stop("shop", 1)
+    assert caught.value.why == f"it belongs to the data folder {source}"
+    assert caught.value.hint.endswith(said)
+
+
 def test_the_files_of_docker_desktop_are_recognised(paths: Paths, node: Callable[..., str]) -> None:
     source = f"/host_mnt{paths.identity('shop')}"
     assert provider(FakeRunner({INSPECT: node(source=source)}), paths).find("shop").state is State.RUNNING

@@ -9,7 +9,7 @@ from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.state import lock, tilt
 from kilter.state.files import file_lock, write_whole
 from kilter.state.lock import holder, project_lock
-from kilter.state.paths import Paths
+from kilter.state.paths import Paths, of_snaps
 from kilter.state.tilt import TiltRecord
 
 
@@ -53,6 +53,16 @@ def test_data_and_cache_are_never_in_one_folder(tmp_path: Path, data: str, cache
 @pytest.mark.parametrize(("data", "cache"), [("x", "y"), ("x", "x/data"), ("x", "x/kilter/.cache"), ("x", "xy")])
 def test_data_and_cache_that_no_project_can_have_in_common_are_fine(tmp_path: Path, data: str, cache: str) -> None:
     Paths.from_environment({"XDG_DATA_HOME": f"{tmp_path}/{data}", "XDG_CACHE_HOME": f"{tmp_path}/{cache}"})
+
+
+def test_folders_of_a_snap_are_passed_over_and_told() -> None:
+    mine = {"HOME": "/home/me"}
+    snap = {name: f"/home/me/snap/code/171/{name}" for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    assert Paths.from_environment(mine | snap) == Paths.from_environment(mine)
+    assert of_snaps(mine | snap) == {name: Path(place) for name, place in snap.items()}
+    other = {"XDG_DATA_HOME": "/home/me/snapshots", "XDG_CACHE_HOME": "snap/x"}
+    assert Paths.from_environment(mine | other).data == Path("/home/me/snapshots/kilter")
+    assert of_snaps(mine | other) == {}
 
 
 def test_no_folder_of_kilters_own_can_have_a_projects_name() -> None:
