@@ -291,13 +291,21 @@ def end(child: "subprocess.Popen[bytes]") -> None:
 def end_started(started: Started, grace: float = GRACE) -> bool:
     """End the process group of a background process, if it is still the very process that was started.
 
-    Returns False when there was nothing to end: gone, or its number now belongs to another process.
+    Returns False when there was nothing to end: gone, or its number now belongs to another process. Raises
+    MachineLacks for one of another user.
     """
     if not is_alive(started):
         return False
     for sent in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
+        try:
             os.killpg(started.pid, sent)
+        except ProcessLookupError:
+            pass
+        except PermissionError as error:
+            if not is_alive(started):  # as macOS says of one that has just ended
+                return True
+            what, hint = f"process {started.pid} cannot be ended", f"run `sudo kill {started.pid}`"
+            raise MachineLacks(what, why="it belongs to another user, as after `sudo kilter`", hint=hint) from error
         limit = time.monotonic() + grace
         while time.monotonic() < limit:
             if not is_alive(started):

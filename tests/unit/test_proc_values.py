@@ -1,5 +1,6 @@
 """Commands as values: what they show, and the errors that they become."""
 
+import os
 import shlex
 import signal
 from pathlib import Path
@@ -7,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from kilter.errors import Failed, Interrupted, MachineLacks, NotReady
-from kilter.proc import OUTPUT_LINES_SHOWN, Command, Outcome, Secret, SubprocessRunner, failure, missing
+from kilter.proc import (
+    OUTPUT_LINES_SHOWN,
+    Command,
+    Outcome,
+    Secret,
+    Started,
+    SubprocessRunner,
+    end_started,
+    failure,
+    missing,
+    start_time,
+)
 
 SECRET = Secret("hunter2")
 
@@ -94,3 +106,14 @@ def test_the_environment_is_kilters_own_with_the_changes_of_the_command() -> Non
     changes = {"DROP": None, "CHANGE": "4", "ADD": "5", "NEVER": None}
     assert runner._environment_of(Command(("x",), env=changes)) == {"KEEP": "1", "CHANGE": "4", "ADD": "5"}
     assert runner._environment_of(Command(("x",), cwd=Path("/"))) == {"KEEP": "1", "DROP": "2", "CHANGE": "3"}
+
+
+def test_a_process_of_another_user_is_told_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    pid = os.getpid()
+    with pytest.raises(MachineLacks, match=f"process {pid} cannot be ended") as caught:
+        end_started(Started(pid, start_time(pid) or ""))
+    assert f"`sudo kill {pid}`" in caught.value.hint

@@ -25,6 +25,8 @@ ISSUES = "https://github.com/kilter-dev/kilter/issues"
 JSON_WORDS = frozenset({"--json", "-ojson", "--output=json", "--format=json"})
 JSON_PAIRS = frozenset({("-o", "json"), ("--output", "json"), ("--format", "json")})
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+# What the system says of a place that is not kilter's to change.
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOLCK, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ESTALE)
 
 
 class Style(Enum):
@@ -203,12 +205,17 @@ class Console:
         return 0
 
     def system(self, error: OSError) -> int:
-        """Report what the system refused: to write, which is no fault of kilter's, or else what nobody foresaw."""
-        return (
-            self.error(unwritten("kilter could not go on writing", error))
-            if error.errno in UNWRITABLE
-            else self.bug(error)
-        )
+        """Report what the system refused: to write or a place, no fault of kilter's; or else what nobody foresaw."""
+        if error.errno in UNWRITABLE:
+            return self.error(unwritten("kilter could not go on writing", error))
+        if error.errno in REFUSED and isinstance(error.filename, str | bytes | os.PathLike):
+            from pathlib import Path  # start-up: needed where something is wrong alone
+
+            from kilter.state.files import refused
+
+            place = Path(os.fsdecode(error.filename))
+            return self.error(refused(f"the system does not let kilter use {place}", place, error))
+        return self.bug(error)
 
     def paint(self, text: str, code: str) -> str:
         """Colour a text for standard error when that is a terminal and colours are wanted."""
@@ -241,16 +248,21 @@ def leave(code: int) -> NoReturn:
 
 
 def json_text(document: object) -> str:
-    """Return a msgspec struct as the JSON that kilter prints: escaped where standard output does not write UTF-8."""
+    """Return a msgspec struct as the JSON that kilter prints.
+
+    What standard output cannot spell is escaped: what is not ASCII where that is not UTF-8, else bytes of paths alone.
+    """
     import json  # start-up: as few verbs print documents as may be
     import re
 
     import msgspec
 
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    if codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8":
-        return text
-    return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
+    try:
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    except UnicodeEncodeError:  # a path that is not UTF-8, of which msgspec makes no text
+        text = json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=False)
+    utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    return re.sub(r"[\ud800-\udfff]+" if utf8 else r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def as_json(error: KilterError) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from kilter.clusters.provider import (
 )
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import ANY_CODE, Command, Runner
-from kilter.state.files import write_whole
+from kilter.state.files import is_filled, write_whole
 from kilter.state.paths import IDENTITY_MOUNT, Paths
 from kilter.tools import docker, kind
 from kilter.tools.docker import Container
@@ -252,7 +252,7 @@ class KindProvider:
 
     def _empty_orphan(self, project: str, volumes: Path) -> bool:
         """Empty the data folder of a cluster whose container was removed by somebody else."""
-        if not volumes.is_dir() or not any(volumes.iterdir()):
+        if not is_filled(volumes):
             return False
         image = self._image_file(project)
         if not image.is_file():
@@ -269,7 +269,7 @@ class KindProvider:
             self.runner.run(command)
         except Failed as error:
             raise _left_over(volumes) from error
-        if volumes.is_dir() and any(volumes.iterdir()):
+        if is_filled(volumes):
             raise _left_over(volumes)
 
 

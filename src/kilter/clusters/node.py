@@ -5,6 +5,7 @@ be read from a stopped container too. Whatever lacks the mark is foreign and nev
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kilter.clusters.provider import Cluster, Listed, State
@@ -136,7 +137,9 @@ def _listed(runner: Runner, paths: Paths, row: Mapping[str, str]) -> Listed:
     marked = any(f",{source}," in mounted or f",{DESKTOP}{source}," in mounted for source in sources)
     if not marked or docker.parse_labels(row["Labels"]).get(docker.KIND_LABEL) != cluster_name(project):
         return Listed(project, State.FOREIGN, row["ID"], runs=False)
-    state = _state(runner, paths, project, row["State"])
+    state = STATES.get(row["State"], State.DEAD)
+    with suppress(OSError):  # what may not be looked at hides no other cluster
+        state = _state(runner, paths, project, row["State"])
     return Listed(project, state, row["ID"], STATES.get(row["State"]) is State.RUNNING)
 
 

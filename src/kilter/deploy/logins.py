@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from kilter.errors import BadInput, NotAllowed
 from kilter.state.files import file_lock, write_whole
+from kilter.state.paths import home
 
 PATIENCE = 10.0  # seconds to wait for another kilter that is writing the file
 LOGIN = "run `kilter login --server <url> --token <token>`"
@@ -36,8 +37,7 @@ class Logins:
 def file_of(environment: Mapping[str, str]) -> Path:
     """Return the file; follows XDG_CONFIG_HOME where it is absolute."""
     named = Path(environment.get("XDG_CONFIG_HOME", ""))
-    home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
-    return (named if named.is_absolute() else home / ".config") / "kilter" / "credentials.json"
+    return (named if named.is_absolute() else home(environment) / ".config") / "kilter" / "credentials.json"
 
 
 def read(file: Path) -> Logins:

@@ -12,7 +12,7 @@ from kilter.dev.images import built, remove_built
 from kilter.dev.machine import Machine
 from kilter.project.load import Project
 from kilter.state import records
-from kilter.state.files import remove_folder
+from kilter.state.files import is_filled, remove_folder
 from kilter.words import human_size
 
 
@@ -23,11 +23,11 @@ def losses(machine: Machine, project: Project) -> list[str]:
     cluster = clusters.provider(machine).find(project.name)
     volumes = machine.paths.volumes(project.name)
     listed = [f"the cluster kilter-{project.name} ({cluster.state})"] if cluster.state is not State.ABSENT else []
-    if volumes.is_dir() and any(volumes.iterdir()):
-        for volume in sorted(volumes.iterdir()):
-            owner = volume.name.rpartition("_")[2]
-            listed.append(f"the volume {owner} ({_size(volume)})")
-    return listed
+    try:
+        found = sorted(volumes.iterdir())
+    except OSError:
+        return [*listed, *([f"the volumes in {volumes} (size unknown)"] if is_filled(volumes) else [])]
+    return listed + [f"the volume {volume.name.rpartition('_')[2]} ({_size(volume)})" for volume in found]
 
 
 def purged(machine: Machine, project: Project) -> list[str]:

@@ -1,6 +1,7 @@
 """`kilter ps`: the projects of this machine, and what they use."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -52,7 +53,9 @@ def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Map
     cpu, memory = used.get(record.project, (None, None))
     log = machine.paths.tilt_log(record.project)
     working = holder(machine.paths, record.project)
-    last = datetime.fromtimestamp(log.stat().st_mtime).astimezone() if log.exists() else None
+    last = None
+    with suppress(OSError):  # never used, or in a folder of another user
+        last = datetime.fromtimestamp(log.stat().st_mtime).astimezone()
     return ProjectRow(
         name=record.project,
         state=_state(machine, record.project, cluster),

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kilter.errors import BadInput
-from kilter.state.files import refused, remove_folder
+from kilter.state.files import NO_LINKS, refused, remove_folder
 
 RECEIPT = ".rendered.json"
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2), linux/fs.h
@@ -25,6 +25,25 @@ DATA = ("record.json", "volumes", "snapshots")  # what a project's data folder h
 def read(folder: Path) -> dict[str, str]:
     """Return the files of the tree as they are on disk (relative path to text); empty when there is no tree."""
     return {name: (folder / name).read_text(errors="replace") for name in _receipt(folder) if (folder / name).is_file()}
+
+
+def legible(folder: Path) -> dict[str, str]:
+    """Return what `read` does, but for manifests that somebody edited into what is no list of objects any more."""
+    files = read(folder)
+    return {name: text for name, text in files.items() if name not in illegible(folder, files)}
+
+
+def illegible(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the edited files of the tree `files` that cannot be understood any more."""
+    from kilter.render.tree import workloads  # start-up: `destroy` and `down` look into no tree
+
+    found = []
+    for name in edited(folder):
+        try:
+            workloads({name: files.get(name, "")})
+        except (BadInput, KeyError, TypeError, AttributeError):
+            found.append(name)
+    return found
 
 
 def version(folder: Path) -> str:
@@ -88,7 +107,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
         _place(tree / name, folder / name, text, unchanged=old.get(name) == text)
     for name in KEPT:
         if (folder / name).is_file():
-            os.link(folder / name, tree / name)
+            _keep(folder / name, tree / name)
     (tree / RECEIPT).write_text(content)
     _swap(folder, tree)
     return changed
@@ -97,11 +116,21 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
 def _place(target: Path, previous: Path, text: str, *, unchanged: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if unchanged:
-        os.link(previous, target)
+        _keep(previous, target)
     else:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(text)
+
+
+def _keep(file: Path, target: Path) -> None:
+    """Give a file a second name, and its copy, time stamp included, where hard links are not possible."""
+    try:
+        os.link(file, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copy2(file, target)
 
 
 def _swap(folder: Path, tree: Path) -> None:

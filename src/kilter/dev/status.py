@@ -22,6 +22,7 @@ from kilter.errors import KilterError
 from kilter.project.load import Project
 from kilter.render.addresses import addresses
 from kilter.render.manifests import SERVICE
+from kilter.state.files import is_filled
 from kilter.state.lock import holder
 from kilter.tools.kubectl import parse_list
 
@@ -83,7 +84,9 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
         yield f"`kilter {working.verb}` works on it right now (process {working.pid}, since {working.started})"
     elif cluster.state is State.RUNNING and stop_was_cut_off(workspace.machine.paths, workspace.name):
         yield "a `kilter stop` was cut off, and the databases may be closed: `kilter up` makes it work again"
-    if cluster.state is State.ABSENT and volumes.is_dir() and any(volumes.iterdir()):
+    for name in rendered.illegible(workspace.cache, rendered.read(workspace.cache)):
+        yield f"{workspace.cache / name} was edited and cannot be read any more: `kilter render` renders it anew"
+    if cluster.state is State.ABSENT and is_filled(volumes):
         elsewhere = is_elsewhere(workspace.machine.runner, workspace.machine.paths, workspace.name)
         where = "is on another Docker than this one" if elsewhere else "was removed outside kilter"
         yield f"the cluster {where}; its data is still in {volumes}"
@@ -100,7 +103,7 @@ def _notes(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str
 
 def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> Iterable[WorkloadRow]:
     running, since = cluster.state is State.RUNNING, fresh_start(cluster)
-    files = rendered.read(workspace.cache)
+    files = rendered.legible(workspace.cache)
     judged = {each.name: each for each in conditions(objects, awaited(files))}
     if since:
         judged |= {each.name: each for each in outdated(objects, awaited(files), since) if judged[each.name].ready}

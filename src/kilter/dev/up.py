@@ -31,6 +31,7 @@ from kilter.errors import NotReady
 from kilter.project.load import Project
 from kilter.render.addresses import Address, addresses
 from kilter.render.tree import claimed
+from kilter.state.files import is_filled
 from kilter.tools.kubectl import Kubectl
 
 IMAGES_LIMIT = 60.0  # seconds; afterwards the pods themselves wait for the images, and say so
@@ -172,7 +173,7 @@ class Up:
     def refuse_lost_data(self, workspace: Workspace) -> None:
         """Stop before a new cluster is made over the data of one that was removed outside kilter (LC-Q19, LC-Q21)."""
         volumes = self.machine.paths.volumes(workspace.name)
-        if self.options.recreate or not (volumes.is_dir() and any(volumes.iterdir())):
+        if self.options.recreate or not is_filled(volumes):
             return
         runner, name = self.machine.runner, workspace.name
         here = engine.address_of(runner, self.machine.environment)

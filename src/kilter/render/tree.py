@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yaml import YAMLError
+
 from kilter.catalog.load import chart
+from kilter.errors import BadInput
 from kilter.render import manifests, tiltfile
 from kilter.render.cluster import kind_config
 from kilter.render.manifests import RENDERED, WORKLOADS
@@ -99,8 +102,16 @@ def _objects(files: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the objects of a rendered tree with the names of their files, those of one manifest in its order."""
     for name, text in sorted(files.items()):
         if name.startswith("manifests/"):
-            for item in load_all(text):
+            for item in _loaded(name, text):
                 yield name, item
+
+
+def _loaded(name: str, text: str) -> list[dict[str, Any]]:
+    try:
+        return load_all(text)
+    except YAMLError as error:
+        why = str(error).replace("\n", " ")
+        raise BadInput(f"the rendered {name} is no YAML", why=why, hint="`kilter render` renders it anew") from error
 
 
 def _values(service: ServicePlan) -> str:

@@ -65,6 +65,16 @@ def is_gone(file: Path) -> bool:
         return False
 
 
+def is_filled(folder: Path) -> bool:
+    """Tell whether a folder holds anything; one that may not be looked into is taken for filled."""
+    try:
+        return next(folder.iterdir(), None) is not None
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+
+
 def keep_aside(file: Path) -> Path:
     """Give a damaged file a second name beside it, under which it outlives being replaced; returns that name.
 
@@ -102,6 +112,8 @@ def refused(what: str, place: Path, error: OSError) -> MachineLacks:
             hint = f"free some space at {folder}"
         case errno.EROFS:
             hint = f"make {folder} writable, or let XDG_DATA_HOME, XDG_CACHE_HOME and XDG_CONFIG_HOME name such folders"
+        case errno.ENOLCK | errno.EOPNOTSUPP | errno.ENOSYS:
+            hint = f"let XDG_DATA_HOME, XDG_CACHE_HOME and XDG_CONFIG_HOME name folders of another disk than {folder}"
         case errno.EACCES | errno.EPERM:
             hint = f"make {folder} writable for you; a `sudo kilter` may have made it"
         case _:
@@ -113,7 +125,8 @@ def refused(what: str, place: Path, error: OSError) -> MachineLacks:
 def file_lock(file: Path, patience: float, what: str) -> Iterator[int]:
     """Hold an exclusive lock on `file` and give its descriptor; the kernel frees it however the process ends.
 
-    Raises Busy, saying `what` is in use, when another process still holds it after `patience` seconds.
+    Raises Busy, saying `what` is in use, when another process still holds it after `patience` seconds, and MachineLacks
+    where the file system has no locks.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,7 +134,7 @@ def file_lock(file: Path, patience: float, what: str) -> Iterator[int]:
     except OSError as error:
         raise refused(f"cannot open {file}", file, error) from error
     try:
-        if not _lock(descriptor, patience):
+        if not _lock(descriptor, file, patience):
             raise Busy(
                 f"{what} is in use by another process",
                 why=f"{file} stayed locked for {patience:g} seconds",
@@ -132,7 +145,7 @@ def file_lock(file: Path, patience: float, what: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, patience: float) -> bool:
+def _lock(descriptor: int, file: Path, patience: float) -> bool:
     limit = time.monotonic() + patience
     while True:
         try:
@@ -141,5 +154,7 @@ def _lock(descriptor: int, patience: float) -> bool:
             if time.monotonic() >= limit:
                 return False
             time.sleep(POLL)
+        except OSError as error:
+            raise refused(f"cannot lock {file}", file, error) from error
         else:
             return True

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from kilter.errors import BadInput
+from kilter.errors import BadInput, MachineLacks
 from kilter.values import Value
 
 IDENTITY_FOLDER = "identity"  # in a project's data folder
@@ -29,12 +29,12 @@ class Paths(Value, frozen=True):
         """Follow XDG_DATA_HOME and XDG_CACHE_HOME where they are absolute, else `~/.local/share` and `~/.cache`.
 
         Those that `of_snaps` names are passed over.
-        Raises BadInput where both lead to one folder, or one of them into a project's folder of the other.
+        Raises BadInput where both lead to one folder, or one of them into a project's folder of the other, and
+        MachineLacks for a user without a home.
         """
-        home = _home(env)
         wanted = {name: _absolute(env.get(name)) for name in ROOTS if name not in of_snaps(env)}
-        data = wanted.get("XDG_DATA_HOME") or home / ".local" / "share"
-        cache = wanted.get("XDG_CACHE_HOME") or home / ".cache"
+        data = wanted.get("XDG_DATA_HOME") or home(env) / ".local" / "share"
+        cache = wanted.get("XDG_CACHE_HOME") or home(env) / ".cache"
         paths = cls(data / "kilter", cache / "kilter")
         _refuse_shared(paths)
         return paths
@@ -102,13 +102,18 @@ def of_snaps(env: Mapping[str, str]) -> dict[str, Path]:
     A snap, such as VS Code's, sets them for its terminal, anew with each revision: what is kept there no other terminal
     finds, and soon not this one.
     """
-    snaps = _home(env) / "snap"
-    found = {name: _absolute(env.get(name)) for name in ROOTS}
-    return {name: place for name, place in found.items() if place and place.is_relative_to(snaps)}
+    found = {name: place for name in ROOTS if (place := _absolute(env.get(name)))}
+    snaps = Path(env["HOME"]) / "snap" if env.get("HOME") else None
+    return {name: place for name, place in found.items() if snaps and place.is_relative_to(snaps)}
 
 
-def _home(env: Mapping[str, str]) -> Path:
-    return Path(env["HOME"]) if env.get("HOME") else Path.home()
+def home(env: Mapping[str, str]) -> Path:
+    """Return the user's home: HOME, else what the system knows. Raises MachineLacks for a user without one."""
+    try:
+        return Path(env["HOME"]) if env.get("HOME") else Path.home()
+    except RuntimeError as error:
+        why = "HOME is not set, and the system does not know the user"
+        raise MachineLacks("this user has no home", why=why, hint="let HOME name a folder of yours") from error
 
 
 def _refuse_shared(paths: Paths) -> None:

@@ -17,6 +17,7 @@ from kilter.cli import console, main, streams
 from kilter.cli.console import Console, Style, leave
 from kilter.cli.main import Verb, run
 from kilter.cli.reporters import PlainReporter
+from kilter.dev.documents import ProjectRow, PsDocument
 from kilter.errors import Busy, Failed, Interrupted, KilterError, MachineLacks
 from kilter.proc import Command, Outcome, Secret, failure
 
@@ -273,8 +274,35 @@ def test_work_goes_on_when_nobody_hears_of_its_progress(redirected: list[int]) -
     assert redirected == [1]
 
 
-def test_a_refusal_of_another_kind_stays_a_bug(end_with: type[Raising], capsys: pytest.CaptureFixture[str]) -> None:
-    end_with.error = PermissionError(13, "Permission denied", "/etc/shadow")
+@pytest.mark.requirement("F12")
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [
+        (errno.EACCES, "writable for you; a `sudo kilter` may have made it"),
+        (errno.EPERM, "writable for you; a `sudo kilter` may have made it"),
+        (errno.EROFS, "or let XDG_DATA_HOME, XDG_CACHE_HOME"),
+        (errno.ENOLCK, "name folders of another disk"),
+        (errno.ENOTDIR, "see what is wrong with"),
+    ],
+)
+def test_a_place_that_the_system_refuses_is_named_with_the_next_step_and_is_no_bug(
+    number: int, step: str, end_with: type[Raising], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tilt" / "tilt.json"
+    file.parent.mkdir()
+    end_with.error = OSError(number, os.strerror(number), str(file))
+    assert run(["version"]) == 4
+    said = capsys.readouterr().err
+    assert f"kilter use {file}\nwhy: {os.strerror(number)}\nnext: " in said
+    assert str(file.parent) in said.splitlines()[-1]
+    assert step in said
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), FileNotFoundError(2, "No such", "/x")])
+def test_a_refusal_of_another_kind_stays_a_bug(
+    error: OSError, end_with: type[Raising], capsys: pytest.CaptureFixture[str]
+) -> None:
+    end_with.error = error
     assert run(["version"]) == 1
     assert "a fault in kilter" in capsys.readouterr().err
 
@@ -377,6 +405,18 @@ def test_a_document_is_json_whatever_standard_output_can_spell(encoding: str, mo
     Console().document({"message": 'café \\ "🚀"'})
     assert json.loads(raw.getvalue()) == {"message": 'café \\ "🚀"'}
     assert ("café".encode() in raw.getvalue()) is (encoding == "utf-8"), "people read documents, too"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_document_that_holds_a_path_of_no_encoding_is_json_too(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    row = ProjectRow(name="café", state="gone", ports=(1, 2), directory=os.fsdecode(b"/src/caf\xe9/\xf0\x9f\x9a\x80"))
+    Console().document(PsDocument(projects=[row]))
+    [found] = json.loads(raw.getvalue().decode(encoding))["projects"]
+    assert (found["name"], found["directory"], found["atWork"]) == ("café", row.directory, None)
 
 
 def test_the_directory_option_moves_the_command_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

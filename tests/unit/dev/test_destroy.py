@@ -210,3 +210,16 @@ def test_a_cache_folder_that_is_the_data_folder_is_refused_before_anything_goes(
         destroy(opened.machine, opened.project, purge=True)
     assert (paths.snapshots("shop") / "friday" / "dump").is_file()
     assert opened.machine.runner.commands == []  # type: ignore[attr-defined]
+
+
+def test_volumes_that_may_not_be_looked_into_are_among_the_losses(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volumes = opened.machine.paths.volumes("shop")
+    volumes.mkdir()
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert losses(opened.machine, opened.project) == [f"the volumes in {volumes} (size unknown)"]

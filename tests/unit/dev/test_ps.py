@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,14 @@ def test_an_engine_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path)
     with pytest.raises(MachineLacks, match="Docker does not answer") as caught:
         ps(here, everything=False)
     assert caught.value.hint == "start Docker and try again"
+
+
+def test_a_project_whose_folders_may_not_be_looked_into_is_listed_with_the_others(
+    tmp_path: Path, close: Callable[[Path], None]
+) -> None:
+    here = engine(tmp_path, "exited")
+    for folder in (here.paths.project_data("shop"), here.paths.tilt_log("shop").parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        close(folder)
+    [row] = ps(here, everything=True).projects
+    assert (row.name, row.state, row.last_used) == ("shop", "stopped", None)

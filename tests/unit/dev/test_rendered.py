@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -117,3 +118,29 @@ def test_a_folder_with_a_projects_data_is_neither_replaced_nor_removed(
     assert data in caught.value.why
     assert (folder / data).is_dir()
     assert not (folder / rendered.RECEIPT).exists()
+
+
+def test_a_disk_without_hard_links_gets_copies(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(one: Path, other: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(one), None, str(other))
+
+    monkeypatch.setattr(os, "link", refuse)
+    rendered.write(folder, {"a": "1", "b": "1"})
+    (folder / "kubeconfig").write_text("k")
+    (folder / "kubeconfig").chmod(0o600)
+    os.utime(folder / "a", (1, 1))
+    assert rendered.write(folder, {"a": "1", "b": "2"}) == ["b"]
+    assert rendered.read(folder) == {"a": "1", "b": "2"}
+    assert (folder / "a").stat().st_mtime == 1
+    assert (folder / "kubeconfig").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.requirement("CT-Q27")
+@pytest.mark.parametrize("text", ["a: [", "- x", "x: 1", "kind: Deployment\n", "\0"])
+def test_a_manifest_that_was_edited_into_no_object_is_told_from_the_others(folder: Path, text: str) -> None:
+    good = "kind: Deployment\nmetadata: {name: web}\n"
+    rendered.write(folder, {"Tiltfile": "x", "manifests/db.yaml": good, "manifests/web.yaml": good})
+    (folder / "manifests/web.yaml").write_text(text)
+    (folder / "Tiltfile").write_text("edited")
+    assert rendered.illegible(folder, rendered.read(folder)) == ["manifests/web.yaml"]
+    assert rendered.legible(folder) == {"Tiltfile": "edited", "manifests/db.yaml": good}

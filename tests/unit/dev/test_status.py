@@ -176,3 +176,14 @@ def test_the_cluster_of_a_name_that_the_file_has_no_longer_is_told(tmp_path: Pat
     after = workspace(tmp_path, text="name: store\n")
     [note] = feature._notes(after, Cluster("store", State.ABSENT), [])
     assert note.startswith("this directory was shop: its cluster and data are still there")
+
+
+@pytest.mark.requirement("CT-Q27")
+def test_a_manifest_that_was_edited_into_no_yaml_is_told_and_hides_nothing_else(tmp_path: Path) -> None:
+    opened = workspace(tmp_path)
+    rendered.write(opened.cache, {"Tiltfile": "", "manifests/redis.yaml": "kind: Service\n"})
+    (opened.cache / "manifests/redis.yaml").write_text("a: [")
+    assert [row.name for row in feature._rows(opened, cluster(State.RUNNING), [])] == ["redis"]
+    [note] = feature._notes(opened, Cluster("shop", State.STOPPED), [])
+    assert note.startswith(f"{opened.cache}/manifests/redis.yaml was edited")
+    assert "`kilter render`" in note

@@ -7,7 +7,7 @@ import pytest
 
 from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.state import lock, tilt
-from kilter.state.files import file_lock, write_whole
+from kilter.state.files import file_lock, is_filled, write_whole
 from kilter.state.lock import holder, project_lock
 from kilter.state.paths import Paths, of_snaps
 from kilter.state.tilt import TiltRecord
@@ -219,6 +219,46 @@ def test_a_file_system_without_locks_tells_of_no_holder(paths: Paths, monkeypatc
         monkeypatch.setattr(lock.fcntl, "flock", refuse)
         assert holder(paths, "shop") is None
         monkeypatch.undo()
+
+
+@pytest.mark.requirement("F12")
+def test_a_file_system_without_locks_is_named_with_the_next_step(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    with pytest.raises(MachineLacks, match="cannot lock") as caught, project_lock(paths, "shop", "up"):
+        pass
+    assert caught.value.why == "No locks available"
+    assert "XDG_DATA_HOME" in caught.value.hint
+
+
+def test_a_user_without_a_home_is_told_so_unless_none_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(MachineLacks, match="this user has no home") as caught:
+        Paths.from_environment({"XDG_DATA_HOME": "/data"})
+    assert "let HOME name" in caught.value.hint
+    Paths.from_environment({"XDG_DATA_HOME": f"{tmp_path}/data", "XDG_CACHE_HOME": f"{tmp_path}/cache"})
+
+
+def test_a_folder_that_may_not_be_looked_into_is_taken_for_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_filled(tmp_path / "none")
+    assert not is_filled(tmp_path)
+    (tmp_path / "file").touch()
+    assert is_filled(tmp_path)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert is_filled(tmp_path)
 
 
 def test_the_record_of_tilt_is_kept_and_cleared(paths: Paths) -> None:
