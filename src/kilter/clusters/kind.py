@@ -191,10 +191,8 @@ class KindProvider:
 
         for port in container.published.get(kubeconfig.API_PORT, ()):
             if not ports.is_free(port):
-                rows = docker.parse_lines(self.runner.run(docker.publishing(port)).stdout)
-                [holder] = ports.holders([port])
-                found = f"port {port} is held by the container {rows[0]['Names']}" if rows else str(holder)
-                raise ApiPortTaken(found, cluster_name(project))
+                [holder] = ports.named(self.runner, [port])
+                raise ApiPortTaken(str(holder), cluster_name(project))
 
     def _owned(self, project: str) -> Container:
         return node.own(self.find(project))

@@ -4,39 +4,50 @@ import errno
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from kilter.errors import MachineLacks
+from msgspec.structs import replace
+
+from kilter.errors import KilterError, MachineLacks
+from kilter.proc import Runner
+from kilter.tools import docker
+from kilter.values import Value
 
 LISTENING, LINGERING = "0A", "06"  # TCP_LISTEN and TCP_TIME_WAIT in /proc/net/tcp (proc(5))
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
-@dataclass(frozen=True)
-class Holder:
-    """A port that is taken, and by whom as far as the system tells: pid 0 and no program when it does not."""
+class Holder(Value, frozen=True):
+    """A port that is taken, and by whom as far as the system tells: pid 0 and no program when it does not.
+
+    `container` is the one that publishes the port, where it is Docker that holds it.
+    """
 
     port: int
     pid: int = 0
     program: str = ""
+    container: str = ""
 
     def __str__(self) -> str:
+        if self.container:
+            return f"port {self.port} is held by the container {self.container}"
         by = f"{self.program} (process {self.pid})" if self.pid else "a program of another user"
         return f"port {self.port} is held by {by}"
 
 
-def check(ports: Iterable[int]) -> None:
-    """Raise MachineLacks naming program, process and port for every one of `ports` that cannot be bound here.
+def check(runner: Runner, ports: Iterable[int]) -> None:
+    """Raise MachineLacks naming port and program, or container, for every one of `ports` that cannot be bound here.
 
     Call it for ports that nothing of the project's own listens on: before a cluster is made or started.
     """
-    taken = holders([port for port in ports if not is_free(port)])
+    taken = named(runner, [port for port in ports if not is_free(port)])
     if taken:
+        one = len(taken) == 1
+        kind = "container" if all(holder.container for holder in taken) else "program"
         raise MachineLacks(
-            f"{len(taken)} of the project's ports are held by other programs" if len(taken) > 1 else str(taken[0]),
-            hint="end the program and run `kilter up` again, or `kilter up --reassign-ports` to move the project",
-            details=[str(holder) for holder in taken] if len(taken) > 1 else [],
+            str(taken[0]) if one else f"{len(taken)} of the project's ports are held by other {kind}s",
+            hint=f"end the {kind} and run `kilter up` again, or `kilter up --reassign-ports` to move the project",
+            details=[] if one else [str(holder) for holder in taken],
         )
 
 
@@ -71,6 +82,20 @@ def holders(ports: Sequence[int], proc: Path = Path("/proc")) -> list[Holder]:
     sockets = _bound(proc, set(ports))
     owners = _owners(proc, set(sockets.values())) if sockets else {}
     return [_holder(proc, port, owners.get(sockets.get(port, ""), 0)) for port in ports]
+
+
+def named(runner: Runner, ports: Sequence[int]) -> list[Holder]:
+    """Do as `holders`, and name the container where one publishes the port: its process is Docker's own, and root's."""
+    found = holders(ports)
+    with suppress(KilterError):  # without Docker they are programs
+        if ports and runner.run(docker.publishing(*ports)).stdout.strip():
+            return [replace(holder, container=_publisher(runner, holder.port)) for holder in found]
+    return found
+
+
+def _publisher(runner: Runner, port: int) -> str:
+    rows = docker.parse_lines(runner.run(docker.publishing(port)).stdout)
+    return str(rows[0]["Names"]) if rows else ""
 
 
 def _holder(proc: Path, port: int, pid: int) -> Holder:

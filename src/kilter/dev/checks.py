@@ -4,7 +4,7 @@ Each takes what it judges and returns its row; none prints and none raises for w
 """
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -189,8 +189,13 @@ def moved(paths: Paths, project: Project, known: Iterable[Allocation], *, fix: b
     return [found("records.moved", "warning", message, mend)]
 
 
-def port_block(paths: Paths, known: Iterable[Allocation], running: frozenset[str]) -> Check:
-    """Judge the ports of every project whose cluster does not hold them itself (NS-Q16)."""
+def port_block(
+    paths: Paths,
+    known: Iterable[Allocation],
+    running: frozenset[str],
+    named: Callable[[Sequence[int]], Iterable[ports.Holder]],
+) -> Check:
+    """Judge the ports of every project whose cluster does not hold them itself; `named` tells who does (NS-Q16)."""
     taken: dict[int, str] = {}
     for record in known:
         wanted = [] if record.project in running else list(record.mapped_ports)
@@ -199,7 +204,7 @@ def port_block(paths: Paths, known: Iterable[Allocation], running: frozenset[str
     if not taken:
         message = "no other program holds a port of a project"
         return found("ports.block", "pass", message)
-    lines = [f"{taken[holder.port]}: {holder}" for holder in ports.holders(sorted(taken))]
+    lines = [f"{taken[holder.port]}: {holder}" for holder in named(sorted(taken))]
     message = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
     fix = "end these programs before the next `kilter up` of the project, or move it: `kilter up --reassign-ports`"
     return found("ports.block", "warning", message, fix)

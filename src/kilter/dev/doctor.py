@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kilter.clusters import disk, engine, node, registry
+from kilter.clusters import disk, engine, node, ports, registry
 from kilter.clusters.provider import Listed, State
 from kilter.dev import checks, clusters
 from kilter.dev.documents import Check, DoctorDocument
@@ -163,7 +163,8 @@ def _clusters(machine: Machine) -> list[Check]:
     rows = [checks.found("clusters.foreign", "warning" if foreign else "pass", message, fix if foreign else "")]
     with suppress(MachineLacks):  # a damaged ledger has its row already
         running = frozenset(cluster.project for cluster in found if cluster.runs)
-        rows.append(checks.port_block(machine.paths, records.all(machine.paths), running))
+        named = partial(ports.named, machine.runner)
+        rows.append(checks.port_block(machine.paths, records.all(machine.paths), running, named))
     return rows
 
 

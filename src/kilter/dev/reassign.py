@@ -24,13 +24,13 @@ def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:
         raise _fixed(project)
     before = records.claim(machine.paths, project.name, project.root)
     held = [port for port in needed(machine.paths, before, cluster) if not ports.is_free(port)]
-    _refuse_pinned(project, held)
+    _refuse_pinned(machine, project, held)
     if not held:
         machine.progress.note(f"no other program holds a port of {project.name}: they stay {_shown(before)}")
         return
     taken = [port for port in range(FIRST_PORT, LAST_PORT + 1) if not ports.is_free(port)]
     after = records.reassign(machine.paths, project.name, taken)
-    for holder in ports.holders(held):
+    for holder in ports.named(machine.runner, held):
         machine.progress.note(str(holder))
     machine.progress.warn(
         f"the ports of {project.name} were {_shown(before)} and are now {_shown(after)}; `kilter env` prints them"
@@ -62,10 +62,10 @@ def _shown(record: Allocation) -> str:
     return f"{record.block[0]}-{record.block[-1]}"
 
 
-def _refuse_pinned(project: Project, held: list[int]) -> None:
+def _refuse_pinned(machine: Machine, project: Project, held: list[int]) -> None:
     for name, service in project.config.services.items():
         if service.host_port in held:
-            [holder] = ports.holders([service.host_port])
+            [holder] = ports.named(machine.runner, [service.host_port])
             raise MachineLacks(
                 str(holder),
                 why=f"`services.{name}.hostPort` in kilter.yaml pins it",

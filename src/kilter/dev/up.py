@@ -125,7 +125,7 @@ class Up:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
         if not cluster.exists:
             self.refuse_lost_data(workspace)
-            ports.check(needed(self.machine.paths, workspace.allocation, cluster))
+            ports.check(self.machine.runner, needed(self.machine.paths, workspace.allocation, cluster))
             self.create(provider, workspace, config)
             return
         try:
@@ -161,7 +161,7 @@ class Up:
             self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")
             return
         if cluster.state is not State.FOREIGN and not cluster.holds_ports:
-            ports.check(workspace.allocation.mapped_ports)
+            ports.check(self.machine.runner, workspace.allocation.mapped_ports)
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
             self.since = fresh_start(provider.start(name, self.left()))
 

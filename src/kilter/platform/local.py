@@ -42,14 +42,14 @@ def ensure(machine: Machine) -> LocalCluster:
     cluster = provider.find(LOCAL)
     share_images(machine, registries(machine, allocation.base))
     if not cluster.exists:
-        ports.check([allocation.base])
+        ports.check(machine.runner, [allocation.base])
         with machine.progress.step("create the cluster kilter-platform") as step:
             image = machine.node_image(None)
             step.note(f"one container, from {image.partition('@')[0]}")
             provider.create(LOCAL, config(machine, allocation, image), image)
     elif cluster.state is not State.RUNNING:
         if cluster.state is not State.FOREIGN:
-            ports.check([allocation.base])
+            ports.check(machine.runner, [allocation.base])
         with machine.progress.step("start the cluster kilter-platform"):
             provider.start(LOCAL, START_LIMIT)
     provider.wait_until_ready(LOCAL, START_LIMIT)

@@ -96,9 +96,10 @@ def list_containers(*, labels: Sequence[str] = (), name: str = "", running_only:
     )
 
 
-def publishing(port: int) -> Command:
-    """List the running containers that publish a port of this machine."""
-    return Command(("docker", "ps", "--filter", f"publish={port}", "--format", "{{json .}}"), timeout=QUICK)
+def publishing(*ports: int) -> Command:
+    """List the running containers that publish one of these ports of this machine."""
+    filters = [word for port in ports for word in ("--filter", f"publish={port}")]
+    return Command(("docker", "ps", *filters, "--format", "{{json .}}"), timeout=QUICK)
 
 
 def run_detached(

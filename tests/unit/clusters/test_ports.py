@@ -3,10 +3,13 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from fakes import FakeRunner
 
 from kilter.clusters import ports
 from kilter.clusters.ports import Holder, check, holders
 from kilter.errors import MachineLacks
+from kilter.proc import Outcome
+from kilter.tools import docker
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
@@ -53,13 +56,31 @@ def test_a_machine_without_process_files_still_names_the_port(tmp_path: Path) ->
 def test_all_taken_ports_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "is_free", lambda port: port not in (30001, 30002))
     monkeypatch.setattr(ports, "holders", lambda taken: [Holder(port, 7, "x") for port in taken])
-    check([30000, 30003])
+    nobody = FakeRunner({docker.publishing(30001).argv: "", docker.publishing(30001, 30002).argv: ""})
+    check(nobody, [30000, 30003])
     with pytest.raises(MachineLacks, match=r"port 30001 is held by x \(process 7\)") as caught:
-        check([30000, 30001])
+        check(nobody, [30000, 30001])
     assert "end the program" in caught.value.hint
     with pytest.raises(MachineLacks, match="2 of the project's ports") as caught:
-        check(range(30000, 30019))
+        check(nobody, range(30000, 30019))
     assert len(caught.value.details) == 2
+
+
+@pytest.mark.requirement("NS-Q16")
+def test_a_port_that_docker_holds_is_named_by_its_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that listens is Docker's own, and root's."""
+    monkeypatch.setattr(ports, "is_free", lambda _: False)
+    monkeypatch.setattr(ports, "holders", lambda taken: [Holder(port) for port in taken])
+    with pytest.raises(MachineLacks, match="port 30001 is held by the container old-db") as caught:
+        check(FakeRunner({docker.publishing(30001).argv: '{"Names": "old-db"}'}), [30001])
+    assert caught.value.hint.startswith("end the container ")
+    with pytest.raises(MachineLacks, match="port 30001 is held by a program of another user"):
+        check(FakeRunner({docker.publishing(30001).argv: Outcome(1, "", "Cannot connect")}), [30001])
+    some = {docker.publishing(30001, 30002).argv: "{}", docker.publishing(30001).argv: ""}
+    runner = FakeRunner({**some, docker.publishing(30002).argv: '{"Names": "old-db"}'})
+    with pytest.raises(MachineLacks, match="2 of the project's ports are held by other programs") as caught:
+        check(runner, [30001, 30002])
+    assert caught.value.details == (str(Holder(30001)), "port 30002 is held by the container old-db")
 
 
 class FakeSocket:

@@ -422,7 +422,7 @@ def test_containers_that_only_bear_our_name_are_named_and_left_alone(tmp_path: P
 def taken(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """Let nginx hold one port."""
     monkeypatch.setattr(checks.ports, "is_free", lambda number: number != port)
-    monkeypatch.setattr(checks.ports, "holders", lambda numbers: [Holder(number, 7, "nginx") for number in numbers])
+    monkeypatch.setattr(checks.ports, "named", lambda _, numbers: [Holder(number, 7, "nginx") for number in numbers])
 
 
 @pytest.mark.requirement("NS-Q16", "C13")
@@ -455,6 +455,7 @@ def test_the_port_of_tilts_page_is_free_or_tilts(runs: bool, tmp_path: Path, mon
 
 def test_many_conflicts_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace(tmp_path)
+    taken(monkeypatch, 0)
     monkeypatch.setattr(checks.ports, "is_free", lambda _number: False)
     row = seen(machine(tmp_path, FakeRunner(answers())))["ports.block"]
     assert row.message.count("is held by") == checks.SHOWN

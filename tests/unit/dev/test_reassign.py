@@ -26,7 +26,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The ports that nginx holds on this machine."""
     held: set[int] = set()
     monkeypatch.setattr(ports, "is_free", lambda port: port not in held)
-    monkeypatch.setattr(ports, "holders", lambda asked: [Holder(port, 77, "nginx") for port in asked])
+    monkeypatch.setattr(ports, "named", lambda _, asked: [Holder(port, 77, "nginx") for port in asked])
     return held
 
 
@@ -163,5 +163,5 @@ def test_what_the_projects_own_things_hold_is_not_in_the_way(
 def test_who_meets_a_held_port_learns_of_the_option(taken: set[int]) -> None:
     taken.add(30001)
     with pytest.raises(MachineLacks, match=re.escape("port 30001 is held by nginx (process 77)")) as caught:
-        ports.check([30000, 30001])
+        ports.check(FakeRunner(), [30000, 30001])
     assert "`kilter up --reassign-ports`" in caught.value.hint

@@ -12,6 +12,7 @@ from unit.dev.support import told, workspace
 
 from kilter.clusters import ports
 from kilter.clusters.node import engine_file
+from kilter.clusters.ports import Holder
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
 from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
@@ -139,6 +140,7 @@ def test_the_ports_of_a_creation_that_was_cut_off_are_no_foreign_programs(
 ) -> None:
     held = opened.allocation.mapped_ports
     monkeypatch.setattr(ports, "is_free", lambda port: port not in held)
+    monkeypatch.setattr(ports, "named", lambda _, taken: [Holder(port) for port in taken])
     monkeypatch.setattr(Cluster, "ports", property(lambda self: held if self.state is State.UNFINISHED else ()))
     bring_up(opened, FakeProvider(), State.UNFINISHED, pool, recreate=True)
     with pytest.raises(MachineLacks, match="held by other programs"):
