@@ -279,7 +279,10 @@ def _unstartable(container: Container, error: KilterError) -> KilterError:
     """Tell a container that the engine cannot start from an engine that did not answer."""
     if not any("error response from daemon" in line.lower() for line in error.details):
         return error
-    return BeyondRepair(f"the container {container.name} does not start", why=error.what, details=error.details)
+    what = f"the container {container.name} does not start"
+    if any("[::1]" in line and "cannot assign requested address" in line for line in error.details):
+        what += ": its ports are on IPv6 too, which this machine has no longer"
+    return BeyondRepair(what, why=error.what, details=error.details)
 
 
 def _present(found: Cluster) -> Busy:

@@ -4,6 +4,7 @@ A node is kilter's when the project's identity folder is mounted into it: kind s
 be read from a stopped container too. Whatever lacks the mark is foreign and never touched (NS-Q3).
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -126,7 +127,13 @@ def _way_to(found: Cluster, owner: str) -> str:
 
 def is_at(source: str, path: Path) -> bool:
     """Tell whether a mount's source is `path`, as the host or Docker Desktop names it."""
-    return source.removeprefix(DESKTOP) in (str(path), str(path.resolve()))
+    named = source.removeprefix(DESKTOP)
+    if named in (str(path), str(path.resolve())):
+        return True
+    # Docker keeps the links of a path as they were named: a home that was one, and is no longer.
+    return (
+        named.startswith("/") and named.endswith(f"/{path.name}") and os.path.realpath(named) == os.path.realpath(path)
+    )
 
 
 def _listed(runner: Runner, paths: Paths, row: Mapping[str, str]) -> Listed:
@@ -135,6 +142,7 @@ def _listed(runner: Runner, paths: Paths, row: Mapping[str, str]) -> Listed:
     mounted, identity = f",{row['Mounts']},", paths.identity(project)
     sources = {str(identity), str(identity.resolve())}
     marked = any(f",{source}," in mounted or f",{DESKTOP}{source}," in mounted for source in sources)
+    marked = marked or any(is_at(source, identity) for source in row["Mounts"].split(","))
     if not marked or docker.parse_labels(row["Labels"]).get(docker.KIND_LABEL) != cluster_name(project):
         return Listed(project, State.FOREIGN, row["ID"], runs=False)
     state = STATES.get(row["State"], State.DEAD)

@@ -129,7 +129,8 @@ def run_once(image: str, entrypoint: str, arguments: Sequence[str], *, mounts_of
     flags = ["--rm", "--pull", "never", "--network", "none", "--userns", "host", "--entrypoint", entrypoint]
     flags += ["--volumes-from", mounts_of] if mounts_of else []
     flags += ["--volume", bind] if bind else []
-    return Command(("docker", "run", *flags, image, *arguments), timeout=600)
+    # The image is the one that is here: where another platform is the usual one, Docker would not find it.
+    return Command(("docker", "run", *flags, image, *arguments), env={"DOCKER_DEFAULT_PLATFORM": None}, timeout=600)
 
 
 def start(container: str) -> Command:

@@ -425,6 +425,38 @@ def test_a_container_that_the_engine_cannot_start_is_beyond_repair(paths: Paths,
     assert caught.value.details == (said,)
 
 
+@pytest.mark.requirement("LC-Q19", "NS-Q17")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error starting userland proxy: listen tcp6 [::1]:30001: bind: cannot assign requested address",
+        "failed to bind host port [::1]:30001:172.20.0.2:30001/tcp: cannot assign requested address",
+    ],
+)
+def test_a_cluster_with_ports_on_an_ipv6_that_is_gone_says_so_and_may_be_made_anew(
+    said: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    answer = Outcome(1, "", f"Error response from daemon: {said}")
+    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: answer})
+    with pytest.raises(BeyondRepair, match="its ports are on IPv6 too, which this machine has no longer") as caught:
+        provider(runner, paths).start("shop", 60)
+    assert "`kilter up --recreate`" in caught.value.hint
+
+
+@pytest.mark.requirement("NS-Q3")
+@pytest.mark.parametrize(("made", "now"), [("link", "real"), ("real", "link")])
+def test_a_cluster_that_was_made_through_a_link_to_the_home_is_ours_by_its_real_path(
+    made: str, now: str, tmp_path: Path, node: Callable[..., str]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    mine, before = Paths(tmp_path / now, tmp_path / "cache"), Paths(tmp_path / made, tmp_path / "cache")
+    source = str(before.identity("shop"))
+    assert provider(FakeRunner({INSPECT: node(source=source)}), mine).find("shop").state is State.RUNNING
+    [(_, state, _)] = listed(mine, row("kilter-shop-control-plane", f"0123,{source},/lib"))
+    assert state is State.RUNNING
+
+
 @pytest.mark.requirement("LC-Q19", "NS-Q16")
 @pytest.mark.parametrize(
     "said",

@@ -93,6 +93,10 @@ def test_commands_that_lose_data_name_exactly_what_they_remove() -> None:
     )  # fmt: skip
 
 
+def test_an_image_that_is_here_is_run_whatever_the_usual_platform_is() -> None:
+    assert docker.run_once("img", "find", ()).env == {"DOCKER_DEFAULT_PLATFORM": None}
+
+
 def test_labels_and_names_become_filters() -> None:
     fields = (
         '{"ID":{{json .ID}},"Names":{{json .Names}},"State":{{json .State}},"Labels":{{json .Labels}},'
