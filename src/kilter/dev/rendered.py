@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kilter.errors import BadInput
-from kilter.render.tree import workloads
 from kilter.state.files import NO_LINKS, refused, remove_folder
 
 RECEIPT = ".rendered.json"
@@ -36,6 +35,8 @@ def legible(folder: Path) -> dict[str, str]:
 
 def illegible(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Return the edited files of the tree `files` that cannot be understood any more."""
+    from kilter.render.tree import workloads  # start-up: `destroy` and `down` look into no tree
+
     found = []
     for name in edited(folder):
         try:

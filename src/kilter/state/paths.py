@@ -123,9 +123,10 @@ def _refuse_shared(paths: Paths) -> None:
         if inner.is_relative_to(outer):
             below = inner.relative_to(outer).parts
             if not below or "." not in below[0]:
+                where = f"{inner} lies in {outer}" if below else f"both are {data}"
                 raise BadInput(
                     "data and cache would lie in the same folders",
-                    why=f"{paths.data} is {data}, and {paths.cache} is {cache}; what is cached is removed at any time",
+                    why=f"{where}, and what is cached is removed at any time",
                     hint="let XDG_DATA_HOME and XDG_CACHE_HOME name folders apart, or unset one of them",
                 )
 
