@@ -34,7 +34,7 @@ def restart(machine: Machine, project: Project, names: tuple[str, ...], timeout:
                 for target in targets:
                     step.note(f"{target.name}: its new pod")
                     machine.runner.run(commands.rollout(f"{target.kind.lower()}/{target.name}", timeout=timeout))
-                Wait(workspace, commands, targets, limit, lambda: None).run(step)
+                Wait(workspace, commands, targets, limit).run(step)
     return f"restarted {restarted}; volumes are as they were" if targets else "there is nothing to restart"
 
 

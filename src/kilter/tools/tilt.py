@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ class Resource:
     """One resource of a running Tilt.
 
     `update` and `runtime` are Tilt's words: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is
-    the message of the newest build when it failed; `deployed` the time of the last deploy, empty before the first.
+    the message of the newest build when it failed, `began` and `finished` are when that was; `deployed` is the time of
+    the last deploy, empty before the first.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Resource:
     waiting: str = ""
     deployed: str = ""
     builds: int = 0
+    began: datetime | None = None
+    finished: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,17 @@ def _resource(item: dict[str, Any]) -> Resource:
     history = status.get("buildHistory") or [{}]
     return Resource(
         name=item["metadata"]["name"],
-        update=status.get("updateStatus") or "none",
+        update=status.get("updateStatus") or "unknown",
         runtime=status.get("runtimeStatus") or "none",
         error=history[0].get("error") or "",
         warnings=tuple(history[0].get("warnings") or ()),
         waiting=(status.get("waiting") or {}).get("reason") or "",
         deployed=status.get("lastDeployTime") or "",
         builds=len(status.get("buildHistory") or ()),
+        began=_moment(history[0].get("startTime")),
+        finished=_moment(history[0].get("finishTime")),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

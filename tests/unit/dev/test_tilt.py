@@ -12,6 +12,7 @@ from unit.dev.support import workspace
 
 from kilter.dev import rendered, tilt, tilt_process
 from kilter.dev.tilt import TiltLife
+from kilter.dev.updates import Updates
 from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
 from kilter.proc import Outcome, Started, is_alive, start_time
 from kilter.state import tilt as record
@@ -20,14 +21,19 @@ from kilter.state.tilt import TiltRecord
 BINARY = Path("tilt")
 
 
-def resource(name: str, update: str = "ok", error: str = "") -> dict[str, object]:
-    history = [{"error": error}] if error else []
+WEB = "components: {web: {image: 'web:1', port: 80}}\n"
+
+
+def resource(name: str, update: str = "ok", error: str = "", began: str | None = None) -> dict[str, object]:
+    history = [{"error": error, "startTime": began}] if error else []
     return {"metadata": {"name": name}, "status": {"updateStatus": update, "buildHistory": history}}
 
 
-def life(folder: Path, *resources: dict[str, object], running: bool = True) -> TiltLife:
+def life(
+    folder: Path, *resources: dict[str, object], running: bool = True, text: str = "services: {redis: }\n"
+) -> TiltLife:
     """A Tilt that is recorded as process 4242 and reports the resources."""
-    opened = workspace(folder)
+    opened = workspace(folder, text=text)
     commands = tilt.commands(BINARY, opened)
     runner = opened.machine.runner
     assert isinstance(runner, FakeRunner)
@@ -56,9 +62,17 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return running
 
 
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that nobody has until Tilt is started."""
+    answers = [False, True]
+    monkeypatch.setattr(tilt, "_listens", lambda _port: answers.pop(0))
+
+
 @pytest.mark.usefixtures("processes")
 def test_a_tilt_without_errors_is_fine(tmp_path: Path) -> None:
-    life(tmp_path, resource("(Tiltfile)"), resource("web", "in_progress", "of the build before")).check()
+    fine = life(tmp_path, resource("(Tiltfile)"), resource("shop", "in_progress", "of the build before"))
+    assert fine.check() == Updates()
 
 
 @pytest.mark.usefixtures("processes")
@@ -72,6 +86,50 @@ def test_a_failed_build_is_said_with_its_error_and_the_end_of_the_log(tmp_path: 
     assert caught.value.why == "exit status 1"
     assert caught.value.details[0] == "line 25"
     assert caught.value.details[-1] == "line 39"
+
+
+@pytest.mark.requirement("LC-Q16")
+@pytest.mark.usefixtures("processes", "listening")
+def test_a_tilt_that_was_just_started_is_awaited_until_it_has_built_every_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It listens before it can answer, and answers before it has read the Tiltfile."""
+    here = life(tmp_path, running=False, text=WEB)
+    runner, asked = here.workspace.machine.runner, here.commands.resources().argv
+    assert isinstance(runner, FakeRunner)
+    here.ensure()
+    refused = Outcome(1, "", "Error: No tilt apiserver found: tilt-31994")
+    read, web = resource("(Tiltfile)"), resource("web")
+    looks = [[resource("(Tiltfile)", "in_progress")], [read], [read, resource("web", "pending")], [read, web]]
+    runner.answers = {**runner.answers, asked: [refused, *(json.dumps({"items": each}) for each in looks)]}
+    said = [[(each.name, each.says) for each in here.check().pending] for _ in range(5)]
+    assert said == [
+        [("the dev loop", "is starting")],
+        [("the dev loop", "is reading its files"), ("web", "is still to be built")],
+        [("web", "is still to be built")],
+        [("web", "is still to be built")],
+        [],
+    ]
+    runner.answers = {**runner.answers, asked: refused}
+    monkeypatch.setattr(tilt.time, "monotonic", lambda: 1e12)
+    with pytest.raises(Failed, match="tilt get"):
+        here.check()
+
+
+@pytest.mark.requirement("LC-Q16", "CT-10")
+@pytest.mark.usefixtures("processes")
+def test_what_tilt_said_before_it_was_told_of_changed_files_is_of_the_old_ones(tmp_path: Path) -> None:
+    read = resource("(Tiltfile)", "error", "of the files before", began="2020-01-01T00:00:00.000000Z")
+    here = life(tmp_path, read, resource("web"), text=WEB)
+    rendered.write(here.workspace.cache, {"Tiltfile": "# changed\n"})
+    here.ensure()
+    assert [each.name for each in here.check().pending] == ["the dev loop"]
+    again = resource("(Tiltfile)", "error", "no such file", began="9999-01-01T00:00:00.000000Z")
+    runner = here.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {**runner.answers, here.commands.resources().argv: json.dumps({"items": [again]})}
+    with pytest.raises(BuildFailed, match=r"\(Tiltfile\) could not be built"):
+        here.check()
 
 
 @pytest.mark.requirement("LC-Q6")

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -152,12 +153,14 @@ def test_questions_to_tilt_name_its_port() -> None:
 
 
 def test_the_resources_of_tilt_are_read() -> None:
-    history = [{"error": "exit status 1", "warnings": ["w"]}, {}]
+    noon = "2026-01-01T12:00:00.000000Z"
+    history = [{"error": "exit status 1", "warnings": ["w"], "startTime": noon, "finishTime": noon}, {}]
     status = {"updateStatus": "error", "runtimeStatus": "pending", "buildHistory": history}
     items = [{"metadata": {"name": "app"}, "status": status}, {"metadata": {"name": "(Tiltfile)"}, "status": {}}]
+    when = datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert tilt.parse_resources(json.dumps({"items": items})) == (
-        Resource("app", "error", "pending", "exit status 1", ("w",), "", "", 2),
-        Resource("(Tiltfile)", "none", "none"),
+        Resource("app", "error", "pending", "exit status 1", ("w",), "", "", 2, began=when, finished=when),
+        Resource("(Tiltfile)", "unknown", "none"),
     )
 
 
