@@ -28,13 +28,15 @@ LOG_LINES_SHOWN = 15
 class TiltLife:
     """The life of a project's Tilt: the commands that reach it, and the project it works for.
 
-    `told` is when this command told it to update a resource, `started` when (`time.monotonic`) it was started.
+    `told` is when this command told it to update a resource, `started` when (`time.monotonic`) it was started. With
+    `retries` what is failed already is built once more: its cause, such as a registry that was away, may be gone.
     """
 
     commands: Tilt
     workspace: Workspace
     told: dict[str, datetime] = field(default_factory=dict, init=False)
     started: float | None = field(default=None, init=False)
+    retries: bool = field(default=False, init=False)
 
     @property
     def url(self) -> str:
@@ -47,6 +49,7 @@ class TiltLife:
         Raises MachineLacks when its port is taken, NotReady when it ends or does not answer.
         """
         if known := running(self.workspace):
+            self.retries = True
             return "took the changed files over" if self.take_over(known) else "was already running"
         end(self.workspace.machine.paths, self.workspace.name)
         self._start()
@@ -100,7 +103,8 @@ class TiltLife:
     def check(self) -> Updates:
         """Return what Tilt still has to do for the declared apps, those that have pods all the time.
 
-        Raises what it reports as failed: the Tiltfile, or an image build (BuildFailed).
+        The first answer of a Tilt that ran already makes what failed be built again. Raises what it reports as failed:
+        the Tiltfile, or an image build (BuildFailed).
         """
         if not running(self.workspace):
             raise NotReady(
@@ -110,13 +114,18 @@ class TiltLife:
         if resources is None:
             return Updates((Condition("the dev loop", False, "is starting"),))
         for resource in resources:
-            if resource.error and resource.update == "error" and not is_outdated(resource, self.told):
+            if resource.update == "error" and resource.error and not is_outdated(resource, self.told):
+                if self.retries:
+                    self.workspace.machine.progress.note(f"{resource.name}: its last update failed, and is tried again")
+                    self._tell(resource.name)
+                    continue
                 raise BuildFailed(
                     f"{resource.name} could not be built or applied",
                     why=resource.error,
                     details=log_tail(self.workspace),
                     hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
                 )
+        self.retries = False
         return updates(resources, [app.name for app in self.workspace.plan.apps if app.replicas], self.told)
 
     def _resources(self) -> tuple[Resource, ...] | None:

@@ -11,6 +11,7 @@ from kilter.proc import Command
 from kilter.tools.kubectl import environment
 
 HOST = "127.0.0.1"
+BEGIN_ANEW = "where Tilt hangs, `kilter down` and then `kilter up` start another one"
 TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
 
 
@@ -94,7 +95,8 @@ class Tilt:
 
     def _ask(self, *words: str) -> Command:
         verb, *rest = words
-        return Command((str(self.binary), verb, *self._server(), *rest), env=self._environment(), timeout=20)
+        argv = (str(self.binary), verb, *self._server(), *rest)
+        return Command(argv, env=self._environment(), timeout=20, hint=BEGIN_ANEW)
 
     def _server(self) -> tuple[str, ...]:
         return "--host", HOST, "--port", str(self.port)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.dev.support import workspace
+from unit.dev.support import told, workspace
 
 from kilter.dev import rendered, tilt, tilt_process
 from kilter.dev.tilt import TiltLife
@@ -130,6 +130,40 @@ def test_what_tilt_said_before_it_was_told_of_changed_files_is_of_the_old_ones(t
     runner.answers = {**runner.answers, here.commands.resources().argv: json.dumps({"items": [again]})}
     with pytest.raises(BuildFailed, match=r"\(Tiltfile\) could not be built"):
         here.check()
+
+
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("processes")
+def test_up_again_builds_once_more_what_failed_for_a_cause_that_may_be_gone(tmp_path: Path) -> None:
+    """Tilt itself builds again only what was changed, which a registry that was away is not."""
+    failed = resource("web", "error", "failed to fetch oauth token: EOF", began="2020-01-01T00:00:00.000000Z")
+    here = life(tmp_path, resource("(Tiltfile)"), resource("redis"), failed, text=WEB)
+    runner, trigger = here.workspace.machine.runner, here.commands.trigger("web").argv
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {**runner.answers, trigger: ""}
+    here.ensure()
+    for _ in range(2):  # for a moment Tilt still says what was
+        assert [(each.name, each.says) for each in here.check().pending] == [("web", "is still to be built")]
+    assert [command.argv for command in runner.commands].count(trigger) == 1
+    assert any("web: its last update failed" in line for line in told(here.workspace.machine))
+    again = resource("web", "error", "exit status 1", began="9999-01-01T00:00:00.000000Z")
+    items = [resource("(Tiltfile)"), again]
+    runner.answers = {**runner.answers, here.commands.resources().argv: json.dumps({"items": items})}
+    with pytest.raises(BuildFailed, match="web could not be built") as caught:
+        here.check()
+    assert caught.value.why == "exit status 1"
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_tilt_that_hangs_comes_with_what_mends_it(tmp_path: Path) -> None:
+    here = life(tmp_path)
+    runner = here.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {here.commands.resources().argv: Outcome(1, "", "context deadline exceeded")}
+    here.ensure()
+    with pytest.raises(Failed) as caught:
+        here.check()
+    assert "`kilter down`" in caught.value.hint
 
 
 @pytest.mark.requirement("LC-Q6")
