@@ -64,10 +64,6 @@ class Kubectl:
         """Replace the pods of a workload, keeping its volumes."""
         return self._command("rollout", "restart", what)
 
-    def rollout(self, what: str, *, timeout: float) -> Command:
-        """Wait until a workload's newest revision runs."""
-        return self._command("rollout", "status", what, f"--timeout={in_seconds(timeout)}", timeout=timeout + 10)
-
     def execute(self, pod: str, *argv: str, container: str = "", stdin: str | None = None) -> Command:
         """Run a program in a pod (`statefulset/postgres` works too)."""
         chosen = (f"--container={container}",) if container else ()

@@ -17,7 +17,7 @@ PLACE = ("--kubeconfig", str(FILE), "--context", "kind-kilter-shop", "--namespac
 
 @pytest.mark.parametrize(("given", "written"), [(1_080_000, "1080000s"), (0.5, "0.5s"), (90.0, "90s")])
 def test_a_time_limit_is_written_as_kubectl_reads_it(given: float, written: str) -> None:
-    assert f"--timeout={written}" in KUBECTL.rollout("deployment/x", timeout=given).argv
+    assert f"--timeout={written}" in KUBECTL.wait("pod/x", "delete", timeout=given).argv
 
 
 @pytest.mark.requirement("NS-10", "NS-Q10", "C11")
@@ -28,7 +28,6 @@ def test_every_command_that_can_reach_a_cluster_gets_the_projects_file() -> None
         KUBECTL.wait("pod/x", "condition=Ready", timeout=5),
         KUBECTL.logs("pod/x"),
         KUBECTL.restart("deployment/x"),
-        KUBECTL.rollout("deployment/x", timeout=5),
         KUBECTL.execute("pod/x", "true"),
         KUBECTL.apply("{}"),
         KUBECTL.delete("pod/x"),
