@@ -188,7 +188,8 @@ def _folder(tool: Tool, paths: Paths) -> Path:
 def _ask(tool: Tool, path: Path, runner: Runner) -> str:
     """Return what a tool prints of its version; nothing when it does not run."""
     try:
-        environment = {"KUBECONFIG": "/dev/null", "TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+        quiet = {"TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+        environment = {"KUBECONFIG": "/dev/null", "KUBERC": "off", "KUBECTL_KUBERC": "false", **quiet}
         return runner.run(Command((str(path), *tool.asks), env=environment, timeout=20)).stdout
     except KilterError:
         return ""

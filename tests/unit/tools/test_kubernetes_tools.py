@@ -51,6 +51,14 @@ def test_every_command_that_can_reach_a_cluster_gets_the_projects_file() -> None
     assert {command.env["KUBECONFIG"] for command in nowhere} == {"/dev/null"}
 
 
+@pytest.mark.requirement("NS-14", "NS-Q9")
+def test_the_users_preferences_for_kubectl_steer_no_command() -> None:
+    """A default there for `--server` leads to another cluster, one for `--interactive` makes `delete` do nothing."""
+    passed = KUBECTL.passthrough(["get", "pods"])
+    for command in (KUBECTL.get("pods"), KUBECTL.delete("pod/x"), passed, kubectl.version("kubectl")):
+        assert (command.env["KUBERC"], command.env["KUBECTL_KUBERC"]) == ("off", "false")
+
+
 def test_tilt_keeps_its_files_inside_kilters_folders() -> None:
     for command in (TILT.up(Path("/cache/shop/Tiltfile")), TILT.resources(), TILT.logs(), TILT.trigger()):
         assert command.env["TILT_DEV_DIR"] == "/data/shop/tilt/home"
