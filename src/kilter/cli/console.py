@@ -165,10 +165,13 @@ class Console:
 
             self._line(json.dumps(as_json(error)))
         else:
-            lines = [f"{self.paint('error:', '1;31')} {error.what}"]
-            lines += [f"  {line}" for line in error.details]
-            lines += [f"{self.paint('why:', '1')} {error.why}"] if error.why else []
-            lines += [f"{self.paint('next:', '1;36')} {error.hint}"] if error.hint else []
+            from kilter.words import escaped, escaped_lines  # start-up: `--help` meets no error
+
+            # What others said, such as pods in their logs, must not drive the terminal.
+            lines = [f"{self.paint('error:', '1;31')} {escaped_lines(error.what)}"]
+            lines += [f"  {escaped(line)}" for detail in error.details for line in detail.splitlines() or [""]]
+            lines += [f"{self.paint('why:', '1')} {escaped_lines(error.why)}"] if error.why else []
+            lines += [f"{self.paint('next:', '1;36')} {escaped_lines(error.hint)}"] if error.hint else []
             self._line("\n".join(lines))
         return error.exit_code
 

@@ -10,7 +10,7 @@ from typing import Protocol, TextIO
 from kilter.cli.console import Style
 from kilter.cli.streams import say
 from kilter.progress import Progress, Step
-from kilter.words import human_duration
+from kilter.words import escaped_lines, human_duration
 
 
 class Reporter(Progress, Protocol):
@@ -107,6 +107,7 @@ class PlainReporter(LineReporter):
 
     def emit(self, event: str, title: str, text: str, seconds: float | None = None) -> None:
         """See `LineReporter.emit`."""
+        title, text = escaped_lines(title), escaped_lines(text)
         took = f" ({human_duration(seconds)})" if seconds is not None else ""
         tail = f": {text}" if text else ""
         if event == "begin":
@@ -142,4 +143,4 @@ class QuietReporter(LineReporter):
     def emit(self, event: str, title: str, text: str, seconds: float | None = None) -> None:
         """See `LineReporter.emit`."""
         if event == "warning":
-            self.write(f"warning: {text}")
+            self.write(f"warning: {escaped_lines(text)}")
