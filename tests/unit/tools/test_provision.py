@@ -145,7 +145,7 @@ def test_a_tool_that_cannot_be_had_names_what_was_tried(bring: Callable[..., Pat
 def on_path(tmp_path: Path) -> Path:
     binary = tmp_path / "bin" / "kind"
     binary.parent.mkdir()
-    binary.write_text("#!/bin/sh\n")
+    binary.write_text("a program\n")
     binary.chmod(0o755)
     return binary
 
@@ -156,7 +156,7 @@ def test_a_fitting_tool_on_path_is_used_and_asked_only_once(bring: Callable[...,
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
     assert len(runner.commands) == 1
-    binary.write_text("#!/bin/sh\n# another one\n")
+    binary.write_text("another program\n")
     bring(KIND, runner, PATH=str(binary.parent))
     assert len(runner.commands) == 2
 
@@ -171,6 +171,41 @@ def test_another_tool_on_path_is_passed_over_and_named_when_nothing_else_is_ther
         bring(KIND, runner, PATH=str(binary.parent))
     assert str(binary) in caught.value.details[0]
     assert ">=0.33.0,<0.34.0" in caught.value.details[0]
+
+
+@pytest.mark.parametrize("code", [-15, -2, 130, 143])
+def test_a_tool_that_is_cut_off_while_it_is_asked_is_asked_again(
+    bring: Callable[..., Path], tmp_path: Path, code: int
+) -> None:
+    """By Ctrl-C, for one; until its file changed it would have been of an unknown version."""
+    binary = on_path(tmp_path)
+    put(tmp_path, KIND, BINARY)
+    runner = FakeRunner({(str(binary), "version"): [Outcome(code), "kind v0.33.1 go1.25.0 linux/amd64\n"]})
+    assert bring(KIND, runner, PATH=str(binary.parent)) != binary
+    assert bring(KIND, runner, PATH=str(binary.parent)) == binary
+
+
+def test_a_shim_is_passed_over_for_the_program_behind_it_on_path(bring: Callable[..., Path], tmp_path: Path) -> None:
+    """Those of asdf and mise are another version, or none, in each directory."""
+    binary = on_path(tmp_path)
+    script, link, own = (tmp_path / name / "kind" for name in ("asdf", "mise", "linked"))
+    for each in (script, link, own):
+        each.parent.mkdir()
+    script.write_text("#!/usr/bin/env bash\n")
+    script.chmod(0o755)
+    manager = tmp_path / "mise-program"
+    manager.write_text("a program\n")
+    manager.chmod(0o755)
+    link.symlink_to(manager)
+    runner = FakeRunner({(str(binary), "version"): "kind v0.33.1 go1.25.0 linux/amd64\n"})
+    assert bring(KIND, runner, PATH=f"{script.parent}::{link.parent}:{binary.parent}") == binary
+    versioned = binary.rename(binary.with_name("kind-v0.33.1"))
+    own.symlink_to(versioned)
+    runner = FakeRunner({(str(own), "version"): "kind v0.33.1 go1.25.0 linux/amd64\n"})
+    assert bring(KIND, runner, PATH=str(own.parent)) == own
+    with pytest.raises(MachineLacks) as caught:
+        bring(KIND, PATH=f"{script.parent}:{link.parent}")
+    assert caught.value.details[0].startswith(f"tried: {script} is a shim")
 
 
 def test_files_come_from_upstream_without_a_mirror() -> None:
