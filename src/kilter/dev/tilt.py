@@ -1,7 +1,9 @@
 """Owning Tilt: kilter starts it in the background, knows its process, takes its files over, and ends exactly it."""
 
+import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,8 @@ from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources
 
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
 LOG_LINES_SHOWN = 15
+LOG_TAIL = 64 << 10  # bytes that are read for them
+LOG_LIMIT = 16 << 20  # bytes, beyond which the log of a running Tilt is begun anew
 
 
 @dataclass
@@ -50,6 +54,7 @@ class TiltLife:
         """
         if known := running(self.workspace):
             self.retries = True
+            cap_log(self.workspace)
             return "took the changed files over" if self.take_over(known) else "was already running"
         end(self.workspace.machine.paths, self.workspace.name)
         self._start()
@@ -166,12 +171,24 @@ def running(workspace: Workspace) -> TiltRecord | None:
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN) -> list[str]:
-    """Return the last lines of Tilt's log."""
+    """Return the last lines of Tilt's log, of which no more than its end is read."""
     try:
-        text = workspace.machine.paths.tilt_log(workspace.name).read_text(errors="replace")
+        with workspace.machine.paths.tilt_log(workspace.name).open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - LOG_TAIL))
+            text = stream.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    return text.splitlines()[-lines:]
+    whole = text.splitlines()[1:] if size > LOG_TAIL else text.splitlines()
+    return whole[-lines:]
+
+
+def cap_log(workspace: Workspace) -> None:
+    """Empty the log of a running Tilt that has grown large; Tilt appends, and so goes on at the front."""
+    log = workspace.machine.paths.tilt_log(workspace.name)
+    with suppress(OSError):  # none, or on a disk that does not want it: only its size is at stake
+        if log.stat().st_size > LOG_LIMIT:
+            os.truncate(log, 0)
 
 
 def _listens(port: int) -> bool:

@@ -113,6 +113,7 @@ class Tilt:
             "TILT_WEB_MODE": "prod",
             "TILT_DISABLE_ANALYTICS": "1",
             "DO_NOT_TRACK": "1",
+            "TILT_CONFIG": None,  # a file of the user's, into which Tilt writes where it is to be reached
             "TILT_HOST": None,
             "TILT_PORT": None,
         }

@@ -308,3 +308,30 @@ def test_ending_tilt_ends_exactly_it_and_twice_is_fine(tmp_path: Path, processes
 
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     assert tilt.log_tail(workspace(tmp_path)) == []
+
+
+def test_of_a_large_log_no_more_than_the_end_is_read(tmp_path: Path) -> None:
+    opened = workspace(tmp_path)
+    log = opened.machine.paths.tilt_log("shop")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(f"{number} {'é' * 500}\n" for number in range(1000)))
+    shown = tilt.log_tail(opened, 10_000)
+    assert sum(len(line.encode()) + 1 for line in shown) <= tilt.LOG_TAIL
+    assert [line.split()[0] for line in shown] == [str(number) for number in range(1000 - len(shown), 1000)]
+    assert [line.split()[0] for line in tilt.log_tail(opened, 2)] == ["998", "999"]
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_log_of_a_tilt_that_runs_for_long_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tilt goes on behind what is there: `SubprocessRunner.start` opens it to be appended to."""
+    here = life(tmp_path)
+    log = here.workspace.machine.paths.tilt_log("shop")
+    monkeypatch.setattr(tilt, "LOG_LIMIT", 100)
+    with log.open("ab", buffering=0) as stream:
+        stream.write(b"x" * 100)
+        here.ensure()
+        assert log.stat().st_size == 100
+        stream.write(b"x")
+        here.ensure()
+        stream.write(b"later")
+    assert log.read_bytes() == b"later"

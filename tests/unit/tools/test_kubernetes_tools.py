@@ -61,6 +61,7 @@ def test_the_users_preferences_for_kubectl_steer_no_command() -> None:
 
 def test_tilt_keeps_its_files_inside_kilters_folders() -> None:
     for command in (TILT.up(Path("/cache/shop/Tiltfile")), TILT.resources(), TILT.logs(), TILT.trigger()):
+        assert command.env["TILT_CONFIG"] is None
         assert command.env["TILT_DEV_DIR"] == "/data/shop/tilt/home"
         assert {name: value for name, value in command.env.items() if name.startswith("XDG_")} == {
             "XDG_CACHE_HOME": "/cache/tilt.d/cache",
