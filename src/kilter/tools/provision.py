@@ -153,7 +153,11 @@ def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, ste
     size = part.stat().st_size
     _verify(tool, place, part, expected)
     _unpack(tool, platform, part, folder / tool.name)
-    receipt = {"url": place.url, "sha256": expected, "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    receipt = {
+        "url": download.shown(place.url),
+        "sha256": expected,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     write_whole(folder / "receipt.json", json.dumps(receipt, indent=2) + "\n")
     part.unlink(missing_ok=True)
     step.done(human_size(size))
@@ -164,7 +168,8 @@ def published(place: Origin) -> str:
     """Return the checksum that the publisher serves beside the file; raises OSError, NoSuchFile, Failed."""
     found = download.checksum_in(download.read_text(place.source, place.checksums), place.file_name)
     if found is None:
-        raise Failed(f"{place.checksums} says nothing of {place.file_name}", why="the download cannot be verified")
+        what = f"{download.shown(place.checksums)} says nothing of {place.file_name}"
+        raise Failed(what, why="the download cannot be verified")
     return found
 
 
@@ -174,7 +179,7 @@ def _verify(tool: Tool, place: Origin, part: Path, expected: str) -> None:
         part.unlink()
         raise Failed(
             f"the download of {tool.name} {tool.version} is not what its publisher says",
-            why=f"{place.url} has the SHA-256 {seen}, expected was {expected}",
+            why=f"{download.shown(place.url)} has the SHA-256 {seen}, expected was {expected}",
             hint="nothing was installed; try again, and if it stays so, do not trust that source",
         )
 
@@ -202,7 +207,7 @@ def _unavailable(tool: Tool, place: Origin, found: Found, error: Exception) -> M
         f"{tool.name} {tool.version} could not be had",
         why=download.unreachable(error),
         hint=f"connect to the network, install {tool.name} {tool.accepted}, or set {MIRROR} to a folder or https base",
-        details=[f"tried: {own}", f"tried: {place.url}"],
+        details=[f"tried: {own}", f"tried: {download.shown(place.url)}"],
     )
 
 

@@ -224,6 +224,21 @@ def test_a_web_mirror_keeps_the_layout_of_a_folder() -> None:
     assert isinstance(local.source, FolderSource)
 
 
+@pytest.mark.requirement("C16")
+def test_the_login_of_a_mirror_is_in_no_message(bring: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_source: object, url: str, *_: object) -> None:
+        raise ConnectionError("refused")
+
+    monkeypatch.setattr(provision.download, "fetch", away)
+    with pytest.raises(MachineLacks) as caught:
+        bring(KIND, KILTER_TOOLS_MIRROR="https://me:s3/cr@t@mirror.example.com/tools")
+    told = " ".join([caught.value.what, caught.value.why, caught.value.hint, *caught.value.details])
+    assert "tried: https://***@mirror.example.com/tools/kind/" in told
+    with pytest.raises(BadInput) as refused:
+        origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": "http://me:s3cr3t@mirror.example.com/tools"})
+    assert refused.value.what == "http://***@mirror.example.com/tools is not an https address"
+
+
 @pytest.mark.parametrize("url", ["http://mirror.example/x", "ftp://mirror.example", "http://127.0.0.1.evil.example/"])
 def test_a_mirror_without_encryption_is_refused(url: str) -> None:
     with pytest.raises(BadInput, match="not an https address"):
