@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 4096
 class Server(BaseHTTPRequestHandler):
     """Serves CONTENT with ranges at /file, without at /plain, half of it once at /breaks, redirects at /away, /near.
 
-    At /other it redirects to another name of this machine.
+    At /other it redirects to another name of this machine, at /portal is a page that asks for a login.
     """
 
     broken = False
@@ -29,6 +29,12 @@ class Server(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         type(self).asked.append(asked)
         type(self).logins.append(self.headers.get("Authorization"))
+        if self.path == "/portal":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(b"<html>log in</html>")
+            return
         if self.path == "/other":
             self.send_response(302)
             self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/file")
@@ -127,3 +133,10 @@ def test_the_login_of_a_mirror_goes_to_it_and_to_nobody_else(base: str, tmp_path
     with pytest.raises(NoSuchFile) as caught:
         get(f"{mirror}/none", tmp_path / "none")
     assert "s3" not in caught.value.what
+
+
+@pytest.mark.requirement("F16")
+def test_a_page_that_asks_for_a_login_is_no_part_of_a_file(base: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="a web page came in place of the file"):
+        get(f"{base}/portal", tmp_path / "part")
+    assert not (tmp_path / "part").exists()

@@ -146,8 +146,7 @@ def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, ste
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f"{place.file_name}.part"
     try:
-        download.fetch(place.source, place.url, part, step)
-        expected = tool.sha256.get(platform) or published(place)
+        expected = _fetched(tool.sha256.get(platform), place, part, step)
     except (OSError, download.NoSuchFile) as error:
         raise _unavailable(tool, place, found, error) from error
     size = part.stat().st_size
@@ -162,6 +161,25 @@ def _install(tool: Tool, folder: Path, env: Mapping[str, str], found: Found, ste
     part.unlink(missing_ok=True)
     step.done(human_size(size))
     return folder / tool.name
+
+
+def _fetched(pinned: str | None, place: Origin, part: Path, step: Step) -> str:
+    """Bring the file into `part` and return the checksum that it should have; raises OSError, NoSuchFile, Failed.
+
+    What an earlier attempt left may be no part of it, but the page of a network that asks for a login.
+    """
+    resumed = part.exists()
+    download.fetch(place.source, place.url, part, step)
+    try:
+        expected = pinned or published(place)
+    except Failed as error:
+        if not isinstance(error, download.NoSuchFile):
+            part.unlink()
+        raise
+    if resumed and download.sha256(part) != expected:
+        part.unlink()
+        download.fetch(place.source, place.url, part, step)
+    return expected
 
 
 def published(place: Origin) -> str:

@@ -67,9 +67,15 @@ def open_url(url: str, offset: int, silence: float) -> Iterator[Answer]:
             yield answer
         return
     with response:
-        start = offset if response.status == 206 else 0
-        length = int(response.headers.get("Content-Length") or 0)
-        yield Answer(start, start + length if length else 0, _body(response))
+        yield _answer(response, offset)
+
+
+def _answer(response: http.client.HTTPResponse, offset: int) -> Answer:
+    if response.headers.get_content_type() == "text/html":
+        raise ConnectionError("a web page came in place of the file; perhaps the network asks for a login")
+    start = offset if response.status == 206 else 0
+    length = int(response.headers.get("Content-Length") or 0)
+    return Answer(start, start + length if length else 0, _body(response))
 
 
 def _apart(url: str) -> tuple[str, str]:

@@ -120,6 +120,33 @@ def test_a_wrong_checksum_names_both_sums_and_leaves_nothing(
     assert list((paths.tools_dir / "kind" / "0.33.0").iterdir()) == []
 
 
+PAGE = b"<html>please log in to the hotel's network</html>"
+
+
+@pytest.mark.requirement("F16")
+def test_what_an_earlier_attempt_left_of_another_file_is_fetched_anew(
+    bring: Callable[..., Path], paths: Paths, tmp_path: Path
+) -> None:
+    """The beginning is of a network that asked for a login; the publisher is not to blame."""
+    file = put(tmp_path, KIND, BINARY)
+    folder = paths.tools_dir / "kind" / KIND.version
+    folder.mkdir(parents=True)
+    (folder / f"{file.name}.part").write_bytes(PAGE)
+    assert bring(KIND).read_bytes() == BINARY
+
+
+@pytest.mark.requirement("F16")
+def test_a_file_whose_checksum_is_unknown_is_not_gone_on_with(
+    bring: Callable[..., Path], paths: Paths, tmp_path: Path
+) -> None:
+    file = put(tmp_path, KIND, PAGE)
+    sums = file.with_name(f"{file.name}.sha256sum")
+    sums.write_bytes(PAGE)
+    with pytest.raises(Failed, match="says nothing of"):
+        bring(KIND)
+    assert list((paths.tools_dir / "kind" / KIND.version).iterdir()) == []
+
+
 def test_a_pinned_checksum_goes_before_the_published_one(bring: Callable[..., Path], tmp_path: Path) -> None:
     put(tmp_path, KIND, BINARY)
     with pytest.raises(Failed, match="not what its publisher says"):
