@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from kilter.cli.streams import give_up, say
+from kilter.cli.streams import give_up, is_drawable, say
 from kilter.errors import Interrupted, KilterError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Console:
         essence is new, and an error goes to standard error.
         """
         try:
-            if redraw and sys.stdout.isatty():
+            if redraw and is_drawable(sys.stdout):
                 from kilter.cli.live import draw
 
                 draw((frame.text for frame in frames), sys.stdout, color=self.color)

@@ -157,8 +157,16 @@ def test_lines_of_several_threads_stay_whole() -> None:
         (Style.QUIET, Terminal(), QuietReporter),
     ],
 )
-def test_progress_is_live_on_a_terminal_alone(style: Style, stream: io.StringIO, kind: type) -> None:
+def test_progress_is_live_on_a_terminal_alone(
+    style: Style, stream: io.StringIO, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TERM", raising=False)
     assert type(reporter(style, stream, color=True)) is kind
+
+
+def test_progress_on_a_terminal_that_cannot_be_drawn_on_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(reporter(Style.AUTO, Terminal(), color=True)) is PlainReporter
 
 
 def live(width: int = 80, *, color: bool = False) -> tuple[LiveReporter, io.StringIO]:
