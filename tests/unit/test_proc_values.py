@@ -1,27 +1,13 @@
 """Commands as values: what they show, and the errors that they become."""
 
-import os
 import shlex
 import signal
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from kilter import proc
 from kilter.errors import Failed, Interrupted, MachineLacks, NotReady
-from kilter.proc import (
-    OUTPUT_LINES_SHOWN,
-    Command,
-    Outcome,
-    Secret,
-    Started,
-    SubprocessRunner,
-    failure,
-    is_alive,
-    missing,
-    start_time,
-)
+from kilter.proc import OUTPUT_LINES_SHOWN, Command, Outcome, Secret, SubprocessRunner, failure, missing
 
 SECRET = Secret("hunter2")
 
@@ -108,17 +94,3 @@ def test_the_environment_is_kilters_own_with_the_changes_of_the_command() -> Non
     changes = {"DROP": None, "CHANGE": "4", "ADD": "5", "NEVER": None}
     assert runner._environment_of(Command(("x",), env=changes)) == {"KEEP": "1", "CHANGE": "4", "ADD": "5"}
     assert runner._environment_of(Command(("x",), cwd=Path("/"))) == {"KEEP": "1", "DROP": "2", "CHANGE": "3"}
-
-
-@pytest.mark.requirement("LC-Q7")
-@pytest.mark.skipif(not Path("/bin/ps").exists(), reason="no ps here")
-def test_off_linux_a_process_is_the_same_in_every_time_zone_and_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proc, "_has_proc", lambda: False)
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    own = Started(os.getpid(), start_time(os.getpid()) or "")
-    of_before = Started(own.pid, proc._shown_start(own.pid, {}) or "")
-    assert of_before != own
-    assert is_alive(of_before), "a record of an older kilter is read as long as its zone is the same"
-    monkeypatch.setenv("TZ", "America/New_York")
-    assert is_alive(own)
-    assert not is_alive(replace(own, start_time="Thu Jan  1 00:00:00 1970"))
