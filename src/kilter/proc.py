@@ -327,21 +327,33 @@ def is_alive(started: Started) -> bool:
     """Tell whether the recorded process still runs; a reused process number counts as gone."""
     with suppress(ChildProcessError, ProcessLookupError):
         os.waitpid(started.pid, os.WNOHANG)
-    return bool(started.start_time) and start_time(started.pid) == started.start_time
+    if not started.start_time or start_time(started.pid) == started.start_time:
+        return bool(started.start_time)
+    # Off Linux, a record of an older kilter is in the time zone and the language of whoever made it.
+    return not _has_proc() and _shown_start(started.pid, {}) == started.start_time
 
 
 def start_time(pid: int) -> str | None:
     """Return a text that, together with the pid, names one process for ever; None when it is gone.
 
-    On Linux it is field 22 of `/proc/<pid>/stat` (proc(5)); elsewhere what `ps -o lstart=` prints.
+    On Linux it is field 22 of `/proc/<pid>/stat` (proc(5)); elsewhere what `ps -o lstart=` prints, in UTC and English.
     """
-    if Path("/proc/self/stat").exists():
+    if _has_proc():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
         return None if fields[0] in "ZX" else fields[19]
-    shown = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return _shown_start(pid, {"LC_ALL": "C", "TZ": "UTC"})
+
+
+def _has_proc() -> bool:
+    return Path("/proc/self/stat").exists()
+
+
+def _shown_start(pid: int, place: Mapping[str, str]) -> str | None:
+    argv = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
+    shown = subprocess.run(argv, env={**os.environ, **place}, capture_output=True, text=True, check=False)
     return shown.stdout.strip() or None
 
 

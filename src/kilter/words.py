@@ -132,3 +132,8 @@ def escaped(line: str) -> str:
     return "".join(
         char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in line
     )
+
+
+def escaped_lines(text: str) -> str:
+    """Return a text of any number of lines, each escaped."""
+    return "\n".join(map(escaped, text.splitlines()))

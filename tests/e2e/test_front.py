@@ -1,9 +1,11 @@
 """The commands that stay in front, on a real terminal and without one, of a real project."""
 
+import json
 import os
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -117,3 +119,45 @@ def test_ctrl_c_and_n_end_the_loop_and_nothing_else(project: Kilter) -> None:
         assert screen.end() == 0
     assert state(project) == "down"
     assert project.json("status")["ready"]
+
+
+@pytest.mark.requirement("LC-Q16", "LC-Q7")
+def test_up_is_over_when_the_newest_code_answers(project: Kilter) -> None:
+    """The pods of the code before are ready all the time."""
+    project.run("up")
+    project.run("down")
+    (project.directory / "index.html").write_text("the newest\n")
+    project.run("up")
+    assert served(project) == "the newest\n"
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_a_build_that_fails_beside_pods_that_are_ready_is_told(project: Kilter) -> None:
+    file = project.directory / "Dockerfile"
+    good = file.read_text()
+    project.run("down")
+    file.write_text(f"{good}RUN echo the build is broken && false\n")
+    assert "could not be built" in project.run("up", code=7).err
+    assert "could not be built" in project.run("up", code=7).err
+    assert served(project) == "the newest\n"
+    file.write_text(good)
+    project.run("up")
+
+
+@pytest.mark.requirement("LC-33", "LC-Q16")
+def test_a_restart_of_what_crashes_says_so_with_its_log(project: Kilter) -> None:
+    crash = ["sh", "-c", "echo no such table; exit 3"]
+    change = json.dumps([{"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": crash}])
+    project.run("kubectl", "--", "patch", "deployment/side", "--type=json", f"--patch={change}")
+    began = time.monotonic()
+    said = project.run("restart", "side", "--timeout", "4m", code=10).err
+    assert "side ended with exit code 3" in said
+    assert "no such table" in said
+    assert time.monotonic() - began < 180
+
+
+def served(project: Kilter) -> str:
+    workloads = project.json("status")["workloads"]
+    address = next(row["localhost"] for row in workloads if row["name"] == "web")
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return str(answer.read().decode())

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from kilter.cli.streams import give_up, say
+from kilter.cli.streams import give_up, is_drawable, say
 from kilter.errors import Interrupted, KilterError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Console:
         essence is new, and an error goes to standard error.
         """
         try:
-            if redraw and sys.stdout.isatty():
+            if redraw and is_drawable(sys.stdout):
                 from kilter.cli.live import draw
 
                 draw((frame.text for frame in frames), sys.stdout, color=self.color)
@@ -167,10 +167,13 @@ class Console:
 
             self._line(json.dumps(as_json(error)))
         else:
-            lines = [f"{self.paint('error:', '1;31')} {error.what}"]
-            lines += [f"  {line}" for line in error.details]
-            lines += [f"{self.paint('why:', '1')} {error.why}"] if error.why else []
-            lines += [f"{self.paint('next:', '1;36')} {error.hint}"] if error.hint else []
+            from kilter.words import escaped, escaped_lines  # start-up: `--help` meets no error
+
+            # What others said, such as pods in their logs, must not drive the terminal.
+            lines = [f"{self.paint('error:', '1;31')} {escaped_lines(error.what)}"]
+            lines += [f"  {escaped(line)}" for detail in error.details for line in detail.splitlines() or [""]]
+            lines += [f"{self.paint('why:', '1')} {escaped_lines(error.why)}"] if error.why else []
+            lines += [f"{self.paint('next:', '1;36')} {escaped_lines(error.hint)}"] if error.hint else []
             self._line("\n".join(lines))
         return error.exit_code
 

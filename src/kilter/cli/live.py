@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kilter.cli.streams import Unheard
 from kilter.progress import Step
-from kilter.words import human_duration
+from kilter.words import escaped_lines, human_duration
 
 
 def draw(texts: Iterable[str], stream: TextIO, *, color: bool) -> None:
@@ -39,11 +39,11 @@ class LiveStep:
 
     def note(self, text: str) -> None:
         """See `Step.note`."""
-        self.said = text
+        self.said = escaped_lines(text)
 
     def done(self, text: str) -> None:
         """See `Step.done`."""
-        self.outcome = text
+        self.outcome = escaped_lines(text)
 
     def line(self) -> Spinner:
         """Draw the step as it stands now."""
@@ -83,11 +83,11 @@ class LiveReporter:
 
     def note(self, text: str) -> None:
         """See `Progress.note`."""
-        self._print(Text(text))
+        self._print(Text(escaped_lines(text)))
 
     def warn(self, text: str) -> None:
         """See `Progress.warn`."""
-        self._print(Text.assemble(("! ", "bold yellow"), text))
+        self._print(Text.assemble(("! ", "bold yellow"), escaped_lines(text)))
 
     def end(self) -> None:
         """See `Reporter.end`; what is under way vanishes, and the cursor is shown again."""

@@ -152,6 +152,8 @@ def apps_view(found: "AppsDocument") -> str:
 
 def environment_view(document: "EnvironmentDocument") -> str:
     """Print how an environment stands: where it answers, what serves, what failed."""
+    from kilter.words import escaped_lines
+
     found = document.environment
     lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {document.server})"]
     if found.as_of:
@@ -166,7 +168,7 @@ def environment_view(document: "EnvironmentDocument") -> str:
     if found.failure:
         where = "" if found.failure.phase == "Ready" else f" in {found.failure.phase}"
         lines += [f"failed{where}: {found.failure.message}", *found.failure.log_tail]
-    return "\n".join(lines)
+    return "\n".join(map(escaped_lines, lines))
 
 
 def releases_view(found: "ReleasesDocument") -> str:

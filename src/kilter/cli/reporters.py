@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 from kilter.cli.console import Style
-from kilter.cli.streams import say
+from kilter.cli.streams import is_drawable, say
 from kilter.progress import Progress, Step
-from kilter.words import human_duration
+from kilter.words import escaped_lines, human_duration
 
 
 class Reporter(Progress, Protocol):
@@ -21,12 +21,12 @@ class Reporter(Progress, Protocol):
 
 
 def reporter(style: Style, stream: TextIO, *, color: bool) -> Reporter:
-    """Choose the reporter for a style; AUTO is live on a terminal and plain elsewhere."""
+    """Choose the reporter for a style; AUTO is live on a terminal that can be drawn on and plain elsewhere."""
     if style is Style.JSON:
         return JsonReporter(stream)
     if style is Style.QUIET:
         return QuietReporter(stream)
-    if style is Style.AUTO and stream.isatty():
+    if style is Style.AUTO and is_drawable(stream):
         from kilter.cli.live import LiveReporter
 
         return LiveReporter(stream, color=color)
@@ -107,6 +107,7 @@ class PlainReporter(LineReporter):
 
     def emit(self, event: str, title: str, text: str, seconds: float | None = None) -> None:
         """See `LineReporter.emit`."""
+        title, text = escaped_lines(title), escaped_lines(text)
         took = f" ({human_duration(seconds)})" if seconds is not None else ""
         tail = f": {text}" if text else ""
         if event == "begin":
@@ -142,4 +143,4 @@ class QuietReporter(LineReporter):
     def emit(self, event: str, title: str, text: str, seconds: float | None = None) -> None:
         """See `LineReporter.emit`."""
         if event == "warning":
-            self.write(f"warning: {text}")
+            self.write(f"warning: {escaped_lines(text)}")

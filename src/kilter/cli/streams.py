@@ -20,6 +20,11 @@ def open_standard_streams() -> None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - it lives as long as the process
 
 
+def is_drawable(stream: TextIO) -> bool:
+    """Tell whether lines can be drawn over: a terminal that says it is dumb (an editor's, a serial line) cannot."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
 def say(stream: TextIO, text: str) -> None:
     """Write a text at once; where nobody can hear it any more, kilter's work goes on without a word."""
     try:

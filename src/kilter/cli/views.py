@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kilter.cli.console import Frame, json_text
 from kilter.dev.documents import Check, DoctorDocument, PsDocument, StatusDocument, WorkloadRow
 from kilter.errors import KilterError
-from kilter.words import human_duration, human_size
+from kilter.words import escaped, escaped_lines, human_duration, human_size
 
 if TYPE_CHECKING:  # start-up: `ps` must not pay for everything that `up` needs
     from kilter.dev.up import UpResult
@@ -34,7 +34,7 @@ def status_view(document: StatusDocument) -> str:
     if document.workloads:
         table = [("NAME", "KIND", "READY", "RESTARTS", "AGE", "LOCALHOST", "IN CLUSTER")]
         lines += columns([*table, *(_workload(row) for row in document.workloads)])
-    lines += [f"{row.name}: {row.reason}" for row in document.workloads if not row.ready and row.reason]
+    lines += [f"{row.name}: {escaped(row.reason)}" for row in document.workloads if not row.ready and row.reason]
     return "\n".join(lines)
 
 
@@ -42,7 +42,7 @@ def watched(seen: StatusDocument | KilterError, *, as_json: bool) -> Frame:
     """Return a look of `status --watch` to be shown; that pods grow older is no change."""
     if isinstance(seen, KilterError):
         lines = [f"error: {seen.what}", *(f"  {line}" for line in seen.details), *([seen.hint] if seen.hint else [])]
-        return Frame("\n".join(lines), seen.what, seen)
+        return Frame("\n".join(map(escaped_lines, lines)), seen.what, seen)
     still = replace(
         seen, workloads=[replace(row, pods=[replace(pod, age=0) for pod in row.pods]) for row in seen.workloads]
     )

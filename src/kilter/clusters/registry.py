@@ -12,7 +12,7 @@ from typing import Any
 
 from kilter.clusters import network
 from kilter.errors import Busy, KilterError, MachineLacks
-from kilter.proc import Runner
+from kilter.proc import Command, Runner, Secret
 from kilter.progress import Progress
 from kilter.state.blocks import REGISTRY_PORT
 from kilter.state.files import write_whole
@@ -26,6 +26,7 @@ HOST_ADDRESS = f"localhost:{REGISTRY_PORT}"  # how the host names images that it
 NODE_ADDRESS = f"{REGISTRY}:5000"  # how nodes reach the same registry
 ROLE, CONFIG = "kilter.dev/role", "kilter.dev/config"
 MIRROR_VARIABLE = "KILTER_REGISTRY_MIRROR"
+REMOTE = "REGISTRY_PROXY_REMOTEURL"
 UPSTREAMS: Mapping[str, str] = {"docker.io": "https://registry-1.docker.io"}
 # Version 3 of the registry exports traces to a collector that nobody runs, and logs each failure.
 COMMON_ENV: Mapping[str, str] = {"OTEL_TRACES_EXPORTER": "none"}
@@ -66,8 +67,7 @@ def services(env: Mapping[str, str]) -> tuple[Service, ...]:
     )
     upstreams = {**UPSTREAMS, **({"docker.io": env[MIRROR_VARIABLE]} if env.get(MIRROR_VARIABLE) else {})}
     caches = (
-        Service(cache_name(host), "cache", {**COMMON_ENV, **CACHE_ENV, "REGISTRY_PROXY_REMOTEURL": url})
-        for host, url in upstreams.items()
+        Service(cache_name(host), "cache", {**COMMON_ENV, **CACHE_ENV, REMOTE: url}) for host, url in upstreams.items()
     )
     return registry, *caches
 
@@ -151,17 +151,21 @@ def _revive(runner: Runner, service: Service, row: Mapping[str, Any]) -> bool:
     return True
 
 
-def _create(runner: Runner, service: Service) -> None:
-    command = docker.run_detached(
+def creation(service: Service) -> Command:
+    """Return what makes one container; a mirror's url may hold a login."""
+    return docker.run_detached(
         service.name,
         service.image,
         labels=service.labels,
-        env=service.env,
+        env={name: Secret(value) if name == REMOTE else value for name, value in service.env.items()},
         volumes={service.name: "/var/lib/registry"},
         publish=service.publish,
     )
+
+
+def _create(runner: Runner, service: Service) -> None:
     try:
-        runner.run(command)
+        runner.run(creation(service))
     except MachineLacks as error:
         if _is_name_conflict(error):
             return  # another `kilter up` was quicker

@@ -1,5 +1,6 @@
 """`kilter up --attach`: following the dev loop's output from the front."""
 
+import os
 import time
 from collections.abc import Callable
 
@@ -29,5 +30,7 @@ def follow(machine: Machine, project: Project, emit: Callable[[str], None]) -> b
                     return False
                 else:
                     time.sleep(PAUSE)
+                    if os.fstat(log.fileno()).st_size < log.tell():  # `cap_log` began it anew
+                        log.seek(0)
     except KeyboardInterrupt:
         return True

@@ -56,13 +56,28 @@ def _condition(target: Workload, workload: Mapping[str, Any] | None, pods: Seque
     if workload["metadata"].get("annotations", {}).get(RENDERED) != target.rendered:
         return Condition(target.service, False, "is being updated")
     own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == target.service]
-    newest = _newest(own)
     status, wanted = workload.get("status", {}), workload["spec"].get("replicas", 1)
     settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
     if settled and updated and status.get("replicas", 0) == wanted:
         return Condition(target.service, True, "is ready")
-    return pod_condition(target.service, newest) if newest else Condition(target.service, False, "has no pod yet")
+    if newest := _newest([pod for pod in own if _is_judged(workload, pod)]):
+        return pod_condition(target.service, newest)
+    if old := _newest(own):
+        return Condition(target.service, False, "waits for its new pod", pod=old["metadata"]["name"])
+    return Condition(target.service, False, "has no pod yet")
+
+
+def _is_judged(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod is made as its workload says now; another one says nothing of what is to come.
+
+    Those of a StatefulSet all count: Kubernetes replaces none of them as long as it fails.
+    """
+    template = workload["spec"].get("template", {}).get("metadata", {})
+    return workload["kind"] == "StatefulSet" or all(
+        (template.get(marks) or {}).items() <= pod["metadata"].get(marks, {}).items()
+        for marks in ("labels", "annotations")
+    )
 
 
 def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

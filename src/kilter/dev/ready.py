@@ -1,18 +1,20 @@
 """Waiting until every declared service and app answers at its printed address, or saying why one never will.
 
 The cluster's own objects decide, not Tilt's opinion; and an object's condition is not enough either: the address on
-localhost must answer, and where its protocol allows it, prove that the answer comes from this project.
+localhost must answer, and where its protocol allows it, prove that the answer comes from this project. Whether what
+answers is of the newest code, Tilt alone knows: nothing is ready while it still builds.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kilter.dev.conditions import Condition, conditions, leaving
 from kilter.dev.probes import Answer, probe
 from kilter.dev.settled import Steadiness, outdated
+from kilter.dev.updates import Updates
 from kilter.dev.workspace import Workspace
 from kilter.errors import KilterError, NotReady, TimedOut
 from kilter.progress import Step
@@ -22,7 +24,8 @@ from kilter.tools.kubectl import Kubectl, parse_list
 
 PAUSE = 0.25  # seconds between two looks at the addresses, or at the cluster once they have all answered
 LOOK_EVERY = 1.0  # seconds between two looks at the cluster, a process each, while an address has never answered
-TILT_EVERY = 4  # looks at the cluster per look at Tilt's own errors
+TILT_EVERY = 4  # looks at the cluster per question to Tilt, a process too, while the cluster is not ready
+BUILD_EVERY = 0.5  # seconds between two looks while Tilt alone is awaited
 LOG_LINES_SHOWN = 10
 WATCHED = "statefulsets,deployments,pods"
 
@@ -40,46 +43,65 @@ class Endpoint:
 class Wait:
     """One wait for a project: what must become ready, how to look, and until when (`time.monotonic`).
 
-    `since` is when the node started, where that was a short while ago.
+    `ask_tilt` begins to ask Tilt what it still has to do; None where nothing was built. `since` is when the node
+    started, where that was a short while ago.
     """
 
     workspace: Workspace
     kubectl: Kubectl
     targets: Sequence[Workload]
     limit: float
-    check_tilt: Callable[[], None]
+    ask_tilt: Callable[[], Future[Updates]] | None = None
     since: datetime | None = None
     steadiness: Steadiness = field(default_factory=Steadiness, init=False)
+    looks: int = field(default=0, init=False)
+    built: bool = field(default=False, init=False)  # Tilt has said that nothing is left to do
 
     def run(self, step: Step) -> None:
         """Return when all is ready; raises NotReady for what will never be, TimedOut when the limit passes."""
-        looks = 0
         silent = endpoints(self.workspace.plan)
-        while True:
-            pending = self.look()
-            if not pending:
-                return
+        while pending := self.seen():
             step.note("; ".join(f"{condition.name} {condition.says}" for condition in pending[:3]))
             for condition in pending:
                 if condition.failure:
                     raise self.failed(condition)
             if time.monotonic() > self.limit:
                 raise self.timed_out(pending)
-            looks += 1
-            if looks % TILT_EVERY == 0:
-                self.check_tilt()
             silent = self.rest(silent)
 
+    def seen(self) -> list[Condition]:
+        """Return what is not built, or not ready, yet: Tilt is asked while the cluster is looked at.
+
+        It is asked now and then, and always before its answer is what ends the wait. Raises what the question raises.
+        """
+        if self.ask_tilt is None:
+            return self.look()
+        began = datetime.now(UTC)
+        asked = self.ask_tilt() if self.looks % TILT_EVERY == 0 else None
+        self.looks += 1
+        pending = self.look()
+        if asked is None and not self.built and _is_final(pending):
+            asked = self.ask_tilt()
+        if asked is None:
+            return pending
+        told = asked.result()
+        self.built = not told.pending
+        if self.built and told.finished and told.finished > began and _is_final(pending):
+            return self.look()  # what was seen may be of the moment before the build was applied
+        return without(pending, told.pending)
+
     def rest(self, silent: list[Endpoint]) -> list[Endpoint]:
-        """Pause until it is time for a look at the cluster: as soon as the last silent address answers.
+        """Pause until it is time for a look: as soon as the last silent address answers, and no build is awaited.
 
         An address that has answered is not asked again: a request to an app may be dear. Returns those still silent.
         """
-        until = time.monotonic() + (LOOK_EVERY if silent else 0.0)
+        builds = BUILD_EVERY if self.ask_tilt and not self.built else 0.0
+        now = time.monotonic()
+        earliest, latest = now + builds, now + (LOOK_EVERY if silent else builds)
         while True:
             time.sleep(PAUSE)
             silent = [endpoint for endpoint, answer in answers(self.workspace, silent) if not answer.ok]
-            if not silent or time.monotonic() >= until:
+            if time.monotonic() >= (latest if silent else earliest):
                 return silent
 
     def look(self) -> list[Condition]:
@@ -126,6 +148,17 @@ class Wait:
             if lines:
                 return lines[-LOG_LINES_SHOWN:]
         return []
+
+
+def without(found: Sequence[Condition], builds: Sequence[Condition]) -> list[Condition]:
+    """Return what is awaited of builds and of the cluster, which shows the old pods of an app that is being built."""
+    names = {condition.name for condition in builds}
+    return [*builds, *(condition for condition in found if condition.name not in names)]
+
+
+def _is_final(pending: Sequence[Condition]) -> bool:
+    """Tell whether such a look would end the wait, well or badly."""
+    return not pending or any(condition.failure for condition in pending)
 
 
 def awaited(files: Mapping[str, str]) -> list[Workload]:

@@ -29,12 +29,8 @@ def restart(machine: Machine, project: Project, names: tuple[str, ...], timeout:
         for target in targets:
             machine.runner.run(commands.restart(f"{target.kind.lower()}/{target.name}"))
         if timeout is not None:
-            limit = deadline(timeout)
             with machine.progress.step(f"wait for {restarted}") as step:
-                for target in targets:
-                    step.note(f"{target.name}: its new pod")
-                    machine.runner.run(commands.rollout(f"{target.kind.lower()}/{target.name}", timeout=timeout))
-                Wait(workspace, commands, targets, limit, lambda: None).run(step)
+                Wait(workspace, commands, targets, deadline(timeout)).run(step)
     return f"restarted {restarted}; volumes are as they were" if targets else "there is nothing to restart"
 
 

@@ -1,32 +1,46 @@
 """Owning Tilt: kilter starts it in the background, knows its process, takes its files over, and ends exactly it."""
 
+import os
 import socket
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from kilter.clusters import ports
 from kilter.dev import rendered
+from kilter.dev.conditions import Condition
 from kilter.dev.tilt_process import alive, end, end_orphan
+from kilter.dev.updates import Updates, is_outdated, updates
 from kilter.dev.workspace import Workspace
-from kilter.errors import BuildFailed, MachineLacks, NotReady
+from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
 from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
-from kilter.tools.tilt import Tilt, parse_resources
+from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources
 
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
 LOG_LINES_SHOWN = 15
+LOG_TAIL = 64 << 10  # bytes that are read for them
+LOG_LIMIT = 16 << 20  # bytes, beyond which the log of a running Tilt is begun anew
 
 
-@dataclass(frozen=True)
+@dataclass
 class TiltLife:
-    """The life of a project's Tilt: the commands that reach it, and the project it works for."""
+    """The life of a project's Tilt: the commands that reach it, and the project it works for.
+
+    `told` is when this command told it to update a resource, `started` when (`time.monotonic`) it was started. With
+    `retries` what is failed already is built once more: its cause, such as a registry that was away, may be gone.
+    """
 
     commands: Tilt
     workspace: Workspace
+    told: dict[str, datetime] = field(default_factory=dict, init=False)
+    started: float | None = field(default=None, init=False)
+    retries: bool = field(default=False, init=False)
 
     @property
     def url(self) -> str:
@@ -39,6 +53,8 @@ class TiltLife:
         Raises MachineLacks when its port is taken, NotReady when it ends or does not answer.
         """
         if known := running(self.workspace):
+            self.retries = True
+            cap_log(self.workspace)
             return "took the changed files over" if self.take_over(known) else "was already running"
         end(self.workspace.machine.paths, self.workspace.name)
         self._start()
@@ -52,7 +68,7 @@ class TiltLife:
         tree, machine = rendered.version(self.workspace.cache), self.workspace.machine
         if known.tree == tree:
             return False
-        machine.runner.run(self.commands.trigger())
+        self._tell(TILTFILE)
         record.write(machine.paths, self.workspace.name, replace(known, tree=tree))
         return True
 
@@ -65,6 +81,7 @@ class TiltLife:
         # Not in the rendered tree, which is replaced under Tilt's feet; nor in the project, whose owner may move it.
         command = replace(self.commands.up(workspace.cache / "Tiltfile"), cwd=home)
         started = workspace.machine.runner.start(command, log)
+        self.started = time.monotonic()
         port, root = workspace.allocation.tilt_port, str(workspace.project.root)
         try:
             record.write(paths, workspace.name, TiltRecord(started.pid, started.start_time, port, root, tree))
@@ -88,21 +105,47 @@ class TiltLife:
             raise MachineLacks(str(holder), why="it is the port of this project's Tilt", hint=hint)
         self.workspace.machine.progress.note(f"ended a Tilt of {self.workspace.name} that a killed `kilter up` left")
 
-    def check(self) -> None:
-        """Raise what Tilt itself reports as failed: the Tiltfile, or an image build (BuildFailed)."""
+    def check(self) -> Updates:
+        """Return what Tilt still has to do for the declared apps, those that have pods all the time.
+
+        The first answer of a Tilt that ran already makes what failed be built again. Raises what it reports as failed:
+        the Tiltfile, or an image build (BuildFailed).
+        """
         if not running(self.workspace):
             raise NotReady(
                 "Tilt ended unexpectedly", details=log_tail(self.workspace), hint="run `kilter up` to start it again"
             )
-        outcome = self.workspace.machine.runner.run(self.commands.resources())
-        for resource in parse_resources(outcome.stdout):
-            if resource.error and resource.update == "error":
+        resources = self._resources()
+        if resources is None:
+            return Updates((Condition("the dev loop", False, "is starting"),))
+        for resource in resources:
+            if resource.update == "error" and resource.error and not is_outdated(resource, self.told):
+                if self.retries:
+                    self.workspace.machine.progress.note(f"{resource.name}: its last update failed, and is tried again")
+                    self._tell(resource.name)
+                    continue
                 raise BuildFailed(
                     f"{resource.name} could not be built or applied",
                     why=resource.error,
                     details=log_tail(self.workspace),
                     hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
                 )
+        self.retries = False
+        return updates(resources, [app.name for app in self.workspace.plan.apps if app.replicas], self.told)
+
+    def _resources(self) -> tuple[Resource, ...] | None:
+        """Ask Tilt; None while one that was just started cannot answer, although it listens already."""
+        try:
+            return parse_resources(self.workspace.machine.runner.run(self.commands.resources()).stdout)
+        except Failed:
+            if self.started is None or time.monotonic() - self.started > START_LIMIT:
+                raise
+            return None
+
+    def _tell(self, resource: str) -> None:
+        """Make Tilt update a resource; what it says of older builds does not count from now on."""
+        self.told[resource] = datetime.now(UTC)
+        self.workspace.machine.runner.run(self.commands.trigger(resource))
 
 
 def url(workspace: Workspace) -> str:
@@ -128,12 +171,24 @@ def running(workspace: Workspace) -> TiltRecord | None:
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN) -> list[str]:
-    """Return the last lines of Tilt's log."""
+    """Return the last lines of Tilt's log, of which no more than its end is read."""
     try:
-        text = workspace.machine.paths.tilt_log(workspace.name).read_text(errors="replace")
+        with workspace.machine.paths.tilt_log(workspace.name).open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - LOG_TAIL))
+            text = stream.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    return text.splitlines()[-lines:]
+    whole = text.splitlines()[1:] if size > LOG_TAIL else text.splitlines()
+    return whole[-lines:]
+
+
+def cap_log(workspace: Workspace) -> None:
+    """Empty the log of a running Tilt that has grown large; Tilt appends, and so goes on at the front."""
+    log = workspace.machine.paths.tilt_log(workspace.name)
+    with suppress(OSError):  # none, or on a disk that does not want it: only its size is at stake
+        if log.stat().st_size > LOG_LIMIT:
+            os.truncate(log, 0)
 
 
 def _listens(port: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from kilter.clusters import engine, ports
@@ -208,6 +209,7 @@ class Up:
 
     def await_answers(self, workspace: Workspace, life: TiltLife, commands: Kubectl, files: Mapping[str, str]) -> None:
         """Wait until every service and app answers at its address."""
-        wait = ready.Wait(workspace, commands, awaited(files), self.limit, life.check, self.since)
+        targets, ask = awaited(files), partial(self.pool.submit, life.check)
+        wait = ready.Wait(workspace, commands, targets, self.limit, ask, self.since)
         with self.machine.progress.step("wait until every service and app answers") as step:
             wait.run(step)

@@ -18,7 +18,7 @@ from kilter.proc import ANY_CODE, Command
 from kilter.state import records
 from kilter.state.files import write_whole
 from kilter.tools.helm import Helm
-from kilter.tools.kubectl import Kubectl
+from kilter.tools.kubectl import NO_PREFERENCES, Kubectl
 
 NAMESPACE = "kilter-system"
 LOCAL = "platform"  # the project whose cluster `--local` makes: `kilter-platform`
@@ -74,7 +74,7 @@ def view(kubectl: Path, context: str) -> Command:
     """Ask for one context of the user's kubeconfig, complete in itself."""
     argv = (str(kubectl), "config", "view", "--context", context, "--minify", "--flatten", "--raw", "--output", "json")
     hint = "`kubectl config get-contexts` lists those there are"
-    return Command(argv, timeout=20, error=NotFound, hint=hint)
+    return Command(argv, env=NO_PREFERENCES, timeout=20, error=NotFound, hint=hint)
 
 
 def _refuse_own(machine: Machine, context: str, text: str) -> None:

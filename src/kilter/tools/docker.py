@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kilter.errors import MachineLacks
-from kilter.proc import Command, Outcome
+from kilter.proc import Command, Outcome, Secret
 from kilter.values import Value
 from kilter.words import quantity
 
@@ -107,17 +107,21 @@ def run_detached(
     image: str,
     *,
     labels: Mapping[str, str],
-    env: Mapping[str, str],
+    env: Mapping[str, str | Secret],
     volumes: Mapping[str, str],
     publish: Sequence[str] = (),
 ) -> Command:
-    """Start a container that returns after a reboot unless it was stopped; pulls the image when it is not there."""
+    """Start a container that returns after a reboot unless it was stopped; pulls the image when it is not there.
+
+    A variable that is a Secret is handed over by docker's own environment, which no list of processes shows.
+    """
+    hidden = {key: value for key, value in env.items() if isinstance(value, Secret)}
     argv = ["docker", "run", "--detach", "--name", name, "--restart", "unless-stopped"]
     argv += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
-    argv += [part for key, value in env.items() for part in ("--env", f"{key}={value}")]
+    argv += [part for key, value in env.items() for part in ("--env", key if key in hidden else f"{key}={value}")]
     argv += [part for source, target in volumes.items() for part in ("--volume", f"{source}:{target}")]
     argv += [part for mapping in publish for part in ("--publish", mapping)]
-    return Command((*argv, image), timeout=600, error=MachineLacks)
+    return Command((*argv, image), env=hidden, timeout=600, error=MachineLacks)
 
 
 def run_once(image: str, entrypoint: str, arguments: Sequence[str], *, mounts_of: str = "", bind: str = "") -> Command:

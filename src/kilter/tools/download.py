@@ -14,6 +14,7 @@ from kilter.errors import BadInput, Failed, KilterError
 from kilter.progress import Step
 from kilter.words import human_size
 
+_LOGIN = re.compile(r"://.*@", re.DOTALL)  # to the last `@`: one in a password may stand there as it is
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 CHUNK = 1 << 18
 ATTEMPTS = 3
@@ -108,7 +109,12 @@ def check_url(url: str) -> None:
     host = rest.partition("/")[0].rpartition("@")[2]
     name = host.rpartition(":")[0].strip("[]") if ":" in host else host
     if scheme != "https" and not (scheme == "http" and name in LOOPBACK):
-        raise BadInput(f"{url} is not an https address", hint=NAME_A_MIRROR)
+        raise BadInput(f"{shown(url)} is not an https address", hint=NAME_A_MIRROR)
+
+
+def shown(url: str) -> str:
+    """Return a url as it may be read by anybody: a login in it stays a secret (C16)."""
+    return _LOGIN.sub("://***@", url)
 
 
 class FolderSource:
@@ -140,7 +146,7 @@ def _fetch_once(source: Source, url: str, part: Path, step: Step) -> None:
             for chunk in answer.body:
                 done += len(chunk)
                 if done > LARGEST:
-                    raise Failed(f"{url} is larger than any tool")
+                    raise Failed(f"{shown(url)} is larger than any tool")
                 into.write(chunk)
                 step.note(_share(done, answer.size))
             into.flush()

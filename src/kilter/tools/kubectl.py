@@ -10,6 +10,9 @@ from typing import Any
 from kilter.errors import NotAllowed
 from kilter.proc import Command
 
+# `~/.kube/kuberc` gives flags defaults: `delete` asks somebody who is not there, any command speaks to another server.
+# The second name is for releases that know the file as an experiment.
+NO_PREFERENCES = {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
 # Flags without a value that may stand before `s` in a bundle such as `-As https://…`.
 _SERVER_BUNDLE = re.compile(r"-[ARwitqh]*s")
 _SERVER_BUNDLE_OF_LOGS = re.compile(r"-[fph]*s")  # elsewhere `-f` and `-p` have a value: `apply -fsite.yaml`
@@ -64,10 +67,6 @@ class Kubectl:
         """Replace the pods of a workload, keeping its volumes."""
         return self._command("rollout", "restart", what)
 
-    def rollout(self, what: str, *, timeout: float) -> Command:
-        """Wait until a workload's newest revision runs."""
-        return self._command("rollout", "status", what, f"--timeout={in_seconds(timeout)}", timeout=timeout + 10)
-
     def execute(self, pod: str, *argv: str, container: str = "", stdin: str | None = None) -> Command:
         """Run a program in a pod (`statefulset/postgres` works too)."""
         chosen = (f"--container={container}",) if container else ()
@@ -118,14 +117,18 @@ class Kubectl:
 
 
 def environment(kubeconfig: Path) -> dict[str, str | None]:
-    """Return what keeps a client out of the user's `~/.kube`: the project's file, and a cache of kilter's."""
-    return {"KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(kubeconfig.parent.parent / "kube.d")}
+    """Return what keeps a client out of the user's `~/.kube`: the project's file, kilter's cache, no preferences."""
+    return {
+        "KUBECONFIG": str(kubeconfig),
+        "KUBECACHEDIR": str(kubeconfig.parent.parent / "kube.d"),
+        **NO_PREFERENCES,
+    }
 
 
 def version(kubectl: Path | str) -> Command:
     """Ask for the client's version as JSON; no cluster is asked."""
     argv = (str(kubectl), "version", "--client", "--output", "json")
-    return Command(argv, env={"KUBECONFIG": "/dev/null"}, timeout=20)
+    return Command(argv, env={"KUBECONFIG": "/dev/null", **NO_PREFERENCES}, timeout=20)
 
 
 def parse_list(text: str) -> tuple[dict[str, Any], ...]:

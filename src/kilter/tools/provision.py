@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kilter.errors import Failed, KilterError, MachineLacks
-from kilter.proc import Command, Runner
+from kilter.proc import ANY_CODE, Command, Runner
 from kilter.progress import Progress, Step
 from kilter.state.files import file_lock, sync_folder, write_whole
 from kilter.state.paths import Paths
@@ -23,6 +23,7 @@ from kilter.tools.versions import Platform, Tool, accepts, parse_version, this_p
 from kilter.words import human_size
 
 MIRROR = "KILTER_TOOLS_MIRROR"
+SIGNALLED = 128  # exit codes from here on tell of a signal, such as Ctrl-C
 PATIENCE = 900.0  # seconds to wait for another kilter that is downloading the same tool
 
 
@@ -66,29 +67,53 @@ def bring(wanted: Tool, platform: Platform, paths: Paths, env: Mapping[str, str]
 
 @dataclass(frozen=True)
 class Found:
-    """What PATH holds under a tool's name: nothing, or a path and the version it prints (empty: it printed none)."""
+    """What PATH holds under a tool's name: nothing, or a path and the version it prints (empty: it printed none).
+
+    `shim` is the first thing there that was passed over.
+    """
 
     path: Path | None = None
     version: str = ""
     usable: bool = False
+    shim: Path | None = None
 
 
 def on_path(tool: Tool, runner: Runner, paths: Paths, env: Mapping[str, str]) -> Found:
     """Look at the user's own tool. What it printed is remembered for as long as the file is the same."""
-    where = shutil.which(tool.name, path=env.get("PATH", ""))
-    if where is None:
-        return Found()
-    path = Path(where)
+    there = [Path(where) for folder in env.get("PATH", "").split(os.pathsep) if (where := _executable(tool, folder))]
+    shim = next(filter(_is_shim, there), None)
+    path = next((each for each in there if not _is_shim(each)), None)
+    if path is None:
+        return Found(shim=shim)
     facts = path.stat()
-    key = f"{path}:{facts.st_mtime_ns}:{facts.st_size}"
+    key = f"{path}:{facts.st_ino}:{facts.st_mtime_ns}:{facts.st_size}"
     memory = paths.tools_dir / "on-path.json"
     known = _remembered(memory)
     if known.get(tool.name, ("",))[0] != key:
-        version = parse_version(_ask(tool, path, runner))
+        said = _ask(tool, path, runner)
+        if said is None:
+            return Found(path, shim=shim)
+        version = parse_version(said)
         known[tool.name] = (key, ".".join(map(str, version)) if version else "")
         write_whole(memory, json.dumps(known) + "\n")
     text = known[tool.name][1]
-    return Found(path, text, accepts(tool, parse_version(text)))
+    return Found(path, text, accepts(tool, parse_version(text)), shim)
+
+
+def _executable(tool: Tool, folder: str) -> str | None:
+    return shutil.which(tool.name, path=folder) if folder else None
+
+
+def _is_shim(path: Path) -> bool:
+    """Tell whether what runs in the end is another program, such as a version manager's choice for each directory.
+
+    What it is in one directory says nothing of the next, nor of those that kilter runs tools in.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) == b"#!" or not path.resolve().name.startswith(path.name)
+    except OSError:
+        return False
 
 
 def installed(tool: Tool, paths: Paths) -> Path | None:
@@ -138,25 +163,48 @@ def _install(tool: Tool, platform: Platform, folder: Path, env: Mapping[str, str
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f"{place.file_name}.part"
     try:
-        download.fetch(place.source, place.url, part, step)
-        expected = tool.sha256.get(platform) or published(place)
+        expected = _fetched(tool.sha256.get(platform), place, part, step)
     except (OSError, download.NoSuchFile) as error:
         raise _unavailable(tool, place, found, error) from error
     size = part.stat().st_size
     _verify(tool, place, part, expected)
     _unpack(tool, platform, part, folder / tool.name)
-    receipt = {"url": place.url, "sha256": expected, "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    receipt = {
+        "url": download.shown(place.url),
+        "sha256": expected,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     write_whole(folder / "receipt.json", json.dumps(receipt, indent=2) + "\n")
     part.unlink(missing_ok=True)
     step.done(human_size(size))
     return folder / tool.name
 
 
+def _fetched(pinned: str | None, place: Origin, part: Path, step: Step) -> str:
+    """Bring the file into `part` and return the checksum that it should have; raises OSError, NoSuchFile, Failed.
+
+    What an earlier attempt left may be no part of it, but the page of a network that asks for a login.
+    """
+    resumed = part.exists()
+    download.fetch(place.source, place.url, part, step)
+    try:
+        expected = pinned or published(place)
+    except Failed as error:
+        if not isinstance(error, download.NoSuchFile):
+            part.unlink()
+        raise
+    if resumed and download.sha256(part) != expected:
+        part.unlink()
+        download.fetch(place.source, place.url, part, step)
+    return expected
+
+
 def published(place: Origin) -> str:
     """Return the checksum that the publisher serves beside the file; raises OSError, NoSuchFile, Failed."""
     found = download.checksum_in(download.read_text(place.source, place.checksums), place.file_name)
     if found is None:
-        raise Failed(f"{place.checksums} says nothing of {place.file_name}", why="the download cannot be verified")
+        what = f"{download.shown(place.checksums)} says nothing of {place.file_name}"
+        raise Failed(what, why="the download cannot be verified")
     return found
 
 
@@ -166,7 +214,7 @@ def _verify(tool: Tool, place: Origin, part: Path, expected: str) -> None:
         part.unlink()
         raise Failed(
             f"the download of {tool.name} {tool.version} is not what its publisher says",
-            why=f"{place.url} has the SHA-256 {seen}, expected was {expected}",
+            why=f"{download.shown(place.url)} has the SHA-256 {seen}, expected was {expected}",
             hint="nothing was installed; try again, and if it stays so, do not trust that source",
         )
 
@@ -187,14 +235,14 @@ def _unpack(tool: Tool, platform: Platform, part: Path, binary: Path) -> None:
 
 
 def _unavailable(tool: Tool, place: Origin, found: Found, error: Exception) -> MachineLacks:
-    own = "not on PATH"
+    own = f"{found.shim} is a shim, which stands for another version in each directory" if found.shim else "not on PATH"
     if found.path is not None:
         own = f"{found.path} is {found.version or 'of an unknown version'}, needed is {tool.accepted}"
     return MachineLacks(
         f"{tool.name} {tool.version} could not be had",
         why=download.unreachable(error),
         hint=f"connect to the network, install {tool.name} {tool.accepted}, or set {MIRROR} to a folder or https base",
-        details=[f"tried: {own}", f"tried: {place.url}"],
+        details=[f"tried: {own}", f"tried: {download.shown(place.url)}"],
     )
 
 
@@ -202,13 +250,17 @@ def _folder(tool: Tool, paths: Paths) -> Path:
     return paths.tools_dir / tool.name / tool.version
 
 
-def _ask(tool: Tool, path: Path, runner: Runner) -> str:
-    """Return what a tool prints of its version; nothing when it does not run."""
+def _ask(tool: Tool, path: Path, runner: Runner) -> str | None:
+    """Return what a tool prints of its version, nothing when it fails; None when it could not say, or was cut off."""
+    quiet = {"TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+    environment = {"KUBECONFIG": "/dev/null", "KUBERC": "off", "KUBECTL_KUBERC": "false", **quiet}
     try:
-        environment = {"KUBECONFIG": "/dev/null", "TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
-        return runner.run(Command((str(path), *tool.asks), env=environment, timeout=20)).stdout
+        outcome = runner.run(Command((str(path), *tool.asks), env=environment, timeout=20, ok=ANY_CODE))
     except KilterError:
-        return ""
+        return None
+    if outcome.code >= SIGNALLED:
+        return None
+    return outcome.stdout if outcome.code == 0 else ""
 
 
 def _remembered(memory: Path) -> dict[str, tuple[str, str]]:

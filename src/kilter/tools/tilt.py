@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from kilter.proc import Command
 from kilter.tools.kubectl import environment
 
 HOST = "127.0.0.1"
+BEGIN_ANEW = "where Tilt hangs, `kilter down` and then `kilter up` start another one"
 TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
 
 
@@ -18,7 +20,8 @@ class Resource:
     """One resource of a running Tilt.
 
     `update` and `runtime` are Tilt's words: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is
-    the message of the newest build when it failed; `deployed` the time of the last deploy, empty before the first.
+    the message of the newest build when it failed, `began` and `finished` are when that was; `deployed` is the time of
+    the last deploy, empty before the first.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Resource:
     waiting: str = ""
     deployed: str = ""
     builds: int = 0
+    began: datetime | None = None
+    finished: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,8 @@ class Tilt:
 
     def _ask(self, *words: str) -> Command:
         verb, *rest = words
-        return Command((str(self.binary), verb, *self._server(), *rest), env=self._environment(), timeout=20)
+        argv = (str(self.binary), verb, *self._server(), *rest)
+        return Command(argv, env=self._environment(), timeout=20, hint=BEGIN_ANEW)
 
     def _server(self) -> tuple[str, ...]:
         return "--host", HOST, "--port", str(self.port)
@@ -107,6 +113,7 @@ class Tilt:
             "TILT_WEB_MODE": "prod",
             "TILT_DISABLE_ANALYTICS": "1",
             "DO_NOT_TRACK": "1",
+            "TILT_CONFIG": None,  # a file of the user's, into which Tilt writes where it is to be reached
             "TILT_HOST": None,
             "TILT_PORT": None,
         }
@@ -127,11 +134,17 @@ def _resource(item: dict[str, Any]) -> Resource:
     history = status.get("buildHistory") or [{}]
     return Resource(
         name=item["metadata"]["name"],
-        update=status.get("updateStatus") or "none",
+        update=status.get("updateStatus") or "unknown",
         runtime=status.get("runtimeStatus") or "none",
         error=history[0].get("error") or "",
         warnings=tuple(history[0].get("warnings") or ()),
         waiting=(status.get("waiting") or {}).get("reason") or "",
         deployed=status.get("lastDeployTime") or "",
         builds=len(status.get("buildHistory") or ()),
+        began=_moment(history[0].get("startTime")),
+        finished=_moment(history[0].get("finishTime")),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -91,6 +91,26 @@ def test_an_error_says_what_then_its_details_then_why_then_what_next(
     assert said.out == ""
 
 
+@pytest.mark.requirement("C15")
+def test_what_pods_say_in_an_error_cannot_drive_the_terminal(
+    end_with: type[Raising], capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2Jboom"
+    end_with.error = MachineLacks(evil, why=f"{evil}\nand\t\x9b8m", hint=evil, details=[evil, "one\r\ntwo", ""])
+    run(["version"])
+    said = capsys.readouterr().err
+    assert said.splitlines() == [
+        "error: \\x1b]0;owned\\x07\\x1b[2Jboom",
+        "  \\x1b]0;owned\\x07\\x1b[2Jboom",
+        "  one",
+        "  two",
+        "  ",
+        "why: \\x1b]0;owned\\x07\\x1b[2Jboom",
+        "and\t\\x9b8m",
+        "next: \\x1b]0;owned\\x07\\x1b[2Jboom",
+    ]
+
+
 def test_an_error_is_one_json_line_for_programs(end_with: type[Raising], capsys: pytest.CaptureFixture[str]) -> None:
     end_with.error = Busy("in use", why="a lock", hint="wait", details=["x"])
     assert run(["--progress", "json", "version"]) == 3

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import pytest
@@ -61,6 +61,24 @@ def test_plain_progress_is_one_line_per_event_and_no_control_character() -> None
 
 
 @pytest.mark.usefixtures("clock")
+@pytest.mark.requirement("C15")
+@pytest.mark.parametrize("kind", [PlainReporter, QuietReporter, LiveReporter, JsonReporter])
+def test_what_others_say_in_progress_cannot_drive_the_terminal(
+    kind: Callable[[TextIO], Progress], clock: list[float]
+) -> None:
+    screen = io.StringIO()
+    progress = live_on(screen) if kind is LiveReporter else kind(screen)
+    progress.warn("\x1b]0;owned\x07")
+    progress.note("\x1b]0;owned\x07")
+    with progress.step("wait") as step:
+        clock[0] += 60
+        step.note("\x1b]0;owned\x07")
+        step.done("\x1b]0;owned\x07")
+    assert "owned" in screen.getvalue()
+    assert "\x1b]" not in screen.getvalue()
+    assert "\x07" not in screen.getvalue()
+
+
 def test_json_progress_is_one_object_per_line() -> None:
     stream = io.StringIO()
     told(JsonReporter(stream))
@@ -139,18 +157,31 @@ def test_lines_of_several_threads_stay_whole() -> None:
         (Style.QUIET, Terminal(), QuietReporter),
     ],
 )
-def test_progress_is_live_on_a_terminal_alone(style: Style, stream: io.StringIO, kind: type) -> None:
+def test_progress_is_live_on_a_terminal_alone(
+    style: Style, stream: io.StringIO, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TERM", raising=False)
     assert type(reporter(style, stream, color=True)) is kind
+
+
+def test_progress_on_a_terminal_that_cannot_be_drawn_on_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(reporter(Style.AUTO, Terminal(), color=True)) is PlainReporter
 
 
 def live(width: int = 80, *, color: bool = False) -> tuple[LiveReporter, io.StringIO]:
     """Return a live reporter on a terminal that remembers what is written."""
     screen = Terminal()
+    return live_on(screen, width, color=color), screen
+
+
+def live_on(screen: io.StringIO, width: int = 80, *, color: bool = False) -> LiveReporter:
+    """Return a live reporter that takes a stream for a terminal."""
     progress = LiveReporter(screen, color=color)
     progress._console = RichConsole(
         file=screen, force_terminal=True, width=width, no_color=not color, highlight=False, color_system="standard"
     )
-    return progress, screen
+    return progress
 
 
 def plain(screen: io.StringIO) -> str:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from kilter.cli.views import columns, doctor_view, ps_view, status_view
+from kilter.cli.views import columns, doctor_view, ps_view, status_view, watched
 from kilter.dev.documents import Check, DoctorDocument, PodRow, ProjectRow, PsDocument, SharedRow, StatusDocument
 from kilter.dev.documents import WorkloadRow as Row
+from kilter.errors import NotReady
 
 POD = PodRow(name="web-1", ready=True, restarts=2, age=90.0, phase="Running")
 
@@ -36,6 +37,15 @@ def test_the_state_of_a_project_is_a_sentence_a_table_and_the_reasons() -> None:
         "redis  service    no     -         -       -                       -",
         "redis: is starting",
     ]
+
+
+@pytest.mark.requirement("C15")
+def test_a_reason_that_the_cluster_gives_cannot_drive_the_terminal() -> None:
+    row = Row(name="web", kind="component", ready=False, reason="cannot start: \x1b]0;owned\x07")
+    document = StatusDocument(project="shop", state="up", ready=False, cluster="kilter-shop", workloads=[row])
+    assert status_view(document).endswith("web: cannot start: \\x1b]0;owned\\x07")
+    seen = watched(NotReady("\x1b[2J", details=["\x1b[2J"], hint="wait"), as_json=False)
+    assert seen.text == "error: \\x1b[2J\n  \\x1b[2J\nwait"
 
 
 def test_passwords_never_show_in_a_status() -> None:

@@ -43,6 +43,15 @@ def test_a_document_is_printed_per_change_on_a_terminal_too(monkeypatch: pytest.
     assert json.loads(screen.getvalue())["workloads"][0]["pods"][0]["age"] == 1.0
 
 
+@pytest.mark.requirement("LC-Q30")
+def test_on_a_terminal_that_cannot_be_drawn_on_each_change_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stdout", screen := Terminal())
+    assert Console().watch(until_ctrl_c(document(), document(age=60), document(restarts=1)), redraw=True) == 130
+    assert screen.getvalue().count("shop is up") == 2
+    assert "\x1b" not in screen.getvalue()
+
+
 def test_an_error_on_the_way_is_told_once_and_the_watch_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     lost = MachineLacks("Docker does not answer", hint="start it")
     assert Console().watch(until_ctrl_c(document(), lost, lost, document()), redraw=True) == 130

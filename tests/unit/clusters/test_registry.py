@@ -6,7 +6,7 @@ from fakes import FakeRunner
 
 from kilter.clusters import network, registry
 from kilter.errors import Busy, MachineLacks
-from kilter.proc import Outcome
+from kilter.proc import Outcome, Secret
 from kilter.progress import Recorder
 from kilter.state.paths import Paths
 from kilter.tools import docker
@@ -20,14 +20,7 @@ CONNECT = {one.name: docker.connect("kilter", one.name).argv for one in (REGISTR
 
 
 def run(service: registry.Service) -> tuple[str, ...]:
-    return docker.run_detached(
-        service.name,
-        service.image,
-        labels=service.labels,
-        env=service.env,
-        volumes={service.name: "/var/lib/registry"},
-        publish=service.publish,
-    ).argv
+    return registry.creation(service).argv
 
 
 def row(service: registry.Service, **changes: str) -> str:
@@ -66,8 +59,26 @@ def test_what_is_missing_is_made_on_the_loopback_and_joined_to_a_network_that_is
     assert [command.argv for command in runner.commands].count(MAKE_NETWORK) == 1
     assert "127.0.0.1:32760:5000" in run(REGISTRY)
     assert "--publish" not in run(CACHE)
-    assert "REGISTRY_PROXY_REMOTEURL=https://registry-1.docker.io" in run(CACHE)
+    assert "REGISTRY_PROXY_REMOTEURL" in run(CACHE)
+    assert str_of(registry.creation(CACHE).env["REGISTRY_PROXY_REMOTEURL"]) == "https://registry-1.docker.io"
     assert "REGISTRY_PROXY_TTL=0" in run(CACHE)
+
+
+@pytest.mark.requirement("C16")
+def test_the_login_of_a_mirror_is_in_no_argument_and_no_message() -> None:
+    env = {"KILTER_REGISTRY_MIRROR": "https://me:s3cr3t@mirror.example.com"}
+    cache = registry.services(env)[1]
+    assert "s3cr3t" not in " ".join(run(cache))
+    assert str_of(registry.creation(cache).env["REGISTRY_PROXY_REMOTEURL"]) == env["KILTER_REGISTRY_MIRROR"]
+    full = Outcome(125, "", "docker: no space left on device")
+    with pytest.raises(MachineLacks) as caught:
+        registry._create(FakeRunner({run(cache): full, REMOVE[cache.name]: ""}), cache)
+    assert "s3cr3t" not in caught.value.why
+
+
+def str_of(value: str | Secret | None) -> str:
+    assert isinstance(value, Secret)
+    return value.reveal()
 
 
 def test_a_stopped_one_is_started_and_joined() -> None:

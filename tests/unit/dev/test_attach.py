@@ -39,3 +39,26 @@ def test_following_ends_with_tilt_or_by_the_user_and_tells_which(
     assert lines == ["new \\x1b[31mline"]
     said = [] if by_user else ["warn: the dev loop has ended; `kilter up` starts it again"]
     assert recorder.lines == ["note: following the dev loop; Ctrl-C leaves it", *said]
+
+
+def test_a_log_that_is_begun_anew_is_followed_from_its_new_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kilter.yaml").write_text("name: shop\n")
+    paths = Paths(tmp_path / "data", tmp_path / "cache")
+    log = paths.tilt_log("shop")
+    log.parent.mkdir(parents=True)
+    log.write_text("long ago\n" * 100)
+    looks = iter([lambda: log.write_text(""), lambda: log.write_text("after\n"), lambda: None])
+
+    def alive(_paths: Paths, _name: str) -> TiltRecord | None:
+        if (step := next(looks, None)) is None:
+            return None
+        step()
+        return TiltRecord(1, "1", 1, "")
+
+    monkeypatch.setattr(tilt_process, "alive", alive)
+    monkeypatch.setattr(attach, "PAUSE", 0)
+    lines: list[str] = []
+    attach.follow(Machine(FakeRunner(), paths, {}, Recorder()), load(tmp_path / "kilter.yaml"), lines.append)
+    assert lines == ["after"]

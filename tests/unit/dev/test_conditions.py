@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,6 +142,26 @@ def test_only_the_newest_pod_counts() -> None:
     old = waiting("CrashLoopBackOff", restarts=9, ended={"exitCode": 1})
     new = pod(created="2026-01-02T00:00:00Z", state={"running": {}}, ready=False)
     assert judge(deployment(readyReplicas=0), old, new).failure == ""
+
+
+@pytest.mark.requirement("LC-33", "LC-Q16")
+def test_a_pod_that_is_to_be_replaced_fails_nothing_before_the_new_one_is_there() -> None:
+    """Right after `kubectl rollout restart`, or once a mended image is applied, the newest pod is the broken one."""
+    old = waiting("CrashLoopBackOff", restarts=9, ended={"exitCode": 1})
+    restarted = deployment(generation=2, readyReplicas=0)
+    restarted["spec"]["template"] = {"metadata": {"labels": {SERVICE: "web"}, "annotations": {"restartedAt": "now"}}}
+    assert judge(restarted, old) == Condition("web", False, "waits for its new pod", pod="web-1")
+    new = waiting("CrashLoopBackOff", restarts=3, ended={"exitCode": 7})
+    new["metadata"] |= {"name": "web-2", "annotations": {"restartedAt": "now", "more": "of the cluster's"}}
+    assert judge(restarted, old, new).failure == "web ended with exit code 7, 3 times in a row"
+
+
+def test_the_broken_pod_of_a_stateful_set_is_never_replaced_by_itself() -> None:
+    redis = deployment(generation=2, readyReplicas=0) | {"kind": "StatefulSet"}
+    redis["spec"]["template"] = {"metadata": {"annotations": {"restartedAt": "now"}}}
+    broken = waiting("CrashLoopBackOff", restarts=9, ended={"exitCode": 1})
+    [condition] = conditions([redis, broken], [replace(WEB, kind="StatefulSet")])
+    assert condition.failure == "web ended with exit code 1, 9 times in a row"
 
 
 def test_pods_on_their_way_out_are_told_of_beside_a_workload_that_is_ready() -> None:

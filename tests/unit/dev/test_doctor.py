@@ -496,7 +496,8 @@ def test_an_engine_that_dies_half_way_is_a_row_and_no_error(tmp_path: Path) -> N
 def test_a_home_that_cannot_be_written_is_a_row_and_no_error(tmp_path: Path) -> None:
     own = tmp_path / "kind"
     own.touch(mode=0o755)
-    here = machine(tmp_path, NoDocker(), PATH=str(tmp_path))
+    runner = FakeRunner({**answers(), (str(own), "version"): "kind v0.33.0 go1.25 linux/amd64"})
+    here = machine(tmp_path, runner, PATH=str(tmp_path))
     here.paths.cache.write_text("a file where the folder should be")
     assert seen(here)["tools.kind"].status == "fail"
 

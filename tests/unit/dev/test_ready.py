@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from msgspec.structs import replace
 from unit.dev.support import workspace
 
 from kilter.dev import ready
+from kilter.dev.conditions import Condition
 from kilter.dev.probes import Answer
-from kilter.dev.ready import LOOK_EVERY, PAUSE, TILT_EVERY, WATCHED, Endpoint, Wait, endpoints
-from kilter.errors import BuildFailed, NotReady, TimedOut
+from kilter.dev.ready import BUILD_EVERY, LOOK_EVERY, PAUSE, WATCHED, Endpoint, Wait, endpoints
+from kilter.dev.updates import Updates
+from kilter.errors import BuildFailed, KilterError, NotReady, TimedOut
 from kilter.proc import Outcome
 from kilter.progress import RecordedStep, Recorder
 from kilter.render.manifests import RENDERED, SERVICE
@@ -85,6 +89,34 @@ class Repeating(FakeRunner):
         return super()._answer(command)
 
 
+def asking(check: Callable[[], Updates]) -> Callable[[], Future[Updates]]:
+    """Ask at once what is to be asked beside a look."""
+
+    def ask() -> Future[Updates]:
+        told: Future[Updates] = Future()
+        try:
+            told.set_result(check())
+        except KilterError as error:
+            told.set_exception(error)
+        return told
+
+    return ask
+
+
+class Told:
+    """A Tilt that answers this in turn, the last for ever; it knows how often it was asked."""
+
+    def __init__(self, *answers: Updates) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    def __call__(self) -> Updates:
+        self.asked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+BUILDING = Updates((Condition("redis", False, "is being built"),))
+
+
 Waiting = Callable[..., tuple[Wait, RecordedStep]]
 
 
@@ -94,11 +126,11 @@ def waiting(tmp_path: Path, clock: list[float], answering: list[Answer]) -> Wait
     del clock, answering
 
     def build(
-        *looks: str | Outcome, check: Callable[[], None] = lambda: None, **more: Any
+        *looks: str | Outcome, check: Callable[[], Updates] | None = None, **more: Any
     ) -> tuple[Wait, RecordedStep]:
         answers: Any = {LOOK: list(looks), **{tuple(key): text for key, text in more.get("logs", {}).items()}}
         opened = workspace(tmp_path, Repeating(answers))
-        return Wait(opened, COMMANDS, [REDIS], 60.0, check), RecordedStep(Recorder(), "wait")
+        return Wait(opened, COMMANDS, [REDIS], 60.0, check and asking(check)), RecordedStep(Recorder(), "wait")
 
     return build
 
@@ -184,13 +216,65 @@ def test_an_api_server_that_does_not_answer_for_a_while_is_awaited(waiting: Wait
 
 
 def test_a_loop_that_broke_ends_the_wait(waiting: Waiting, clock: list[float]) -> None:
-    def broken() -> None:
+    def broken() -> Updates:
         raise BuildFailed("web could not be built")
 
     wait, step = waiting(objects(ready_replicas=0), check=broken)
     with pytest.raises(BuildFailed):
         wait.run(step)
-    assert clock[0] == (TILT_EVERY - 1) * PAUSE
+    assert clock[0] == 0.0
+
+
+@pytest.mark.requirement("LC-Q16", "LC-Q7")
+def test_what_answers_is_not_up_while_tilt_still_builds_the_newest_code(waiting: Waiting, clock: list[float]) -> None:
+    """After `kilter down` and a `git pull`, the pods of the old code are all ready."""
+    told = Told(BUILDING, BUILDING, Updates())
+    wait, step = waiting(objects(), check=told)
+    wait.run(step)
+    assert step.recorder.lines == ["wait: redis is being built"] * 2
+    assert (told.asked, clock[0]) == (3, 2 * BUILD_EVERY)
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_a_build_that_fails_beside_pods_that_are_ready_is_no_success(waiting: Waiting) -> None:
+    def failing() -> Updates:
+        if told.asked:
+            raise BuildFailed("web could not be built")
+        return told()
+
+    told = Told(BUILDING)
+    wait, step = waiting(objects(), check=failing)
+    with pytest.raises(BuildFailed):
+        wait.run(step)
+
+
+@pytest.mark.requirement("LC-Q7")
+def test_a_tilt_with_nothing_to_do_is_asked_once_and_keeps_nobody_waiting(waiting: Waiting, clock: list[float]) -> None:
+    told = Told(Updates(finished=datetime(2026, 1, 1, tzinfo=UTC)))
+    wait, step = waiting(objects(), check=told)
+    wait.run(step)
+    runner = wait.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    assert (told.asked, clock[0], len(runner.commands)) == (1, 0.0, 1)
+
+
+def test_a_build_that_ends_during_a_look_is_looked_at_again(waiting: Waiting) -> None:
+    told = Told(Updates(finished=datetime(9999, 1, 1, tzinfo=UTC)))
+    wait, step = waiting(objects(), objects(ready_replicas=0), objects(), check=told)
+    wait.run(step)
+    assert "does not answer its readiness probe" in step.recorder.lines[0]
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_pods_of_the_code_before_fail_nothing_while_the_newest_is_built(waiting: Waiting) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3)
+    done = Updates(finished=datetime(9999, 1, 1, tzinfo=UTC))
+    wait, step = waiting(broken, broken, objects(), check=Told(BUILDING, done))
+    wait.run(step)
+    assert step.recorder.lines[0] == "wait: redis is being built"
+    wait, step = waiting(broken, check=Told(Updates()), logs={logs("--previous"): "Fatal error\n"})
+    with pytest.raises(NotReady, match="redis ended with exit code 1"):
+        wait.run(step)
 
 
 def test_the_primary_port_is_asked_in_its_protocol_and_the_others_are_only_opened(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 """What `kilter restart` replaces, and what it cannot."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FakeRunner
+from msgspec.structs import replace
 from unit.dev.support import told, workspace
 
-from kilter.dev import rendered
+from kilter.dev import ready, rendered
 from kilter.dev import restart as feature
+from kilter.dev.probes import Answer
 from kilter.dev.restart import restart
 from kilter.dev.workspace import Workspace
 from kilter.errors import BadInput, NotReady
+from kilter.render.manifests import RENDERED, SERVICE
 from kilter.tools.kubectl import Kubectl
 
 COMMANDS = Kubectl("kubectl", Path("/k"), "kind-kilter-shop", "shop-dev")
@@ -51,6 +56,60 @@ def test_the_named_services_get_new_pods(shop: Workspace) -> None:
     said = restart(shop.machine, shop.project, ("redis",), None)
     assert said == "restarted redis; volumes are as they were"
     assert restarted(shop) == ["redis"]
+
+
+def seen(generation: int, *pods: dict[str, Any], ready: int = 1) -> str:
+    """What the cluster says of `shop`, whose pods were asked to be replaced: generation 2."""
+    told = {"observedGeneration": generation, "replicas": 1, "updatedReplicas": 1, "readyReplicas": ready}
+    workload = {
+        "kind": "Deployment",
+        "metadata": {"name": "shop", "generation": 2, "annotations": {RENDERED: ""}},
+        "spec": {"replicas": 1, "template": {"metadata": {"annotations": {"restartedAt": "now"}}}},
+        "status": told,
+    }
+    return json.dumps({"kind": "List", "items": [workload, *pods]})
+
+
+def pod(name: str, *, new: bool, crashes: bool = False) -> dict[str, Any]:
+    state = {"waiting": {"reason": "CrashLoopBackOff"}} if crashes else {"running": {}}
+    container = {"state": state, "restartCount": 4, "lastState": {"terminated": {"exitCode": 1}}}
+    marks = {"restartedAt": "now"} if new else {}
+    metadata = {"name": name, "labels": {SERVICE: "shop"}, "annotations": marks, "creationTimestamp": ""}
+    return {"kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [container]}}
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every address answers, and no time is lost."""
+    monkeypatch.setattr(ready, "probe", lambda *_: Answer(True, True, "fine"))
+    monkeypatch.setattr(ready.time, "sleep", lambda _seconds: None)
+
+
+def restart_of_shop(shop: Workspace, *looks: str) -> str:
+    logs = COMMANDS.logs("shop-new", flags=(f"--tail={ready.LOG_LINES_SHOWN}", "--previous")).argv
+    runner = FakeRunner({RESTARTS["shop"]: "", COMMANDS.get(ready.WATCHED).argv: list(looks), logs: "no such table\n"})
+    machine = replace(shop.machine, runner=runner)
+    return restart(machine, shop.project, ("shop",), 60.0)
+
+
+@pytest.mark.requirement("LC-33", "LC-Q16")
+@pytest.mark.usefixtures("answering")
+def test_what_still_crashes_in_its_new_pod_is_said_with_its_log(shop: Workspace) -> None:
+    old, new = pod("shop-old", new=False, crashes=True), pod("shop-new", new=True, crashes=True)
+    with pytest.raises(NotReady) as caught:
+        restart_of_shop(shop, seen(1, old, ready=0), seen(2, old, ready=0), seen(2, old, new, ready=0))
+    assert caught.value.what == "shop ended with exit code 1, 4 times in a row"
+    assert caught.value.details == ("no such table",)
+
+
+@pytest.mark.requirement("LC-33", "LC-Q30")
+@pytest.mark.usefixtures("answering")
+def test_the_old_pods_never_count_as_the_new_ones(shop: Workspace) -> None:
+    """Right after the request, all that the cluster says is of them."""
+    old, new = pod("shop-old", new=False), pod("shop-new", new=True)
+    ending = {**old, "metadata": {**old["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    looks = [seen(1, old), seen(2, old, ready=0), seen(2, ending, new), seen(2, new)]
+    assert restart_of_shop(shop, *looks) == "restarted shop; volumes are as they were"
 
 
 @pytest.mark.requirement("LC-33")

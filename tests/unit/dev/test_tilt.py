@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.dev.support import workspace
+from unit.dev.support import told, workspace
 
 from kilter.dev import rendered, tilt, tilt_process
 from kilter.dev.tilt import TiltLife
+from kilter.dev.updates import Updates
 from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
 from kilter.proc import Outcome, Started, is_alive, start_time
 from kilter.state import tilt as record
@@ -20,14 +21,19 @@ from kilter.state.tilt import TiltRecord
 BINARY = Path("tilt")
 
 
-def resource(name: str, update: str = "ok", error: str = "") -> dict[str, object]:
-    history = [{"error": error}] if error else []
+WEB = "components: {web: {image: 'web:1', port: 80}}\n"
+
+
+def resource(name: str, update: str = "ok", error: str = "", began: str | None = None) -> dict[str, object]:
+    history = [{"error": error, "startTime": began}] if error else []
     return {"metadata": {"name": name}, "status": {"updateStatus": update, "buildHistory": history}}
 
 
-def life(folder: Path, *resources: dict[str, object], running: bool = True) -> TiltLife:
+def life(
+    folder: Path, *resources: dict[str, object], running: bool = True, text: str = "services: {redis: }\n"
+) -> TiltLife:
     """A Tilt that is recorded as process 4242 and reports the resources."""
-    opened = workspace(folder)
+    opened = workspace(folder, text=text)
     commands = tilt.commands(BINARY, opened)
     runner = opened.machine.runner
     assert isinstance(runner, FakeRunner)
@@ -56,9 +62,17 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return running
 
 
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that nobody has until Tilt is started."""
+    answers = [False, True]
+    monkeypatch.setattr(tilt, "_listens", lambda _port: answers.pop(0))
+
+
 @pytest.mark.usefixtures("processes")
 def test_a_tilt_without_errors_is_fine(tmp_path: Path) -> None:
-    life(tmp_path, resource("(Tiltfile)"), resource("web", "in_progress", "of the build before")).check()
+    fine = life(tmp_path, resource("(Tiltfile)"), resource("shop", "in_progress", "of the build before"))
+    assert fine.check() == Updates()
 
 
 @pytest.mark.usefixtures("processes")
@@ -72,6 +86,84 @@ def test_a_failed_build_is_said_with_its_error_and_the_end_of_the_log(tmp_path: 
     assert caught.value.why == "exit status 1"
     assert caught.value.details[0] == "line 25"
     assert caught.value.details[-1] == "line 39"
+
+
+@pytest.mark.requirement("LC-Q16")
+@pytest.mark.usefixtures("processes", "listening")
+def test_a_tilt_that_was_just_started_is_awaited_until_it_has_built_every_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It listens before it can answer, and answers before it has read the Tiltfile."""
+    here = life(tmp_path, running=False, text=WEB)
+    runner, asked = here.workspace.machine.runner, here.commands.resources().argv
+    assert isinstance(runner, FakeRunner)
+    here.ensure()
+    refused = Outcome(1, "", "Error: No tilt apiserver found: tilt-31994")
+    read, web = resource("(Tiltfile)"), resource("web")
+    looks = [[resource("(Tiltfile)", "in_progress")], [read], [read, resource("web", "pending")], [read, web]]
+    runner.answers = {**runner.answers, asked: [refused, *(json.dumps({"items": each}) for each in looks)]}
+    said = [[(each.name, each.says) for each in here.check().pending] for _ in range(5)]
+    assert said == [
+        [("the dev loop", "is starting")],
+        [("the dev loop", "is reading its files"), ("web", "is still to be built")],
+        [("web", "is still to be built")],
+        [("web", "is still to be built")],
+        [],
+    ]
+    runner.answers = {**runner.answers, asked: refused}
+    monkeypatch.setattr(tilt.time, "monotonic", lambda: 1e12)
+    with pytest.raises(Failed, match="tilt get"):
+        here.check()
+
+
+@pytest.mark.requirement("LC-Q16", "CT-10")
+@pytest.mark.usefixtures("processes")
+def test_what_tilt_said_before_it_was_told_of_changed_files_is_of_the_old_ones(tmp_path: Path) -> None:
+    read = resource("(Tiltfile)", "error", "of the files before", began="2020-01-01T00:00:00.000000Z")
+    here = life(tmp_path, read, resource("web"), text=WEB)
+    rendered.write(here.workspace.cache, {"Tiltfile": "# changed\n"})
+    here.ensure()
+    assert [each.name for each in here.check().pending] == ["the dev loop"]
+    again = resource("(Tiltfile)", "error", "no such file", began="9999-01-01T00:00:00.000000Z")
+    runner = here.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {**runner.answers, here.commands.resources().argv: json.dumps({"items": [again]})}
+    with pytest.raises(BuildFailed, match=r"\(Tiltfile\) could not be built"):
+        here.check()
+
+
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("processes")
+def test_up_again_builds_once_more_what_failed_for_a_cause_that_may_be_gone(tmp_path: Path) -> None:
+    """Tilt itself builds again only what was changed, which a registry that was away is not."""
+    failed = resource("web", "error", "failed to fetch oauth token: EOF", began="2020-01-01T00:00:00.000000Z")
+    here = life(tmp_path, resource("(Tiltfile)"), resource("redis"), failed, text=WEB)
+    runner, trigger = here.workspace.machine.runner, here.commands.trigger("web").argv
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {**runner.answers, trigger: ""}
+    here.ensure()
+    for _ in range(2):  # for a moment Tilt still says what was
+        assert [(each.name, each.says) for each in here.check().pending] == [("web", "is still to be built")]
+    assert [command.argv for command in runner.commands].count(trigger) == 1
+    assert any("web: its last update failed" in line for line in told(here.workspace.machine))
+    again = resource("web", "error", "exit status 1", began="9999-01-01T00:00:00.000000Z")
+    items = [resource("(Tiltfile)"), again]
+    runner.answers = {**runner.answers, here.commands.resources().argv: json.dumps({"items": items})}
+    with pytest.raises(BuildFailed, match="web could not be built") as caught:
+        here.check()
+    assert caught.value.why == "exit status 1"
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_tilt_that_hangs_comes_with_what_mends_it(tmp_path: Path) -> None:
+    here = life(tmp_path)
+    runner = here.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {here.commands.resources().argv: Outcome(1, "", "context deadline exceeded")}
+    here.ensure()
+    with pytest.raises(Failed) as caught:
+        here.check()
+    assert "`kilter down`" in caught.value.hint
 
 
 @pytest.mark.requirement("LC-Q6")
@@ -216,3 +308,30 @@ def test_ending_tilt_ends_exactly_it_and_twice_is_fine(tmp_path: Path, processes
 
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     assert tilt.log_tail(workspace(tmp_path)) == []
+
+
+def test_of_a_large_log_no_more_than_the_end_is_read(tmp_path: Path) -> None:
+    opened = workspace(tmp_path)
+    log = opened.machine.paths.tilt_log("shop")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(f"{number} {'é' * 500}\n" for number in range(1000)))
+    shown = tilt.log_tail(opened, 10_000)
+    assert sum(len(line.encode()) + 1 for line in shown) <= tilt.LOG_TAIL
+    assert [line.split()[0] for line in shown] == [str(number) for number in range(1000 - len(shown), 1000)]
+    assert [line.split()[0] for line in tilt.log_tail(opened, 2)] == ["998", "999"]
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_log_of_a_tilt_that_runs_for_long_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tilt goes on behind what is there: `SubprocessRunner.start` opens it to be appended to."""
+    here = life(tmp_path)
+    log = here.workspace.machine.paths.tilt_log("shop")
+    monkeypatch.setattr(tilt, "LOG_LIMIT", 100)
+    with log.open("ab", buffering=0) as stream:
+        stream.write(b"x" * 100)
+        here.ensure()
+        assert log.stat().st_size == 100
+        stream.write(b"x")
+        here.ensure()
+        stream.write(b"later")
+    assert log.read_bytes() == b"later"

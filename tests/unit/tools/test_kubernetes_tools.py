@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ PLACE = ("--kubeconfig", str(FILE), "--context", "kind-kilter-shop", "--namespac
 
 @pytest.mark.parametrize(("given", "written"), [(1_080_000, "1080000s"), (0.5, "0.5s"), (90.0, "90s")])
 def test_a_time_limit_is_written_as_kubectl_reads_it(given: float, written: str) -> None:
-    assert f"--timeout={written}" in KUBECTL.rollout("deployment/x", timeout=given).argv
+    assert f"--timeout={written}" in KUBECTL.wait("pod/x", "delete", timeout=given).argv
 
 
 @pytest.mark.requirement("NS-10", "NS-Q10", "C11")
@@ -27,7 +28,6 @@ def test_every_command_that_can_reach_a_cluster_gets_the_projects_file() -> None
         KUBECTL.wait("pod/x", "condition=Ready", timeout=5),
         KUBECTL.logs("pod/x"),
         KUBECTL.restart("deployment/x"),
-        KUBECTL.rollout("deployment/x", timeout=5),
         KUBECTL.execute("pod/x", "true"),
         KUBECTL.apply("{}"),
         KUBECTL.delete("pod/x"),
@@ -51,8 +51,17 @@ def test_every_command_that_can_reach_a_cluster_gets_the_projects_file() -> None
     assert {command.env["KUBECONFIG"] for command in nowhere} == {"/dev/null"}
 
 
+@pytest.mark.requirement("NS-14", "NS-Q9")
+def test_the_users_preferences_for_kubectl_steer_no_command() -> None:
+    """A default there for `--server` leads to another cluster, one for `--interactive` makes `delete` do nothing."""
+    passed = KUBECTL.passthrough(["get", "pods"])
+    for command in (KUBECTL.get("pods"), KUBECTL.delete("pod/x"), passed, kubectl.version("kubectl")):
+        assert (command.env["KUBERC"], command.env["KUBECTL_KUBERC"]) == ("off", "false")
+
+
 def test_tilt_keeps_its_files_inside_kilters_folders() -> None:
     for command in (TILT.up(Path("/cache/shop/Tiltfile")), TILT.resources(), TILT.logs(), TILT.trigger()):
+        assert command.env["TILT_CONFIG"] is None
         assert command.env["TILT_DEV_DIR"] == "/data/shop/tilt/home"
         assert {name: value for name, value in command.env.items() if name.startswith("XDG_")} == {
             "XDG_CACHE_HOME": "/cache/tilt.d/cache",
@@ -152,12 +161,14 @@ def test_questions_to_tilt_name_its_port() -> None:
 
 
 def test_the_resources_of_tilt_are_read() -> None:
-    history = [{"error": "exit status 1", "warnings": ["w"]}, {}]
+    noon = "2026-01-01T12:00:00.000000Z"
+    history = [{"error": "exit status 1", "warnings": ["w"], "startTime": noon, "finishTime": noon}, {}]
     status = {"updateStatus": "error", "runtimeStatus": "pending", "buildHistory": history}
     items = [{"metadata": {"name": "app"}, "status": status}, {"metadata": {"name": "(Tiltfile)"}, "status": {}}]
+    when = datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert tilt.parse_resources(json.dumps({"items": items})) == (
-        Resource("app", "error", "pending", "exit status 1", ("w",), "", "", 2),
-        Resource("(Tiltfile)", "none", "none"),
+        Resource("app", "error", "pending", "exit status 1", ("w",), "", "", 2, began=when, finished=when),
+        Resource("(Tiltfile)", "unknown", "none"),
     )
 
 

@@ -132,6 +132,33 @@ def test_a_wrong_checksum_names_both_sums_and_leaves_nothing(
     assert list((paths.tools_dir / "kind" / "0.33.0").iterdir()) == []
 
 
+PAGE = b"<html>please log in to the hotel's network</html>"
+
+
+@pytest.mark.requirement("F16")
+def test_what_an_earlier_attempt_left_of_another_file_is_fetched_anew(
+    bring: Callable[..., Path], paths: Paths, tmp_path: Path
+) -> None:
+    """The beginning is of a network that asked for a login; the publisher is not to blame."""
+    file = put(tmp_path, KIND, BINARY)
+    folder = paths.tools_dir / "kind" / KIND.version
+    folder.mkdir(parents=True)
+    (folder / f"{file.name}.part").write_bytes(PAGE)
+    assert bring(KIND).read_bytes() == BINARY
+
+
+@pytest.mark.requirement("F16")
+def test_a_file_whose_checksum_is_unknown_is_not_gone_on_with(
+    bring: Callable[..., Path], paths: Paths, tmp_path: Path
+) -> None:
+    file = put(tmp_path, KIND, PAGE)
+    sums = file.with_name(f"{file.name}.sha256sum")
+    sums.write_bytes(PAGE)
+    with pytest.raises(Failed, match="says nothing of"):
+        bring(KIND)
+    assert list((paths.tools_dir / "kind" / KIND.version).iterdir()) == []
+
+
 def test_a_pinned_checksum_goes_before_the_published_one(bring: Callable[..., Path], tmp_path: Path) -> None:
     put(tmp_path, KIND, BINARY)
     with pytest.raises(Failed, match="not what its publisher says"):
@@ -157,7 +184,7 @@ def test_a_tool_that_cannot_be_had_names_what_was_tried(bring: Callable[..., Pat
 def on_path(tmp_path: Path) -> Path:
     binary = tmp_path / "bin" / "kind"
     binary.parent.mkdir()
-    binary.write_text("#!/bin/sh\n")
+    binary.write_text("a program\n")
     binary.chmod(0o755)
     return binary
 
@@ -168,7 +195,7 @@ def test_a_fitting_tool_on_path_is_used_and_asked_only_once(bring: Callable[...,
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
     assert len(runner.commands) == 1
-    binary.write_text("#!/bin/sh\n# another one\n")
+    binary.write_text("another program\n")
     bring(KIND, runner, PATH=str(binary.parent))
     assert len(runner.commands) == 2
 
@@ -185,6 +212,41 @@ def test_another_tool_on_path_is_passed_over_and_named_when_nothing_else_is_ther
     assert ">=0.33.0,<0.34.0" in caught.value.details[0]
 
 
+@pytest.mark.parametrize("code", [-15, -2, 130, 143])
+def test_a_tool_that_is_cut_off_while_it_is_asked_is_asked_again(
+    bring: Callable[..., Path], tmp_path: Path, code: int
+) -> None:
+    """By Ctrl-C, for one; until its file changed it would have been of an unknown version."""
+    binary = on_path(tmp_path)
+    put(tmp_path, KIND, BINARY)
+    runner = FakeRunner({(str(binary), "version"): [Outcome(code), "kind v0.33.1 go1.25.0 linux/amd64\n"]})
+    assert bring(KIND, runner, PATH=str(binary.parent)) != binary
+    assert bring(KIND, runner, PATH=str(binary.parent)) == binary
+
+
+def test_a_shim_is_passed_over_for_the_program_behind_it_on_path(bring: Callable[..., Path], tmp_path: Path) -> None:
+    """Those of asdf and mise are another version, or none, in each directory."""
+    binary = on_path(tmp_path)
+    script, link, own = (tmp_path / name / "kind" for name in ("asdf", "mise", "linked"))
+    for each in (script, link, own):
+        each.parent.mkdir()
+    script.write_text("#!/usr/bin/env bash\n")
+    script.chmod(0o755)
+    manager = tmp_path / "mise-program"
+    manager.write_text("a program\n")
+    manager.chmod(0o755)
+    link.symlink_to(manager)
+    runner = FakeRunner({(str(binary), "version"): "kind v0.33.1 go1.25.0 linux/amd64\n"})
+    assert bring(KIND, runner, PATH=f"{script.parent}::{link.parent}:{binary.parent}") == binary
+    versioned = binary.rename(binary.with_name("kind-v0.33.1"))
+    own.symlink_to(versioned)
+    runner = FakeRunner({(str(own), "version"): "kind v0.33.1 go1.25.0 linux/amd64\n"})
+    assert bring(KIND, runner, PATH=str(own.parent)) == own
+    with pytest.raises(MachineLacks) as caught:
+        bring(KIND, PATH=f"{script.parent}:{link.parent}")
+    assert caught.value.details[0].startswith(f"tried: {script} is a shim")
+
+
 def test_files_come_from_upstream_without_a_mirror() -> None:
     place = origin(KUBECTL, HERE, {})
     assert place.url == "https://dl.k8s.io/release/v1.37.0/bin/linux/amd64/kubectl"
@@ -199,6 +261,21 @@ def test_a_web_mirror_keeps_the_layout_of_a_folder() -> None:
     local = origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": "file:///srv/tools"})
     assert local.url == "/srv/tools/kind/v0.33.0/kind-linux-amd64"
     assert isinstance(local.source, FolderSource)
+
+
+@pytest.mark.requirement("C16")
+def test_the_login_of_a_mirror_is_in_no_message(bring: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_source: object, url: str, *_: object) -> None:
+        raise ConnectionError("refused")
+
+    monkeypatch.setattr(provision.download, "fetch", away)
+    with pytest.raises(MachineLacks) as caught:
+        bring(KIND, KILTER_TOOLS_MIRROR="https://me:s3/cr@t@mirror.example.com/tools")
+    told = " ".join([caught.value.what, caught.value.why, caught.value.hint, *caught.value.details])
+    assert "tried: https://***@mirror.example.com/tools/kind/" in told
+    with pytest.raises(BadInput) as refused:
+        origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": "http://me:s3cr3t@mirror.example.com/tools"})
+    assert refused.value.what == "http://***@mirror.example.com/tools is not an https address"
 
 
 @pytest.mark.parametrize("url", ["http://mirror.example/x", "ftp://mirror.example", "http://127.0.0.1.evil.example/"])

@@ -37,3 +37,11 @@ def test_a_mirror_that_is_no_address_is_named(url: str) -> None:
     error = refused(url)
     assert error.what == f"{url} is no address"
     assert "KILTER_TOOLS_MIRROR" in error.hint
+
+
+@pytest.mark.requirement("C16")
+@pytest.mark.parametrize("login", ["me:s3cr3t", "me:s3/cr3t", "s3cr3t"])
+def test_the_login_of_a_mirror_that_is_no_address_is_not_shown(login: str) -> None:
+    error = refused(f"https://{login}@mirror:abc/kind")
+    assert error.what in ("https://mirror:abc/kind is no address", "https://***@mirror:abc/kind is no address")
+    assert "s3" not in error.why
