@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ class TiltLife:
     """The life of a project's Tilt: the commands that reach it, and the project it works for.
 
     `told` is when this command told it to update a resource, `started` when (`time.monotonic`) it was started. With
-    `retries` what is failed already is built once more: its cause, such as a registry that was away, may be gone.
+    `retries` it is started anew if something failed before: the cause, such as a registry that was away, may be gone.
     """
 
     commands: Tilt
@@ -108,8 +109,8 @@ class TiltLife:
     def check(self) -> Updates:
         """Return what Tilt still has to do for the declared apps, those that have pods all the time.
 
-        The first answer of a Tilt that ran already makes what failed be built again. Raises what it reports as failed:
-        the Tiltfile, or an image build (BuildFailed).
+        A Tilt that ran already, and whose first answer is that something failed, is started anew. Raises what it
+        reports as failed: the Tiltfile, or an image build (BuildFailed).
         """
         if not running(self.workspace):
             raise NotReady(
@@ -118,18 +119,19 @@ class TiltLife:
         resources = self._resources()
         if resources is None:
             return Updates((Condition("the dev loop", False, "is starting"),))
-        for resource in resources:
-            if resource.update == "error" and resource.error and not is_outdated(resource, self.told):
-                if self.retries:
-                    self.workspace.machine.progress.note(f"{resource.name}: its last update failed, and is tried again")
-                    self._tell(resource.name)
-                    continue
-                raise BuildFailed(
-                    f"{resource.name} could not be built or applied",
-                    why=resource.error,
-                    details=log_tail(self.workspace),
-                    hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
-                )
+        failed = [
+            each for each in resources if each.update == "error" and each.error and not is_outdated(each, self.told)
+        ]
+        if failed and self.retries:
+            self._start_anew([each.name for each in failed])
+            return Updates((Condition("the dev loop", False, "is starting"),))
+        for resource in failed:
+            raise BuildFailed(
+                f"{resource.name} could not be built or applied",
+                why=resource.error,
+                details=log_tail(self.workspace),
+                hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
+            )
         self.retries = False
         return updates(resources, [app.name for app in self.workspace.plan.apps if app.replicas], self.told)
 
@@ -141,6 +143,15 @@ class TiltLife:
             if self.started is None or time.monotonic() - self.started > START_LIMIT:
                 raise
             return None
+
+    def _start_anew(self, failed: Sequence[str]) -> None:
+        """Try again what failed. Not by a trigger: for one Tilt removes what runs before it builds."""
+        said = f"{', '.join(failed)}: the last update failed, and is tried again by a new dev loop"
+        self.workspace.machine.progress.note(said)
+        self.retries = False
+        self.told.clear()
+        end(self.workspace.machine.paths, self.workspace.name)
+        self._start()
 
     def _tell(self, resource: str) -> None:
         """Make Tilt update a resource; what it says of older builds does not count from now on."""
