@@ -22,6 +22,7 @@ QUIET = (
     *("--disable-component-update", "--disable-sync"),
 )
 DESKTOP = {"width": 1280, "height": 860}
+COLD = 180_000  # milliseconds
 PHONE = {"width": 375, "height": 740}
 
 
@@ -98,7 +99,13 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+    found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET), timeout=COLD)
+    # Its first page waits for fonts and caches, on a busy machine for longer than any test has time.
+    page = found.new_page()
+    page.set_default_timeout(COLD)
+    page.goto("data:text/html,<p>warm</p>")
+    page.screenshot()
+    page.close()
     yield found
     found.close()
 

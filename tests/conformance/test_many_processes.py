@@ -22,6 +22,7 @@ from kilter.state.paths import Paths
 root, name = Path(sys.argv[1]), sys.argv[2]
 (root / name).mkdir()
 paths = Paths(root / "data", root / "cache")
+print("claims", flush=True)
 records.claim(paths, name, root / name)
 print(records.assign(paths, name, ["a/x", "b/x"], {}).base)
 """
@@ -43,7 +44,7 @@ def test_fifty_first_claims_of_fifty_processes_get_fifty_distinct_blocks(tmp_pat
         subprocess.Popen([sys.executable, "-c", CLAIM, str(tmp_path), f"p{number}"], stdout=subprocess.PIPE, text=True)
         for number in range(50)
     ]
-    bases = [child.communicate(timeout=120)[0].strip() for child in started]
+    bases = [child.communicate(timeout=120)[0].removeprefix("claims\n").strip() for child in started]
     assert len(set(bases)) == 50
     assert "" not in bases
     assert len(records.all(Paths(tmp_path / "data", tmp_path / "cache"))) == 50
@@ -71,14 +72,25 @@ def test_a_writer_killed_at_any_moment_leaves_a_readable_record(tmp_path: Path) 
     paths = Paths(tmp_path / "data", tmp_path / "cache")
     (tmp_path / "mine").mkdir()
     records.claim(paths, "mine", tmp_path / "mine")
-    for number in range(15):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CLAIM, str(tmp_path), f"p{number}"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(0.04 + 0.01 * number)
-        child.kill()
-        child.wait(10)
+
+    def claiming(name: str) -> "subprocess.Popen[str]":
+        """Start a writer; returns when it is about to write."""
+        child = subprocess.Popen([sys.executable, "-c", CLAIM, str(tmp_path), name], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "claims\n"
+        return child
+
+    with claiming("whole") as whole:
+        began = time.monotonic()
+        assert whole.wait(60) == 0
+        lasts = time.monotonic() - began
+    ends = []
+    for number in range(30):
+        with claiming(f"p{number}") as child:
+            time.sleep(lasts * number / 30)
+            child.kill()
+            ends.append(child.wait(10))
         assert records.read(paths, "mine") is not None
+        assert "whole" in {record.project for record in records.all(paths)}
+    assert -signal.SIGKILL in ends
     records.assign(paths, "mine", ["a/x"], {})

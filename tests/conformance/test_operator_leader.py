@@ -25,7 +25,7 @@ from kilter.operator.world import World
 from .apiserver import ApiServer
 from .kilter_apps import deploy, kilter_app, phase, status, until
 from .lists import fill
-from .operator_main import LEASE, SILENCE, TIMES
+from .operator_main import LEASE, SILENCE, STANDS_BY, TIMES
 from .pretend import Pretend, render
 from .proxy import SilentProxy
 
@@ -109,7 +109,7 @@ def test_a_rolling_update_hands_over_at_once_and_without_a_double_act(
     with operator(platform, tmp_path, "old", lease=300) as old:
         until(api, "roll", phase("Ready", deploy(api, "roll")))
         with operator(platform, tmp_path, "new", lease=300) as new:
-            time.sleep(1.0)
+            wait_for(lambda: STANDS_BY in new.log.read_text())
             assert not new.leads()
             old.signal(signal.SIGTERM)
             assert old.ended() == 0

@@ -139,7 +139,7 @@ def test_a_push_that_flux_is_told_of_is_applied_within_seconds(platform: Platfor
     platform.reconcile()
     want = "echo two"
     read = ("get", "deployment", "shop", "--namespace", ENV, "--output", "jsonpath={..command}")
-    eventually(lambda: platform.kubectl(*read), lambda text: want in text, within=30)
+    eventually(lambda: platform.kubectl(*read), lambda text: want in text)
     eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "two\n"))
 
 

@@ -139,6 +139,7 @@ def test_what_a_killed_kilter_left_running_is_ended_by_its_trace_and_nothing_els
     trace = tmp_path / "pids.trace"
     with waiting(tmp_path) as kilter:
         children = pids(2)
+        assert until(lambda: trace.exists() and trace.read_text() != "")
         kilter.kill()
     assert all(map(runs, children))
     left = trace.read_text()

@@ -250,9 +250,8 @@ def test_a_deleted_environments_images_leave_the_registry_and_no_others(platform
         leaving.deploy("dev", digest)
     leaving.vanish("pr-5")
     until = time.monotonic() + PATIENCE
-    while leaving.has(index):
+    while any(map(leaving.has, (index, single, child))) or '"images removed"' not in platform.server.log:
         assert time.monotonic() < until, platform.server.log
         time.sleep(0.5)
-    assert [leaving.has(digest) for digest in (single, child, shared, kept)] == [False, False, True, True]
+    assert [leaving.has(digest) for digest in (shared, kept)] == [True, True]
     assert leaving.ask("GET", f"manifests/{single}").status_code == 404
-    assert '"images removed"' in platform.server.log

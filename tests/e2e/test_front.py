@@ -94,13 +94,17 @@ def test_ctrl_c_without_a_terminal_detaches_and_asks_nobody(project: Kilter) -> 
     child = project.start("up", "--attach")
     assert child.stdout is not None
     assert child.stderr is not None
-    while "following the dev loop" not in child.stderr.readline():
-        pass
-    (project.directory / "index.html").write_text("hello again\n")
-    while "index.html" not in child.stdout.readline():
-        pass
-    os.kill(child.pid, signal.SIGINT)
-    _, said = child.communicate(timeout=60)
+    watchdog = threading.Timer(300, child.kill)
+    watchdog.start()
+    try:
+        assert any("following the dev loop" in line for line in child.stderr)
+        (project.directory / "index.html").write_text("hello again\n")
+        assert any("index.html" in line for line in child.stdout)
+        os.kill(child.pid, signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+    finally:
+        watchdog.cancel()
+        child.kill()
     assert child.returncode == 0
     assert said.endswith("detached: the dev loop runs on, `kilter down` ends it\n")
     assert QUESTION not in said

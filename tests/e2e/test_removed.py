@@ -1,6 +1,5 @@
 """What left kilter.yaml leaves the cluster, its volume excepted; on a real cluster, in this order."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -87,9 +86,7 @@ def test_a_running_tilt_does_the_same_by_itself(project: Kilter) -> None:
     project.run("up")
     declare(project, **REDUCED)
     project.run("render")
-    limit = time.monotonic() + 60
-    while GONE & objects(project) and time.monotonic() < limit:
-        time.sleep(1)
+    assert eventually(lambda: not (GONE | {"deployment/worker"}) & objects(project), 120)
     reduced(project)
     assert "no longer asks for" not in project.run("up").err
     declare(project, **WHOLE)

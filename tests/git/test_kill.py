@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from harness.repository import READER, WRITER, Open, Repository, change
 
-from kilter.gitops.model import Result
+from kilter.gitops.model import Result, Unpublished
 from kilter.gitops.remote import Remote
 from kilter.gitops.tokens import Right, line
+from kilter.gitops.writer import Writer
 
 # A writer that ends itself by SIGKILL just before or after its n-th git command: argv = repository, folder, n, when.
 SUICIDAL = """
@@ -133,24 +135,36 @@ def test_a_server_killed_during_pushes_keeps_what_it_took(repository: Repository
     (tmp_path / "token").write_text(WRITER)
     port = free_port()
     words = ["--repository", repository.path, "--tokens", tmp_path / "tokens", "--listen", f"127.0.0.1:{port}"]
-    chance, published = random.Random(5), []  # noqa: S311
+    chance, published = random.Random(5), list[str]()  # noqa: S311
     remote = Remote(f"http://127.0.0.1:{port}/flux.git", token=tmp_path / "token")
     opened = None
-    for _ in range(4):
+    for _ in range(6):
         command = [sys.executable, "-m", "kilter.gitops.service", *map(str, words)]
         with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE) as server:
             assert server.stderr is not None
             assert b"serving" in server.stderr.readline()
             opened = opened or writer(remote=remote)
-            end = time.monotonic() + chance.uniform(0.2, 0.6)
-            while time.monotonic() < end:
-                future = opened.submit(change(text=f"a: {time.monotonic_ns()}\n"))
-                opened.flush()
-                published.append(future.result(0).commit)
-            server.kill()
+            before = len(published)
+            with ThreadPoolExecutor(1) as beside:
+                pushing = beside.submit(push_on, opened, published)
+                while len(published) == before and not pushing.done():
+                    time.sleep(0.01)
+                time.sleep(chance.uniform(0.0, 0.4))
+                server.kill()
+                assert isinstance(pushing.result(120), Unpublished)
+        assert len(published) > before
         assert set(published) < set(repository.commits())
         assert repository.is_sound()
-    assert published
+
+
+def push_on(opened: Writer, published: list[str]) -> BaseException:
+    """Push one change after the other until one is not taken; returns why."""
+    while True:
+        future = opened.submit(change(text=f"a: {time.monotonic_ns()}\n"))
+        opened.flush()
+        if (error := future.exception(0)) is not None:
+            return error
+        published.append(future.result(0).commit)
 
 
 def free_port() -> int:

@@ -39,6 +39,18 @@ def outdated(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]
     ]
 
 
+def just_started(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
+    """Return the targets with a container without a readiness probe that has run for less than `STEADY` seconds.
+
+    For a single look, which knows no clock but the cluster's: one that goes ahead of ours is not believed.
+    """
+    return [
+        Condition(service, False, "has just started", pod=pod["metadata"]["name"])
+        for service, pod in _pods(documents, targets)
+        if any(0 <= _age(started) < STEADY for _, started in _running(pod, unprobed=True))
+    ]
+
+
 @dataclass
 class Steadiness:
     """What a wait has seen of containers without a readiness probe: since when (`time.monotonic`), by their ids."""
@@ -56,7 +68,11 @@ class Steadiness:
     def _is_new(self, container: str, started: datetime) -> bool:
         """Tell by the cluster's clock or by our own, of which one may be wrong."""
         watched = time.monotonic() - self.seen.setdefault(container, time.monotonic())
-        return watched < STEADY and (datetime.now(UTC) - started).total_seconds() < STEADY
+        return watched < STEADY and _age(started) < STEADY
+
+
+def _age(started: datetime) -> float:
+    return (datetime.now(UTC) - started).total_seconds()
 
 
 def _pods(

@@ -16,7 +16,7 @@ from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, scheduled, unanswered
 from kilter.dev.reclaim import VOLUMES, released
-from kilter.dev.settled import fresh_start, outdated
+from kilter.dev.settled import fresh_start, just_started, outdated
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import KilterError
 from kilter.project.load import Project
@@ -107,8 +107,8 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
     running, since = cluster.state is State.RUNNING, fresh_start(cluster)
     files = rendered.legible(workspace.cache)
     judged = {each.name: each for each in conditions(objects, awaited(files))}
-    if since:
-        judged |= {each.name: each for each in outdated(objects, awaited(files), since) if judged[each.name].ready}
+    early = [*just_started(objects, awaited(files)), *(outdated(objects, awaited(files), since) if since else ())]
+    judged |= {each.name: each for each in early if judged[each.name].ready}
     judged |= {name: Condition(name, True, "runs by the clock") for name in scheduled(files)}
     if running and all(condition.ready for condition in judged.values()):
         judged |= {condition.name: condition for condition in unanswered(workspace)}

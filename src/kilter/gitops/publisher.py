@@ -26,7 +26,7 @@ from kilter.gitops.layout import (
 from kilter.gitops.message import Written, of_claim, of_deploys
 from kilter.gitops.model import Deposed, Fence, Receipt, Refused, Result, Rewritten, Unpublished
 from kilter.gitops.plan import Plan, Tree, drift, needed, plan
-from kilter.gitops.refusals import deposed, foreign, unpublished
+from kilter.gitops.refusals import deposed, foreign, is_contention, not_taken, unpublished
 from kilter.gitops.remote import Remote
 from kilter.proc import Runner
 from kilter.tools.git import Edit, Log, is_id, plain
@@ -217,14 +217,11 @@ class Publisher:
 
     def _pause(self, attempt: _Attempt, refusal: str) -> None:
         """Wait a moment that differs from writer to writer; raises Unpublished when there were enough attempts."""
-        attempt.refusals += 1
+        contended = is_contention(refusal)
+        attempt.refusals += not contended
         if attempt.refusals > REFUSALS or time.monotonic() > attempt.deadline:
-            raise Unpublished(
-                "the repository does not take the commit",
-                why=refusal,
-                hint="look at its rules for the branch and at who else writes to it; nothing was changed",
-            )
-        if attempt.refusals > 1 or attempt.others:
+            raise not_taken(refusal)
+        if contended or attempt.refusals > 1 or attempt.others:
             time.sleep(attempt.pause * random.random())  # noqa: S311 - spreads writers, keeps no secret
             attempt.pause = min(attempt.pause * 2, self._limits.longest_pause)
 

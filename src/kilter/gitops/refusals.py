@@ -6,6 +6,30 @@ from kilter.gitops.model import Deposed, Fence, Unpublished
 from kilter.gitops.remote import Remote
 from kilter.tools.git import plain
 
+# What git says of a branch that another push is just writing to; a push that was cut off may leave it so for ever.
+CONTENTION = ("failed to update ref", "cannot lock ref")
+
+
+def is_contention(refusal: str) -> bool:
+    """Tell whether a push was refused for another one's sake, so that the same one may be taken a moment later."""
+    return any(words in refusal for words in CONTENTION)
+
+
+def not_taken(refusal: str) -> Unpublished:
+    """Build the error of a repository that answers, and refuses every commit that it is offered."""
+    if is_contention(refusal):
+        return Unpublished(
+            "the repository does not take the commit: its branch stays locked, as if another push were under way",
+            why=refusal,
+            hint="look at who else writes to it; where nobody does, a push that was cut off has left a file `.lock` "
+            "beside the branch in the repository, which has to be removed; nothing was changed",
+        )
+    return Unpublished(
+        "the repository does not take the commit",
+        why=refusal,
+        hint="look at its rules for the branch and at who else writes to it; nothing was changed",
+    )
+
 
 def deposed(own: Fence, found: Fence | None) -> Deposed:
     """Build the error of a leader that another one has followed."""

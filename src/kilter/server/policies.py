@@ -10,7 +10,7 @@ from typing import Final
 
 log = logging.getLogger("kilter.server")
 
-PATIENCE: Final = 2.0  # seconds for an answer; what was dropped is sent again after one
+PATIENCE: Final = 2.0  # seconds for a connection, and for an answer; what was dropped is sent again after one
 EVERY: Final = 3600.0  # seconds, once they are known to be enforced
 SOON: Final = 10.0  # seconds; the operator may start later, and the policies of its pod take effect later still
 REQUEST: Final = b"GET /healthz HTTP/1.0\r\n\r\n"
@@ -59,21 +59,28 @@ async def tried(place: Doors) -> bool | None:
     address = str(found[0][4][0])  # of one pod, so that both ports are of the same
     if not await answers(address, place.opened):
         return None
-    if await answers(address, place.shut):
-        return False
+    answered = await answers(address, place.shut)
+    if answered is not False:
+        return False if answered else None
     # It may have ended in between; only beside a port that still answers has a policy shut the other.
     return True if await answers(address, place.opened) else None
 
 
-async def answers(address: str, port: int) -> bool:
-    """Tell whether the operator answers; a connection alone may be that of a proxy in between."""
+async def answers(address: str, port: int) -> bool | None:
+    """Tell whether the operator answers: False when there is no connection, None when one brings no answer.
+
+    A connection alone may be that of a proxy in between, and a program that is busy is none that a policy shuts off.
+    """
     try:
         async with asyncio.timeout(PATIENCE):
             reader, writer = await asyncio.open_connection(address, port)
-            try:
-                writer.write(REQUEST)
-                return b" 200 " in await reader.readline()
-            finally:
-                writer.close()
-    except (OSError, ValueError):
+    except OSError:  # where no policy lets it in, it is dropped by most network plugins, and refused by some
         return False
+    try:
+        async with asyncio.timeout(PATIENCE):
+            writer.write(REQUEST)
+            return True if b" 200 " in await reader.readline() else None
+    except (OSError, ValueError):
+        return None
+    finally:
+        writer.close()

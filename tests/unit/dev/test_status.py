@@ -14,8 +14,9 @@ from unit.dev.support import machine, workspace
 
 from kilter.clusters.node import stopping_mark
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import rendered
+from kilter.dev import rendered, settled
 from kilter.dev import status as feature
+from kilter.dev.documents import WorkloadRow
 from kilter.dev.status import state_of, status
 from kilter.project.load import load
 from kilter.render.manifests import RENDERED, SERVICE
@@ -87,26 +88,45 @@ def test_what_runs_by_the_clock_is_in_order_once_it_is_rendered(tmp_path: Path) 
         assert rows["nightly"].ready is ready
 
 
-@pytest.mark.requirement("LC-Q16")
-def test_what_ran_before_its_node_started_is_not_ready(tmp_path: Path) -> None:
-    """A machine that was started again starts its nodes, and their API servers tell at first what they knew before."""
-    opened = workspace(tmp_path, text="name: shop\ncomponents: {shop: {image: 'x:1', port: 0, primary: true}}\n")
+def running(folder: Path, found: Cluster, started: datetime, **container: Any) -> WorkloadRow:
+    """Return what is shown of a component without a port that counts as ready, by when its container started."""
+    opened = workspace(folder, text="name: shop\ncomponents: {shop: {image: 'x:1', port: 0, primary: true}}\n")
     named = {"name": "shop", "labels": {SERVICE: "shop"}, "annotations": {RENDERED: "1"}}
     written = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": named, "spec": {"replicas": 1}}
     rendered.write(opened.cache, {"Tiltfile": "", "manifests/shop.yaml": json.dumps(written)})
     full = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
-    state = {"running": {"startedAt": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}}
+    state = {"running": {"startedAt": started.isoformat()}}
     pod = {
         "kind": "Pod",
         "metadata": {"name": "shop-1", "labels": {SERVICE: "shop"}, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"containers": [{"name": "shop", **container}]},
         "status": {"containerStatuses": [{"name": "shop", "ready": True, "state": state}]},
     }
+    [row] = feature._rows(opened, found, [{**written, "status": full}, pod])
+    return row
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_what_ran_before_its_node_started_is_not_ready(tmp_path: Path) -> None:
+    """A machine that was started again starts its nodes, and their API servers tell at first what they knew before."""
     before = cluster(State.RUNNING)
     assert before.container is not None
     after = replace(before, container=replace(before.container, started_at=datetime.now(UTC).isoformat()))
     for found, said in ((before, ""), (after, "is starting again with the cluster")):
-        [row] = feature._rows(opened, found, [{**written, "status": full}, pod])
+        row = running(tmp_path, found, datetime.now(UTC) - timedelta(hours=1))
         assert (row.ready, row.reason) == (not said, said)
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_what_has_no_probe_and_has_just_started_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes calls it ready in the moment before it fails, and `kilter up` believes it no sooner."""
+    monkeypatch.setattr(settled, "STEADY", 600.0)
+    now, found = datetime.now(UTC), cluster(State.RUNNING)
+    row = running(tmp_path, found, now)
+    assert (row.ready, row.reason) == (False, "has just started")
+    assert running(tmp_path, found, now, readinessProbe={}).ready
+    assert running(tmp_path, found, now - timedelta(hours=1)).ready
+    assert running(tmp_path, found, now + timedelta(hours=1)).ready, "its clock is wrong"
 
 
 def test_a_stop_that_was_cut_off_is_told(tmp_path: Path) -> None:

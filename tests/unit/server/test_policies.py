@@ -19,11 +19,11 @@ pytestmark = pytest.mark.requirement("DP-Q57")
 PLACE = Doors("127.0.0.1", 1, 2)
 
 
-def reached(*seen: bool) -> Callable[[str, int], object]:
+def reached(*seen: bool | None) -> Callable[[str, int], object]:
     """Stand for connections that do this, one after the other; the ports are in their order."""
     turns = iter(zip((PLACE.opened, PLACE.shut, PLACE.opened), seen, strict=False))
 
-    async def knock(address: str, port: int) -> bool:
+    async def knock(address: str, port: int) -> bool | None:
         expected, answer = next(turns)
         assert (address, port) == ("127.0.0.1", expected)
         return answer
@@ -38,11 +38,22 @@ def reached(*seen: bool) -> Callable[[str, int], object]:
         ((True, True), False),
         ((False,), None),
         ((True, False, False), None),
+        ((None,), None),
+        ((True, None), None),
+        ((True, False, None), None),
     ],
-    ids=["the shut port alone is silent", "both answer", "none answers", "the operator ends in between"],
+    ids=[
+        "the shut port alone is silent",
+        "both answer",
+        "none answers",
+        "the operator ends in between",
+        "the operator is slow",
+        "the operator is slow at the port that nobody is let in by",
+        "the operator is slow in the end",
+    ],
 )
 def test_only_a_port_that_is_shut_beside_one_that_answers_is_shut_by_a_policy(
-    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, seen: tuple[bool, ...], enforced: bool | None
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, seen: tuple[bool | None, ...], enforced: bool | None
 ) -> None:
     monkeypatch.setattr(policies, "answers", reached(*seen))
     assert runner.run(tried(PLACE)) is enforced
@@ -74,25 +85,46 @@ async def saying(words: bytes) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize(
     ("words", "open_"),
-    [(b"HTTP/1.0 200 OK\r\n\r\nok\n", True), (b"HTTP/1.1 503 no healthy upstream\r\n\r\n", False), (b"", False)],
+    [(b"HTTP/1.0 200 OK\r\n\r\nok\n", True), (b"HTTP/1.1 503 no healthy upstream\r\n\r\n", None), (b"", None)],
     ids=["the operator", "a proxy that stands before it", "a proxy that only takes connections"],
 )
-def test_it_is_the_operator_that_must_answer(runner: asyncio.Runner, words: bytes, open_: bool) -> None:
-    async def ask() -> bool:
+def test_it_is_the_operator_that_must_answer(runner: asyncio.Runner, words: bytes, open_: bool | None) -> None:
+    async def ask() -> bool | None:
         async with saying(words) as port:
             return await answers("127.0.0.1", port)
 
     assert runner.run(ask()) is open_
 
 
-def test_a_refused_connection_and_silence_are_no_answers(
-    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policies, "PATIENCE", 0.02)
+async def dropped(*_: object) -> None:
+    await asyncio.Event().wait()
 
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections, and nobody answers
-        port = silent.getsockname()[1]
-        assert runner.run(answers("127.0.0.1", port)) is False
+
+class Deaf:
+    def write(self, _: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+async def taken(*_: object) -> tuple[asyncio.StreamReader, Deaf]:
+    return asyncio.StreamReader(), Deaf()
+
+
+@pytest.mark.parametrize(("connect", "open_"), [(dropped, False), (taken, None)], ids=["dropped", "taken"])
+def test_a_port_is_shut_that_takes_no_connection_and_not_one_that_is_slow_to_answer(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, connect: object, open_: bool | None
+) -> None:
+    """The operator's machine may be busy."""
+    monkeypatch.setattr(policies, "PATIENCE", 0.02)
+    monkeypatch.setattr(policies.asyncio, "open_connection", connect)
+    assert runner.run(answers("127.0.0.1", 1)) is open_
+
+
+def test_a_port_that_refuses_connections_is_shut(runner: asyncio.Runner) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ended:
+        port = ended.getsockname()[1]
     assert runner.run(answers("127.0.0.1", port)) is False
 
 
