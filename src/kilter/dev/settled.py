@@ -14,7 +14,9 @@ from kilter.dev.conditions import Condition
 from kilter.render.manifests import SERVICE
 from kilter.render.tree import Workload
 
-STEADY = 2.0  # seconds that a container without a readiness probe must have run; most that fail do so while they start
+# Seconds that a container without a readiness probe must have run, by a start told in whole seconds: one at least. Most
+# that fail do so while they start.
+STEADY = 2.0
 FRESH = timedelta(minutes=5)  # after which a kubelet has told everything anew; a clock set back costs no more than that
 
 
