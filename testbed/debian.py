@@ -42,7 +42,9 @@ def archive(targets: str) -> str:
         address, _, release = line.partition(" ")
         if re.fullmatch(rf"{pins.DEBIAN_OLD}|oldstable|stable", release.strip()):
             return address.rstrip("/")
-    raise StageFailed(f"apt knows no Debian {pins.DEBIAN_OLD} archive; see /etc/apt/sources.list")
+    raise StageFailed(
+        f"apt knows no Debian {pins.DEBIAN_OLD} archive: run `apt-get update`, or see /etc/apt/sources.list"
+    )
 
 
 def archive_address(work: Work) -> str:

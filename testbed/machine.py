@@ -60,6 +60,8 @@ def check_archive(keyring: Path = Path(debian.KEYRING)) -> None:
     told = subprocess.run(
         ["apt-get", "indextargets", *debian.TARGETS], check=False, capture_output=True, text=True
     ).stdout  # fmt: skip
+    if not told.strip():
+        return  # no lists yet: whatever wants a package says so, and what is cached wants none
     try:
         debian.archive(told)
     except StageFailed as problem:

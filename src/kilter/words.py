@@ -129,9 +129,16 @@ def human_size(size: float) -> str:
 
 def escaped(line: str) -> str:
     """Return a line that cannot drive a terminal: its control characters are written out (C15)."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in line
-    )
+    if line.isprintable():
+        return line
+    return "".join(char if _is_plain(char) else char.encode("unicode_escape").decode() for char in line)
+
+
+def _is_plain(char: str) -> bool:
+    """Tell whether a character stands for itself: tabs, the spaces of every script, and what joins one character."""
+    from unicodedata import category  # start-up: most text is printable as it is
+
+    return char.isprintable() or char in "\t\u200d" or category(char) == "Zs"
 
 
 def escaped_lines(text: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from kilter.words import (
     duration,
+    escaped,
     human_duration,
     human_size,
     is_name,
@@ -126,3 +127,18 @@ def test_a_pattern_of_many_stars_costs_no_time() -> None:
     before = time.process_time()
     assert not matches("*a" * 17 + "*b", "a" * 40)
     assert time.process_time() - before < 1
+
+
+@pytest.mark.requirement("C15")
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a\tb \u65e5\u672c\u3000\u8a9e\xa0\u202f", "a\tb \u65e5\u672c\u3000\u8a9e\xa0\u202f"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+        ("\x1b[31m\r\x07", "\\x1b[31m\\r\\x07"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),  # turns the direction of what follows
+        ("\u2028", "\\u2028"),
+    ],
+)
+def test_the_text_of_every_script_is_shown_and_nothing_drives_the_terminal(text: str, written: str) -> None:
+    assert escaped(text) == written

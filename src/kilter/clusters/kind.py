@@ -211,7 +211,8 @@ class KindProvider:
         self.paths.volumes(project).mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self.paths.cluster_mark(project), f"{project}\n")
         write_whole(self._image_file(project), f"{image}\n")
-        if engine := docker.parse_info(self.runner.run(docker.info())).id:
+        engine, again = (docker.parse_info(self.runner.run(docker.info())).id for _ in range(2))
+        if engine and engine == again:  # Podman answers with another one each time
             write_whole(node.engine_file(self.paths, project), f"{engine}\n")
         else:
             node.engine_file(self.paths, project).unlink(missing_ok=True)

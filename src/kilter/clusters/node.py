@@ -60,7 +60,8 @@ def is_elsewhere(runner: Runner, paths: Paths, project: str) -> bool:
         known = engine_file(paths, project).read_text().strip()
     except FileNotFoundError:
         return False
-    return known != docker.parse_info(runner.run(docker.info())).id
+    here = docker.parse_info(runner.run(docker.info())).id
+    return bool(here) and known != here
 
 
 def stopping_mark(paths: Paths, project: str) -> Path:

@@ -147,7 +147,11 @@ def _tool(machine: Machine, name: str, fix: bool) -> list[Check]:
     if copy is not None:
         return [said("pass", f"{name} {tool.version}, kilter's copy: {copy}")]
     passed = f"; {found.path} is {found.version or 'of an unknown version'}, needed is {tool.accepted}"
-    message = f"{name} {tool.version} is fetched at the first `kilter up`" + (passed if found.path else "")
+    if found.shim and not found.path:
+        passed = f"; {found.shim} is a shim, which stands for another version in each directory"
+    message = f"{name} {tool.version} is fetched at the first `kilter up`" + (
+        passed if found.path or found.shim else ""
+    )
     return [said("warning", message, "`kilter doctor --fix` fetches it now")]
 
 

@@ -8,7 +8,7 @@ answers is of the newest code, Tilt alone knows: nothing is ready while it still
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from kilter.dev.conditions import Condition, conditions, leaving
@@ -85,6 +85,8 @@ class Wait:
         if asked is None:
             return pending
         told = asked.result()
+        if told.again:
+            told.again()
         self.built = not told.pending
         if self.built and told.finished and told.finished > began and _is_final(pending):
             return self.look()  # what was seen may be of the moment before the build was applied
@@ -151,9 +153,18 @@ class Wait:
 
 
 def without(found: Sequence[Condition], builds: Sequence[Condition]) -> list[Condition]:
-    """Return what is awaited of builds and of the cluster, which shows the old pods of an app that is being built."""
+    """Return what is awaited of builds and of the cluster, which shows the old pods of an app that is being built.
+
+    What such a pod fails of is said, and is no failure yet.
+    """
+    failing = {condition.name: condition.failure for condition in found if condition.failure}
     names = {condition.name for condition in builds}
-    return [*builds, *(condition for condition in found if condition.name not in names)]
+    said = (replace(each, says=_while(each.says, failing.get(each.name, ""))) for each in builds)
+    return [*said, *(condition for condition in found if condition.name not in names)]
+
+
+def _while(says: str, failure: str) -> str:
+    return f"{says}; so far {failure}" if failure else says
 
 
 def _is_final(pending: Sequence[Condition]) -> bool:

@@ -30,7 +30,8 @@ def read(folder: Path) -> dict[str, str]:
 def legible(folder: Path) -> dict[str, str]:
     """Return what `read` does, but for manifests that somebody edited into what is no list of objects any more."""
     files = read(folder)
-    return {name: text for name, text in files.items() if name not in illegible(folder, files)}
+    faulty = illegible(folder, files)
+    return {name: text for name, text in files.items() if name not in faulty}
 
 
 def illegible(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -38,7 +39,7 @@ def illegible(folder: Path, files: Mapping[str, str]) -> list[str]:
     from kilter.render.tree import workloads  # start-up: `destroy` and `down` look into no tree
 
     found = []
-    for name in edited(folder):
+    for name in edited(folder, files):
         try:
             workloads({name: files.get(name, "")})
         except (BadInput, KeyError, TypeError, AttributeError):
@@ -55,9 +56,12 @@ def version(folder: Path) -> str:
     return f"{receipt.st_ino}-{receipt.st_mtime_ns}"
 
 
-def edited(folder: Path) -> list[str]:
-    """Return the files that somebody changed or removed since they were rendered (CT-Q27)."""
-    on_disk = read(folder)
+def edited(folder: Path, files: Mapping[str, str] | None = None) -> list[str]:
+    """Return the files that somebody changed or removed since they were rendered (CT-Q27).
+
+    `files` are those of the tree, where they were read already.
+    """
+    on_disk = read(folder) if files is None else files
     return sorted(name for name, digest in _receipt(folder).items() if _digest(on_disk.get(name, "")) != digest)
 
 

@@ -40,8 +40,6 @@ def status(machine: Machine, project: Project) -> StatusDocument:
     objects = _objects(workspace) if running else ()
     rows = list(_rows(workspace, cluster, objects))
     tilt_runs = running and tilt.running(workspace) is not None
-    if tilt_runs:
-        tilt.cap_log(workspace)
     return StatusDocument(
         project=project.name,
         state=state_of(cluster, tilt_runs=tilt_runs),

@@ -22,6 +22,7 @@ from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
 from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources
+from kilter.words import human_size
 
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
 LOG_LINES_SHOWN = 15
@@ -107,10 +108,10 @@ class TiltLife:
         self.workspace.machine.progress.note(f"ended a Tilt of {self.workspace.name} that a killed `kilter up` left")
 
     def check(self) -> Updates:
-        """Return what Tilt still has to do for the declared apps, those that have pods all the time.
+        """Return what Tilt still has to do for the declared apps, those without pods left out.
 
-        A Tilt that ran already, and whose first answer is that something failed, is started anew. Raises what it
-        reports as failed: the Tiltfile, or an image build (BuildFailed).
+        Of a Tilt that ran already, and whose first answer is that something failed, also how that is tried again, once
+        it builds nothing else. Raises what it reports as failed: the Tiltfile, or an image build (BuildFailed).
         """
         if not running(self.workspace):
             raise NotReady(
@@ -123,8 +124,10 @@ class TiltLife:
             each for each in resources if each.update == "error" and each.error and not is_outdated(each, self.told)
         ]
         if failed and self.retries:
-            self._start_anew([each.name for each in failed])
-            return Updates((Condition("the dev loop", False, "is starting"),))
+            if busy := [each.name for each in resources if each.update == "in_progress"]:
+                return Updates(tuple(Condition(name, False, "is being built") for name in busy))
+            names = [each.name for each in failed]
+            return Updates((Condition("the dev loop", False, "is starting"),), again=lambda: self._start_anew(names))
         for resource in failed:
             raise BuildFailed(
                 f"{resource.name} could not be built or applied",
@@ -198,8 +201,9 @@ def cap_log(workspace: Workspace) -> None:
     """Empty the log of a running Tilt that has grown large; Tilt appends, and so goes on at the front."""
     log = workspace.machine.paths.tilt_log(workspace.name)
     with suppress(OSError):  # none, or on a disk that does not want it: only its size is at stake
-        if log.stat().st_size > LOG_LIMIT:
+        if (size := log.stat().st_size) > LOG_LIMIT:
             os.truncate(log, 0)
+            workspace.machine.progress.note(f"the dev loop's log had {human_size(size)}, and is begun anew")
 
 
 def _listens(port: int) -> bool:

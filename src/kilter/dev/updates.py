@@ -3,7 +3,7 @@
 Pure: Tilt's resources in, conditions out. Until nothing is left, what runs in the cluster may be of older code.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,10 +16,14 @@ UNDER_WAY = {"pending": "is still to be built", "in_progress": "is being built",
 
 @dataclass(frozen=True)
 class Updates:
-    """What is still to come, and when the newest build that is over was over."""
+    """What is still to come, and when the newest build that is over was over.
+
+    `again` tries once more what failed; it starts a process, which is for the main thread alone.
+    """
 
     pending: tuple[Condition, ...] = ()
     finished: datetime | None = None
+    again: Callable[[], None] | None = None
 
 
 def updates(resources: Sequence[Resource], apps: Sequence[str], told: Mapping[str, datetime]) -> Updates:

@@ -67,9 +67,10 @@ async def tried(place: Doors) -> bool | None:
 
 
 async def answers(address: str, port: int) -> bool | None:
-    """Tell whether the operator answers: False when there is no connection, None when one brings no answer.
+    """Tell whether the operator answers: False when there is no connection, or it ends without a word.
 
-    A connection alone may be that of a proxy in between, and a program that is busy is none that a policy shuts off.
+    None when it answers something else, or not in time: a program that is busy is none that a policy shuts off. A proxy
+    in between, as of a mesh, takes the connection that it then ends.
     """
     try:
         async with asyncio.timeout(PATIENCE):
@@ -79,8 +80,11 @@ async def answers(address: str, port: int) -> bool | None:
     try:
         async with asyncio.timeout(PATIENCE):
             writer.write(REQUEST)
-            return True if b" 200 " in await reader.readline() else None
-    except (OSError, ValueError):
+            line = await reader.readline()
+            return True if b" 200 " in line else None if line else False
+    except (TimeoutError, ValueError):
         return None
+    except OSError:
+        return False
     finally:
         writer.close()

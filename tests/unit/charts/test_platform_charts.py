@@ -68,7 +68,7 @@ def test_the_definition_of_kilterapp_is_that_of_the_types() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["unknown", "appsNamespace", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
+    ["unknown", "images.unknown", "flux.unknown", "gateway.unknown", "gateway.service.unknown",
      "gateway.existing.unknown",
      "registry.token.unknown", "registry.upkeep.unknown",
      "postgres.resources.unknown", "registry.storage.unknown", "metricsServer.unknown"],
@@ -82,6 +82,7 @@ def test_a_value_that_the_chart_does_not_know_is_refused(path: str) -> None:
     [
         ("clusterDomain", "*.example.com"),
         ("clusterDomain", "Example.com"),
+        ("appsNamespace", "my-apps"),
         ("images.traefik", "traefik:v3.6.12"),
         ("images.traefik", "docker.io/library/traefik"),
         ("images.traefik", "docker.io/library/traefik:latest"),
@@ -129,6 +130,7 @@ def test_a_value_that_would_fail_later_is_refused_at_once(path: str, value: obje
         ("postgres.sslMode", "require"),
         ("server.readyTimeoutMax", "1h30m"),
         ("operator.readinessTimeout", "90s"),
+        ("appsNamespace", "kilter-apps"),  # the default of an earlier chart
         ("operator.dnsNamespace", "openshift-dns"),
         ("operator.metricsFrom", {"kubernetes.io/metadata.name": "monitoring"}),
         ("server.protectedEnvs", ["prod", "live-*", "*"]),
@@ -186,7 +188,7 @@ def test_metrics_are_read_by_nobody_but_whom_a_value_names_and_at_the_one_port()
 
 def test_apps_are_scaled_also_by_a_metrics_server_of_the_clusters_own() -> None:
     text = (PLATFORM / "templates/operator/operator.yaml").read_text()
-    asked = "{{ or .Values.metricsServer.enabled .Values.metricsServer.existing | quote }}"
+    asked = "{{ or .Values.metricsServer.enabled .Values.metricsServer.existing | default false | quote }}"
     assert f"            - name: KILTER_METRICS_SERVER\n              value: {asked}\n" in text
 
 

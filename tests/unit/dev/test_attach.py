@@ -62,3 +62,31 @@ def test_a_log_that_is_begun_anew_is_followed_from_its_new_front(
     lines: list[str] = []
     attach.follow(Machine(FakeRunner(), paths, {}, Recorder()), load(tmp_path / "kilter.yaml"), lines.append)
     assert lines == ["after"]
+
+
+def test_a_tilt_that_another_up_starts_in_the_place_of_this_one_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment there is none, and its log is another file of the same name."""
+    (tmp_path / "kilter.yaml").write_text("name: shop\n")
+    paths = Paths(tmp_path / "data", tmp_path / "cache")
+    log = paths.tilt_log("shop")
+    log.parent.mkdir(parents=True)
+    log.write_text("before\n")
+
+    def anew() -> None:
+        log.unlink()
+        log.write_text("of the new one\n")
+
+    record = TiltRecord(1, "1", 1, "")
+    looks = iter([lambda: record, lambda: None, anew, lambda: record])
+
+    def alive(_paths: Paths, _name: str) -> TiltRecord | None:
+        step = next(looks, None)
+        return None if step is None else step()
+
+    monkeypatch.setattr(tilt_process, "alive", alive)
+    monkeypatch.setattr(attach, "PAUSE", 0)
+    lines: list[str] = []
+    attach.follow(Machine(FakeRunner(), paths, {}, Recorder()), load(tmp_path / "kilter.yaml"), lines.append)
+    assert lines == ["of the new one"]

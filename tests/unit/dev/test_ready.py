@@ -271,7 +271,7 @@ def test_pods_of_the_code_before_fail_nothing_while_the_newest_is_built(waiting:
     done = Updates(finished=datetime(9999, 1, 1, tzinfo=UTC))
     wait, step = waiting(broken, broken, objects(), check=Told(BUILDING, done))
     wait.run(step)
-    assert step.recorder.lines[0] == "wait: redis is being built"
+    assert step.recorder.lines[0] == "wait: redis is being built; so far redis ended with exit code 1, 3 times in a row"
     wait, step = waiting(broken, check=Told(Updates()), logs={logs("--previous"): "Fatal error\n"})
     with pytest.raises(NotReady, match="redis ended with exit code 1"):
         wait.run(step)

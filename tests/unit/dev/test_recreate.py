@@ -18,6 +18,7 @@ from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
 from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.state.files import write_whole
+from kilter.tools import docker
 
 
 @dataclass
@@ -125,6 +126,9 @@ def test_a_new_cluster_over_the_data_of_a_lost_one_takes_the_word_too(
 @pytest.mark.requirement("LC-Q19", "LC-Q21")
 def test_data_of_a_cluster_on_another_engine_is_said_to_be_that(opened: Workspace, pool: ThreadPoolExecutor) -> None:
     write_whole(engine_file(opened.machine.paths, "shop"), "there\n")
+    runner = opened.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {**runner.answers, docker.info().argv: '{"ServerVersion": "28.0.0", "ID": "here"}'}
     with pytest.raises(NotReady, match="was made on another Docker than this one: unix:") as caught:
         bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=False)
     assert "choose the other Docker" in caught.value.hint

@@ -148,7 +148,10 @@ def test_up_again_tries_once_more_what_failed_for_a_cause_that_may_be_gone(
 
     monkeypatch.setattr(FakeRunner, "start", started)
     here.ensure()
-    assert [(each.name, each.says) for each in here.check().pending] == [("the dev loop", "is starting")]
+    found = here.check()
+    assert [(each.name, each.says) for each in found.pending] == [("the dev loop", "is starting")]
+    assert found.again is not None
+    found.again()
     runner = here.workspace.machine.runner
     assert isinstance(runner, FakeRunner)
     assert [command.argv[1] for command in runner.commands] == ["get", "up"]

@@ -82,9 +82,13 @@ def test_one_that_is_not_there_or_not_looked_at_is_waited_for() -> None:
     assert deploying.said("Ready").message == "redis has not been looked at yet"
 
 
-def test_a_pod_of_an_earlier_state_of_the_service_fails_no_deploy() -> None:
-    old = pod(REFUSED, labels={**LABELS, REVISION: "before"})
-    assert stage(old).status.failure is None
+def test_a_pod_of_an_earlier_state_of_the_service_fails_no_deploy_and_is_said_to_be_in_the_way() -> None:
+    """A StatefulSet replaces none that is not ready, so that what mends it would never come."""
+    deploying = stage(pod(REFUSED, labels={**LABELS, REVISION: "before"}))
+    assert deploying.status.failure is None
+    said = deploying.said("Ready").message
+    assert "Pod redis-0 is of an earlier state and not ready (the image of redis cannot be pulled" in said
+    assert "`kubectl --namespace acme-shop-prod delete pod redis-0`" in said
     assert stage(pod(REFUSED, deletion_timestamp="2026-01-01T00:00:00Z")).status.failure is None
 
 

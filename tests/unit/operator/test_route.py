@@ -9,7 +9,7 @@ import pytest
 from unit.operator.test_steps import target
 
 from kilter.operator.steps import route
-from kilter.operator.steps.base import Done, Target, Wait
+from kilter.operator.steps.base import Done, Failed, Target, Wait
 from kilter.operator.views import EndpointSlice, HTTPRoute, Pod
 from kilter.render import names
 
@@ -104,6 +104,25 @@ def test_a_release_is_met_when_its_public_processes_answer_too() -> None:
         assert isinstance(waits, Wait)
         assert waits.reason == reason
         assert isinstance(verdict(target(), lacking), Done), "without such a process nobody looks"
+
+
+def test_a_route_that_is_refused_for_a_moment_fails_no_app_that_serves() -> None:
+    """Its process is told to be met by nobody, once that has lasted for a while."""
+    found = facts(pod("new", "dep-1"))
+    refused = [
+        {"type": "Accepted", "status": "True"},
+        {"type": "ResolvedRefs", "status": "False", "reason": "NotFound"},
+    ]
+    admin = {"metadata": {"name": "shop-admin", "labels": RELEASE}, "status": {"parents": [{"conditions": refused}]}}
+    broken = replace(found, routes={**found.routes, "shop-admin": msgspec.convert(admin, HTTPRoute)})
+    assert isinstance(verdict(target(**ADMIN), broken), Failed)
+    asked = target(**ADMIN)
+    status = msgspec.structs.replace(asked.app.status, deploy_id="dep-1", phase="Ready")
+    ready = replace(asked, app=msgspec.structs.replace(asked.app, status=status))
+    assert ready.settled
+    waits = verdict(ready, broken)
+    assert isinstance(waits, Wait)
+    assert waits.reason == "NotRunning"
 
 
 @pytest.mark.parametrize("changes", [{"public": False}, {"port": 0}, {"replicas": 0}])

@@ -85,7 +85,7 @@ async def saying(words: bytes) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize(
     ("words", "open_"),
-    [(b"HTTP/1.0 200 OK\r\n\r\nok\n", True), (b"HTTP/1.1 503 no healthy upstream\r\n\r\n", None), (b"", None)],
+    [(b"HTTP/1.0 200 OK\r\n\r\nok\n", True), (b"HTTP/1.1 503 no healthy upstream\r\n\r\n", None), (b"", False)],
     ids=["the operator", "a proxy that stands before it", "a proxy that only takes connections"],
 )
 def test_it_is_the_operator_that_must_answer(runner: asyncio.Runner, words: bytes, open_: bool | None) -> None:

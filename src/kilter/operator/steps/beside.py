@@ -30,7 +30,7 @@ def failure(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) -
 def missing(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) -> list[str]:
     """Say what each service lacks."""
     known = {each.metadata.name: each for each in sets}
-    return [said for name in beside(target) if (said := _missing(name, known.get(name), _pods(name, found)))]
+    return [said for name in beside(target) if (said := _missing(target, known.get(name), name, _pods(name, found)))]
 
 
 def report(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) -> tuple[Workload, ...]:
@@ -39,7 +39,7 @@ def report(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) ->
     return tuple(_report(each, _pods(each.metadata.name, found)) for each in wanted)
 
 
-def _missing(name: str, found: StatefulSet | None, own: Sequence[Pod]) -> str:
+def _missing(target: Target, found: StatefulSet | None, name: str, own: Sequence[Pod]) -> str:
     if found is None:
         return f"{name} has not been applied yet"
     if not _is_seen(found):
@@ -51,7 +51,21 @@ def _missing(name: str, found: StatefulSet | None, own: Sequence[Pod]) -> str:
     )
     said = next((f"{name}: {words}" for there, words in lacks if there < wanted), "")
     volumes = [f"no volume for Pod {pod.metadata.name} yet: {why[:200]}" for pod in own if (why := _lacks_volume(pod))]
-    return "; ".join((said, *volumes, *pods.unpulled(own, ()))) if said else ""
+    stuck = [_in_the_way(target, pod) for pod in own if not _is_newest(found, pod) and not pod.ready]
+    return "; ".join((said, *stuck, *volumes, *pods.unpulled(own, ()))) if said else ""
+
+
+def _in_the_way(target: Target, pod: Pod) -> str:
+    """Say what frees a pod of an earlier state that is not ready: a StatefulSet replaces none before it is.
+
+    See "Forced rollback" in https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/.
+    """
+    name, trouble = pod.metadata.name, pods.failure([pod], (), ())
+    why = f" ({trouble.message})" if trouble is not None else ""
+    free = f"`kubectl --namespace {target.name} delete pod {name}`"
+    return (
+        f"Pod {name} is of an earlier state and not ready{why}, and is replaced only once somebody deletes it: {free}"
+    )
 
 
 def _report(found: StatefulSet, own: Sequence[Pod]) -> Workload:

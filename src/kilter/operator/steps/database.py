@@ -95,8 +95,11 @@ def decide(target: Target, facts: Facts) -> Decision:
     if taken := _taken(target, facts):
         return Decision(taken)
     status = target.app.status
-    if facts.database is None and status.database is not None and lasting.gone(own.name) not in status.warnings:
-        lost = lasting.gone(own.name)
+    lost = lasting.gone(own.name)
+    # An older operator told of a database that it had yet to make.
+    ready = any(each.type == "DatabaseReady" and each.status == "True" for each in status.conditions)
+    was_there = status.database is not None and (ready or status.last_good_release is not None)
+    if facts.database is None and was_there and lost not in status.warnings:
         return Decision(Wait("DatabaseGone", lost, 1.0), report={"warnings": (*status.warnings, lost)})
     report = {} if facts.database is None else _seen(target, there)
     found = (facts.secret or {}).get("data") or {}

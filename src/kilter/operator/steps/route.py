@@ -82,8 +82,9 @@ def judged(target: Target, facts: Facts, front: Front) -> Verdict:
     Where a process of what was Ready is met no more, the app itself serves on.
     """
     verdict = ready_to_ask(target, facts, front) or _proof(target, facts, front)
-    if isinstance(verdict, Wait) and front.process and target.settled:
-        return Wait(NOT_RUNNING, verdict.message, verdict.after)
+    if front.process and target.settled and not isinstance(verdict, Done):
+        after = verdict.after if isinstance(verdict, Wait) else LATER
+        return Wait(NOT_RUNNING, verdict.message, after)
     return verdict
 
 
