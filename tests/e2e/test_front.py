@@ -149,15 +149,11 @@ def test_a_build_that_fails_beside_pods_that_are_ready_is_told(project: Kilter) 
 
 
 @pytest.mark.requirement("LC-33", "LC-Q16")
-def test_a_restart_of_what_crashes_says_so_with_its_log(project: Kilter) -> None:
-    crash = ["sh", "-c", "echo no such table; exit 3"]
-    change = json.dumps([{"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": crash}])
+def test_a_restart_of_what_cannot_start_says_why_before_its_time_is_up(project: Kilter) -> None:
+    change = json.dumps([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "Not/An/Image"}])
     project.run("kubectl", "--", "patch", "deployment/side", "--type=json", f"--patch={change}")
-    began = time.monotonic()
-    said = project.run("restart", "side", "--timeout", "4m", code=10).err
-    assert "side ended with exit code 3" in said
-    assert "no such table" in said
-    assert time.monotonic() - began < 180
+    said = project.run("restart", "side", "--timeout", "5m", code=10).err
+    assert "side cannot start: InvalidImageName" in said
 
 
 def served(project: Kilter) -> str:

@@ -95,7 +95,7 @@ def test_what_ran_before_a_stop_and_fails_after_it_is_not_taken_for_running(proj
         declare(project, services=[], components={"side": fails}, processes=[])
         project.run("up")
     project.run("stop")
-    assert "side ended with exit code 7" in project.run("up", "--timeout", "3m", code=10).err
+    assert "side ended with exit code 7" in project.run("up", "--timeout", "6m", code=10).err
     assert not project.json("status")["ready"]
 
 
