@@ -53,9 +53,12 @@ class Wait:
     limit: float
     ask_tilt: Callable[[], Future[Updates]] | None = None
     since: datetime | None = None
-    steadiness: Steadiness = field(default_factory=Steadiness, init=False)
+    steadiness: Steadiness = field(init=False)
     looks: int = field(default=0, init=False)
     built: bool = field(default=False, init=False)  # Tilt has said that nothing is left to do
+
+    def __post_init__(self) -> None:
+        self.steadiness = Steadiness(self.since)
 
     def run(self, step: Step) -> None:
         """Return when all is ready; raises NotReady for what will never be, TimedOut when the limit passes."""

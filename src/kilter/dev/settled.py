@@ -14,9 +14,11 @@ from kilter.dev.conditions import Condition
 from kilter.render.manifests import SERVICE
 from kilter.render.tree import Workload
 
-# Seconds that a container without a readiness probe must have run, by a start told in whole seconds: one at least. Most
-# that fail do so while they start.
-STEADY = 2.0
+STEADY = 2.0  # seconds that a container without a readiness probe must have run; most that fail do so while they start
+AGAIN = (
+    10.0  # and where the run before was shorter than this: as long, for the API server tells of an end a while later
+)
+WHOLE = 1.0  # Kubernetes tells times in whole seconds, so that a run may be this much shorter than it seems
 FRESH = timedelta(minutes=5)  # after which a kubelet has told everything anew; a clock set back costs no more than that
 
 
@@ -37,44 +39,60 @@ def outdated(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]
     return [
         Condition(service, False, "is starting again with the cluster", pod=pod["metadata"]["name"])
         for service, pod in _pods(documents, targets)
-        if any(started < whole for _, started in _running(pod))
+        if any(run.started < whole for run in _runs(pod, since))
     ]
 
 
-def just_started(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
-    """Return the targets with a container without a readiness probe that has run for less than `STEADY` seconds.
+def just_started(
+    documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload], since: datetime | None
+) -> list[Condition]:
+    """Return the targets with a container without a readiness probe that has not run for as long as it must.
 
     For a single look, which knows no clock but the cluster's: one that goes ahead of ours is not believed.
     """
     return [
         Condition(service, False, "has just started", pod=pod["metadata"]["name"])
         for service, pod in _pods(documents, targets)
-        if any(0 <= _age(started) < STEADY for _, started in _running(pod, unprobed=True))
+        if any(0 <= run.age < run.needed for run in _runs(pod, since, unprobed=True))
     ]
 
 
 @dataclass
 class Steadiness:
-    """What a wait has seen of containers without a readiness probe: since when (`time.monotonic`), by their ids."""
+    """What a wait has seen of containers without a readiness probe: since when (`time.monotonic`), by their ids.
 
+    `since` is when the node started, if that was a short while ago.
+    """
+
+    since: datetime | None = None
     seen: dict[str, float] = field(default_factory=dict)
 
     def missing(self, documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
-        """Return the targets of which such a container has run for less than `STEADY` seconds."""
+        """Return the targets of which such a container has not run for as long as it must."""
         return [
             Condition(service, False, "has just started", pod=pod["metadata"]["name"])
             for service, pod in _pods(documents, targets)
-            if any(self._is_new(container, started) for container, started in _running(pod, unprobed=True))
+            if any(self._is_new(run) for run in _runs(pod, self.since, unprobed=True))
         ]
 
-    def _is_new(self, container: str, started: datetime) -> bool:
+    def _is_new(self, run: "Run") -> bool:
         """Tell by the cluster's clock or by our own, of which one may be wrong."""
-        watched = time.monotonic() - self.seen.setdefault(container, time.monotonic())
-        return watched < STEADY and _age(started) < STEADY
+        watched = time.monotonic() - self.seen.setdefault(run.container, time.monotonic())
+        return watched < run.needed and run.age < run.needed
 
 
-def _age(started: datetime) -> float:
-    return (datetime.now(UTC) - started).total_seconds()
+@dataclass(frozen=True)
+class Run:
+    """A running container: its id, when it started, and how many seconds it must have run to be believed."""
+
+    container: str
+    started: datetime
+    needed: float
+
+    @property
+    def age(self) -> float:
+        """For how many seconds it has run, by the cluster's clock."""
+        return (datetime.now(UTC) - self.started).total_seconds()
 
 
 def _pods(
@@ -87,11 +105,24 @@ def _pods(
             yield service, pod
 
 
-def _running(pod: Mapping[str, Any], *, unprobed: bool = False) -> Iterator[tuple[str, datetime]]:
-    """Yield the id of each running container and when it started; on demand of those without a readiness probe only."""
+def _runs(pod: Mapping[str, Any], since: datetime | None, *, unprobed: bool = False) -> Iterator[Run]:
+    """Yield each running container; on demand those without a readiness probe only."""
     spec = pod.get("spec", {}).get("containers", [])
     silent = {container["name"] for container in spec if "readinessProbe" not in container}
     for container in pod.get("status", {}).get("containerStatuses", []):
         started = container.get("state", {}).get("running", {}).get("startedAt")
         if started and (not unprobed or container.get("name") in silent):
-            yield container.get("containerID", ""), datetime.fromisoformat(started)
+            yield Run(
+                container.get("containerID", ""), datetime.fromisoformat(started), _needed(container, since) + WHOLE
+            )
+
+
+def _needed(container: Mapping[str, Any], since: datetime | None) -> float:
+    """Return how long it must run: longer where its last run was short, and not ended by the end of the node."""
+    last = container.get("lastState", {}).get("terminated", {})
+    began, ended = last.get("startedAt"), last.get("finishedAt")
+    if not began or not ended:
+        return STEADY
+    start = datetime.fromisoformat(began)
+    is_short = (datetime.fromisoformat(ended) - start).total_seconds() < AGAIN
+    return AGAIN if is_short and (since is None or start >= since.replace(microsecond=0)) else STEADY

@@ -105,7 +105,10 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
     running, since = cluster.state is State.RUNNING, fresh_start(cluster)
     files = rendered.legible(workspace.cache)
     judged = {each.name: each for each in conditions(objects, awaited(files))}
-    early = [*just_started(objects, awaited(files)), *(outdated(objects, awaited(files), since) if since else ())]
+    early = [
+        *just_started(objects, awaited(files), since),
+        *(outdated(objects, awaited(files), since) if since else ()),
+    ]
     judged |= {each.name: each for each in early if judged[each.name].ready}
     judged |= {name: Condition(name, True, "runs by the clock") for name in scheduled(files)}
     if running and all(condition.ready for condition in judged.values()):

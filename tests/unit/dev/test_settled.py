@@ -7,7 +7,7 @@ import pytest
 
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import settled
-from kilter.dev.settled import FRESH, STEADY, Steadiness, fresh_start, outdated
+from kilter.dev.settled import AGAIN, FRESH, STEADY, WHOLE, Steadiness, fresh_start, outdated
 from kilter.render.manifests import SERVICE
 from kilter.render.tree import Workload
 from kilter.tools.docker import Container
@@ -86,12 +86,35 @@ def test_what_has_no_probe_is_believed_once_it_has_run_for_a_while(clock: list[f
     """Kubernetes calls it ready in the moment before it fails."""
     seen, ahead = Steadiness(), datetime.now(UTC) + timedelta(hours=1)  # by a cluster whose clock goes wrong
     assert [each.says for each in seen.missing([pod(ahead)], [WEB])] == ["has just started"]
-    clock[0] += STEADY
+    clock[0] += STEADY + WHOLE
     assert seen.missing([pod(ahead)], [WEB]) == []
     assert seen.missing([pod(ahead, container="containerd://2")], [WEB]) != []
 
 
 def test_what_has_run_long_ago_and_what_answers_a_probe_is_believed_at_once() -> None:
     now = datetime.now(UTC)
-    assert Steadiness().missing([pod(now - timedelta(seconds=STEADY + 1))], [WEB]) == []
+    assert Steadiness().missing([pod(now - timedelta(seconds=STEADY + WHOLE + 1))], [WEB]) == []
     assert Steadiness().missing([pod(now, probed=True)], [WEB]) == []
+
+
+@pytest.mark.requirement("LC-Q16")
+@pytest.mark.parametrize(
+    ("began", "lasted", "since", "believed"),
+    [
+        (timedelta(seconds=9), timedelta(seconds=1), None, False),
+        (timedelta(seconds=9), timedelta(seconds=1), timedelta(seconds=30), False),
+        (timedelta(seconds=60), timedelta(seconds=50), None, True),
+        (timedelta(seconds=9), timedelta(seconds=1), timedelta(seconds=8), True),  # the node ended it
+    ],
+)
+def test_what_failed_soon_after_its_last_start_must_run_for_longer(
+    began: timedelta, lasted: timedelta, since: timedelta | None, believed: bool
+) -> None:
+    """The API server tells of its end up to seconds later."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    again = pod(now - timedelta(seconds=6))
+    ended = {"startedAt": (now - began).isoformat(), "finishedAt": (now - began + lasted).isoformat()}
+    again["status"]["containerStatuses"][0]["lastState"] = {"terminated": ended}
+    assert STEADY + WHOLE < 6 < AGAIN
+    seen = Steadiness(now - since if since else None)
+    assert (seen.missing([again], [WEB]) == []) is believed
