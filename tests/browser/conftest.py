@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from browser.live import Live
 from browser.scenery import furnish
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, Response, sync_playwright
 
 from kilter.server import clock
 
@@ -100,14 +101,29 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET), timeout=COLD)
-    # Its first page waits for fonts and caches, on a busy machine for longer than any test has time.
-    page = found.new_page()
-    page.set_default_timeout(COLD)
-    page.goto("data:text/html,<p>warm</p>")
-    page.screenshot()
-    page.close()
+    await_pictures(found)
     yield found
     found.close()
+
+
+def await_pictures(browser: Browser) -> None:
+    """Wait until a browser that has just started can take pictures.
+
+    Its first page waits for fonts and caches, on a busy machine for longer than any test has time. And while the
+    process that composes what is seen starts, Chromium refuses ("Unable to capture screenshot") rather than wait.
+    """
+    page, until = browser.new_page(), time.monotonic() + COLD / 1000
+    page.set_default_timeout(COLD)
+    page.goto("data:text/html,<p>warm</p>")
+    while True:
+        try:
+            page.screenshot()
+            break
+        except Error:
+            if time.monotonic() > until:
+                raise
+            page.wait_for_timeout(100)
+    page.close()
 
 
 @pytest.fixture
