@@ -8,7 +8,7 @@ from harness.cli import Kilter, docker
 from harness.project import IDLE, declare, small
 from harness.trial import eventually
 
-pytestmark = [pytest.mark.cluster, pytest.mark.requirement("CT-Q6", "NS-38")]
+pytestmark = [pytest.mark.cluster, pytest.mark.island, pytest.mark.requirement("CT-Q6", "NS-38")]
 
 GONE = {"statefulset/redis", "service/redis", "secret/redis-credentials", "secret/web-env", "deployment/side"}
 FOREIGN = {"service/mine", "configmap/mine", "secret/mine"}
