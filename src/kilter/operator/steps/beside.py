@@ -22,7 +22,7 @@ def failure(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) -
         pod
         for name in beside(target)
         for pod in _pods(name, found)
-        if name in known and _is_seen(known[name]) and _is_newest(known[name], pod) and not _lacks_volume(pod)
+        if name in known and pods.is_seen(known[name]) and _is_newest(known[name], pod) and not _lacks_volume(pod)
     )
     return pods.failure(judged, (), ())
 
@@ -36,13 +36,13 @@ def missing(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) -
 def report(target: Target, sets: Sequence[StatefulSet], found: Sequence[Pod]) -> tuple[Workload, ...]:
     """Return how the pods of each service are."""
     wanted = [each for name in beside(target) for each in sets if each.metadata.name == name]
-    return tuple(_report(each, _pods(each.metadata.name, found)) for each in wanted)
+    return tuple(pods.report(each, _pods(each.metadata.name, found)) for each in wanted)
 
 
 def _missing(target: Target, found: StatefulSet | None, name: str, own: Sequence[Pod]) -> str:
     if found is None:
         return f"{name} has not been applied yet"
-    if not _is_seen(found):
+    if not pods.is_seen(found):
         return f"{name} has not been looked at yet"
     wanted, status = found.spec.replicas, found.status
     lacks = (
@@ -68,18 +68,8 @@ def _in_the_way(target: Target, pod: Pod) -> str:
     )
 
 
-def _report(found: StatefulSet, own: Sequence[Pod]) -> Workload:
-    restarts = sum(container.restart_count for pod in own for container in pod.containers)
-    ready = sum(pod.ready for pod in own)
-    return Workload(name=found.metadata.name, desired=found.spec.replicas, ready=ready, restarts=restarts)
-
-
 def _pods(name: str, found: Sequence[Pod]) -> list[Pod]:
     return [pod for pod in found if pod.metadata.label(SERVICE) == name and pod.metadata.deletion_timestamp is None]
-
-
-def _is_seen(found: StatefulSet) -> bool:
-    return found.status.observed_generation >= found.metadata.generation
 
 
 def _is_newest(found: StatefulSet, pod: Pod) -> bool:

@@ -1,11 +1,12 @@
 """Why a release's pods will not start: the signals that end a wait at once (DP-Q45). Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
+from kilter.api.kilterapp_status import Workload
 from kilter.operator.steps.base import Failed, Log
-from kilter.operator.views import Container, Deployment, Pod
+from kilter.operator.views import Container, Deployment, Pod, StatefulSet
 from kilter.tools.pulls import PULLING, is_refused
 
 # A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them, where they have a
@@ -50,6 +51,18 @@ def unpulled(pods: Iterable[Pod], logins: Collection[str]) -> tuple[str, ...]:
         for each, said in failed
         if not _is_refused(each) and not _asked_as_nobody(each, logins)
     )
+
+
+def report(maker: Deployment | StatefulSet, own: Sequence[Pod]) -> Workload:
+    """Count the pods of what makes them: its own numbers do not tell those of its newest state from others."""
+    restarts = sum(container.restart_count for pod in own for container in pod.containers)
+    ready = sum(pod.ready for pod in own)
+    return Workload(name=maker.metadata.name, desired=maker.spec.replicas, ready=ready, restarts=restarts)
+
+
+def is_seen(maker: Deployment | StatefulSet) -> bool:
+    """Tell whether what its status says is about the spec that it has."""
+    return maker.status.observed_generation >= maker.metadata.generation
 
 
 def _pull_fault(container: Container) -> str | None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kilter.api.kilterapp_status import Workload
 from kilter.api.words import NOT_RUNNING
 from kilter.operator.steps import beside, pods, services
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
@@ -53,7 +52,7 @@ def _release(target: Target, facts: Facts) -> Verdict:
     wanted = [found.get(name) for name in target.workloads()]
     own = [each for each in wanted if each is not None and each.metadata.label(RELEASE) == deploy]
     logins = registries(target.settings)
-    if failed := pods.failure(current, [each for each in own if _is_seen(each)], logins):
+    if failed := pods.failure(current, [each for each in own if pods.is_seen(each)], logins):
         is_met = target.settled and len(own) == len(wanted) and all(_serves(target, each) for each in own)
         return Done("the release serves", but=f"{failed.object}: {failed.message}") if is_met else failed
     pairs = zip(target.workloads(), wanted, strict=True)
@@ -87,7 +86,7 @@ def report(target: Target, facts: Facts) -> Mapping[str, Any]:
     own = [pod for pod in there if pod.metadata.label(RELEASE) == deploy]
     found = {each.metadata.name: each for each in facts.deployments}
     parts = [(found[name], process) for name, process in target.workloads().items() if name in found]
-    workloads = tuple(_report(each, [pod for pod in own if _is_of(pod, process)]) for each, process in parts)
+    workloads = tuple(pods.report(each, [pod for pod in own if _is_of(pod, process)]) for each, process in parts)
     return {
         "workloads": (*workloads, *beside.report(target, facts.sets, facts.pods)),
         "serving": tuple(sorted({pod.metadata.label(RELEASE) for pod in there if pod.ready and _is_of(pod, "")})),
@@ -101,7 +100,7 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     spec, status = found.spec, found.status
     if found.metadata.label(RELEASE) != target.app.spec.deploy_id:
         return f"{name} is still that of an earlier release"
-    if not _is_seen(found):
+    if not pods.is_seen(found):
         return f"{name} has not been looked at yet"
     old, ready = status.replicas - status.updated_replicas, min(status.ready_replicas, status.available_replicas)
     lasting = " for long enough" if ready < status.ready_replicas else ""
@@ -114,11 +113,6 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     return next((f"{name}: {said}" for lacking, said in lacks if lacking and not enough), "")
 
 
-def _is_seen(found: Deployment) -> bool:
-    """Tell whether what its status says is about the spec that it has."""
-    return found.status.observed_generation >= found.metadata.generation
-
-
 def _serves(target: Target, found: Deployment) -> bool:
     """Tell whether there is a ready pod, or none is wanted.
 
@@ -127,13 +121,6 @@ def _serves(target: Target, found: Deployment) -> bool:
     status = found.status
     ready = min(status.ready_replicas, status.available_replicas) if target.fell_silent else status.ready_replicas
     return ready > 0 or found.spec.replicas == 0
-
-
-def _report(deployment: Deployment, own: Sequence[Pod]) -> Workload:
-    """Count pods: a Deployment's own numbers do not tell those of its release from those of the one before."""
-    restarts = sum(container.restart_count for pod in own for container in pod.containers)
-    ready = sum(pod.ready for pod in own)
-    return Workload(name=deployment.metadata.name, desired=deployment.spec.replicas, ready=ready, restarts=restarts)
 
 
 def _is_of(pod: Pod, process: str) -> bool:
