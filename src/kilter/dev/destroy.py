@@ -7,7 +7,7 @@ from kilter.clusters import engine
 from kilter.clusters.lock import held
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
-from kilter.dev.former import former
+from kilter.dev.former import warn_of_former
 from kilter.dev.images import built, remove_built
 from kilter.dev.machine import Machine
 from kilter.project.load import Project
@@ -61,8 +61,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
             emptied = remove_built(machine, name)
             remove_folder(machine.paths.project_data(name))
             records.forget(machine.paths, name)
-    for sentence in former(machine, project, had_cluster=deleted):
-        machine.progress.warn(sentence)
+    warn_of_former(machine, project, had_cluster=deleted)
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
     if not purge:
         return f"{what}; its ports, credentials and images are kept for the next `kilter up`"

@@ -146,13 +146,9 @@ def _tool(machine: Machine, name: str, fix: bool) -> list[Check]:
         copy = machine.tool(name)
     if copy is not None:
         return [said("pass", f"{name} {tool.version}, kilter's copy: {copy}")]
-    passed = f"; {found.path} is {found.version or 'of an unknown version'}, needed is {tool.accepted}"
-    if found.shim and not found.path:
-        passed = f"; {found.shim} is a shim, which stands for another version in each directory"
-    message = f"{name} {tool.version} is fetched at the first `kilter up`" + (
-        passed if found.path or found.shim else ""
-    )
-    return [said("warning", message, "`kilter doctor --fix` fetches it now")]
+    message = f"{name} {tool.version} is fetched at the first `kilter up`"
+    passed = provision.unusable(tool, found)
+    return [said("warning", f"{message}; {passed}" if passed else message, "`kilter doctor --fix` fetches it now")]
 
 
 def _clusters(machine: Machine) -> list[Check]:

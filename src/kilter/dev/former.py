@@ -9,9 +9,9 @@ from kilter.state import records
 from kilter.state.files import is_gone
 
 
-def warn_of_former(machine: Machine, project: Project) -> None:
+def warn_of_former(machine: Machine, project: Project, *, had_cluster: bool = False) -> None:
     """Warn of every cluster that `former` tells of."""
-    for sentence in former(machine, project):
+    for sentence in former(machine, project, had_cluster=had_cluster):
         machine.progress.warn(sentence)
 
 
@@ -28,7 +28,6 @@ def former(machine: Machine, project: Project, *, had_cluster: bool = False) -> 
                 f"this directory was {name}: its cluster and data are still there; `name: {name}` in kilter.yaml "
                 "reaches them"
             )
-
     if had_cluster or not is_gone(paths.cluster_mark(project.name)):
         return
     for record in records.all(paths):

@@ -4,7 +4,7 @@ Pure but for the clock: Kubernetes objects in (as `kubectl get -o json` prints t
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +15,8 @@ from kilter.render.manifests import SERVICE
 from kilter.render.tree import Workload
 
 STEADY = 2.0  # seconds that a container without a readiness probe must have run; most that fail do so while they start
-AGAIN = (
-    10.0  # and where the run before was shorter than this: as long, for the API server tells of an end a while later
-)
+AGAIN = 10.0  # and where the run before was shorter than this: as long, for an end is told a while later
+NEW = "has just started"
 WHOLE = 1.0  # Kubernetes tells times in whole seconds, so that a run may be this much shorter than it seems
 FRESH = timedelta(minutes=5)  # after which a kubelet has told everything anew; a clock set back costs no more than that
 
@@ -35,12 +34,11 @@ def outdated(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]
 
     A node that starts again has ended every container; what the API server says of them is of before.
     """
-    whole = since.replace(microsecond=0)  # Kubernetes tells no fractions
-    return [
-        Condition(service, False, "is starting again with the cluster", pod=pod["metadata"]["name"])
-        for service, pod in _pods(documents, targets)
-        if any(run.started < whole for run in _runs(pod, since))
-    ]
+
+    def is_of_before(pod: Mapping[str, Any]) -> bool:
+        return any(run.started < _whole(since) for run in _runs(pod, since))
+
+    return _conditions(documents, targets, "is starting again with the cluster", is_of_before)
 
 
 def just_started(
@@ -50,11 +48,11 @@ def just_started(
 
     For a single look, which knows no clock but the cluster's: one that goes ahead of ours is not believed.
     """
-    return [
-        Condition(service, False, "has just started", pod=pod["metadata"]["name"])
-        for service, pod in _pods(documents, targets)
-        if any(0 <= run.age < run.needed for run in _runs(pod, since, unprobed=True))
-    ]
+
+    def is_new(pod: Mapping[str, Any]) -> bool:
+        return any(0 <= run.age < run.needed for run in _runs(pod, since, unprobed=True))
+
+    return _conditions(documents, targets, NEW, is_new)
 
 
 @dataclass
@@ -69,11 +67,11 @@ class Steadiness:
 
     def missing(self, documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
         """Return the targets of which such a container has not run for as long as it must."""
-        return [
-            Condition(service, False, "has just started", pod=pod["metadata"]["name"])
-            for service, pod in _pods(documents, targets)
-            if any(self._is_new(run) for run in _runs(pod, self.since, unprobed=True))
-        ]
+
+        def is_new(pod: Mapping[str, Any]) -> bool:
+            return any(self._is_new(run) for run in _runs(pod, self.since, unprobed=True))
+
+        return _conditions(documents, targets, NEW, is_new)
 
     def _is_new(self, run: "Run") -> bool:
         """Tell by the cluster's clock or by our own, of which one may be wrong."""
@@ -95,14 +93,20 @@ class Run:
         return (datetime.now(UTC) - self.started).total_seconds()
 
 
-def _pods(
-    documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _conditions(
+    documents: Iterable[Mapping[str, Any]],
+    targets: Sequence[Workload],
+    message: str,
+    applies: Callable[[Mapping[str, Any]], bool],
+) -> list[Condition]:
+    """Say `message` of each of the targets' pods that it applies to."""
     wanted = {target.service for target in targets}
+    found = []
     for pod in (item for item in documents if item["kind"] == "Pod" and "deletionTimestamp" not in item["metadata"]):
         service = pod["metadata"].get("labels", {}).get(SERVICE)
-        if service in wanted:
-            yield service, pod
+        if service in wanted and applies(pod):
+            found.append(Condition(service, False, message, pod=pod["metadata"]["name"]))
+    return found
 
 
 def _runs(pod: Mapping[str, Any], since: datetime | None, *, unprobed: bool = False) -> Iterator[Run]:
@@ -125,4 +129,9 @@ def _needed(container: Mapping[str, Any], since: datetime | None) -> float:
         return STEADY
     start = datetime.fromisoformat(began)
     is_short = (datetime.fromisoformat(ended) - start).total_seconds() < AGAIN
-    return AGAIN if is_short and (since is None or start >= since.replace(microsecond=0)) else STEADY
+    return AGAIN if is_short and (since is None or start >= _whole(since)) else STEADY
+
+
+def _whole(since: datetime) -> datetime:
+    """Return a time as Kubernetes tells it, without fractions."""
+    return since.replace(microsecond=0)

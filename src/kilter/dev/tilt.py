@@ -128,10 +128,10 @@ class TiltLife:
                 return Updates(tuple(Condition(name, False, "is being built") for name in busy))
             names = [each.name for each in failed]
             return Updates((Condition("the dev loop", False, "is starting"),), again=lambda: self._start_anew(names))
-        for resource in failed:
+        if failed:
             raise BuildFailed(
-                f"{resource.name} could not be built or applied",
-                why=resource.error,
+                f"{failed[0].name} could not be built or applied",
+                why=failed[0].error,
                 details=log_tail(self.workspace),
                 hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
             )

@@ -19,6 +19,7 @@ from kilter.state.files import file_lock, sync_folder, write_whole
 from kilter.state.paths import Paths
 from kilter.tools import download
 from kilter.tools.download import FolderSource, Source, WebSource
+from kilter.tools.kubectl import NO_PREFERENCES
 from kilter.tools.versions import Platform, Tool, accepts, parse_version, this_platform
 from kilter.words import human_size
 
@@ -235,15 +236,19 @@ def _unpack(tool: Tool, platform: Platform, part: Path, binary: Path) -> None:
 
 
 def _unavailable(tool: Tool, place: Origin, found: Found, error: Exception) -> MachineLacks:
-    own = f"{found.shim} is a shim, which stands for another version in each directory" if found.shim else "not on PATH"
-    if found.path is not None:
-        own = f"{found.path} is {found.version or 'of an unknown version'}, needed is {tool.accepted}"
     return MachineLacks(
         f"{tool.name} {tool.version} could not be had",
         why=download.unreachable(error),
         hint=f"connect to the network, install {tool.name} {tool.accepted}, or set {MIRROR} to a folder or https base",
-        details=[f"tried: {own}", f"tried: {download.shown(place.url)}"],
+        details=[f"tried: {unusable(tool, found) or 'not on PATH'}", f"tried: {download.shown(place.url)}"],
     )
+
+
+def unusable(tool: Tool, found: Found) -> str:
+    """Say why what PATH holds will not do; empty where it holds nothing."""
+    if found.path is not None:
+        return f"{found.path} is {found.version or 'of an unknown version'}, needed is {tool.accepted}"
+    return f"{found.shim} is a shim, which stands for another version in each directory" if found.shim else ""
 
 
 def _folder(tool: Tool, paths: Paths) -> Path:
@@ -253,7 +258,7 @@ def _folder(tool: Tool, paths: Paths) -> Path:
 def _ask(tool: Tool, path: Path, runner: Runner) -> str | None:
     """Return what a tool prints of its version, nothing when it fails; None when it could not say, or was cut off."""
     quiet = {"TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
-    environment = {"KUBECONFIG": "/dev/null", "KUBERC": "off", "KUBECTL_KUBERC": "false", **quiet}
+    environment = {"KUBECONFIG": "/dev/null", **NO_PREFERENCES, **quiet}
     try:
         outcome = runner.run(Command((str(path), *tool.asks), env=environment, timeout=20, ok=ANY_CODE))
     except KilterError:

@@ -11,18 +11,22 @@ from kilter.state.paths import Paths
 from kilter.state.tilt import TiltRecord
 
 
+def of_shop(directory: Path, log: str) -> tuple[Machine, Path]:
+    """Make a project and the log of its Tilt; returns the machine that knows them, and where the log is."""
+    (directory / "kilter.yaml").write_text("name: shop\n")
+    paths = Paths(directory / "data", directory / "cache")
+    path = paths.tilt_log("shop")
+    path.parent.mkdir(parents=True)
+    path.write_text(log)
+    return Machine(FakeRunner(), paths, {}, Recorder()), path
+
+
 @pytest.mark.requirement("LC-Q6")
 @pytest.mark.parametrize("by_user", [False, True])
 def test_following_ends_with_tilt_or_by_the_user_and_tells_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_user: bool
 ) -> None:
-    (tmp_path / "kilter.yaml").write_text("name: shop\n")
-    recorder = Recorder()
-    paths = Paths(tmp_path / "data", tmp_path / "cache")
-    machine = Machine(FakeRunner(), paths, {}, recorder)
-    log = paths.tilt_log("shop")
-    log.parent.mkdir(parents=True)
-    log.write_text("old\n")
+    machine, log = of_shop(tmp_path, "old\n")
     looks = iter([TiltRecord(1, "1", 1, "")] * 2)
 
     def alive(_paths: Paths, _name: str) -> TiltRecord | None:
@@ -38,17 +42,14 @@ def test_following_ends_with_tilt_or_by_the_user_and_tells_which(
     assert attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append) is by_user
     assert lines == ["new \\x1b[31mline"]
     said = [] if by_user else ["warn: the dev loop has ended; `kilter up` starts it again"]
-    assert recorder.lines == ["note: following the dev loop; Ctrl-C leaves it", *said]
+    assert isinstance(machine.progress, Recorder)
+    assert machine.progress.lines == ["note: following the dev loop; Ctrl-C leaves it", *said]
 
 
 def test_a_log_that_is_begun_anew_is_followed_from_its_new_front(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "kilter.yaml").write_text("name: shop\n")
-    paths = Paths(tmp_path / "data", tmp_path / "cache")
-    log = paths.tilt_log("shop")
-    log.parent.mkdir(parents=True)
-    log.write_text("long ago\n" * 100)
+    machine, log = of_shop(tmp_path, "long ago\n" * 100)
     looks = iter([lambda: log.write_text(""), lambda: log.write_text("after\n"), lambda: None])
 
     def alive(_paths: Paths, _name: str) -> TiltRecord | None:
@@ -60,7 +61,7 @@ def test_a_log_that_is_begun_anew_is_followed_from_its_new_front(
     monkeypatch.setattr(tilt_process, "alive", alive)
     monkeypatch.setattr(attach, "PAUSE", 0)
     lines: list[str] = []
-    attach.follow(Machine(FakeRunner(), paths, {}, Recorder()), load(tmp_path / "kilter.yaml"), lines.append)
+    attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append)
     assert lines == ["after"]
 
 
@@ -68,11 +69,7 @@ def test_a_tilt_that_another_up_starts_in_the_place_of_this_one_is_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a moment there is none, and its log is another file of the same name."""
-    (tmp_path / "kilter.yaml").write_text("name: shop\n")
-    paths = Paths(tmp_path / "data", tmp_path / "cache")
-    log = paths.tilt_log("shop")
-    log.parent.mkdir(parents=True)
-    log.write_text("before\n")
+    machine, log = of_shop(tmp_path, "before\n")
 
     def anew() -> None:
         log.unlink()
@@ -88,5 +85,5 @@ def test_a_tilt_that_another_up_starts_in_the_place_of_this_one_is_followed(
     monkeypatch.setattr(tilt_process, "alive", alive)
     monkeypatch.setattr(attach, "PAUSE", 0)
     lines: list[str] = []
-    attach.follow(Machine(FakeRunner(), paths, {}, Recorder()), load(tmp_path / "kilter.yaml"), lines.append)
+    attach.follow(machine, load(tmp_path / "kilter.yaml"), lines.append)
     assert lines == ["of the new one"]
