@@ -119,7 +119,8 @@ def ledger_file(paths: Paths, *, fix: bool) -> Check:
         known = ledger.load(paths.ports_file)
         lost = [record.project for record in ledger.copies(paths) if record.project not in known]
         if not lost:
-            return found("records.ports", "pass", f"{paths.ports_file} is readable: {len(known)} projects")
+            number = f"{len(known)} project{'s' if len(known) != 1 else ''}"
+            return found("records.ports", "pass", f"{paths.ports_file} is readable: {number}")
         status: Status = "warning"
         message = f"{paths.ports_file} has lost {', '.join(lost)}"
     except ledger.Newer as error:

@@ -21,7 +21,7 @@ def write_whole(file: Path, content: str | bytes, mode: int = 0o600) -> None:
 
     Missing folders are made, readable by their owner alone. Raises MachineLacks when the disk is full or read-only.
     """
-    try:
+    with writing(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Not the tempfile module: it alone costs several milliseconds of every start.
         fresh = file.parent / f".{file.name}.{os.getpid()}.{threading.get_ident()}"
@@ -37,6 +37,13 @@ def write_whole(file: Path, content: str | bytes, mode: int = 0o600) -> None:
             fresh.unlink(missing_ok=True)
             raise
         sync_folder(file.parent)
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Turn what the system does not let kilter do to `file` into MachineLacks."""
+    try:
+        yield
     except OSError as error:
         raise refused(f"cannot write {file}", file, error) from error
 

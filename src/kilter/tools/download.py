@@ -1,5 +1,6 @@
 """Fetching a file over HTTPS or from a folder, in pieces that survive an interruption, and knowing that it is whole."""
 
+import errno
 import hashlib
 import os
 import re
@@ -12,12 +13,14 @@ from typing import Protocol
 
 from kilter.errors import BadInput, Failed, KilterError
 from kilter.progress import Step
+from kilter.state.files import refused
 from kilter.words import human_size
 
 _LOGIN = re.compile(r"://.*@", re.DOTALL)  # to the last `@`: one in a password may stand there as it is
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 CHUNK = 1 << 18
 ATTEMPTS = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)  # which no network and no file that is read can answer
 SILENCE = 30.0  # seconds without a byte after which a connection counts as dead
 LARGEST = 1 << 30  # bytes; no tool comes near
 NAME_A_MIRROR = "name an https base or a folder in KILTER_TOOLS_MIRROR"
@@ -47,12 +50,14 @@ class NoSuchFile(Failed):
 def fetch(source: Source, url: str, part: Path, step: Step, sleep: Callable[[float], None] = time.sleep) -> None:
     """Bring `url` into the file `part`, going on where an earlier attempt stopped.
 
-    Raises OSError after three attempts without an answer, NoSuchFile at once.
+    Raises OSError after three attempts without an answer; at once NoSuchFile, and MachineLacks where the disk is full.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _fetch_once(source, url, part, step)
         except OSError as error:
+            if error.errno in FULL:
+                raise refused(f"cannot write {part}", part, error) from error
             if attempt == ATTEMPTS:
                 raise
             step.note(f"attempt {attempt} of {ATTEMPTS} failed: {error}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from kilter.errors import Failed, KilterError, MachineLacks
 from kilter.proc import ANY_CODE, Command, Runner
 from kilter.progress import Progress, Step
-from kilter.state.files import file_lock, sync_folder, write_whole
+from kilter.state.files import file_lock, sync_folder, write_whole, writing
 from kilter.state.paths import Paths
 from kilter.tools import download
 from kilter.tools.download import FolderSource, Source, WebSource
@@ -169,7 +169,8 @@ def _install(tool: Tool, platform: Platform, folder: Path, env: Mapping[str, str
         raise _unavailable(tool, place, found, error) from error
     size = part.stat().st_size
     _verify(tool, place, part, expected)
-    _unpack(tool, platform, part, folder / tool.name)
+    with writing(folder / tool.name):
+        _unpack(tool, platform, part, folder / tool.name)
     receipt = {
         "url": download.shown(place.url),
         "sha256": expected,

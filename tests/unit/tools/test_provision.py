@@ -335,6 +335,31 @@ def test_after_three_attempts_a_download_fails_and_keeps_what_it_has(tmp_path: P
     assert (tmp_path / "part").read_bytes() == b"0123456789ab"
 
 
+def test_a_full_disk_is_no_fault_of_the_source(tmp_path: Path) -> None:
+    source, part = Flaky(b"0123456789abcdef", breaks=0), tmp_path / "part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(MachineLacks) as caught:
+        download(source, part)
+    assert (caught.value.what, caught.value.why) == (f"cannot write {part}", "No space left on device")
+    assert caught.value.hint == f"free some space at {tmp_path}"
+    assert source.offsets == [0]
+
+
+def test_a_disk_that_gets_full_while_a_tool_is_unpacked_is_named(
+    bring: Callable[..., Path], paths: Paths, tmp_path: Path
+) -> None:
+    put(tmp_path, HELM, packed(HELM.member[HERE]))
+    folder = paths.tools_dir / "helm" / HELM.version
+    folder.mkdir(parents=True)
+    (folder / ".helm.new").symlink_to("/dev/full")
+    with pytest.raises(MachineLacks) as caught:
+        bring(HELM)
+    assert caught.value.what == f"cannot write {folder / 'helm'}"
+    assert caught.value.hint == f"free some space at {folder}"
+    (folder / ".helm.new").unlink()
+    assert bring(HELM).read_bytes() == BINARY
+
+
 def test_an_answer_that_ends_early_is_noticed(tmp_path: Path) -> None:
     class Short(Flaky):
         def _body(self, start: int) -> Iterator[bytes]:
