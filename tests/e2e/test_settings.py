@@ -93,3 +93,14 @@ def test_a_changed_setting_is_applied_and_finds_its_rows_again(project: Kilter, 
         assert words in shown(project, name), name
     assert rows(project) == (before[0] + 1, before[1] + 1)
     assert claims(project) == kept
+
+
+@pytest.mark.requirement("LC-33", "LC-Q16")
+def test_a_service_that_could_not_start_begins_with_the_setting_that_mends_it(project: Kilter) -> None:
+    """A StatefulSet replaces no pod that fails, whatever its settings are by then."""
+    before = rows(project)
+    declare(project, None, {"image": "redis:no-such-tag"})
+    assert "Pull" in project.run("up", "--timeout", "20s", code=None).err
+    declare(project, None, None)
+    assert "its pod redis-0 is made anew" in project.run("up").err
+    assert rows(project) == (before[0] + 1, before[1] + 1)

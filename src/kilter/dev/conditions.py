@@ -3,8 +3,9 @@
 Pure: Kubernetes objects in (as `kubectl get -o json` prints them), verdicts out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from kilter.render.manifests import RENDERED, SERVICE
@@ -13,26 +14,41 @@ from kilter.tools.pulls import PULLING, is_refused
 
 CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
 HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
+REVISION = "controller-revision-hash"  # label of a pod: the state of its StatefulSet that it is of
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How a workload stands: ready, or what it waits for; `failure` is set when waiting will not help."""
+    """How a workload stands: ready, or what it waits for; `failure` is set when waiting will not help.
+
+    `stuck_since` is when its `pod` last failed, or was made, told of those alone that `stuck` returns.
+    """
 
     name: str
     ready: bool
     says: str
     failure: str = ""
     pod: str = ""
+    stuck_since: datetime | None = None
 
 
 def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
     """Judge each target by the workloads and pods among the documents; the order is that of the targets."""
-    listed = list(documents)
-    workloads = {(item["kind"], item["metadata"]["name"]): item for item in listed if item["kind"] != "Pod"}
-    pods = [item for item in listed if item["kind"] == "Pod"]
-    return [_condition(target, workloads.get((target.kind, target.name)), pods) for target in targets]
+    return [_condition(target, workload, own) for target, workload, own in _matched(documents, targets)]
+
+
+def stuck(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
+    """Return the pods of the targets that come to nothing, each with `stuck_since`, where new ones would follow."""
+    found = []
+    for target, workload, own in _matched(documents, targets):
+        if workload is None or not _is_rendered(target, workload):
+            continue
+        for pod in (each for each in own if _is_judged(workload, each) and not _is_ending(each)):
+            condition, since = pod_condition(target.service, pod), _since(pod)
+            if since and (condition.failure or _is_in_the_way(workload, pod)):
+                found.append(replace(condition, stuck_since=since))
+    return found
 
 
 def leaving(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
@@ -50,12 +66,27 @@ def _is_ending(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
-def _condition(target: Workload, workload: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> Condition:
+def _matched(
+    documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]
+) -> Iterator[tuple[Workload, Mapping[str, Any] | None, list[Mapping[str, Any]]]]:
+    """Yield each target with its object, if there is one, and its pods."""
+    listed = list(documents)
+    workloads = {(item["kind"], item["metadata"]["name"]): item for item in listed if item["kind"] != "Pod"}
+    pods = [item for item in listed if item["kind"] == "Pod"]
+    for target in targets:
+        own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == target.service]
+        yield target, workloads.get((target.kind, target.name)), own
+
+
+def _is_rendered(target: Workload, workload: Mapping[str, Any]) -> bool:
+    return bool(workload["metadata"].get("annotations", {}).get(RENDERED) == target.rendered)
+
+
+def _condition(target: Workload, workload: Mapping[str, Any] | None, own: Sequence[Mapping[str, Any]]) -> Condition:
     if workload is None:
         return Condition(target.service, False, "is not applied yet")
-    if workload["metadata"].get("annotations", {}).get(RENDERED) != target.rendered:
+    if not _is_rendered(target, workload):
         return Condition(target.service, False, "is being updated")
-    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == target.service]
     status, wanted = workload.get("status", {}), workload["spec"].get("replicas", 1)
     settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
@@ -80,6 +111,34 @@ def _is_judged(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
     )
 
 
+def _is_in_the_way(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
+    """Tell whether a StatefulSet waits for a pod of an earlier state that does not run: it replaces none before.
+
+    See "Forced rollback" in https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/.
+    """
+    status, generation = workload.get("status", {}), workload["metadata"].get("generation", 0)
+    if workload["kind"] != "StatefulSet" or status.get("observedGeneration", 0) < generation:
+        return False
+    reasons = {_waiting(container)[0] for container in _containers(pod)} - {""}
+    newest = status.get("updateRevision", "")
+    return bool(reasons - STARTING) and pod["metadata"].get("labels", {}).get(REVISION) != newest
+
+
+def _since(pod: Mapping[str, Any]) -> datetime | None:
+    """Return when a container of a pod last ended, or else when the pod was made; None where no other would come."""
+    metadata = pod["metadata"]
+    if not any(owner.get("controller") for owner in metadata.get("ownerReferences", [])):
+        return None
+    runs = (container.get("lastState", {}).get("terminated", {}) for container in _containers(pod))
+    ended = [run["finishedAt"] for run in runs if run.get("finishedAt")]
+    return datetime.fromisoformat(max(ended, default=metadata["creationTimestamp"]))
+
+
+def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
 def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     living = [pod for pod in pods if not _is_ending(pod)]
     return max(living, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
@@ -90,7 +149,7 @@ def pod_condition(name: str, pod: Mapping[str, Any]) -> Condition:
     where = pod["metadata"]["name"]
     status = pod.get("status", {})
     first = status.get("initContainerStatuses", [])
-    for container in [*first, *status.get("containerStatuses", [])]:
+    for container in _containers(pod):
         reason, message = _waiting(container)
         if _is_hopeless(reason, message, container.get("restartCount", 0)):
             return Condition(name, False, f"failed: {reason}", sentence(name, container, reason, message), where)

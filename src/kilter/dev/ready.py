@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from kilter.dev.conditions import Condition, conditions, leaving
+from kilter.dev.conditions import Condition, conditions, leaving, stuck
 from kilter.dev.probes import Answer, probe
 from kilter.dev.settled import Steadiness, outdated
 from kilter.dev.updates import Updates
@@ -54,6 +54,9 @@ class Wait:
     ask_tilt: Callable[[], Future[Updates]] | None = None
     since: datetime | None = None
     steadiness: Steadiness = field(init=False)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
+    stuck: list[Condition] = field(default_factory=list, init=False)  # at the last look
+    anew: set[str] = field(default_factory=set, init=False)  # pods that were deleted so that new ones try
     looks: int = field(default=0, init=False)
     built: bool = field(default=False, init=False)  # Tilt has said that nothing is left to do
 
@@ -65,12 +68,31 @@ class Wait:
         silent = endpoints(self.workspace.plan)
         while pending := self.seen():
             step.note("; ".join(f"{condition.name} {condition.says}" for condition in pending[:3]))
+            fresh = self.renewed(pending)
             for condition in pending:
-                if condition.failure:
+                if condition.failure and condition.pod not in fresh:
                     raise self.failed(condition)
             if time.monotonic() > self.limit:
                 raise self.timed_out(pending)
             silent = self.rest(silent)
+
+    def renewed(self, pending: Sequence[Condition]) -> set[str]:
+        """Have pods made anew, once, that came to nothing before this wait began; returns their names.
+
+        What they failed of, such as a full disk, may be mended. Kubernetes would try again after minutes, and a
+        StatefulSet that was changed meanwhile would never get there. Those of an app that is built go by themselves.
+        """
+        names = {condition.name for condition in pending if condition.pod}
+        old = [each for each in self.stuck if each.name in names and each.pod not in self.anew]
+        old = [each for each in old if each.stuck_since and each.stuck_since < self.began]
+        machine, fresh = self.workspace.machine, {each.pod for each in old}
+        for each in old:
+            said = each.failure or f"{each.name} {each.says}"
+            machine.progress.note(f"{said}; that was before, and its pod {each.pod} is made anew")
+        if fresh:
+            self.anew |= fresh
+            machine.runner.run(self.kubectl.delete("pod", *sorted(fresh), wait=False))
+        return fresh
 
     def seen(self) -> list[Condition]:
         """Return what is not built, or not ready, yet: Tilt is asked while the cluster is looked at.
@@ -111,11 +133,13 @@ class Wait:
 
     def look(self) -> list[Condition]:
         """Return what is not ready yet; an API server that does not answer counts as everything."""
+        self.stuck = []
         try:
             outcome = self.workspace.machine.runner.run(self.kubectl.get(WATCHED))
         except KilterError as error:
             return [Condition("the cluster", False, f"does not answer ({error.what})")]
         objects = parse_list(outcome.stdout)
+        self.stuck = stuck(objects, self.targets)
         new = self.steadiness.missing(objects, self.targets)
         pending = [condition for condition in conditions(objects, self.targets) if not condition.ready]
         if self.since and not pending:

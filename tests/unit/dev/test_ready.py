@@ -31,8 +31,8 @@ REDIS = Workload("redis", "StatefulSet", "redis", "hash")
 YES, NO = Answer(True, True, "fine"), Answer(False, False, "refused")
 
 
-def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0) -> str:
-    """What the cluster says of redis: ready, or a pod that waits for the named reason."""
+def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0, ended: str = "") -> str:
+    """What the cluster says of redis: ready, or a pod that waits for the named reason, and when it `ended` last."""
     workload: dict[str, Any] = {
         "kind": "StatefulSet",
         "metadata": {"name": "redis", "generation": 1, "annotations": {RENDERED: "hash"}},
@@ -46,11 +46,13 @@ def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0) ->
     }
     state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
     container = {"state": state, "restartCount": restarts, "lastState": {"terminated": {"exitCode": 1}}}
-    pod = {
+    container["lastState"]["terminated"] |= {"finishedAt": ended} if ended else {}
+    pod: dict[str, Any] = {
         "kind": "Pod",
         "metadata": {"name": "redis-0", "labels": {SERVICE: "redis"}, "creationTimestamp": "2026-01-01T00:00:00Z"},
         "status": {"containerStatuses": [container]},
     }
+    pod["metadata"]["ownerReferences"] = [{"kind": "StatefulSet", "name": "redis", "controller": True}] if ended else []
     return json.dumps({"kind": "List", "items": [workload, pod]})
 
 
@@ -180,6 +182,39 @@ def test_what_will_never_be_ready_fails_at_once_with_its_last_log_lines(waiting:
     assert caught.value.details == ("opening /data", "Fatal error")
     assert "kilter logs redis" in caught.value.hint
     assert clock[0] == 0.0
+
+
+LONG_AGO, TO_COME = "2026-01-01T00:00:10Z", "2999-01-01T00:00:00Z"
+ANEW = COMMANDS.delete("pod", "redis-0", wait=False)
+
+
+@pytest.mark.requirement("LC-Q16", "LC-33")
+def test_what_had_failed_before_gets_a_new_pod(waiting: Waiting) -> None:
+    """What it failed of, such as a full disk, may be mended; Kubernetes would try again after minutes."""
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3, ended=LONG_AGO)
+    wait, step = waiting(broken, objects(ready_replicas=0), objects(), logs={ANEW.argv: ""})
+    wait.run(step)
+    runner, progress = wait.workspace.machine.runner, wait.workspace.machine.progress
+    assert isinstance(runner, FakeRunner)
+    assert isinstance(progress, Recorder)
+    assert [command.argv for command in runner.commands].count(ANEW.argv) == 1
+    said = "redis ended with exit code 1, 3 times in a row; that was before, and its pod redis-0 is made anew"
+    assert progress.lines == [f"note: {said}"]
+
+
+def test_what_fails_again_in_a_new_pod_has_failed(waiting: Waiting) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3, ended=LONG_AGO)
+    wait, step = waiting(broken, broken, logs={ANEW.argv: "", logs("--previous"): "Fatal error\n"})
+    with pytest.raises(NotReady, match="3 times in a row"):
+        wait.run(step)
+
+
+@pytest.mark.parametrize("ended", ["", TO_COME])
+def test_what_fails_now_or_would_not_come_back_is_not_touched(waiting: Waiting, ended: str) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3, ended=ended)
+    wait, step = waiting(broken, logs={logs("--previous"): "Fatal error\n"})
+    with pytest.raises(NotReady, match="3 times in a row"):
+        wait.run(step)
 
 
 def test_a_pod_without_a_previous_run_shows_its_only_log(waiting: Waiting) -> None:
