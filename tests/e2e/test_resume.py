@@ -73,6 +73,9 @@ def test_with_the_port_free_again_the_same_cluster_comes_back(project: Kilter) -
     project.run("up")
     assert container(project) == before
     assert count(project) == 2
+    # Written before any pod starts, once: by the start of the node, and by that of the kubelet before it.
+    rules = docker("exec", node(project), "iptables", "-S", "FORWARD")
+    assert [rules.count(f"-d {address}/32 -j REJECT") for address in ("10.96.0.1", "10.96.0.10")] == [1, 1]
     project.run("stop")
 
 

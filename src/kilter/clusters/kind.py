@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from kilter.clusters import kubeconfig, network, node
+from kilter.clusters import kubeconfig, kubelet, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name, stopping_mark
 from kilter.clusters.provider import (
@@ -210,6 +210,7 @@ class KindProvider:
         network.ensure(self.runner)
         self.paths.volumes(project).mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self.paths.cluster_mark(project), f"{project}\n")
+        kubelet.write_unit(self.paths, project)
         write_whole(self._image_file(project), f"{image}\n")
         engine, again = (docker.parse_info(self.runner.run(docker.info())).id for _ in range(2))
         if engine and engine == again:  # Podman answers with another one each time

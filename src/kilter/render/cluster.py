@@ -11,6 +11,9 @@ MAPPED = 19  # numbers of a block of 20; the last one is Tilt's own and must sta
 VOLUMES_MOUNT = "/var/local-path-provisioner"  # where kind's storage class keeps its volumes
 IDENTITY_MOUNT = "/kilter"
 CERTS_MOUNT = "/etc/containerd/certs.d"
+KUBELET_MOUNT = "/etc/systemd/system/kubelet.service.d/20-kilter.conf"
+KUBELET_UNIT = "kubelet.conf"  # in the identity folder
+SERVICE_SUBNET = "10.96.0.0/16"  # kind's default; what is in the unit goes by it
 # One node has nobody to elect a leader against, and its controllers and images need no brake against each other: the
 # defaults cost seven seconds of every start. kind gives these words to any version of kubeadm.
 BRISK = {"leader-elect": "false", "kube-api-qps": "200", "kube-api-burst": "400"}
@@ -40,7 +43,7 @@ def kind_config(plan: Plan, options: RenderOptions) -> str:
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": plan.cluster,
-        "networking": {"apiServerAddress": "127.0.0.1"},
+        "networking": {"apiServerAddress": "127.0.0.1", "serviceSubnet": SERVICE_SUBNET},
     }
     kubelet: dict[str, object] = {"kind": "KubeletConfiguration", "serializeImagePulls": False}
     if options.cgroup_v1:
@@ -80,6 +83,8 @@ def _mounts(options: RenderOptions) -> Iterable[dict[str, object]]:
         yield {"hostPath": str(options.data_dir), "containerPath": VOLUMES_MOUNT}
     if options.identity_dir:
         yield {"hostPath": str(options.identity_dir), "containerPath": IDENTITY_MOUNT, "readOnly": True}
+        unit = options.identity_dir / KUBELET_UNIT
+        yield {"hostPath": str(unit), "containerPath": KUBELET_MOUNT, "readOnly": True}
     if options.certs_dir:
         yield {"hostPath": str(options.certs_dir), "containerPath": CERTS_MOUNT, "readOnly": True}
 

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 from fakes import FakeRunner
 
 from kilter.clusters import kind as provider_module
-from kilter.clusters import kubeconfig, ports
+from kilter.clusters import kubeconfig, kubelet, ports
 from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
 from kilter.clusters.node import creation_mark, engine_file, node_name, stopping_mark
 from kilter.clusters.provider import BeyondRepair, State, StaysUnready
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
 from kilter.proc import Command, Outcome, late
+from kilter.render import cluster
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.tools import docker, kind
@@ -218,6 +220,7 @@ def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
     assert made.state is State.RUNNING
     assert paths.volumes("shop").is_dir()
     assert paths.cluster_mark("shop").read_text() == "shop\n"
+    assert (paths.identity("shop") / cluster.KUBELET_UNIT).read_text() == kubelet.UNIT
     assert paths.kubeconfig("shop").exists()
     assert not creation_mark(paths, "shop").exists()
     assert POLICY in [command.argv for command in runner.commands]
@@ -237,6 +240,14 @@ def test_a_node_behind_a_proxy_asks_the_registry_and_the_caches_without_it(
 
 
 @pytest.mark.requirement("LC-Q22")
+def test_what_is_refused_before_kube_proxy_knows_it_is_what_kubeadm_gives_the_api_server_and_dns() -> None:
+    """The first and the tenth address of the subnet: `GetKubernetesServiceIP` and `GetDNSIP` of kubeadm."""
+    subnet = ip_network(cluster.SERVICE_SUBNET)
+    assert (str(subnet[1]), str(subnet[10])) == kubelet.ADDRESSES
+    assert kubelet.UNIT.count("ExecStartPre=-/bin/sh -c ") == 1
+    assert "$to" not in kubelet.UNIT.replace("$$to", "")  # a single dollar is systemd's own
+
+
 def test_a_failed_creation_removes_what_it_left_and_keeps_the_nodes_last_words(
     paths: Paths, node: Callable[..., str]
 ) -> None:

@@ -76,6 +76,11 @@ def test_folders_of_the_host_are_mounted_and_only_the_data_is_writable(tmp_path:
     assert mounts == [
         {"hostPath": "/d", "containerPath": "/var/local-path-provisioner"},
         {"hostPath": "/i", "containerPath": "/kilter", "readOnly": True},
+        {
+            "hostPath": "/i/kubelet.conf",
+            "containerPath": "/etc/systemd/system/kubelet.service.d/20-kilter.conf",
+            "readOnly": True,
+        },
         {"hostPath": "/c", "containerPath": "/etc/containerd/certs.d", "readOnly": True},
     ]
 
