@@ -1,9 +1,11 @@
 """kilter-server's cluster against a real API server: the CRD is taken, its rules are kept, nobody's field is."""
 
 import asyncio
+import re
 import urllib.error
 from collections.abc import Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ from .apiserver import ApiServer
 
 IMAGE = "registry.example.com/acme/written@sha256:" + "a" * 64
 OBJECTS = f"/apis/kilter.dev/v1alpha1/namespaces/{NAMESPACE}/kilterapps"
+PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/install-the-platform.md"
 SOON = 20.0  # seconds; the machine may be busy
 
 
@@ -98,6 +101,18 @@ def test_a_field_that_somebody_edited_is_seen_and_not_taken_and_does_not_keep_th
     loop.run(cluster.delete("acme-edited-dev", spec(app="edited", sequence=2)))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         api.request("GET", path)
+
+
+def test_an_object_that_came_back_from_a_backup_takes_a_deploy_where_it_came_in_the_name_that_the_page_says(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    (named,) = re.findall(r"--field-manager=(\S+) --filename kilterapps-new\.json", PAGE.read_text())
+    for app, manager in (("restored", named), ("taken", "kubectl-create")):
+        kept = {"apiVersion": "kilter.dev/v1alpha1", "kind": "KilterApp", "metadata": {"name": f"acme-{app}-dev"}}
+        api.apply(f"{OBJECTS}/acme-{app}-dev", {**kept, "spec": msgspec.to_builtins(spec(app=app))}, manager)
+    loop.run(cluster.apply("acme-restored-dev", spec(app="restored", sequence=2)))
+    with pytest.raises(Conflict, match=r"spec\.sequence"):
+        loop.run(cluster.apply("acme-taken-dev", spec(app="taken", sequence=2)))
 
 
 @pytest.mark.parametrize("slept_before", ["patch", "delete"])

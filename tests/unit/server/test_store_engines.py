@@ -4,8 +4,11 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 
+import psycopg
+import psycopg.errors
 import pytest
 from unit.server.conftest import Store
 from unit.server.orders import NOON, order
@@ -131,6 +134,42 @@ def test_a_database_that_is_away_is_unavailable_and_its_password_is_not_said() -
         asyncio.run(story())
     assert "canary" not in repr(caught.value)
     assert "OperationalError" in str(caught.value)
+
+
+class Emptied:
+    """A connection to a database whose tables are gone, as after one that was lost and begun anew."""
+
+    def transaction(self) -> nullcontext[None]:
+        return nullcontext()
+
+    def cursor(self) -> "Emptied":
+        return self
+
+    def execute(self, sql: bytes, values: object) -> "Emptied":
+        raise psycopg.errors.UndefinedTable('relation "tokens" does not exist')
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", ["run", "look"])
+def test_a_store_that_lost_its_tables_is_unavailable_and_says_what_brings_it_back(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform's database came back empty under a server that ran: no fault of the server's own."""
+    from kilter.server.store.postgres import PostgresEngine
+
+    monkeypatch.setattr(psycopg, "connect", lambda *_, **__: Emptied())
+
+    async def story() -> None:
+        engine = PostgresEngine("postgresql://kilter:canary@127.0.0.1:1/kilter")
+        try:
+            await getattr(engine, how)(lambda tx: tx.row("SELECT * FROM tokens"))
+        finally:
+            await engine.close()
+
+    with pytest.raises(Unavailable, match="restore its backup, or restart kilter-server"):
+        asyncio.run(story())
 
 
 @pytest.mark.may_skip

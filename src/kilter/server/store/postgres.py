@@ -18,6 +18,7 @@ from kilter.server.store.engine import P, R, Row, Tx, Value
 from kilter.server.store.migrate import migrate
 
 log = logging.getLogger("kilter.server")
+TABLES_GONE = "the store has lost its tables: restore its backup, or restart kilter-server to begin an empty one"
 HINT = {"hint": "as its owner: REVOKE ALL ON DATABASE … FROM PUBLIC"}
 THREADS = 8
 # PostgreSQL looks first into a schema that bears the role's name: such a one, made later, would hide our tables.
@@ -116,9 +117,15 @@ class PostgresEngine:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Take a database that fails for one that is away, and its connection for lost. Raises Unavailable."""
+        """Take a database that fails for one that is away, and its connection for lost. Raises Unavailable.
+
+        One without our tables came back empty under us. Nobody makes them here: a backup may be on its way in, and its
+        tables are to meet none.
+        """
         try:
             yield
+        except psycopg.errors.UndefinedTable as error:
+            raise Unavailable(TABLES_GONE) from error
         except psycopg.OperationalError as error:
             self._forget()
             raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
