@@ -21,6 +21,7 @@ from unit.platform.test_status import machine as platform_machine
 
 from kilter.cli.app import App
 from kilter.cli.main import VERBS, kilter, run
+from kilter.clusters import ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import status as looking
@@ -136,6 +137,7 @@ def running(here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(KindProvider, "find", lambda *_: Cluster("shop", State.RUNNING, container))
     monkeypatch.setattr(KindProvider, "kubeconfig", lambda *_: Path("/k"))
     monkeypatch.setattr(looking, "unanswered", lambda _workspace: [])
+    monkeypatch.setattr(ports, "is_free", lambda _port: True)  # whatever runs on this machine
     plan = open_workspace(here, load(tmp_path / "kilter.yaml")).plan
     asked = Kubectl(Path("kubectl"), Path("/k"), plan.context, plan.namespace).get(f"{WATCHED},persistentvolumes").argv
     platform = platform_machine(tmp_path, "true\n").runner
