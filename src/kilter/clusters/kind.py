@@ -99,6 +99,7 @@ class KindProvider:
         if cut_off:  # without its kubelet it answers on, and no pod would come back: what was begun is finished
             self.runner.run(docker.stop(container.id, CUT_OFF_GRACE))
         if cut_off or not found.holds_ports:
+            kubelet.write_unit(self.paths, project)
             try:
                 self.runner.run(docker.start(container.id))
             except MachineLacks as error:

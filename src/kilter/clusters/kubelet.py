@@ -5,6 +5,8 @@ and who asked waits for 30 seconds: so does cluster DNS when a node starts, and 
 refused at once is tried again after a second.
 """
 
+from contextlib import suppress
+
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 
@@ -14,10 +16,13 @@ ADDRESSES = ("10.96.0.1", "10.96.0.10")
 UNIT = f"""\
 [Service]
 ExecStartPre=-/bin/sh -c 'for to in {" ".join(ADDRESSES)}; do \
-iptables -C FORWARD -d $$to -j REJECT || iptables -A FORWARD -d $$to -j REJECT; done'
+iptables -w -C FORWARD -d $$to -j REJECT || iptables -w -A FORWARD -d $$to -j REJECT; done'
 """
 
 
 def write_unit(paths: Paths, project: str) -> None:
-    """Write the file for the node that is about to be made. Raises MachineLacks."""
-    write_whole(paths.identity(project) / FILE, UNIT, mode=0o644)
+    """Write the file for a node that is about to be made or started. Raises MachineLacks."""
+    file = paths.identity(project) / FILE
+    with suppress(OSError):
+        file.rmdir()  # Docker makes a folder in the place of a file that is gone, and starts no node over it
+    write_whole(file, UNIT, mode=0o644)

@@ -239,7 +239,6 @@ def test_a_node_behind_a_proxy_asks_the_registry_and_the_caches_without_it(
     assert "HTTP_PROXY" not in creation.env, "kind has it from kilter's own environment"
 
 
-@pytest.mark.requirement("LC-Q22")
 def test_what_is_refused_before_kube_proxy_knows_it_is_what_kubeadm_gives_the_api_server_and_dns() -> None:
     """The first and the tenth address of the subnet: `GetKubernetesServiceIP` and `GetDNSIP` of kubeadm."""
     subnet = ip_network(cluster.SERVICE_SUBNET)
@@ -248,6 +247,14 @@ def test_what_is_refused_before_kube_proxy_knows_it_is_what_kubeadm_gives_the_ap
     assert "$to" not in kubelet.UNIT.replace("$$to", "")  # a single dollar is systemd's own
 
 
+def test_the_file_of_a_node_is_there_before_it_starts_also_where_docker_made_a_folder_of_it(paths: Paths) -> None:
+    file = paths.identity("shop") / kubelet.FILE
+    file.mkdir(parents=True)
+    kubelet.write_unit(paths, "shop")
+    assert file.read_text() == kubelet.UNIT
+
+
+@pytest.mark.requirement("LC-Q22")
 def test_a_failed_creation_removes_what_it_left_and_keeps_the_nodes_last_words(
     paths: Paths, node: Callable[..., str]
 ) -> None:
