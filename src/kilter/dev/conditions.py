@@ -22,7 +22,7 @@ STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 class Condition:
     """How a workload stands: ready, or what it waits for; `failure` is set when waiting will not help.
 
-    `stuck_since` is when its `pod` last failed, or was made, told of those alone that `stuck` returns.
+    `stuck_since` is told of those alone that `stuck` returns.
     """
 
     name: str
@@ -39,15 +39,18 @@ def conditions(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workloa
 
 
 def stuck(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
-    """Return the pods of the targets that come to nothing, each with `stuck_since`, where new ones would follow."""
+    """Return the pods of the targets that come to nothing, where new ones would follow.
+
+    `stuck_since` is when one last failed, or when it was made; None for one in the way of a newer state.
+    """
     found = []
     for target, workload, own in _matched(documents, targets):
         if workload is None or not _is_rendered(target, workload):
             continue
         for pod in (each for each in own if _is_judged(workload, each) and not _is_ending(each)):
-            condition, since = pod_condition(target.service, pod), _since(pod)
-            if since and (condition.failure or _is_in_the_way(workload, pod)):
-                found.append(replace(condition, stuck_since=since))
+            condition, blocks = pod_condition(target.service, pod), _is_in_the_way(workload, pod)
+            if (blocks or condition.failure) and _is_made_by(workload, pod):
+                found.append(replace(condition, stuck_since=None if blocks else _last_end(pod)))
     return found
 
 
@@ -119,19 +122,26 @@ def _is_in_the_way(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
     status, generation = workload.get("status", {}), workload["metadata"].get("generation", 0)
     if workload["kind"] != "StatefulSet" or status.get("observedGeneration", 0) < generation:
         return False
-    reasons = {_waiting(container)[0] for container in _containers(pod)} - {""}
+    reasons = {_waiting(container)[0] for container in _containers(pod)} - {""} - STARTING
     newest = status.get("updateRevision", "")
-    return bool(reasons - STARTING) and pod["metadata"].get("labels", {}).get(REVISION) != newest
+    return bool(reasons or _unscheduled(pod)) and pod["metadata"].get("labels", {}).get(REVISION, "") != newest
 
 
-def _since(pod: Mapping[str, Any]) -> datetime | None:
-    """Return when a container of a pod last ended, or else when the pod was made; None where no other would come."""
-    metadata = pod["metadata"]
-    if not any(owner.get("controller") for owner in metadata.get("ownerReferences", [])):
-        return None
+def _is_made_by(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
+    """Tell whether a workload makes another pod in this one's place; anybody may give a pod its labels."""
+    name = workload["metadata"]["name"]
+    return any(
+        owner.get("controller")
+        and ((owner["kind"], owner["name"]) == ("StatefulSet", name) or owner["kind"] == "ReplicaSet")
+        for owner in pod["metadata"].get("ownerReferences", [])
+    )
+
+
+def _last_end(pod: Mapping[str, Any]) -> datetime:
+    """Return when a container of a pod last ended, or else when the pod was made."""
     runs = (container.get("lastState", {}).get("terminated", {}) for container in _containers(pod))
     ended = [run["finishedAt"] for run in runs if run.get("finishedAt")]
-    return datetime.fromisoformat(max(ended, default=metadata["creationTimestamp"]))
+    return datetime.fromisoformat(max(ended, default=pod["metadata"]["creationTimestamp"]))
 
 
 def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -155,13 +165,18 @@ def pod_condition(name: str, pod: Mapping[str, Any]) -> Condition:
             return Condition(name, False, f"failed: {reason}", sentence(name, container, reason, message), where)
         if says := _waits_before(container) if container in first else _waits(container):
             return Condition(name, False, says, pod=where)
-    unscheduled = [
-        entry.get("message", "")
-        for entry in status.get("conditions", [])
-        if entry.get("type") == "PodScheduled" and entry.get("status") == "False"
-    ]
+    unscheduled = _unscheduled(pod)
     says = f"cannot be scheduled: {unscheduled[0]}" if unscheduled else "is starting (pulling its image)"
     return Condition(name, False, says, pod=where)
+
+
+def _unscheduled(pod: Mapping[str, Any]) -> list[str]:
+    """Return what the scheduler says of a pod that it has no place for."""
+    return [
+        entry.get("message", "")
+        for entry in pod.get("status", {}).get("conditions", [])
+        if entry.get("type") == "PodScheduled" and entry.get("status") == "False"
+    ]
 
 
 def _waits_before(container: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ class Wait:
     steadiness: Steadiness = field(init=False)
     began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
     stuck: list[Condition] = field(default_factory=list, init=False)  # at the last look
-    anew: set[str] = field(default_factory=set, init=False)  # pods that were deleted so that new ones try
+    before: set[str] | None = field(default=None, init=False)  # pods of the first look, those made anew left out
     looks: int = field(default=0, init=False)
     built: bool = field(default=False, init=False)  # Tilt has said that nothing is left to do
 
@@ -83,16 +83,24 @@ class Wait:
         StatefulSet that was changed meanwhile would never get there. Those of an app that is built go by themselves.
         """
         names = {condition.name for condition in pending if condition.pod}
-        old = [each for each in self.stuck if each.name in names and each.pod not in self.anew]
-        old = [each for each in old if each.stuck_since and each.stuck_since < self.began]
-        machine, fresh = self.workspace.machine, {each.pod for each in old}
+        old = [each for each in self.stuck if each.name in names and each.pod in (self.before or ())]
+        began = self.began.replace(microsecond=0)  # Kubernetes tells no fractions
+        old = [each for each in old if each.stuck_since is None or each.stuck_since < began]
         for each in old:
-            said = each.failure or f"{each.name} {each.says}"
-            machine.progress.note(f"{said}; that was before, and its pod {each.pod} is made anew")
-        if fresh:
-            self.anew |= fresh
-            machine.runner.run(self.kubectl.delete("pod", *sorted(fresh), wait=False))
-        return fresh
+            self.renew(each)
+        return {each.pod for each in old}
+
+    def renew(self, condition: Condition) -> None:
+        """Delete a pod so that a new one begins, and say what it leaves; an API server that is away is asked later."""
+        machine, lines = self.workspace.machine, self.last_lines(condition)
+        try:
+            machine.runner.run(self.kubectl.delete("pod", condition.pod, wait=False))
+        except KilterError:
+            return
+        self.before = (self.before or set()) - {condition.pod}
+        said = condition.failure or f"{condition.name} {condition.says}"
+        for text in (f"{said}; that was before, and its pod {condition.pod} is made anew", *lines):
+            machine.progress.note(text)
 
     def seen(self) -> list[Condition]:
         """Return what is not built, or not ready, yet: Tilt is asked while the cluster is looked at.
@@ -140,6 +148,8 @@ class Wait:
             return [Condition("the cluster", False, f"does not answer ({error.what})")]
         objects = parse_list(outcome.stdout)
         self.stuck = stuck(objects, self.targets)
+        if self.before is None:
+            self.before = {item["metadata"]["name"] for item in objects if item["kind"] == "Pod"}
         new = self.steadiness.missing(objects, self.targets)
         pending = [condition for condition in conditions(objects, self.targets) if not condition.ready]
         if self.since and not pending:

@@ -166,6 +166,7 @@ def test_the_broken_pod_of_a_stateful_set_is_never_replaced_by_itself() -> None:
 
 
 OWNED = [{"kind": "StatefulSet", "name": "web", "controller": True}]
+REPLICATED = [{"kind": "Other", "name": "x"}, {"kind": "ReplicaSet", "name": "web-74b4f9cc54", "controller": True}]
 MADE, ENDED = "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:09+00:00"
 
 
@@ -180,7 +181,9 @@ def test_of_what_fails_the_last_time_is_known_where_another_pod_would_come(
     document: dict[str, Any], since: str
 ) -> None:
     assert stuck([deployment(readyReplicas=0), document], [WEB]) == []
-    document["metadata"]["ownerReferences"] = [*OWNED, {"kind": "Other"}]
+    document["metadata"]["ownerReferences"] = [{"kind": "Job", "name": "web", "controller": True}]
+    assert stuck([deployment(readyReplicas=0), document], [WEB]) == [], "somebody's own, under the same label"
+    document["metadata"]["ownerReferences"] = REPLICATED
     [found] = stuck([deployment(readyReplicas=0), document], [WEB])
     assert (found.pod, found.stuck_since) == ("web-1", datetime.fromisoformat(since))
     assert stuck([deployment("another", readyReplicas=0), document], [WEB]) == []
@@ -190,7 +193,7 @@ def test_of_what_fails_the_last_time_is_known_where_another_pod_would_come(
 def test_of_several_pods_each_that_fails_is_found_and_none_that_ends() -> None:
     pods = [waiting("CrashLoopBackOff", restarts=3, ended={"exitCode": 1, "finishedAt": ENDED}) for _ in range(3)]
     for number, each in enumerate(pods):
-        each["metadata"] |= {"name": f"web-{number}", "ownerReferences": OWNED}
+        each["metadata"] |= {"name": f"web-{number}", "ownerReferences": REPLICATED}
     pods[2]["metadata"]["deletionTimestamp"] = ENDED
     assert [each.pod for each in stuck([deployment(readyReplicas=0), *pods], [WEB])] == ["web-0", "web-1"]
 
@@ -201,22 +204,25 @@ def test_of_several_pods_each_that_fails_is_found_and_none_that_ends() -> None:
         ({"waiting": {"reason": "ImagePullBackOff", "message": "i/o timeout"}}, "old", 1, True),
         ({"waiting": {"reason": "ImagePullBackOff", "message": "i/o timeout"}}, "new", 1, False),
         ({"waiting": {"reason": "ImagePullBackOff", "message": "i/o timeout"}}, "old", 2, False),
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, "old", 1, True),
+        ({}, "old", 1, True),
         ({"waiting": {"reason": "ContainerCreating"}}, "old", 1, False),
         ({"running": {}}, "old", 1, False),
     ],
-    ids=["in the way", "the newest", "not looked at yet", "starting", "runs"],
+    ids=["in the way", "the newest", "not looked at yet", "crashes", "has no place", "starting", "runs"],
 )
 def test_a_pod_that_keeps_a_stateful_set_from_its_newest_state_is_found(
     state: dict[str, Any], revision: str, generation: int, is_stuck: bool
 ) -> None:
-    found = pod(state=state, ready=False)
+    nowhere = [{"type": "PodScheduled", "status": "False", "message": "Insufficient memory"}]
+    found = pod(state=state, ready=False) if state else pod(conditions=nowhere)
     found["metadata"] |= {"ownerReferences": OWNED}
     found["metadata"]["labels"]["controller-revision-hash"] = revision
     redis = deployment(generation=generation, readyReplicas=0) | {"kind": "StatefulSet"}
     redis["status"]["updateRevision"] = "new"
     target = replace(WEB, kind="StatefulSet")
     assert conditions([redis, found], [target])[0].failure == ""
-    assert [each.pod for each in stuck([redis, found], [target])] == ["web-1"] * is_stuck
+    assert [(each.pod, each.stuck_since) for each in stuck([redis, found], [target])] == [("web-1", None)] * is_stuck
 
 
 def test_pods_on_their_way_out_are_told_of_beside_a_workload_that_is_ready() -> None:

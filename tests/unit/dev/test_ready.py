@@ -192,14 +192,35 @@ ANEW = COMMANDS.delete("pod", "redis-0", wait=False)
 def test_what_had_failed_before_gets_a_new_pod(waiting: Waiting) -> None:
     """What it failed of, such as a full disk, may be mended; Kubernetes would try again after minutes."""
     broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3, ended=LONG_AGO)
-    wait, step = waiting(broken, objects(ready_replicas=0), objects(), logs={ANEW.argv: ""})
+    told = {ANEW.argv: "", logs("--previous"): "No space left\n"}
+    wait, step = waiting(broken, objects(ready_replicas=0), objects(), logs=told)
     wait.run(step)
     runner, progress = wait.workspace.machine.runner, wait.workspace.machine.progress
     assert isinstance(runner, FakeRunner)
     assert isinstance(progress, Recorder)
     assert [command.argv for command in runner.commands].count(ANEW.argv) == 1
     said = "redis ended with exit code 1, 3 times in a row; that was before, and its pod redis-0 is made anew"
-    assert progress.lines == [f"note: {said}"]
+    assert progress.lines == [f"note: {said}", "note: No space left"]
+
+
+def test_each_pod_of_before_gets_a_new_one_once_whatever_the_new_ones_are_called(waiting: Waiting) -> None:
+    """The cluster's clock may go behind ours: what it says of a new pod is then of before, too."""
+    first = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3, ended=LONG_AGO)
+    told = {ANEW.argv: "", logs("--previous"): "Fatal error\n"}
+    told |= {tuple(each.replace("redis-0", "redis-1") for each in argv): text for argv, text in told.items()}
+    wait, step = waiting(first, first.replace("redis-0", "redis-1"), logs=told)
+    with pytest.raises(NotReady, match="3 times in a row"):
+        wait.run(step)
+    runner = wait.workspace.machine.runner
+    assert isinstance(runner, FakeRunner)
+    assert [command.argv for command in runner.commands if "delete" in command.argv] == [ANEW.argv]
+
+
+def test_an_api_server_that_is_away_for_a_moment_is_asked_again_for_a_new_pod(waiting: Waiting) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3, ended=LONG_AGO)
+    told = {ANEW.argv: [Outcome(1, "", "connection refused"), ""], logs("--previous"): "Fatal error\n"}
+    wait, step = waiting(broken, broken, objects(), logs=told)
+    wait.run(step)
 
 
 def test_what_fails_again_in_a_new_pod_has_failed(waiting: Waiting) -> None:
