@@ -226,7 +226,11 @@ def _unpack(tool: Tool, platform: Platform, part: Path, binary: Path) -> None:
     fresh = binary.with_name(f".{binary.name}.new")
     member = tool.member.get(platform)
     if member:
-        download.extract(part, member, fresh)
+        try:
+            download.extract(part, member, fresh)
+        except OSError:  # a full disk is to get its room back
+            fresh.unlink(missing_ok=True)
+            raise
     else:
         part.replace(fresh)
     fresh.chmod(0o755)

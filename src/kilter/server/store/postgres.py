@@ -18,7 +18,7 @@ from kilter.server.store.engine import P, R, Row, Tx, Value
 from kilter.server.store.migrate import migrate
 
 log = logging.getLogger("kilter.server")
-TABLES_GONE = "the store has lost its tables: restore its backup, or restart kilter-server to begin an empty one"
+TABLES_GONE = "the store has lost tables: restore its backup; if it is empty, a restart of kilter-server begins anew"
 HINT = {"hint": "as its owner: REVOKE ALL ON DATABASE … FROM PUBLIC"}
 THREADS = 8
 # PostgreSQL looks first into a schema that bears the role's name: such a one, made later, would hide our tables.
@@ -125,7 +125,7 @@ class PostgresEngine:
         try:
             yield
         except psycopg.errors.UndefinedTable as error:
-            raise Unavailable(TABLES_GONE) from error
+            raise Unavailable(f"{TABLES_GONE} ({str(error).partition(chr(10))[0]})") from error
         except psycopg.OperationalError as error:
             self._forget()
             raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
