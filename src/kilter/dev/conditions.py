@@ -65,6 +65,12 @@ def leaving(documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload])
     return found
 
 
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether all containers of a pod are ready, as it says itself."""
+    containers = pod.get("status", {}).get("containerStatuses", [])
+    return bool(containers) and all(container.get("ready") for container in containers)
+
+
 def _is_ending(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
@@ -93,7 +99,9 @@ def _condition(target: Workload, workload: Mapping[str, Any] | None, own: Sequen
     status, wanted = workload.get("status", {}), workload["spec"].get("replicas", 1)
     settled = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
-    if settled and updated and status.get("replicas", 0) == wanted:
+    # A pod that has just failed says so before what made it does.
+    serving = sum(is_ready(pod) for pod in own if not _is_ending(pod)) >= wanted
+    if settled and updated and serving and status.get("replicas", 0) == wanted:
         return Condition(target.service, True, "is ready")
     if newest := _newest([pod for pod in own if _is_judged(workload, pod)]):
         return pod_condition(target.service, newest)

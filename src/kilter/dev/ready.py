@@ -21,6 +21,7 @@ from kilter.progress import Step
 from kilter.render.model import Plan
 from kilter.render.tree import Workload, workloads
 from kilter.tools.kubectl import Kubectl, parse_list
+from kilter.tools.nolog import printed
 
 PAUSE = 0.25  # seconds between two looks at the addresses, or at the cluster once they have all answered
 LOOK_EVERY = 1.0  # seconds between two looks at the cluster, a process each, while an address has never answered
@@ -181,7 +182,7 @@ class Wait:
         for flags in (("--previous",), ()):
             command = self.kubectl.logs(condition.pod, flags=(f"--tail={LOG_LINES_SHOWN}", *flags))
             try:
-                lines = self.workspace.machine.runner.run(command).stdout.splitlines()
+                lines = printed(self.workspace.machine.runner.run(command).stdout).splitlines()
             except KilterError:
                 continue
             if lines:

@@ -57,13 +57,14 @@ def just_started(
 
 @dataclass
 class Steadiness:
-    """What a wait has seen of containers without a readiness probe: since when (`time.monotonic`), by their ids.
+    """What a wait has seen of containers without a readiness probe: when it first saw each, by its id.
 
+    That is a time of `time.monotonic`, and how many seconds the container had run by then, by the cluster's clock.
     `since` is when the node started, if that was a short while ago.
     """
 
     since: datetime | None = None
-    seen: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def missing(self, documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
         """Return the targets of which such a container has not run for as long as it must."""
@@ -74,9 +75,10 @@ class Steadiness:
         return _conditions(documents, targets, NEW, is_new)
 
     def _is_new(self, run: "Run") -> bool:
-        """Tell by the cluster's clock or by our own, of which one may be wrong."""
-        watched = time.monotonic() - self.seen.setdefault(run.container, time.monotonic())
-        return watched < run.needed and run.age < run.needed
+        """Tell by our own clock while the start may just have been told: as late as that, its end may be told too."""
+        now = time.monotonic()
+        first, age = self.seen.setdefault(run.container, (now, run.age))
+        return now - first < max(run.needed, age) and run.age < AGAIN + WHOLE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from kilter.clusters import engine
 from kilter.clusters.node import foreign, is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import clusters, rendered, tilt
-from kilter.dev.conditions import Condition, conditions
+from kilter.dev.conditions import Condition, conditions, is_ready
 from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
 from kilter.dev.former import former
 from kilter.dev.kubectl import kubectl
@@ -141,7 +141,7 @@ def _pod(pod: Mapping[str, Any]) -> PodRow:
     ending = "deletionTimestamp" in pod["metadata"]
     return PodRow(
         name=pod["metadata"]["name"],
-        ready=bool(containers) and all(container.get("ready") for container in containers),
+        ready=is_ready(pod),
         restarts=sum(container.get("restartCount", 0) for container in containers),
         age=max(0.0, (datetime.now(UTC) - created).total_seconds()),
         phase="Terminating" if ending else pod["status"].get("phase", "Unknown"),

@@ -17,6 +17,7 @@ from lightkube.core.exceptions import ConfigError
 from kilter.api.kilterapp import STATUS_MANAGER
 from kilter.errors import Failed, MachineLacks
 from kilter.operator.kinds import Kind, Object, kind_of, place_of
+from kilter.tools.nolog import printed
 
 LIMIT: Final = httpx2.Timeout(10.0, connect=5.0)  # seconds for one answer, not for a watch
 APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML, and quicker to write
@@ -152,7 +153,7 @@ class Kube:
         words = {"container": container, "previous": str(previous).lower(), "tailLines": str(lines)}
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         answer = self._send("GET", path, None, words | {"limitBytes": "32768"}, "application/json")
-        return answer.text if answer.is_success else ""
+        return printed(answer.text) if answer.is_success else ""
 
     def request(
         self,

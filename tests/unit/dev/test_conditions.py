@@ -62,7 +62,20 @@ def test_an_image_that_a_wait_needs_and_nobody_has_is_a_failure() -> None:
 
 
 def test_a_workload_whose_new_pods_are_ready_is_ready() -> None:
-    assert judge(deployment(), pod()).ready
+    assert judge(deployment(), pod(ready=True)).ready
+
+
+@pytest.mark.requirement("LC-Q16")
+@pytest.mark.parametrize("state", [{"terminated": {"exitCode": 7}}, {"waiting": {"reason": "CrashLoopBackOff"}}])
+def test_a_workload_that_still_counts_a_pod_which_has_just_failed_is_not_ready(state: dict[str, Any]) -> None:
+    """A pod says it first, and what made it a moment later."""
+    failed = pod(state=state, ready=False, restartCount=1)
+    assert not judge(deployment(), failed).ready
+    gone = pod(ready=True)
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:09Z"
+    assert not judge(deployment(), gone).ready
+    assert not judge(deployment()).ready
+    assert judge(deployment(replicas=0) | {"spec": {"replicas": 0}}).ready
 
 
 @pytest.mark.parametrize("project", ["denied", "unauthorized", "forbidden"])

@@ -45,7 +45,12 @@ def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0, en
         },
     }
     state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
-    container = {"state": state, "restartCount": restarts, "lastState": {"terminated": {"exitCode": 1}}}
+    container = {
+        "state": state,
+        "ready": bool(ready_replicas),
+        "restartCount": restarts,
+        "lastState": {"terminated": {"exitCode": 1}},
+    }
     container["lastState"]["terminated"] |= {"finishedAt": ended} if ended else {}
     pod: dict[str, Any] = {
         "kind": "Pod",
@@ -238,9 +243,16 @@ def test_what_fails_now_or_would_not_come_back_is_not_touched(waiting: Waiting, 
         wait.run(step)
 
 
-def test_a_pod_without_a_previous_run_shows_its_only_log(waiting: Waiting) -> None:
+@pytest.mark.parametrize(
+    "previous",
+    [
+        Outcome(1, "", "previous terminated container not found"),
+        Outcome(0, "unable to retrieve container logs for containerd://bf0343de", ""),
+    ],
+)
+def test_a_pod_without_a_log_of_a_previous_run_shows_its_only_one(waiting: Waiting, previous: Outcome) -> None:
     broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3)
-    given = {logs("--previous"): Outcome(1, "", "previous terminated container not found"), logs(): "one\ntwo"}
+    given = {logs("--previous"): previous, logs(): "one\ntwo"}
     wait, step = waiting(broken, logs=given)
     with pytest.raises(NotReady) as caught:
         wait.run(step)

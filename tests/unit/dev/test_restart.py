@@ -72,7 +72,7 @@ def seen(generation: int, *pods: dict[str, Any], ready: int = 1) -> str:
 
 def pod(name: str, *, new: bool, crashes: bool = False) -> dict[str, Any]:
     state = {"waiting": {"reason": "CrashLoopBackOff"}} if crashes else {"running": {}}
-    container = {"state": state, "restartCount": 4, "lastState": {"terminated": {"exitCode": 1}}}
+    container = {"state": state, "ready": not crashes, "restartCount": 4, "lastState": {"terminated": {"exitCode": 1}}}
     marks = {"restartedAt": "now"} if new else {}
     metadata = {"name": name, "labels": {SERVICE: "shop"}, "annotations": marks, "creationTimestamp": ""}
     return {"kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [container]}}

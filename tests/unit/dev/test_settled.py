@@ -91,9 +91,21 @@ def test_what_has_no_probe_is_believed_once_it_has_run_for_a_while(clock: list[f
     assert seen.missing([pod(ahead, container="containerd://2")], [WEB]) != []
 
 
+@pytest.mark.requirement("LC-Q16")
+def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float]) -> None:
+    """A busy node says of a process that it runs when that has failed already."""
+    seen, late = Steadiness(), STEADY + WHOLE + 2
+    web = pod(datetime.now(UTC) - timedelta(seconds=late))
+    assert seen.missing([web], [WEB]) != []
+    clock[0] += STEADY + WHOLE
+    assert seen.missing([web], [WEB]) != []
+    clock[0] += 3.5  # the pod's start is told in whole seconds
+    assert seen.missing([web], [WEB]) == []
+
+
 def test_what_has_run_long_ago_and_what_answers_a_probe_is_believed_at_once() -> None:
     now = datetime.now(UTC)
-    assert Steadiness().missing([pod(now - timedelta(seconds=STEADY + WHOLE + 1))], [WEB]) == []
+    assert Steadiness().missing([pod(now - timedelta(seconds=AGAIN + WHOLE + 1))], [WEB]) == []
     assert Steadiness().missing([pod(now, probed=True)], [WEB]) == []
 
 
@@ -108,13 +120,15 @@ def test_what_has_run_long_ago_and_what_answers_a_probe_is_believed_at_once() ->
     ],
 )
 def test_what_failed_soon_after_its_last_start_must_run_for_longer(
-    began: timedelta, lasted: timedelta, since: timedelta | None, believed: bool
+    clock: list[float], began: timedelta, lasted: timedelta, since: timedelta | None, believed: bool
 ) -> None:
     """The API server tells of its end up to seconds later."""
     now = datetime.now(UTC).replace(microsecond=0)
-    again = pod(now - timedelta(seconds=6))
+    again = pod(now)
     ended = {"startedAt": (now - began).isoformat(), "finishedAt": (now - began + lasted).isoformat()}
     again["status"]["containerStatuses"][0]["lastState"] = {"terminated": ended}
-    assert STEADY + WHOLE < 6 < AGAIN
     seen = Steadiness(now - since if since else None)
+    assert seen.missing([again], [WEB]) != []
+    clock[0] += 6
+    assert STEADY + WHOLE < 6 < AGAIN
     assert (seen.missing([again], [WEB]) == []) is believed
