@@ -50,7 +50,7 @@ def just_started(
     """
 
     def is_new(pod: Mapping[str, Any]) -> bool:
-        return any(0 <= run.age < run.needed for run in _runs(pod, since, unprobed=True))
+        return any(0 <= run.age < run.needed + WHOLE for run in _runs(pod, since, unprobed=True))
 
     return _conditions(documents, targets, NEW, is_new)
 
@@ -59,12 +59,13 @@ def just_started(
 class Steadiness:
     """What a wait has seen of containers without a readiness probe: when it first saw each, by its id.
 
-    That is a time of `time.monotonic`, and how many seconds the container had run by then, by the cluster's clock.
+    That is a time of `time.monotonic`, and how many seconds late it was told of the start, where it has looked before.
     `since` is when the node started, if that was a short while ago.
     """
 
     since: datetime | None = None
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
+    has_looked: bool = False
 
     def missing(self, documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
         """Return the targets of which such a container has not run for as long as it must."""
@@ -72,13 +73,18 @@ class Steadiness:
         def is_new(pod: Mapping[str, Any]) -> bool:
             return any(self._is_new(run) for run in _runs(pod, self.since, unprobed=True))
 
-        return _conditions(documents, targets, NEW, is_new)
+        found = _conditions(documents, targets, NEW, is_new)
+        self.has_looked = True
+        return found
 
     def _is_new(self, run: "Run") -> bool:
-        """Tell by our own clock while the start may just have been told: as late as that, its end may be told too."""
-        now = time.monotonic()
-        first, age = self.seen.setdefault(run.container, (now, run.age))
-        return now - first < max(run.needed, age) and run.age < AGAIN + WHOLE
+        """Tell by the cluster's clock or by our own, of which one may be wrong.
+
+        A start that was told late, by a node that is busy, was followed by an end that is told as late.
+        """
+        now, is_watched = time.monotonic(), self.has_looked or self.since is not None
+        first, late = self.seen.setdefault(run.container, (now, max(run.age, 0.0) if is_watched else 0.0))
+        return now - first < run.needed + late and run.age < (AGAIN if late else run.needed) + WHOLE
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,7 @@ def _runs(pod: Mapping[str, Any], since: datetime | None, *, unprobed: bool = Fa
     for container in pod.get("status", {}).get("containerStatuses", []):
         started = container.get("state", {}).get("running", {}).get("startedAt")
         if started and (not unprobed or container.get("name") in silent):
-            yield Run(
-                container.get("containerID", ""), datetime.fromisoformat(started), _needed(container, since) + WHOLE
-            )
+            yield Run(container.get("containerID", ""), datetime.fromisoformat(started), _needed(container, since))
 
 
 def _needed(container: Mapping[str, Any], since: datetime | None) -> float:

@@ -42,6 +42,7 @@ log = logging.getLogger("kilter.server")
 Resource = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
 REFUSALS = (400, 403, 413, 422)  # of a write: asking again would not help
 TAKEN = 409  # by somebody else, for good where fields are applied; a patch or a delete has only met another write
+GIVE_BACK = "; docs/concepts/server.md says how an administrator gives kilter-server its fields back"
 TOO_LARGE = ("request is too large", "larger than max")  # what etcd says to the API server, which answers 500
 WATCH_SECONDS = 300  # then the API server ends a watch
 # Without a word: a watch may hang without an error (F30). A bookmark comes about every minute.
@@ -201,7 +202,7 @@ async def translated(refusals: tuple[int, ...] = ()) -> AsyncIterator[None]:
         if code == 404:
             raise Missing from error
         if code in refusals or (refusals and any(words in message for words in TOO_LARGE)):
-            raise Conflict(f"the cluster refuses it: {message}") from error
+            raise Conflict(f"the cluster refuses it: {message}{GIVE_BACK if code == TAKEN else ''}") from error
         raise Unavailable(f"the cluster answers {code}: {message}") from error
     except httpx2.HTTPStatusError as error:
         raise Unavailable(f"the cluster answers {error.response.status_code}") from error

@@ -92,20 +92,24 @@ def test_what_has_no_probe_is_believed_once_it_has_run_for_a_while(clock: list[f
 
 
 @pytest.mark.requirement("LC-Q16")
-def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float]) -> None:
+@pytest.mark.parametrize("since", [None, datetime.now(UTC)])
+def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float], since: datetime | None) -> None:
     """A busy node says of a process that it runs when that has failed already."""
-    seen, late = Steadiness(), STEADY + WHOLE + 2
+    seen, late = Steadiness(since), STEADY + WHOLE + 1
+    if since is None:
+        seen.missing([], [WEB])
     web = pod(datetime.now(UTC) - timedelta(seconds=late))
     assert seen.missing([web], [WEB]) != []
-    clock[0] += STEADY + WHOLE
+    clock[0] += late
     assert seen.missing([web], [WEB]) != []
-    clock[0] += 3.5  # the pod's start is told in whole seconds
+    clock[0] += STEADY + WHOLE  # the pod's start is told in whole seconds
     assert seen.missing([web], [WEB]) == []
 
 
 def test_what_has_run_long_ago_and_what_answers_a_probe_is_believed_at_once() -> None:
     now = datetime.now(UTC)
-    assert Steadiness().missing([pod(now - timedelta(seconds=AGAIN + WHOLE + 1))], [WEB]) == []
+    assert Steadiness().missing([pod(now - timedelta(seconds=STEADY + WHOLE + 1))], [WEB]) == []
+    assert Steadiness(now).missing([pod(now - timedelta(seconds=AGAIN + WHOLE + 1))], [WEB]) == []
     assert Steadiness().missing([pod(now, probed=True)], [WEB]) == []
 
 
