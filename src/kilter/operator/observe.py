@@ -97,10 +97,10 @@ def of_publication(world: World, target: Target) -> publish.Facts:
 
 def of_flux(world: World, target: Target) -> flux.Facts:
     """Look at what Flux says, and whether the revisions it names contain the release's commit."""
-    found = world.stores.kustomizations.get(target.settings.flux.namespace, target.name)
     space = world.stores.namespaces.get("", target.name)
     if not world.flux_known.is_set():
         return flux.Facts(installed=False)
+    found = _kustomization(world, target)
     if target.settled:  # its commit was applied before, and the branch only ever grows
         return flux.Facts(True, space["metadata"]["uid"] if space else "", found, applied=True)
     status = (found or {}).get("status") or {}
@@ -207,10 +207,21 @@ def _lost(world: World, target: Target) -> bool:
 
 
 def _release(world: World, target: Target, submission: publish.Submission) -> publish.Facts:
-    """Render the release; look past the watches, which know kilter's own alone, at who has the names of its Secrets."""
+    """Render the release; look past the watches, which know kilter's own alone, at who has the names of its objects.
+
+    The Kustomization is among them before it is committed: once it lies in Git, Flux itself puts it over another's.
+    """
     rendered = _rendered(world, target)
-    named = (world.kube.get(kinds.SECRET, target.name, each["metadata"]["name"]) for each in rendered.secrets)
+    named = [world.kube.get(kinds.SECRET, target.name, each["metadata"]["name"]) for each in rendered.secrets]
+    named.append(_kustomization(world, target))
     return publish.Facts(submission, rendered, tuple(each for each in named if each is not None))
+
+
+def _kustomization(world: World, target: Target) -> Object | None:
+    """Return the Kustomization of that name, whoever made it."""
+    where = target.settings.flux.namespace
+    known = world.stores.kustomizations.get(where, target.name)
+    return known or _if_known(world, kinds.KUSTOMIZATION, where, target.name)
 
 
 def _rendered(world: World, target: Target) -> Rendered:

@@ -55,15 +55,13 @@ class Remover:
     async def _remove(self, left: Left) -> None:
         for image in left.unused:
             repository, _, digest = self._within(image)
-            needed = (self._within(each) for each in left.needed)
-            kept = frozenset(found for name, _, found in needed if name == repository)
-            gone = await self._registry.remove(repository, digest, kept, partial(self._may_go, left.slot, image))
+            gone = await self._registry.remove(repository, digest, partial(self._kept, left.slot, image))
             if gone:
                 facts = {"env": str(left.slot), "repository": repository, "digests": list(gone)}
                 log.info("images removed", extra={"facts": facts})
 
-    async def _may_go(self, slot: Slot, image: str) -> bool:
-        """Tell whether nobody needs an image now: removing takes time, in which somebody may deploy it.
+    async def _kept(self, slot: Slot, image: str) -> frozenset[str] | None:
+        """Return what is needed now of an image's repository, None where the image is: removing takes time.
 
         Raises Spared when somebody pushes.
         """
@@ -71,7 +69,11 @@ class Remover:
         left = await services.store.run(images.still_due, services.settings.registry, slot, services.clock())
         if left is None:
             raise Spared
-        return image in left.unused
+        if image not in left.unused:
+            return None
+        repository, _, _ = self._within(image)
+        needed = (self._within(each) for each in left.needed)
+        return frozenset(found for name, _, found in needed if name == repository)
 
     def _within(self, image: str) -> tuple[str, str, str]:
         return image.removeprefix(f"{self._services.settings.registry_host}/").partition("@")

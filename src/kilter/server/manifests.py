@@ -1,7 +1,7 @@
 """What lies in the platform's registry, by the distribution API: manifests are removed, each with those it lists."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ import httpx2
 
 from kilter.server import clock
 from kilter.server.refusals import Unavailable
-from kilter.server.seams import Access, Registry
+from kilter.server.seams import Access, Kept, Registry
 
 TIMEOUT: Final = 10.0  # seconds
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,18 +28,24 @@ class RegistryImages:
         self._client = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=False)
         self._registry, self._now = registry, now
 
-    async def remove(
-        self, repository: str, digest: str, kept: frozenset[str], may: Callable[[], Awaitable[bool]]
-    ) -> tuple[str, ...]:
-        """Remove a manifest and what it alone lists; the list itself last, so that a broken try can be repeated."""
+    async def remove(self, repository: str, digest: str, kept: Kept) -> tuple[str, ...]:
+        """Remove a manifest and what it alone lists; the list itself last, so that a broken try can be repeated.
+
+        To read what others list takes time, in which one may become needed that has a part in common with this.
+        """
         found = await self._manifest(repository, digest)
         if found is None:
             return ()
         _, listed = found
-        others = await self._reachable(repository, digest, kept) if listed else frozenset[str]()
-        wanted = [*sorted(listed - others), digest]
-        # Asked once: of a list that stays, no part may be missing.
-        return tuple([each for each in wanted if await self._delete(repository, each)]) if await may() else ()
+        needed = await kept()
+        while needed is not None:
+            others = await self._reachable(repository, digest, needed) if listed else frozenset[str]()
+            known, needed = needed, await kept()
+            if needed is not None and needed <= known:
+                # Asked once: of a list that stays, no part may be missing.
+                wanted = [*sorted(listed - others), digest]
+                return tuple([each for each in wanted if await self._delete(repository, each)])
+        return ()
 
     async def close(self) -> None:
         """Give up the connections."""

@@ -124,14 +124,16 @@ class Registry(Protocol):
         ...
 
 
+# Tells the digests of a repository that are needed now; None where the one that is to go is needed itself.
+Kept = Callable[[], Awaitable[frozenset[str] | None]]
+
+
 class Images(Protocol):
     """What lies in the platform's registry. Every method raises Unavailable."""
 
-    async def remove(
-        self, repository: str, digest: str, kept: frozenset[str], may: Callable[[], Awaitable[bool]]
-    ) -> tuple[str, ...]:
+    async def remove(self, repository: str, digest: str, kept: Kept) -> tuple[str, ...]:
         """Remove a manifest, and of those that it lists the ones that nothing else does; returns what went.
 
-        Others of the repository are kept, with what they list. `may` is asked last, right before the first one goes.
+        What is `kept` stays, with what it lists. It is asked again right before the first one goes.
         """
         ...

@@ -276,7 +276,7 @@ class Stage:
         return Entry(self.cluster.version, value)
 
     def _watch(self) -> None:
-        """Deliver every Secret there is, and apply what is committed."""
+        """Deliver every Secret there is, and apply what is committed; the watch knows kilter's Kustomizations alone."""
         secrets = {
             (space, name): Entry(int(thing["metadata"]["resourceVersion"]), thing)
             for (kind, space, name), thing in self.cluster.things.items()
@@ -284,7 +284,10 @@ class Stage:
         }
         self.world.stores.secrets.replace(secrets, self.cluster.version)
         place = ("Kustomization", self.world.settings.flux.namespace, NAME)
-        if place in self.cluster.things:
+        labels = self.cluster.things.get(place, {}).get("metadata", {}).get("labels", {})
+        if labels.get(names.MANAGED_BY) != names.OPERATOR:
+            self.world.stores.kustomizations.replace({}, self.cluster.version)
+        else:
             applied = dict.fromkeys(("lastAppliedRevision", "lastAttemptedRevision"), f"main@sha1:{COMMIT}")
             self.cluster.things[place] = {**self.cluster.things[place], "status": applied}
             self.world.stores.put(self.cluster.apply(self.cluster.things[place]))

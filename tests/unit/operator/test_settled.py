@@ -95,6 +95,42 @@ def test_a_secret_that_is_made_anew_brings_nothing_of_kilters_into_one_beside_it
     assert stage.said("Published").reason == "SecretTaken"
 
 
+FLUX = "flux-system"
+THEIRS: dict[str, Any] = {
+    "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+    "kind": "Kustomization",
+    "metadata": {"name": NAME, "namespace": FLUX, "resourceVersion": "5", "labels": {"team": "shop"}},
+    "spec": {"path": "./legacy/shop", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "fleet"}},
+}
+
+
+@pytest.mark.requirement("O2", "C2")
+def test_a_deploy_leaves_a_kustomization_alone_that_was_not_made_by_kilter_and_commits_nothing_over_it() -> None:
+    """What lies in Git Flux itself would put over it, and what that has applied would be pruned."""
+    stage = Stage(given())
+    stage.cluster.things[("Kustomization", FLUX, NAME)] = THEIRS
+    stage.run()
+    stage.look(times=6)
+    assert stage.cluster.things[("Kustomization", FLUX, NAME)] == THEIRS
+    failure = stage.status.failure
+    assert failure is not None
+    assert (failure.reason, failure.object) == ("KustomizationTaken", f"Kustomization {NAME}")
+    assert "in flux-system, which was not made by kilter for it" in failure.message
+    assert stage.status.git is None
+    del stage.cluster.things[("Kustomization", FLUX, NAME)]
+    stage.look(times=6)
+    assert stage.status.phase == "Ready"
+
+
+@pytest.mark.requirement("O2", "F37")
+def test_a_kustomization_of_somebody_else_in_place_of_a_lost_one_is_left_alone() -> None:
+    stage = Stage(given()).deployed()
+    stage.cluster.things[("Kustomization", FLUX, NAME)] = THEIRS
+    stage.look(times=3)
+    assert stage.cluster.things[("Kustomization", FLUX, NAME)] == THEIRS
+    assert stage.said("Reconciled").reason == "KustomizationTaken"
+
+
 @pytest.mark.requirement("F37")
 def test_secrets_that_go_with_their_namespace_come_back_with_one_new_password() -> None:
     stage = Stage(given(**REDIS), with_redis).deployed()

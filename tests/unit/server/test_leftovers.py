@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from kilter.server.hub import IMAGES
 from kilter.server.leftovers import PUSHING, Remover
 from kilter.server.manifests import RegistryImages
 from kilter.server.refusals import Unavailable
+from kilter.server.seams import Kept
 from kilter.server.store import deploys, images
 
 PR = Slot("acme", "shop", "pr-5")
@@ -53,12 +54,16 @@ def step(web: Web, client: RegistryImages) -> bool:
     return web.runner.run(Remover(web.services, client).step())
 
 
-async def always() -> bool:
-    return True
+async def nothing() -> frozenset[str]:
+    """What is needed of the repository beside what is to go."""
+    return frozenset()
 
 
 def remove(web: Web, client: RegistryImages, digest: str, *kept: str) -> tuple[str, ...]:
-    return web.runner.run(client.remove(NAME, digest, frozenset(kept), always))
+    async def needed() -> frozenset[str]:
+        return frozenset(kept)
+
+    return web.runner.run(client.remove(NAME, digest, needed))
 
 
 def facts(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -111,7 +116,7 @@ def test_a_registry_that_is_away_is_unavailable(runner: asyncio.Runner) -> None:
     async def story() -> None:
         client = RegistryImages("http://127.0.0.1:1", DistributionRegistry(SETTINGS, KEY))
         try:
-            await client.remove(NAME, A, frozenset(), always)
+            await client.remove(NAME, A, nothing)
         finally:
             await client.close()
 
@@ -174,11 +179,9 @@ class Watched:
     def __init__(self, registry: RegistryImages, before: Callable[[], Any]) -> None:
         self._registry, self._before = registry, before
 
-    async def remove(
-        self, repository: str, digest: str, kept: frozenset[str], may: Callable[[], Awaitable[bool]]
-    ) -> tuple[str, ...]:
+    async def remove(self, repository: str, digest: str, kept: Kept) -> tuple[str, ...]:
         await self._before()
-        return await self._registry.remove(repository, digest, kept, may)
+        return await self._registry.remove(repository, digest, kept)
 
 
 def test_who_begins_to_push_while_images_are_removed_finds_the_rest(
@@ -216,6 +219,28 @@ def test_an_image_that_is_deployed_while_others_are_removed_stays(
     assert set(registry.manifests[NAME]) == {B}
 
 
+def test_a_part_of_a_list_that_is_deployed_while_another_is_removed_stays(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds of the same code have their image in common, and each an attestation of its own."""
+    registry.put(NAME, C)
+    for digest in (A, B):
+        registry.put(NAME, digest, C)
+    deployed(store, PR, image(A))
+    deleted(store, PR)
+    read = client._reachable
+
+    async def reachable(repository: str, digest: str, kept: frozenset[str]) -> frozenset[str]:
+        found = await read(repository, digest, kept)
+        if not kept:
+            await web.store.run(deploys.accept, order(SHOP, spec=spec(image=image(B))), NOON)
+        return found
+
+    monkeypatch.setattr(client, "_reachable", reachable)
+    assert web.runner.run(Remover(web.services, client).step())
+    assert set(registry.manifests[NAME]) == {B, C}
+
+
 def test_a_list_that_may_not_go_stays_whole(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
     """It is asked when all is known about it: that takes a while where there are many tags."""
     for digest in (B, C):
@@ -223,11 +248,11 @@ def test_a_list_that_may_not_go_stays_whole(web: Web, registry: FakeRegistry, cl
     registry.put(NAME, A, B, C)
     asked = list[str]()
 
-    async def may() -> bool:
-        asked.extend(registry.asked)
-        return False
+    async def kept() -> frozenset[str] | None:
+        asked[:] = registry.asked
+        return None if registry.asked.count("GET /v2/acme/shop/tags/list") else frozenset()
 
-    assert web.runner.run(client.remove(NAME, A, frozenset(), may)) == ()
+    assert web.runner.run(client.remove(NAME, A, kept)) == ()
     assert set(registry.manifests[NAME]) == {A, B, C}
     assert asked == registry.asked
 

@@ -46,8 +46,8 @@ NONE: Final = Submission()
 class Facts:
     """What became of an earlier submission, and the rendered release when there is none; `fault` says why it is not.
 
-    Of a release that is published it is rendered where Secrets of it are lost. `present` are the Secrets that exist
-    under the names of its own.
+    Of a release that is published it is rendered where Secrets of it are lost. `present` are the objects that exist
+    under the names of its Secrets and of its Kustomization.
     """
 
     submission: Submission = NONE
@@ -134,18 +134,20 @@ def _effects(target: Target, facts: Facts) -> tuple[Effect, ...]:
 
 
 def _failed(target: Target, facts: Facts) -> Failed | None:
-    """Return why the release cannot be published; over somebody else's Secret kilter's values would mix with theirs."""
+    """Return why the release cannot be published: over somebody else's object kilter's values would mix with theirs."""
     named = f"release {target.app.spec.sequence}"
     if facts.submission.state == "refused":
         return Failed("NotPublishable", facts.submission.message, named)
     if facts.fault:
         return Failed("NotRenderable", facts.fault, named)
-    metadata = (each["metadata"] for each in facts.present)
-    taken = next((each["name"] for each in metadata if not is_own(target, each.get("labels") or {})), None)
+    labelled = ((each, each["metadata"].get("labels") or {}) for each in facts.present)
+    taken = next((each for each, labels in labelled if not is_own(target, labels)), None)
     if taken is None:
         return None
-    said = f"{target.slot} needs the Secret {taken}, which was not made by kilter for it"
-    return Failed("SecretTaken", said, f"Secret {taken}")
+    kind, name, space = taken["kind"], taken["metadata"]["name"], taken["metadata"]["namespace"]
+    where = "" if space == target.name else f" in {space}"
+    said = f"{target.slot} needs the {kind} {name}{where}, which was not made by kilter for it"
+    return Failed(f"{kind}Taken", said, f"{kind} {name}")
 
 
 def _secrets(rendered: Rendered) -> tuple[Effect, ...]:
