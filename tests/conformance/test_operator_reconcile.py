@@ -34,7 +34,7 @@ from .kilter_apps import (
     there,
     until,
 )
-from .pretend import Pretend, render
+from .pretend import FLUX, Pretend, render
 
 
 class Running:
@@ -218,6 +218,29 @@ def test_a_namespace_of_somebody_else_is_refused_and_left_alone(api: ApiServer, 
     api.request("DELETE", kinds.APP.path("kilter-apps", "acme-taken-dev"))
     gone(api, "taken")
     assert "deletionTimestamp" not in api.request("GET", "/api/v1/namespaces/acme-taken-dev")["metadata"]
+
+
+@pytest.mark.requirement("O2", "C2")
+def test_a_kustomization_of_somebody_else_is_refused_and_left_alone_and_nothing_is_committed_over_it(
+    api: ApiServer, platform: Pretend, operator: Running
+) -> None:
+    spec = {"interval": "1h", "path": "./legacy", "prune": True, "targetNamespace": "default"}
+    spec["sourceRef"] = {"kind": "GitRepository", "name": "kilter"}
+    theirs = {"apiVersion": kinds.KUSTOMIZATION.api_version, "kind": "Kustomization", "spec": spec}
+    theirs["metadata"] = {"name": "acme-legacy-dev", "labels": {"team": "others"}}
+    path = kinds.KUSTOMIZATION.path(FLUX, "acme-legacy-dev")
+    api.request("POST", kinds.KUSTOMIZATION.path(FLUX), theirs)
+    found = until(api, "legacy", phase("Failed", deploy(api, "legacy")))
+    assert found["failure"]["reason"] == "KustomizationTaken"
+    assert found["failure"]["message"] == (
+        f"acme/legacy/dev needs the Kustomization acme-legacy-dev in {FLUX}, which was not made by kilter for it"
+    )
+    assert "apps/acme/legacy/dev" not in platform.git.state()["tree"]
+    api.request("DELETE", kinds.APP.path("kilter-apps", "acme-legacy-dev"))
+    gone(api, "legacy")
+    left = api.request("GET", path)
+    assert (left["spec"], left["metadata"]["labels"]) == (spec, {"team": "others"})
+    assert "deletionTimestamp" not in left["metadata"]
 
 
 @pytest.mark.requirement("O4", "O8")
