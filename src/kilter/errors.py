@@ -39,6 +39,13 @@ class KilterError(Exception):
         self.details = tuple(details)
 
 
+def in_one_line(error: KilterError, limit: int = 1000) -> str:
+    """Return all that an error says, for a place without lines: of the rest so many characters, the hint whole."""
+    said = ": ".join(filter(None, (error.what, error.why)))
+    said = "; ".join((said, *error.details))[:limit]
+    return f"{said}; {error.hint}" if error.hint else said
+
+
 class Failed(KilterError):
     """Something failed that no other class describes."""
 

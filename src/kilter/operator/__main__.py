@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from kilter.errors import KilterError
+from kilter.errors import KilterError, in_one_line
 from kilter.operator import logs
 from kilter.operator.program import Operator, Seams
 from kilter.operator.settings import Settings, from_environment
@@ -25,7 +25,7 @@ def main() -> int:
         settings = from_environment()
         asyncio.run(run(settings, seams(settings)))
     except KilterError as error:
-        LOG.error("; ".join(filter(None, (error.what, error.why, *error.details, error.hint))))
+        LOG.error(in_one_line(error))
         return error.exit_code
     except Exception:
         LOG.exception("the operator ended in a way that nobody foresaw; it is to be started anew")

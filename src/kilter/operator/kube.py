@@ -23,6 +23,7 @@ LIMIT: Final = httpx2.Timeout(10.0, connect=5.0)  # seconds for one answer, not 
 APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML, and quicker to write
 MERGE: Final = "application/merge-patch+json"
 MESSAGE_LIMIT = 1000  # characters of foreign text
+LINE: Final = 20 * 1024  # bytes of a line of a log at most: a runtime splits longer ones, containerd at 16 KiB
 
 
 class KubeError(Failed):
@@ -149,10 +150,13 @@ class Kube:
         return True
 
     def log(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> str:
-        """Return the last lines of a container's log; empty when there is none."""
+        """Return the last lines of a container's log; empty when there is none.
+
+        A kubelet that is given fewer bytes than the lines have leaves the newest out, where the error is.
+        """
         words = {"container": container, "previous": str(previous).lower(), "tailLines": str(lines)}
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        answer = self._send("GET", path, None, words | {"limitBytes": "32768"}, "application/json")
+        answer = self._send("GET", path, None, words | {"limitBytes": str(lines * LINE)}, "application/json")
         return printed(answer.text) if answer.is_success else ""
 
     def request(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from kilter.catalog import load as catalog
-from kilter.errors import BadInput, KilterError
+from kilter.errors import BadInput, KilterError, in_one_line
 from kilter.operator import kinds, releases
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
@@ -90,9 +90,7 @@ def of_publication(world: World, target: Target) -> publish.Facts:
     try:
         return _release(world, target, submission)
     except BadInput as error:
-        return publish.Facts(
-            submission, fault="; ".join((error.what, *filter(None, (error.why,)), *error.details))[:1000]
-        )
+        return publish.Facts(submission, fault=in_one_line(error))
 
 
 def of_flux(world: World, target: Target) -> flux.Facts:

@@ -12,7 +12,7 @@ import httpx2
 
 from kilter.api import kilterapp
 from kilter.api.kilterapp import KilterApp
-from kilter.errors import Busy, KilterError
+from kilter.errors import Busy, KilterError, in_one_line
 from kilter.operator import expiry, kinds, lease
 from kilter.operator.gateway import Prober
 from kilter.operator.kube import Kube, KubeError, async_session, configuration, session
@@ -159,7 +159,7 @@ class Operator:
             except KilterError as error:
                 if isinstance(error, Busy) and not isinstance(error, Lapsed):
                     raise Deposed(error.what, why=error.why) from None
-                reasons = "; ".join(filter(None, (error.what, error.why, *error.details, error.hint)))
+                reasons = in_one_line(error)
                 told = f"the flux repository could not be opened: {reasons}"
                 if told != known:
                     LOG.warning(told)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from kilter.errors import BadInput, Busy, Failed, KilterError
+from kilter.errors import BadInput, Busy, Failed, KilterError, in_one_line
 from kilter.operator.effects import Change, Revision, Submit
 from kilter.operator.lease import Fence
 from kilter.operator.steps.publish import NONE, Submission
@@ -136,6 +136,4 @@ class Publications:
 
 
 def _words(error: BaseException) -> str:
-    if not isinstance(error, KilterError):
-        return type(error).__name__
-    return ": ".join(part for part in (error.what, error.why, *error.details) if part)[:600]
+    return in_one_line(error, 600) if isinstance(error, KilterError) else type(error).__name__

@@ -13,9 +13,9 @@ from kilter.api.crd import STATUS_RULE
 from kilter.api.kilterapp import FINALIZER, KilterApp
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
-from kilter.errors import BadInput, Busy, Interrupted, KilterError
+from kilter.errors import BadInput, Busy, Interrupted, KilterError, in_one_line
 from kilter.operator import expiry, kinds, lasting, observe, tail
-from kilter.operator.kube import Conflict, KubeError
+from kilter.operator.kube import MERGE, Conflict, KubeError
 from kilter.operator.lease import Deposed
 from kilter.operator.perform import perform
 from kilter.operator.postgres import DatabaseUnavailable
@@ -80,8 +80,7 @@ def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
     expiry.drop(world, name)
     app = world.stores.apps.get(kilterapp.NAMESPACE, name)
     if app is None:
-        world.publications.forget(name)
-        world.verified.forget(name)
+        world.forget(name)
         return Again()
     if isinstance(app, Unreadable):
         return _unreadable(world, app)
@@ -109,7 +108,7 @@ def _handle(world: World, app: KilterApp, steps: Sequence[Step]) -> Again:
 
 def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -> Again:
     walked: list[Walked] = []
-    warnings: list[str] = []
+    warnings = world.untold.setdefault(app.metadata.name, [])
     for step in steps:
         decision = _decide(step, world, target)
         # Secrets of a release that is published are made anew without going back to its publication.
@@ -128,6 +127,7 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
     target = observe.what_runs(world, target)
     walk = Walk(walked, ORDER, len(walked) == len(steps), _tail(world, target, walked), tuple(warnings))
     _write(world, app, advanced(target, walk, world.leadership.fence().number))
+    world.untold.pop(app.metadata.name, None)
     return _again(target, walk)
 
 
@@ -140,7 +140,7 @@ def _decide(step: Step, world: World, target: Target) -> Decision:
     except (Busy, Interrupted):
         raise
     except KilterError as error:
-        said = ": ".join(filter(None, (error.what, error.why)))
+        said = in_one_line(error)
         match error:
             case DatabaseUnavailable():
                 return Decision(Wait("DatabaseUnavailable", said, 10.0))
@@ -150,7 +150,7 @@ def _decide(step: Step, world: World, target: Target) -> Decision:
                 return Decision(Wait("Refused", said, 15.0))  # an older chart gave fewer rights, say
             case KubeError():
                 raise
-        return Decision(Wait(type(error).__name__, said[:1000], RETRY))
+        return Decision(Wait(type(error).__name__, said, RETRY))
 
 
 def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict:
@@ -164,7 +164,8 @@ def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict
         if error.code in INVALID:
             return Failed("Refused", said)
         if error.code in REFUSED:
-            return Wait("Refused", said, 15.0)
+            awaited = decision.verdict.message if isinstance(decision.verdict, Wait) else ""
+            return Wait("Refused", "; ".join(filter(None, (said, awaited))), 15.0)
         raise
     return decision.verdict
 
@@ -264,9 +265,8 @@ def _unreadable(world: World, app: Unreadable) -> Again:
     status = {"phase": "Failed", "failure": failure, "observedGeneration": app.metadata.generation}
     world.leadership.fence()
     path = kinds.APP.path(app.metadata.namespace, app.metadata.name, "status")
-    media = "application/merge-patch+json"
     world.kube.request(
-        "PATCH", path, {"status": status}, params={"fieldManager": kilterapp.STATUS_MANAGER}, media=media
+        "PATCH", path, {"status": status}, params={"fieldManager": kilterapp.STATUS_MANAGER}, media=MERGE
     )
     return Again()
 

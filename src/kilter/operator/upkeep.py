@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kilter.errors import BadInput, KilterError, TimedOut
+from kilter.errors import BadInput, KilterError, TimedOut, in_one_line
 from kilter.operator import kinds, kube, logs
 from kilter.operator.kinds import Object
 from kilter.operator.kube import Kube, KubeError
@@ -80,7 +80,7 @@ def main() -> int:
             await_ready(api, namespace, generation, Clock())
             LOG.info("the registry serves again", extra={"seconds": round(time.monotonic() - began, 1)})
     except KilterError as error:
-        LOG.error("; ".join(filter(None, (error.what, error.why, *error.details, error.hint))))
+        LOG.error(in_one_line(error))
         return error.exit_code
     return 0
 

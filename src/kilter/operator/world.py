@@ -103,7 +103,14 @@ class World:
     gateway: Asks
     databases: Databases | None = None
     flux_known: "threading.Event" = field(default_factory=threading.Event)
+    untold: dict[str, list[str]] = field(default_factory=dict)  # warnings that no status has yet, by name
     poked: str = ""  # the last commit that Flux was asked to fetch
     expired: dict[str, set[Slot]] = field(default_factory=dict)  # by the name that the KilterApp would have
     # Shorter than from one look as a matter of routine to the next: the server tells nobody of what changes there.
     verified: Memo = field(default_factory=lambda: Memo(300.0))
+
+    def forget(self, name: str) -> None:
+        """Let go of what is known of a KilterApp that is gone."""
+        self.publications.forget(name)
+        self.verified.forget(name)
+        self.untold.pop(name, None)

@@ -94,7 +94,7 @@ def test_why_the_repository_is_not_opened_and_what_to_do_stands_in_the_log_and_a
     monkeypatch.setattr(program, "REOPEN", 0)
     opener = Opener(refusals=3)
     open_with(opener, app(PUBLISHED))
-    told = "the flux repository could not be opened: it is another one; no leader there; bring the old one"
+    told = "the flux repository could not be opened: it is another one: no leader there; bring the old one"
     assert opener.why == told
     assert caplog.messages == [told], "once, however often it is tried"
     assert opener.asked == [False] * 4

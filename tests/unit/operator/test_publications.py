@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from kilter.gitops.refusals import not_taken
 from kilter.operator.effects import Change, Revision, Submit
 from kilter.operator.publications import Publications, Receipt
 from kilter.operator.steps.publish import NONE
@@ -72,3 +73,14 @@ def test_the_end_of_an_earlier_change_says_nothing_of_a_later_one(publications: 
     writer.end(0, "first")
     assert publications.state(KEY, LEAVING).state == "pending"
     assert publications.state(KEY, OLD) == NONE
+
+
+@pytest.mark.requirement("F32", "DP-Q45")
+def test_what_helps_where_a_commit_is_refused_is_said_whole(publications: Publications, writer: Handed) -> None:
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    error = not_taken("cannot lock ref 'refs/heads/main': " + "x" * 2000)
+    writer.futures[0].set_exception(error)
+    said = publications.state(KEY, OLD).message
+    assert "left a file `.lock` beside the branch" in said
+    assert said.endswith(error.hint)
+    assert len(said) < 1000

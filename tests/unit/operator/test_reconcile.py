@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from unit.operator.acting import Stage, forbidden, given
+from unit.operator.acting import Cluster, Stage, forbidden, given
 
 from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
 from kilter.errors import TimedOut
 from kilter.operator import kinds, observe
 from kilter.operator import world as operator_world
 from kilter.operator.kinds import Kind, Object
-from kilter.operator.kube import Conflict, Kube, KubeError
+from kilter.operator.kube import Conflict, Kube, KubeError, Missing
 from kilter.operator.lease import Fence, Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
@@ -164,3 +164,59 @@ def test_what_is_believed_of_a_database_is_not_believed_for_longer_because_it_is
         observe.verified_database(stage.world, target)
         now[0] += stage.world.verified.lifetime / 4
     assert asked == 5
+
+
+class Contested(Cluster):
+    """An API server with a quota that somebody has edited, and which does not answer right after that is taken back."""
+
+    is_edited, is_away = True, False
+
+    def apply(self, thing: Object, *, force: bool = False, subresource: str = "") -> Object:
+        if thing["kind"] == "ResourceQuota" and self.is_edited:
+            if not force:
+                raise Conflict(
+                    409, "Conflict", 'Apply failed with 1 conflict: conflict with "kubectl-edit": .spec.hard'
+                )
+            self.is_edited, self.is_away = False, True
+        if subresource and self.is_away:
+            self.is_away = False
+            raise KubeError(0, "ReadTimeout", "")
+        return super().apply(thing, force=force, subresource=subresource)
+
+
+@pytest.mark.requirement("O6")
+def test_what_was_taken_back_is_said_also_where_the_look_that_did_it_came_to_no_end() -> None:
+    stage = Stage(cluster=Contested())
+    with pytest.raises(KubeError):
+        stage.look()
+    stage.look(times=2)
+    [said] = stage.status.warnings
+    assert said.startswith("ResourceQuota kilter.dev: what others had changed is as kilter wants it again")
+    assert stage.world.untold == {}
+
+
+class Sourceless(Cluster):
+    """A cluster whose Flux somebody has taken away, with its source."""
+
+    def merge(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
+        if kind == kinds.GIT_REPOSITORY:
+            raise Missing(404, "NotFound", f'gitrepositories "{name}" not found', named=True)
+        return super().merge(kind, namespace, name, patch)
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+        del uid
+        self.things[(kind.kind, namespace, name)]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        return True
+
+
+@pytest.mark.requirement("O4")
+def test_a_deletion_that_waits_for_a_flux_that_is_gone_says_what_helps() -> None:
+    stage = Stage().deployed()
+    stage.cluster.__class__, stage.world.poked = Sourceless, ""
+    app = stage.cluster.things[("KilterApp", NAMESPACE, "acme-shop-prod")]
+    stage.take(app | {"metadata": app["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z", "generation": 2}})
+    for _ in range(3):
+        reconcile(stage.world, "acme-shop-prod")
+    said = stage.said("Ready").message
+    assert 'gitrepositories "kilter" not found' in said
+    assert "if there is no Flux any more: kubectl -n flux-system patch kustomization acme-shop-prod" in said
