@@ -13,15 +13,7 @@ from msgspec.structs import replace
 from kilter.clusters import kubeconfig, kubelet, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name, stopping_mark
-from kilter.clusters.provider import (
-    ApiPortTaken,
-    BeyondRepair,
-    Capabilities,
-    Cluster,
-    Listed,
-    State,
-    StaysUnready,
-)
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State, StaysUnready
 from kilter.errors import Busy, Failed, KilterError, MachineLacks, NotReady, TimedOut
 from kilter.proc import ANY_CODE, Command, Runner
 from kilter.state.files import is_filled, write_whole
@@ -99,6 +91,7 @@ class KindProvider:
         if cut_off:  # without its kubelet it answers on, and no pod would come back: what was begun is finished
             self.runner.run(docker.stop(container.id, CUT_OFF_GRACE))
         if cut_off or not found.holds_ports:
+            stopping_mark(self.paths, project).unlink(missing_ok=True)  # its next start brings the kubelet
             kubelet.write_unit(self.paths, project)
             try:
                 self.runner.run(docker.start(container.id))
@@ -106,7 +99,6 @@ class KindProvider:
                 self._refuse_taken_api_port(project, container)
                 raise explain(_unstartable(container, error), "") from error
         self.wait_until_ready(project, timeout)
-        stopping_mark(self.paths, project).unlink(missing_ok=True)
         container = self._owned(project)
         self._write_kubeconfig(project, container)
         return Cluster(project, State.RUNNING, container)
@@ -122,6 +114,7 @@ class KindProvider:
         elif node.STATES.get(container.status) is not State.RUNNING:
             return False
         self.runner.run(docker.stop(container.id, grace))
+        stopping_mark(self.paths, project).unlink(missing_ok=True)
         return True
 
     def discard(self, project: str, grace: int) -> None:

@@ -145,11 +145,12 @@ def _listed(runner: Runner, paths: Paths, row: Mapping[str, str]) -> Listed:
     marked = any(f",{source}," in mounted or f",{DESKTOP}{source}," in mounted for source in sources)
     marked = marked or any(is_at(source, identity) for source in row["Mounts"].split(","))
     if not marked or docker.parse_labels(row["Labels"]).get(docker.KIND_LABEL) != cluster_name(project):
-        return Listed(project, State.FOREIGN, row["ID"], runs=False)
+        return Listed(project, State.FOREIGN, row["ID"], runs=False, holds=False)
     state = STATES.get(row["State"], State.DEAD)
     with suppress(OSError):  # what may not be looked at hides no other cluster
         state = _state(runner, paths, project, row["State"])
-    return Listed(project, state, row["ID"], STATES.get(row["State"]) is State.RUNNING)
+    runs = STATES.get(row["State"]) is State.RUNNING
+    return Listed(project, state, row["ID"], runs, runs or row["State"] == "paused")
 
 
 def _state(runner: Runner, paths: Paths, project: str, status: str) -> State:

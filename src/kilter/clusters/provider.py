@@ -92,13 +92,14 @@ class Cluster(Value, frozen=True):
 class Listed(Value, frozen=True):
     """A cluster as the engine lists it: its state, the id of its node's container, and whether that is ours and runs.
 
-    The node of an UNFINISHED one may run.
+    The node of an UNFINISHED one may run. One that is paused does not run, and `holds` its memory and its ports.
     """
 
     project: str
     state: State
     node: str
     runs: bool
+    holds: bool
 
 
 class Capabilities(Value, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any
 from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.tree import Workload
 from kilter.tools.pulls import PULLING, is_refused
+from kilter.tools.starts import is_passing
 
 CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
 HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
@@ -136,11 +137,18 @@ def _is_in_the_way(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
 
 
 def _is_made_by(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
-    """Tell whether a workload makes another pod in this one's place; anybody may give a pod its labels."""
+    """Tell whether a workload makes another pod in this one's place; anybody may give a pod its labels.
+
+    A ReplicaSet is named after its Deployment, with a hash behind it.
+    """
     name = workload["metadata"]["name"]
     return any(
         owner.get("controller")
-        and ((owner["kind"], owner["name"]) == ("StatefulSet", name) or owner["kind"] == "ReplicaSet")
+        and (
+            owner["name"] == name
+            if workload["kind"] == "StatefulSet"
+            else owner["kind"] == "ReplicaSet" and owner["name"].rpartition("-")[0] == name
+        )
         for owner in pod["metadata"].get("ownerReferences", [])
     )
 
@@ -228,4 +236,6 @@ def _waiting(container: Mapping[str, Any]) -> tuple[str, str]:
 def _is_hopeless(reason: str, message: str, restarts: int) -> bool:
     if reason in PULLING:
         return is_refused(message)
-    return reason in HOPELESS or (reason == "CrashLoopBackOff" and restarts > CRASHES_TOLERATED)
+    if reason in HOPELESS:
+        return not is_passing(message)
+    return reason == "CrashLoopBackOff" and restarts > CRASHES_TOLERATED

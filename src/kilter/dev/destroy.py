@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kilter.clusters import engine
 from kilter.clusters.lock import held
+from kilter.clusters.node import is_elsewhere, node_name
 from kilter.clusters.provider import State
 from kilter.dev import clusters, rendered, stopflag, tilt_process
 from kilter.dev.former import warn_of_former
@@ -23,6 +24,8 @@ def losses(machine: Machine, project: Project) -> list[str]:
     cluster = clusters.provider(machine).find(project.name)
     volumes = machine.paths.volumes(project.name)
     listed = [f"the cluster kilter-{project.name} ({cluster.state})"] if cluster.state is not State.ABSENT else []
+    if not listed and is_elsewhere(machine.runner, machine.paths, project.name):
+        listed = [f"what the cluster kilter-{project.name} needs, which was made on another Docker and stays there"]
     try:
         found = sorted(volumes.iterdir())
     except OSError:
@@ -53,6 +56,7 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
     with held(machine.paths, name, "destroy", machine.progress):
         tilt_process.end(machine.paths, name)
         with machine.progress.step(f"delete the cluster kilter-{name}"):
+            is_left = is_elsewhere(machine.runner, machine.paths, name)
             deleted = clusters.provider(machine).delete(name)
         rendered.remove(machine.paths.project_cache(name))
         stopflag.clear(machine, project)
@@ -62,6 +66,9 @@ def destroy(machine: Machine, project: Project, *, purge: bool) -> str:
             remove_folder(machine.paths.project_data(name))
             records.forget(machine.paths, name)
     warn_of_former(machine, project, had_cluster=deleted)
+    if is_left:
+        removal = f"`docker rm --force {node_name(name)}`"
+        machine.progress.warn(f"kilter-{name} was made on another Docker: if it is still there, {removal} removes it")
     what = f"{name} is destroyed" if deleted else f"{name} was already destroyed"
     if not purge:
         return f"{what}; its ports, credentials and images are kept for the next `kilter up`"

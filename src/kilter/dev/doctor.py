@@ -162,7 +162,7 @@ def _clusters(machine: Machine) -> list[Check]:
     message = "; ".join(foreign) or "every container named kilter-… is kilter's"
     rows = [checks.found("clusters.foreign", "warning" if foreign else "pass", message, fix if foreign else "")]
     with suppress(MachineLacks):  # a damaged ledger has its row already
-        running = frozenset(cluster.project for cluster in found if cluster.runs)
+        running = frozenset(cluster.project for cluster in found if cluster.holds)
         named = partial(ports.named, machine.runner)
         rows.append(checks.port_block(machine.paths, records.all(machine.paths), running, named))
     return rows

@@ -66,7 +66,7 @@ class Wait:
 
     def run(self, step: Step) -> None:
         """Return when all is ready; raises NotReady for what will never be, TimedOut when the limit passes."""
-        silent = endpoints(self.workspace.plan)
+        silent = self.endpoints()
         while pending := self.seen():
             step.note("; ".join(f"{condition.name} {condition.says}" for condition in pending[:3]))
             fresh = self.renewed(pending)
@@ -114,7 +114,7 @@ class Wait:
         asked = self.ask_tilt() if self.looks % TILT_EVERY == 0 else None
         self.looks += 1
         pending = self.look()
-        if asked is None and not self.built and _is_final(pending):
+        if asked is None and _is_final(pending) and (pending or not self.built):
             asked = self.ask_tilt()
         if asked is None:
             return pending
@@ -155,7 +155,12 @@ class Wait:
         pending = [condition for condition in conditions(objects, self.targets) if not condition.ready]
         if self.since and not pending:
             pending = outdated(objects, self.targets, self.since)
-        return pending or leaving(objects, self.targets) or new or unanswered(self.workspace)
+        return pending or leaving(objects, self.targets) or new or unanswered(self.workspace, self.endpoints())
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return the addresses of what is awaited: others of the project may well be silent."""
+        awaited = {target.service for target in self.targets}
+        return [each for each in endpoints(self.workspace.plan) if each.name in awaited]
 
     def failed(self, condition: Condition) -> NotReady:
         """Build the error of a workload that will not become ready, with its last log lines."""
@@ -240,11 +245,11 @@ def answers(workspace: Workspace, asked: Sequence[Endpoint]) -> list[tuple[Endpo
         return list(zip(asked, heard, strict=True))
 
 
-def unanswered(workspace: Workspace) -> list[Condition]:
-    """Return the addresses that do not answer yet, as conditions."""
+def unanswered(workspace: Workspace, asked: Sequence[Endpoint]) -> list[Condition]:
+    """Return those of the addresses that do not answer yet, as conditions."""
     return [
         Condition(endpoint.name, False, f"does not answer at localhost:{endpoint.port} yet: {answer.detail}")
-        for endpoint, answer in answers(workspace, endpoints(workspace.plan))
+        for endpoint, answer in answers(workspace, asked)
         if not answer.ok
     ]
 

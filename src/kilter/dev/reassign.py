@@ -47,6 +47,7 @@ def make_room(machine: Machine, provider: Provider, project: Project, cluster: C
         return cluster
     if all(ports.is_free(port) for port in record.mapped_ports):
         return cluster
+    _refuse_pinned(machine, project, [port for port in record.mapped_ports if not ports.is_free(port)])
     discard(machine, provider, project.name, f"another program holds a port of {project.name}")
     return Cluster(project.name, State.ABSENT)
 

@@ -14,7 +14,7 @@ from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
 from kilter.dev.former import former
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
-from kilter.dev.ready import WATCHED, awaited, scheduled, unanswered
+from kilter.dev.ready import WATCHED, awaited, endpoints, scheduled, unanswered
 from kilter.dev.reclaim import VOLUMES, released
 from kilter.dev.settled import fresh_start, just_started, outdated
 from kilter.dev.workspace import Workspace, open_workspace
@@ -112,7 +112,7 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
     judged |= {each.name: each for each in early if judged[each.name].ready}
     judged |= {name: Condition(name, True, "runs by the clock") for name in scheduled(files)}
     if running and all(condition.ready for condition in judged.values()):
-        judged |= {condition.name: condition for condition in unanswered(workspace)}
+        judged |= {condition.name: condition for condition in unanswered(workspace, endpoints(workspace.plan))}
     known = {address.name: address for address in addresses(workspace.plan)}
     services = {service.name for service in workspace.plan.services}
     processes = {app.name for app in workspace.plan.apps if app.is_process}

@@ -14,6 +14,7 @@ from kilter.errors import BadInput, KilterError, NotFound
 from kilter.project.load import FILE_NAME, Project, load
 from kilter.state import records
 from kilter.state.records import Allocation
+from kilter.tools import docker
 from kilter.values import Value
 
 GRACE = 20  # seconds for the node to end by itself; the databases have closed before
@@ -49,7 +50,7 @@ def stop_all(machine: Machine) -> StoppedAll:
     engine.check(machine.runner, machine.environment)
     lines, left = [], []
     for cluster in clusters.provider(machine).all():
-        if not cluster.runs:
+        if not cluster.holds:
             continue
         try:
             record = records.read(machine.paths, cluster.project)
@@ -85,11 +86,13 @@ def _stop_cluster(machine: Machine, name: str) -> str | None:
     tilt_process.end(machine.paths, name)
     provider = clusters.provider(machine)
     cluster = provider.find(name)
-    if cluster.state is State.ABSENT:
+    if cluster.container is None:
         return None
-    if cluster.state is State.RUNNING:
+    is_paused = cluster.state is State.STOPPED and cluster.holds_ports
+    if cluster.state is State.RUNNING or is_paused:
         with machine.progress.step(f"stop the cluster kilter-{name}") as step:
-            assert cluster.container is not None
+            if is_paused:  # else no database could close its files
+                machine.runner.run(docker.unpause(cluster.container.id))
             quiesce(machine, cluster.container.id, name, step)
             stopped = provider.stop(name, GRACE)
     else:

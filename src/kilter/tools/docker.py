@@ -1,6 +1,7 @@
 """Commands for the docker CLI, and what its answers mean."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -237,7 +238,7 @@ def parse_inspect(outcome: Outcome) -> tuple[Container, ...]:
     What the docker CLI warns of, such as a configuration that it cannot read, is no failure.
     """
     lines = [line for line in outcome.stderr.splitlines() if line.strip() and not line.startswith("WARNING:")]
-    failed = [line for line in lines if "no such" not in line.lower()]
+    failed = [line for line in lines if not re.search("no such (container|object)", line, re.IGNORECASE)]
     if outcome.code != 0 and failed:
         raise MachineLacks("Docker did not answer", hint="run `kilter doctor`", details=failed)
     return tuple(_container(entry) for entry in json.loads(outcome.stdout or "[]"))

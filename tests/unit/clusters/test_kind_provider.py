@@ -419,6 +419,44 @@ def test_a_stop_that_was_cut_off_is_finished_before_the_node_starts_again_and_on
     assert [command.argv for command in runner.commands if command.argv in (stop, start)] == [stop, start]
 
 
+@pytest.mark.requirement("LC-Q22")
+def test_a_stop_that_came_to_its_end_leaves_no_mark(paths: Paths, node: Callable[..., str]) -> None:
+    """Who starts the node without kilter has a cluster that works, and `up` is not to end it."""
+    write_whole(stopping_mark(paths, "shop"), "")
+    assert provider(FakeRunner({INSPECT: node(), docker.stop("abc", 20).argv: ""}), paths).stop("shop", 20)
+    assert not stopping_mark(paths, "shop").exists()
+
+
+@pytest.mark.requirement("LC-Q22", "LC-Q16")
+def test_a_start_that_takes_too_long_is_waited_for_on_and_not_begun_anew(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(stopping_mark(paths, "shop"), "")
+    start = docker.start("abc").argv
+    slow = Outcome(1, "", "connection refused")
+    runner = FakeRunner({INSPECT: [node("exited"), *[node()] * 99], start: "", READY: slow})
+    with pytest.raises(StaysUnready):
+        provider(runner, paths).start("shop", 0.01)
+    runner.answers |= {READY: "ok", READ: ADMIN}
+    provider(runner, paths).start("shop", 60)
+    assert [command.argv for command in runner.commands if command.argv[1] in ("stop", "start")] == [start]
+
+
+@pytest.mark.requirement("F10")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "failed to connect to the docker API at unix:///x.sock: dial unix /x.sock: connect: no such file or directory",
+        "error during connect: dial tcp: lookup box: no such host",
+    ],
+)
+def test_an_engine_that_is_away_is_not_a_cluster_that_is_not_there(paths: Paths, said: str) -> None:
+    runner = FakeRunner({INSPECT: Outcome(1, "[]\n", said)})
+    for ask in (provider(runner, paths).find, provider(runner, paths).delete):
+        with pytest.raises(MachineLacks, match="Docker did not answer"):
+            ask("shop")
+
+
 @pytest.mark.requirement("LC-Q16")
 def test_a_node_that_ends_while_starting_is_not_waited_for(paths: Paths, node: Callable[..., str]) -> None:
     runner = FakeRunner(

@@ -131,6 +131,19 @@ def test_what_waiting_will_not_mend_is_one_sentence(document: dict[str, Any], fa
 
 
 @pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"),
+        ("CreateContainerError", "context deadline exceeded"),
+        ("CreateContainerError", 'failed to reserve container name "web_1": name "web_1" is reserved for "ab"'),
+    ],
+)
+def test_what_a_busy_node_says_of_a_container_is_awaited(reason: str, message: str) -> None:
+    condition = judge(deployment(readyReplicas=0), waiting(reason, message))
+    assert (condition.failure, condition.says) == ("", f"{reason} (0 restarts)")
+
+
+@pytest.mark.parametrize(
     ("document", "says"),
     [
         (waiting("CrashLoopBackOff", restarts=1, ended={"exitCode": 1}), "CrashLoopBackOff (1 restarts)"),
@@ -201,6 +214,9 @@ def test_of_what_fails_the_last_time_is_known_where_another_pod_would_come(
     assert (found.pod, found.stuck_since) == ("web-1", datetime.fromisoformat(since))
     assert stuck([deployment("another", readyReplicas=0), document], [WEB]) == []
     assert stuck([document], [WEB]) == []
+    copied = {"kind": "ReplicaSet", "name": "experiment-74b4f9cc54", "controller": True}
+    document["metadata"]["ownerReferences"] = [copied]
+    assert stuck([deployment(readyReplicas=0), document], [WEB]) == [], "of a copy that somebody made of the Deployment"
 
 
 def test_of_several_pods_each_that_fails_is_found_and_none_that_ends() -> None:

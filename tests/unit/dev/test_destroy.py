@@ -14,6 +14,7 @@ from unit.dev.support import told, workspace
 
 from kilter.cli.app import App
 from kilter.cli.main import run
+from kilter.clusters.node import engine_file
 from kilter.dev.destroy import destroy, losses, purged
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import Workspace
@@ -50,6 +51,17 @@ def test_purge_takes_the_data_folder_and_the_record_and_leaves_the_repository_an
     assert neighbour.read_text() == "mine"
     assert opened.project.file.is_file()
     destroy(opened.machine, opened.project, purge=True)
+
+
+@pytest.mark.requirement("LC-Q9", "LC-Q10")
+def test_a_cluster_of_another_docker_is_named_before_and_after(opened: Workspace) -> None:
+    """It runs on there, without its data, and nothing here would ever show it again."""
+    engine_file(opened.machine.paths, "shop").write_text("another\n")
+    opened.machine.runner.answers[docker.info().argv] = '{"ServerVersion": "29.0.0", "ID": "this"}'  # type: ignore[attr-defined]
+    [said] = losses(opened.machine, opened.project)
+    assert said.startswith("what the cluster kilter-shop needs, which was made on another Docker")
+    destroy(opened.machine, opened.project, purge=False)
+    assert any("kilter-shop was made on another Docker" in line for line in told(opened.machine))
 
 
 @pytest.mark.requirement("LC-Q10", "LC-28")

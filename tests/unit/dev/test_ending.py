@@ -47,20 +47,20 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-def run_clusters(here: Machine, *projects: str) -> None:
-    """Let the engine run a cluster of each project."""
+def run_clusters(here: Machine, *projects: str, status: str = "running") -> None:
+    """Let the engine have a cluster of each project, which runs."""
     rows, answers = [], dict(answering(here).answers)
     for name in projects:
         node, mount = node_name(name), str(here.paths.identity(name))
         labels = {docker.KIND_LABEL: f"kilter-{name}"}
-        row = {"ID": node, "Names": node, "State": "running", "Mounts": mount}
+        row = {"ID": node, "Names": node, "State": status, "Mounts": mount}
         rows.append(json.dumps(row | {"Labels": f"{docker.KIND_LABEL}=kilter-{name}"}))
         container = {
             "Id": node,
             "Name": f"/{node}",
             "Image": "sha256:1",
             "Config": {"Image": "kindest/node:v1", "Labels": labels},
-            "State": {"Status": "running", "ExitCode": 0},
+            "State": {"Status": status, "ExitCode": 0},
             "Mounts": [{"Type": "bind", "Source": mount, "Destination": "/kilter"}],
         }
         chosen = f'labels."io.kubernetes.pod.namespace"=={name}-dev,labels."io.cri-containerd.kind"==container'
@@ -70,6 +70,7 @@ def run_clusters(here: Machine, *projects: str) -> None:
             docker.execute(node, *CTR, "containers", "list", "--quiet", chosen).argv: "",
             docker.execute(node, *CTR, "tasks", "list").argv: "",
             docker.stop(node, 20).argv: "",
+            docker.unpause(node).argv: "",
         }
     answering(here).answers = {**answers, LISTED: "\n".join(rows)}
 
@@ -334,6 +335,17 @@ def test_stop_all_stops_the_node_of_a_creation_that_was_cut_off(here: Machine, t
     run_clusters(here, "shop")
     creation_mark(here.paths, "shop").touch()
     assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name("shop")]
+
+
+@pytest.mark.requirement("LC-Q11", "LC-Q12")
+def test_stop_all_stops_a_paused_cluster_too_and_lets_its_databases_close_first(here: Machine, tmp_path: Path) -> None:
+    """It has its memory and its ports, and no program in it runs that could close a file."""
+    written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop", status="paused")
+    assert run(["stop", "--all"]) == 0
+    done = [command.argv[1] for command in answering(here).commands if command.argv[1] in ("unpause", "exec", "stop")]
+    assert (done[0], done[1], done[-1]) == ("unpause", "exec", "stop")
     assert stopped(here) == [node_name("shop")]
 
 

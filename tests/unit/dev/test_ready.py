@@ -367,3 +367,13 @@ def test_nobody_waits_for_the_address_of_what_has_no_pods_all_the_time(tmp_path:
     idle = "processes: {idle: {command: [x], port: 9001, replicas: 0}, busy: {command: [x], port: 9002}}\n"
     plan = workspace(tmp_path, text=f"name: shop\n{image}{idle}").plan
     assert [each.name for each in endpoints(plan)] == ["shop", "busy"]
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_what_fails_while_its_mend_is_being_built_is_no_failure_yet(waiting: Waiting) -> None:
+    """Tilt had nothing to do at first; then somebody saved a file."""
+    told = Told(Updates(), BUILDING, Updates())
+    second, third = (objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=times) for times in (2, 3))
+    wait, step = waiting(second, third, objects(), check=told)
+    wait.run(step)
+    assert "redis is being built; so far redis ended with exit code 1, 3 times in a row" in step.recorder.lines[1]

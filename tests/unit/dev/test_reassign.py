@@ -142,6 +142,20 @@ def test_a_pinned_port_is_moved_by_its_owner_alone(offset: int, tmp_path: Path, 
     assert "services.redis.hostPort" in caught.value.why
 
 
+@pytest.mark.requirement("NS-Q18")
+def test_a_cluster_makes_no_room_where_its_project_cannot_move_anyway(tmp_path: Path, taken: set[int]) -> None:
+    opened = workspace(tmp_path)
+    pin = opened.allocation.base + 5
+    opened.project.file.write_text(f"services: {{redis: {{hostPort: {pin}}}}}\n")
+    project = load(opened.project.file)
+    open_workspace(opened.machine, project, cluster_exists=False)
+    taken.add(pin)
+    provider = Discarding()
+    with pytest.raises(MachineLacks, match=f"port {pin} is held by nginx"):
+        make_room(opened.machine, provider, project, Cluster("shop", State.STOPPED))  # type: ignore[arg-type]
+    assert provider.gone == []
+
+
 @pytest.mark.requirement("NS-Q3")
 def test_nothing_is_moved_beside_a_cluster_of_somebody_elses(opened: Workspace, taken: set[int]) -> None:
     taken.add(opened.allocation.base)

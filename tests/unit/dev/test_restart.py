@@ -112,6 +112,15 @@ def test_the_old_pods_never_count_as_the_new_ones(shop: Workspace) -> None:
     assert restart_of_shop(shop, *looks) == "restarted shop; volumes are as they were"
 
 
+@pytest.mark.requirement("LC-33", "LC-Q30")
+def test_what_is_restarted_waits_for_no_other_address(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postgres was added to kilter.yaml, and is not up yet."""
+    ports = {each.name: each.port for each in ready.endpoints(shop.plan)}
+    monkeypatch.setattr(ready, "probe", lambda _, port, __: Answer(port != ports["postgres"], True, "refused"))
+    new = pod("shop-new", new=True)
+    assert restart_of_shop(shop, seen(2, new)) == "restarted shop; volumes are as they were"
+
+
 @pytest.mark.requirement("LC-33")
 def test_a_process_with_a_schedule_has_no_pod_to_replace(shop: Workspace) -> None:
     with pytest.raises(BadInput, match="cleanup") as caught:

@@ -107,3 +107,13 @@ def test_the_name_of_an_image_is_no_answer_of_the_registry(app: str) -> None:
         assert pods.failure([pulling(said, image)], (), LOGINS) is None
     refused = f'failed to pull and unpack image "{image}": {image}: not found'
     assert pods.failure([pulling(refused, image)], (), LOGINS) is not None
+
+
+@pytest.mark.parametrize("reason", ["CreateContainerConfigError", "CreateContainerError"])
+def test_what_a_busy_node_says_of_a_container_is_waited_for(reason: str) -> None:
+    """DP-Q45: a new pod's Secrets are read within a second, or on the next try."""
+    busy = "failed to sync secret cache: timed out waiting for the condition"
+    assert pods.failure([pulling(busy, reason=reason)], (), LOGINS) is None
+    found = pods.failure([pulling('secret "x" not found', reason=reason)], (), LOGINS)
+    assert found is not None
+    assert found.reason == reason

@@ -42,6 +42,7 @@ def test_a_port_published_on_two_addresses_is_one_port() -> None:
     [
         "Error response from daemon: No such container: x",
         "Error: No such container: x",
+        "error: no such object: x",
         "WARNING: Error loading config file\nError response from daemon: No such container: x",
     ],
 )

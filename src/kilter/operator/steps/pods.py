@@ -8,6 +8,7 @@ from kilter.api.kilterapp_status import Workload
 from kilter.operator.steps.base import Failed, Log
 from kilter.operator.views import Container, Deployment, Pod, StatefulSet
 from kilter.tools.pulls import PULLING, is_refused
+from kilter.tools.starts import is_passing
 
 # A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them, where they have a
 # login for that registry.
@@ -91,7 +92,7 @@ def _container(pod: Pod, container: Container, logins: Collection[str]) -> Faile
     if _is_refused(container) and not _asked_as_nobody(container, logins):
         said = f"the image of {container.name} cannot be pulled: {_short(waiting.message)}"
         return Failed("ImagePullFailed", said, named)
-    if waiting.reason in CANNOT_START:
+    if waiting.reason in CANNOT_START and not is_passing(waiting.message):
         said = f"the container {container.name} {CANNOT_START[waiting.reason]}: {_short(waiting.message)}"
         return Failed(waiting.reason, said, named)
     if waiting.reason == "CrashLoopBackOff":
