@@ -59,13 +59,13 @@ def just_started(
 class Steadiness:
     """What a wait has seen of containers without a readiness probe: when it first saw each, by its id.
 
-    That is a time of `time.monotonic`, and how many seconds late it was told of the start, where it has looked before.
+    That is a time of `time.monotonic`, and how many seconds late it was told of the start, where it was watching.
     `since` is when the node started, if that was a short while ago.
     """
 
     since: datetime | None = None
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
-    has_looked: bool = False
+    is_watching: bool = False  # it has looked before, or the node was started for this wait
 
     def missing(self, documents: Iterable[Mapping[str, Any]], targets: Sequence[Workload]) -> list[Condition]:
         """Return the targets of which such a container has not run for as long as it must."""
@@ -74,7 +74,7 @@ class Steadiness:
             return any(self._is_new(run) for run in _runs(pod, self.since, unprobed=True))
 
         found = _conditions(documents, targets, NEW, is_new)
-        self.has_looked = True
+        self.is_watching = True
         return found
 
     def _is_new(self, run: "Run") -> bool:
@@ -82,8 +82,8 @@ class Steadiness:
 
         A start that was told late, by a node that is busy, was followed by an end that is told as late.
         """
-        now, is_watched = time.monotonic(), self.has_looked or self.since is not None
-        first, late = self.seen.setdefault(run.container, (now, max(run.age, 0.0) if is_watched else 0.0))
+        now = time.monotonic()
+        first, late = self.seen.setdefault(run.container, (now, max(run.age, 0.0) if self.is_watching else 0.0))
         return now - first < run.needed + late and run.age < (AGAIN if late else run.needed) + WHOLE
 
 

@@ -78,6 +78,7 @@ class Up:
     pool: ThreadPoolExecutor
     limit: float = field(init=False)
     since: datetime | None = field(default=None, init=False)  # when the node started, where it was there before
+    has_started_node: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.limit = ready.deadline(self.options.timeout)
@@ -165,6 +166,7 @@ class Up:
             ports.check(self.machine.runner, workspace.allocation.mapped_ports)
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
             self.since = fresh_start(provider.start(name, self.left()))
+            self.has_started_node = True
 
     def make_volume_folders(self, workspace: Workspace, files: Mapping[str, str]) -> None:
         """Make the folders of the services' volumes; the pods find them there, those of an earlier cluster too."""
@@ -211,5 +213,6 @@ class Up:
         """Wait until every service and app answers at its address."""
         targets, ask = awaited(files), partial(self.pool.submit, life.check)
         wait = ready.Wait(workspace, commands, targets, self.limit, ask, self.since)
+        wait.steadiness.is_watching = self.has_started_node
         with self.machine.progress.step("wait until every service and app answers") as step:
             wait.run(step)

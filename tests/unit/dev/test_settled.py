@@ -92,11 +92,11 @@ def test_what_has_no_probe_is_believed_once_it_has_run_for_a_while(clock: list[f
 
 
 @pytest.mark.requirement("LC-Q16")
-@pytest.mark.parametrize("since", [None, datetime.now(UTC)])
-def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float], since: datetime | None) -> None:
+@pytest.mark.parametrize("has_started_node", [False, True])
+def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float], has_started_node: bool) -> None:
     """A busy node says of a process that it runs when that has failed already."""
-    seen, late = Steadiness(since), STEADY + WHOLE + 1
-    if since is None:
+    seen, late = Steadiness(is_watching=has_started_node), STEADY + WHOLE + 1
+    if not has_started_node:
         seen.missing([], [WEB])
     web = pod(datetime.now(UTC) - timedelta(seconds=late))
     assert seen.missing([web], [WEB]) != []
@@ -109,7 +109,7 @@ def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float],
 def test_what_has_run_long_ago_and_what_answers_a_probe_is_believed_at_once() -> None:
     now = datetime.now(UTC)
     assert Steadiness().missing([pod(now - timedelta(seconds=STEADY + WHOLE + 1))], [WEB]) == []
-    assert Steadiness(now).missing([pod(now - timedelta(seconds=AGAIN + WHOLE + 1))], [WEB]) == []
+    assert Steadiness(is_watching=True).missing([pod(now - timedelta(seconds=AGAIN + WHOLE + 1))], [WEB]) == []
     assert Steadiness().missing([pod(now, probed=True)], [WEB]) == []
 
 
