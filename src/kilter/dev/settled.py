@@ -18,6 +18,7 @@ STEADY = 2.0  # seconds that a container without a readiness probe must have run
 AGAIN = 10.0  # and where the run before was shorter than this: as long, for an end is told a while later
 NEW = "has just started"
 WHOLE = 1.0  # Kubernetes tells times in whole seconds, so that a run may be this much shorter than it seems
+USUAL = 1.5  # seconds that a start seems to be told late by a node that is idle: in whole ones, at looks one apart
 FRESH = timedelta(minutes=5)  # after which a kubelet has told everything anew; a clock set back costs no more than that
 
 
@@ -83,7 +84,7 @@ class Steadiness:
         A start that was told late, by a node that is busy, was followed by an end that is told as late.
         """
         now = time.monotonic()
-        first, late = self.seen.setdefault(run.container, (now, max(run.age, 0.0) if self.is_watching else 0.0))
+        first, late = self.seen.setdefault(run.container, (now, max(run.age - USUAL, 0.0) if self.is_watching else 0.0))
         return now - first < run.needed + late and run.age < (AGAIN if late else run.needed) + WHOLE
 
 

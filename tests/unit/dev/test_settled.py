@@ -7,7 +7,7 @@ import pytest
 
 from kilter.clusters.provider import Cluster, State
 from kilter.dev import settled
-from kilter.dev.settled import AGAIN, FRESH, STEADY, WHOLE, Steadiness, fresh_start, outdated
+from kilter.dev.settled import AGAIN, FRESH, STEADY, USUAL, WHOLE, Steadiness, fresh_start, outdated
 from kilter.render.manifests import SERVICE
 from kilter.render.tree import Workload
 from kilter.tools.docker import Container
@@ -95,12 +95,12 @@ def test_what_has_no_probe_is_believed_once_it_has_run_for_a_while(clock: list[f
 @pytest.mark.parametrize("has_started_node", [False, True])
 def test_as_late_as_a_start_was_told_its_end_may_be_told_too(clock: list[float], has_started_node: bool) -> None:
     """A busy node says of a process that it runs when that has failed already."""
-    seen, late = Steadiness(is_watching=has_started_node), STEADY + WHOLE + 1
+    seen, late = Steadiness(is_watching=has_started_node), STEADY + WHOLE + USUAL
     if not has_started_node:
         seen.missing([], [WEB])
     web = pod(datetime.now(UTC) - timedelta(seconds=late))
     assert seen.missing([web], [WEB]) != []
-    clock[0] += late
+    clock[0] += STEADY + WHOLE
     assert seen.missing([web], [WEB]) != []
     clock[0] += STEADY + WHOLE  # the pod's start is told in whole seconds
     assert seen.missing([web], [WEB]) == []
