@@ -96,7 +96,7 @@ def test_a_field_that_somebody_edited_is_seen_and_not_taken_and_does_not_keep_th
     loop.run(cluster.apply("acme-edited-dev", spec(app="edited")))
     edit = {"apiVersion": "kilter.dev/v1alpha1", "kind": "KilterApp", "metadata": {"name": "acme-edited-dev"}}
     api.apply(path, {**edit, "spec": {**msgspec.to_builtins(spec(app="edited")), "port": 7}}, "somebody")
-    with pytest.raises(Conflict, match=r'"somebody"[\s\S]*spec\.port[\s\S]*; an administrator'):
+    with pytest.raises(Conflict, match=r'"somebody"[\s\S]*spec\.port[\s\S]*; docs/concepts/server'):
         loop.run(cluster.apply("acme-edited-dev", spec(app="edited", sequence=2)))
     loop.run(cluster.delete("acme-edited-dev", spec(app="edited", sequence=2)))
     with pytest.raises(urllib.error.HTTPError, match="404"):
