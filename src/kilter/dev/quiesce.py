@@ -1,7 +1,8 @@
 """Letting databases close their files before their node is stopped (LC-Q11).
 
-The kubelet goes first, so that it starts nothing again; then the project's containers get the signal that ends a
-server in good order, and a bounded time. Done with what every kind node has: systemctl, ctr and xargs.
+The kubelet goes first, so that it starts nothing again; then the project's containers and etcd get the signal that ends
+a server in good order, and a bounded time. What the node runs without data of its own ends at once, for in good order
+it would keep the node waiting. Done with what every kind node has: systemctl, ctr and xargs.
 """
 
 import time
@@ -10,7 +11,6 @@ from contextlib import suppress
 from kilter.clusters.node import stopping_mark
 from kilter.dev.machine import Machine
 from kilter.errors import KilterError, MachineLacks
-from kilter.proc import Command
 from kilter.progress import Step
 from kilter.state.files import write_whole
 from kilter.tools import docker
@@ -20,6 +20,20 @@ CTR = ("ctr", "--namespace", "k8s.io")
 # PostgreSQL reads SIGTERM as "wait for the clients" and SIGINT as "close now, in good order"; Redis saves on both.
 SIGNALS = ("SIGTERM", "SIGINT")
 SOME_FAILED = 123  # xargs' exit code
+
+
+def _in(namespace: str, names: str = ".+") -> str:
+    """Choose the containers of a namespace, by a pattern of their names in their pods."""
+    return f'labels."io.kubernetes.pod.namespace"=={namespace},labels."io.kubernetes.container.name"~="^({names})$"'
+
+
+# Cluster DNS serves on for five seconds, and the API server waits for those who watch it: nobody does any more.
+WITHOUT_DATA = (_in("kube-system", "coredns|kube-apiserver|kube-controller-manager|kube-scheduler"),)
+
+
+def with_data(project: str) -> tuple[str, ...]:
+    """Choose what may have files to close: the project's containers, and the cluster's own database."""
+    return _in(f"{project}-dev"), _in("kube-system", "etcd")
 
 
 def quiesce(machine: Machine, node: str, project: str, step: Step) -> None:
@@ -32,26 +46,26 @@ def quiesce(machine: Machine, node: str, project: str, step: Step) -> None:
         with suppress(MachineLacks):  # a full disk: all the more must the databases close
             write_whole(stopping_mark(machine.paths, project), "")
         machine.runner.run(docker.execute(node, "systemctl", "stop", "kubelet"))
-        ids = _containers(machine, node, f"{project}-dev")
+        closing = _containers(machine, node, with_data(project))
+        _signal(machine, node, "SIGKILL", _containers(machine, node, WITHOUT_DATA))
         for signal in SIGNALS:
-            if running := ids & _running(machine, node):
-                machine.runner.run(_signalled(node, signal, running))
+            _signal(machine, node, signal, closing)
         limit = time.monotonic() + PATIENCE
-        while ids & _running(machine, node) and time.monotonic() < limit:
+        while closing & _running(machine, node) and time.monotonic() < limit:
             time.sleep(0.2)
     except KilterError as error:
         machine.progress.warn(f"the databases were not asked to close first: {error.what}")
 
 
-def _signalled(node: str, signal: str, containers: set[str]) -> Command:
-    """Signal containers, of which some may have ended; all at once, because each entry into the node takes a while."""
-    each = ("xargs", "-r", "-n", "1", "-P", str(len(containers)), *CTR, "tasks", "kill", "--signal", signal)
-    return docker.execute(node, *each, stdin="\n".join(sorted(containers)), ok=(0, SOME_FAILED))
+def _signal(machine: Machine, node: str, signal: str, containers: set[str]) -> None:
+    """Signal those that run, of which some may have ended; all at once, as each entry into the node takes a while."""
+    if running := containers & _running(machine, node):
+        each = ("xargs", "-r", "-n", "1", "-P", str(len(running)), *CTR, "tasks", "kill", "--signal", signal)
+        machine.runner.run(docker.execute(node, *each, stdin="\n".join(sorted(running)), ok=(0, SOME_FAILED)))
 
 
-def _containers(machine: Machine, node: str, namespace: str) -> set[str]:
-    chosen = f'labels."io.kubernetes.pod.namespace"=={namespace},labels."io.cri-containerd.kind"==container'
-    listed = machine.runner.run(docker.execute(node, *CTR, "containers", "list", "--quiet", chosen))
+def _containers(machine: Machine, node: str, chosen: tuple[str, ...]) -> set[str]:
+    listed = machine.runner.run(docker.execute(node, *CTR, "containers", "list", "--quiet", *chosen))
     return set(listed.stdout.split())
 
 

@@ -14,7 +14,7 @@ from kilter.cli.main import run
 from kilter.clusters.node import NODES, creation_mark, node_name
 from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
-from kilter.dev.quiesce import CTR
+from kilter.dev.quiesce import CTR, WITHOUT_DATA, with_data
 from kilter.proc import Outcome
 from kilter.project.load import FILE_NAME
 from kilter.state import ledger, records
@@ -63,11 +63,13 @@ def run_clusters(here: Machine, *projects: str, status: str = "running") -> None
             "State": {"Status": status, "ExitCode": 0},
             "Mounts": [{"Type": "bind", "Source": mount, "Destination": "/kilter"}],
         }
-        chosen = f'labels."io.kubernetes.pod.namespace"=={name}-dev,labels."io.cri-containerd.kind"==container'
         answers |= {
             docker.inspect(node).argv: json.dumps([container]),
             docker.execute(node, "systemctl", "stop", "kubelet").argv: "",
-            docker.execute(node, *CTR, "containers", "list", "--quiet", chosen).argv: "",
+            **{
+                docker.execute(node, *CTR, "containers", "list", "--quiet", *chosen).argv: ""
+                for chosen in (with_data(name), WITHOUT_DATA)
+            },
             docker.execute(node, *CTR, "tasks", "list").argv: "",
             docker.stop(node, 20).argv: "",
             docker.unpause(node).argv: "",
