@@ -15,7 +15,7 @@ from testbed.work import RECIPES, Work, copy_into, copy_recipe
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "containerd", "runc", "iptables", "nftables", "conntrack", "ethtool", "socat",
     "jq", "kmod", "iproute2", "procps", "util-linux", "mount", "containernetworking-plugins", "ca-certificates", "curl",
-    "busybox-static", "libc-bin", "hostname", "tar", "gzip",
+    "busybox-static", "libc-bin", "hostname", "tar", "gzip", "pigz",
 )  # fmt: skip
 # What waits for hardware, terminals or a clock has nothing to do in a container, and each costs start time.
 MASKED = (
