@@ -15,7 +15,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check lint unit-local unit-shared fix unit pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment no-environment
+.PHONY: help demo test check lint unit-server unit-dev unit-cli unit-rest fix unit pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment no-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: check ## run every test, real clusters and the pinned helm included
 # Make 4 keeps the lines of a target together; Apple's is older and mixes them.
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 check: environment ## format, lint, types, import contract, unit and golden tests, docs (seconds)
-	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) unit-local unit-shared lint
+	@$(MAKE) --no-print-directory --jobs=5 $(TOGETHER) $(PARTS:%=unit-%) lint
 
 lint: environment
 	$(RUN) ruff format --check --quiet
@@ -41,12 +41,21 @@ lint: environment
 	$(RUN) python -m pytest -q tests/architecture
 	$(RUN) python docs/generate.py --check
 
-# Two halves that take about as long: one per core.
-OTHERS := server deploy gitops operator render charts api project
-unit-local: environment
-	$(RUN) python -m pytest -q tests/unit $(OTHERS:%=--ignore=tests/unit/%)
-unit-shared: environment
-	$(RUN) python -m pytest -q $(OTHERS:%=tests/unit/%) tests/golden
+# Four parts that take about as long; more than a machine may have cores, because each of them waits now and then.
+PARTS := server dev cli rest
+SERVER := server api catalog
+DEV := dev testbed state platform scripts bench
+CLI := cli docs clusters tools charts
+# Thousands of folders, in memory where it can be.
+$(PARTS:%=unit-%): export PYTEST_DEBUG_TEMPROOT = $(wildcard /dev/shm)
+unit-server: environment
+	$(RUN) python -m pytest -q $(SERVER:%=tests/unit/%)
+unit-dev: environment
+	$(RUN) python -m pytest -q $(DEV:%=tests/unit/%)
+unit-cli: environment
+	$(RUN) python -m pytest -q $(CLI:%=tests/unit/%)
+unit-rest: environment
+	$(RUN) python -m pytest -q tests/unit $(foreach each,$(SERVER) $(DEV) $(CLI),--ignore=tests/unit/$(each)) tests/golden
 
 fix: environment ## repair what `make check` can repair: format, lint, generated docs, golden trees
 	$(RUN) ruff check --fix --quiet || true
@@ -54,7 +63,7 @@ fix: environment ## repair what `make check` can repair: format, lint, generated
 	$(MAKE) docs golden
 
 unit: environment ## the unit and golden tests alone
-	@$(MAKE) --no-print-directory --jobs=2 $(TOGETHER) unit-local unit-shared
+	@$(MAKE) --no-print-directory --jobs=4 $(TOGETHER) $(PARTS:%=unit-%)
 
 PYTHONS ?= python3.12 python3.13
 pythons: $(UV) ## the same tests on the other Pythons that are promised: PYTHONS="python3.12 /opt/python3.13/bin/python"
