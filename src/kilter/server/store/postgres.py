@@ -20,7 +20,7 @@ from kilter.server.store.migrate import migrate
 log = logging.getLogger("kilter.server")
 TABLES_GONE = "the store has lost tables: restore its backup; if it is empty, a restart of kilter-server begins anew"
 HINT = {"hint": "as its owner: REVOKE ALL ON DATABASE … FROM PUBLIC"}
-THREADS = 8
+THREADS = 4  # more of them wait for the interpreter: with 8, a hundred deploys at one instant take a sixth longer
 # PostgreSQL looks first into a schema that bears the role's name: such a one, made later, would hide our tables.
 # And nobody waits for ever behind a stuck transaction; in milliseconds.
 OPTIONS = (
