@@ -64,6 +64,7 @@ class Endpoint:
             limit = min(whole, bodies.OPEN_LIMIT) if route.auth == "none" else whole
             body, value = await bodies.read_json(request, limit, route.request, call.services.turns)
             call = replace(call, body=value)
+            await guards.refuse_over(call)
         elif bodies.announced(request):
             raise Refused("invalid", "this call takes no body")
         key = repeats.key_of(route, call, request.url.path, body)

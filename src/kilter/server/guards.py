@@ -13,7 +13,7 @@ from starlette.requests import Request
 from kilter.api import tokens as token_format
 from kilter.api.tokens import PREFIX, Token
 from kilter.render.names import Slot
-from kilter.server import access, bodies, ids
+from kilter.server import access, bodies, clock, ids
 from kilter.server.call import Call
 from kilter.server.refusals import Refused, not_found
 from kilter.server.routing import Route
@@ -27,6 +27,7 @@ from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT, slug_fault
 Who = TypeVar("Who", Token, str)
 NAME_KEPT = 64  # characters, of whatever somebody asked for
 TOKEN = re.compile(re.escape(PREFIX) + "[^/]*")
+QUICK = clock.SECOND  # within which who asks is not asked for again
 NEXT = "kilter login --server <url>"
 
 
@@ -138,6 +139,13 @@ def admitted(call: Call, entered: Entered, route: Route) -> Call:
     if call.slot is not None:
         access.require_env(grant, call.slot)
     return call
+
+
+async def refuse_over(call: Call) -> None:
+    """Refuse what came with a token that is over by now: a body may take half a minute (S2). Raises Refused."""
+    now = call.services.clock()
+    if call.grant is not None and now - call.now > QUICK and not await call.store.look(call.is_good, now):
+        raise unknown()
 
 
 def decoded_query(kind: type[msgspec.Struct] | None, query: QueryParams) -> dict[str, object]:

@@ -31,9 +31,12 @@ class Remover:
 
     async def run(self) -> None:
         """Work until cancelled; whatever happens to one environment or to the store, go on."""
-        await work(
-            self._services.hub, IMAGES, EVERY, self.step, Words("cannot remove images", "removing images failed")
-        )
+        words = Words("cannot remove images", "removing images failed")
+        await work(self._services.hub, IMAGES, EVERY, self._step_when_heard, words)
+
+    async def _step_when_heard(self) -> bool:
+        """Remove nothing before a first list: what the cluster runs may be missing in a store that is older (F40)."""
+        return self._services.pulse.heard is not None and await self.step()
 
     async def step(self) -> bool:
         """Remove what one environment left; tells whether there was one."""

@@ -39,7 +39,9 @@ class RegistryImages:
         _, listed = found
         needed = await kept()
         while needed is not None:
-            others = await self._reachable(repository, digest, needed) if listed else frozenset[str]()
+            others = await self._reachable(repository, digest, needed)
+            if digest in others:
+                return ()  # a part of a list that stays
             known, needed = needed, await kept()
             if needed is not None and needed <= known:
                 # Asked once: of a list that stays, no part may be missing.

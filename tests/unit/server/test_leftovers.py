@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from unit.server.conftest import Store
-from unit.server.orders import MINUTE, NOON, SHOP, order, spec
+from unit.server.orders import MINUTE, NOON, SHOP, order, reported, spec
 from unit.server.registry import FakeRegistry, serving
 from unit.server.test_registry import access_of, ask
 from unit.server.test_store_images import deleted, deployed
@@ -142,6 +142,38 @@ def test_what_another_list_or_a_tag_leads_to_stays(web: Web, registry: FakeRegis
     registry.tags[NAME] |= {"b": D, "y": D, "z": D}
     assert remove(web, client, A, f) == (e, A)
     assert "GET /v2/acme/shop/tags/list?last=y" in registry.asked
+
+
+def test_a_part_of_a_list_that_is_needed_stays_though_it_was_deployed_by_itself(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
+) -> None:
+    registry.put(NAME, B)
+    registry.put(NAME, C, B, tag="prod")
+    deployed(store, PR, image(B))
+    deployed(store, SHOP, image(C))
+    deleted(store, PR)
+    assert step(web, client)
+    assert set(registry.manifests[NAME]) == {B, C}
+
+
+@pytest.mark.requirement("F40")
+def test_nothing_is_removed_before_the_cluster_said_what_it_runs(
+    web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
+) -> None:
+    """The store may be a backup in which an environment is deleted that was deployed anew since."""
+    registry.put(NAME, A)
+    deployed(store, PR, image(A))
+    deleted(store, PR)
+    web.cluster.objects["acme-shop-pr-5"] = reported("acme-shop-pr-5", PR, "dep-later", 3, "Ready")
+    web.cluster.away = True
+
+    async def begin() -> None:
+        application = create_app(SETTINGS, web.store, web.cluster, web.registry, lambda: NOON + 20 * MINUTE, client)
+        async with application.router.lifespan_context(application), asyncio.timeout(10):
+            await asyncio.sleep(0.2)
+
+    web.runner.run(begin())
+    assert set(registry.manifests[NAME]) == {A}
 
 
 def test_a_list_that_was_removed_half_is_completed(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:

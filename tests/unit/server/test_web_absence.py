@@ -4,16 +4,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from unit.server.orders import MINUTE
+from unit.server.orders import MINUTE, SHOP, reported
 from unit.server.test_web_deploys import DEV, NAME, deploy, dispatch, follow, look, names, report, stream
-from unit.server.web import Web
+from unit.server.web import DEPLOY, Web
 
 from kilter.api.kilterapp import Spec
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.hub import IMAGES
+from kilter.server.refusals import Unavailable
 from kilter.server.seams import Gone, Listed
-from kilter.server.store import progress
+from kilter.server.store import deploys, progress
 
 
 def relist(web: Web) -> None:
@@ -160,3 +161,99 @@ def test_an_object_that_was_taken_up_again_may_go_again(web: Web) -> None:
     web.cluster.vanish(NAME)
     follow(web)
     assert web.get(DEV, token).status == 404
+
+
+def not_recorded(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand a deploy to the cluster, and die before that is recorded."""
+    real = web.store.run
+
+    async def run(work: Any, *args: Any, **more: Any) -> Any:
+        if work in (progress.applied, progress.postpone):
+            raise Unavailable("the store does not answer")
+        return await real(work, *args, **more)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(web.store, "run", run)
+        with pytest.raises(Unavailable):
+            dispatch(web)
+
+
+def later(web: Web) -> None:
+    """Let an hour pass, in which the watch is begun anew now and then."""
+    for _ in range(12):
+        web.now += 5 * MINUTE
+        relist(web)
+        follow(web)
+        dispatch(web)
+
+
+@pytest.mark.requirement("F28")
+def test_a_delete_ends_though_nobody_recorded_that_the_cluster_had_got_the_deploy_before_it(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(web)
+    not_recorded(web, monkeypatch)
+    report(web, "Reconciling")
+    report(web, "RollingOut")
+    web.now += MINUTE
+    end(web)
+    later(web)
+    assert web.get(DEV, web.token("viewer")).status == 404
+    assert deploy(web).queue.position == 0
+
+
+@pytest.mark.requirement("F28")
+def test_a_deploy_that_a_former_release_did_not_record_keeps_no_delete_from_ending(web: Web) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    report(web, "RollingOut")
+    web.run(lambda tx: tx.execute("UPDATE deploys SET applied_at = NULL WHERE id = ?", accepted.deploy_id))
+    end(web)
+    assert web.get(DEV, web.token("viewer")).status == 404
+
+
+@pytest.mark.requirement("F28", "F37")
+def test_an_environment_is_lost_though_nobody_recorded_that_the_cluster_had_got_it(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(web)
+    not_recorded(web, monkeypatch)
+    report(web, "Ready")
+    web.now += MINUTE
+    lose(web)
+    later(web)
+    assert web.get(DEV, web.token("viewer")).json["phase"] == "Failed"
+
+
+@pytest.mark.requirement("F40")
+def test_a_deploy_that_waits_in_a_backup_and_is_long_done_in_the_cluster_ends(web: Web) -> None:
+    deploy(web)
+    dispatch(web)
+    report(web, "Provisioning")
+    waiting = deploy(web)
+    kept = web.store._connection.serialize()
+    report(web, "RollingOut")
+    dispatch(web)
+    report(web, "Ready")
+    web.store._connection.deserialize(kept)
+    later(web)
+    assert look(web, waiting).state == "done"
+    assert deploy(web).queue.position == 0
+
+
+@pytest.mark.requirement("F40")
+def test_an_object_of_another_life_keeps_no_other_environment_from_being_followed(web: Web) -> None:
+    """Its number is another deploy's here: it comes from another platform, or from a backup of the cluster."""
+    deploy(web)
+    dispatch(web)
+    report(web, "Ready")
+    end(web)
+    image = DEPLOY["image"].replace("shop", "blog")
+    blog = web.post("/v1/projects/acme/blog/envs/dev/deploys", web.token("maintainer"), {**DEPLOY, "image": image})
+    dispatch(web)
+    web.cluster.report("acme-blog-dev", phase="Ready")
+    others = {**web.cluster.objects}
+    web.cluster.objects = {NAME: reported(NAME, SHOP, "dep-elsewhere", 1, "Ready"), **others}
+    relist(web)
+    assert web.run(deploys.found, blog.json["deploy_id"]).state == "done"
+    assert web.get(DEV, web.token("viewer")).status == 404

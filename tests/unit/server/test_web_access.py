@@ -1,8 +1,10 @@
 """Tokens, device login, roles in environments, repeated requests, the audit trail: over HTTP."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from unit.server.orders import MINUTE, NOON
 from unit.server.portal.conftest import signed_in
@@ -13,7 +15,7 @@ from kilter.errors import BadInput
 from kilter.server import access
 from kilter.server.clock import SECOND
 from kilter.server.refusals import Unavailable
-from kilter.server.store import deploys
+from kilter.server.store import deploys, tokens
 
 PROD = "/v1/projects/acme/shop/envs/prod/deploys"
 DEV = "/v1/projects/acme/shop/envs/dev/deploys"
@@ -305,3 +307,29 @@ def test_info_says_what_a_client_must_know(web: Web) -> None:
     assert info["service_versions"] == {"postgres": ["16", "17"]}
     assert info["binds_platform"] is True
     assert info["limits"] == {"body_bytes": 4194304, "ready_timeout_seconds": 3600}
+
+
+@pytest.mark.requirement("S2")
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("POST", "/v1/tokens", {"actor": "mallory", "role": "admin", "scopes": [{"project": "acme/*"}]}),
+        ("POST", "/v1/projects/acme/shop/envs/dev/deploys", DEPLOY),
+        ("DELETE", "/v1/projects/acme/shop/envs/dev", {"confirm": "acme/shop/dev"}),
+    ],
+)
+def test_a_token_that_is_revoked_while_the_body_comes_changes_nothing(
+    web: Web, method: str, url: str, body: object
+) -> None:
+    token = web.token("admin", actor="mallory")
+    text = msgspec.json.encode(body)
+
+    def parts() -> Iterator[bytes]:
+        yield text[:5]
+        web.store._run(tokens.delete, token_format.parse(token).id)  # type: ignore[union-attr]
+        web.now += 2 * SECOND
+        yield text[5:]
+
+    reply = web(method, url, token, content=parts(), headers={"content-type": "application/json"})
+    assert (reply.status, reply.code) == (401, "not_logged_in")
+    assert [each.actor for each in web.run(tokens.listed)] == []

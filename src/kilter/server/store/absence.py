@@ -83,7 +83,9 @@ def _without_object(tx: Tx, name: str, looked_at: int) -> Environment | None:
     environments.hold(tx, known.slot)
     found = environments.by_object(tx, name)
     records = deploys.unfinished(tx, known.slot)
-    handing_over = any(record.state == "running" and record.applied_at is None for record in records)
+    # What is written was handed over, though nobody could record that.
+    claimed = [record for record in records if record.state == "running" and record.written_at is None]
+    handing_over = any(record.applied_at is None for record in claimed)
     last = (tx.row(HANDED_OVER, name) or {}).get("last")
     deletion = _deletion(records)
     is_due = deletion.applied_at is not None if deletion else last is not None and last <= looked_at

@@ -241,6 +241,11 @@ def at_work(tx: Tx, slot: Slot) -> Record | None:
     return record_of(row) if row else None
 
 
+def has_number(tx: Tx, slot: Slot, sequence: int) -> bool:
+    """Tell whether a number of an environment is a deploy's."""
+    return any(record.sequence == sequence for record in page(tx, slot, below=sequence + 1, limit=1))
+
+
 def identity(slot: Slot) -> dict[str, str]:
     """Return the fields of a spec that say whose it is."""
     return {"org": slot.org, "app": slot.app, "env": slot.env}

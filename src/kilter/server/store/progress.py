@@ -97,17 +97,30 @@ def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = Fal
         environments.catch_up(tx, slot, app.spec.sequence)
         if not app.metadata.deletion_timestamp and deploys.find(tx, app.spec.deploy_id) is None:
             deploys.take_up(tx, slot, app.spec, now)
+    if not app.metadata.deletion_timestamp:
+        _handed_over(tx, app.spec.deploy_id, slot, now)
     if environment.status == app.status:
         return []
     environments.record_status(tx, slot, app.status, now)
     return overtaken(tx, environment, app.status, now) + advanced(tx, environment, app.status, now)
 
 
+def _handed_over(tx: Tx, deploy_id: str, slot: Slot, now: int) -> None:
+    """Record that the cluster has a deploy, where nobody could: who handed it over died, or the store is older."""
+    tx.execute(
+        "UPDATE deploys SET applied_at = ?, state = CASE WHEN state = 'queued' THEN 'running' ELSE state END"
+        " WHERE id = ? AND org = ? AND app = ? AND env = ? AND applied_at IS NULL",
+        *(now, deploy_id, *environments.triple(slot)),
+    )
+
+
 def adopted(tx: Tx, app: KilterApp, slot: Slot, domain: str, now: int) -> Environment | None:
-    """Take up an object that no environment has; None for one on its way out, or a name held twice."""
+    """Take up an object that no environment has; None for one on its way out, a name or a number held twice."""
     if app.metadata.deletion_timestamp or app.metadata.name not in object_names(slot):
         return None
     known = deploys.find(tx, app.spec.deploy_id)
+    if known is None and deploys.has_number(tx, slot, app.spec.sequence):
+        return None  # another platform's, or of a backup that is older than this store
     newest = max(environments.last_sequence(tx, slot), app.spec.sequence)
     try:
         environments.ensure(tx, slot, app.spec.class_, domain, known.created_at if known else now)
