@@ -57,11 +57,17 @@ def ensure(machine: Machine) -> LocalCluster:
 
 
 def running(machine: Machine) -> LocalCluster:
-    """Return the cluster if it runs. Raises NotFound, NotReady."""
+    """Return the cluster if it runs. Raises OwnedElsewhere, NotFound, NotReady."""
+    refuse_foreign(machine)
     allocation = records.read(machine.paths, LOCAL)
     if allocation is None:
         raise NotFound("there is no trial platform on this machine", hint="`kilter platform install --local` makes one")
     return LocalCluster(clusters.provider(machine).kubeconfig(LOCAL), allocation.base)
+
+
+def refuse_foreign(machine: Machine) -> None:
+    """Raise OwnedElsewhere when a project of the user's is called `platform`: its cluster has the same name."""
+    records.refuse_foreign(machine.paths, LOCAL, machine.paths.project_data(LOCAL))
 
 
 def config(machine: Machine, allocation: Allocation, image: str) -> str:

@@ -1,4 +1,4 @@
-"""Releases that a killed helm left pending: Helm refuses every further change of such a one (F34)."""
+"""Releases that a killed helm left half changed or half removed: Helm refuses every further change of them (F34)."""
 
 import time
 from collections.abc import Iterable
@@ -19,7 +19,8 @@ SURE: Final = 2 * UPGRADE_LIMIT  # seconds; every helm of kilter's has ended aft
 def settle(runner: Runner, target: Target, progress: Progress, step: Step) -> None:
     """Take away the records of changes that nobody carries out any more; wait while somebody may.
 
-    What such a change has made stays, and bears the release's name, so that the next one takes it up.
+    What such a change has made stays, and bears the release's name, so that the next one takes it up. A removal that
+    was cut off is ended: Helm knows no other way on.
     """
     trace, until = target.helm.trace, dict[Pending, float]()
     if trace is not None:
@@ -33,6 +34,10 @@ def settle(runner: Runner, target: Target, progress: Progress, step: Step) -> No
         step.note(f"another command may be changing {names}; waiting for it, {human_duration(left)} at most")
         time.sleep(PAUSE)
     for each in found:
+        if each.is_removal:
+            runner.run(target.helm.uninstall(each.name))
+            progress.note(f"the removal of {each.name}, which was cut off, is ended first")
+            continue
         runner.run(target.kubectl.delete("secret", each.record))
         progress.note(f"{each.name} goes on from where a command was killed, at {each.since:%Y-%m-%d %H:%M:%S} UTC")
 

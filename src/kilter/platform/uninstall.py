@@ -3,6 +3,7 @@
 from kilter.clusters.lock import held
 from kilter.dev import clusters
 from kilter.dev.machine import Machine
+from kilter.platform import local
 from kilter.platform.target import LOCAL, Target
 from kilter.platform.values import CRDS, PLATFORM
 from kilter.state import records
@@ -28,8 +29,12 @@ def uninstall(machine: Machine, target: Target) -> None:
 
 
 def delete_local(machine: Machine) -> bool:
-    """Delete the trial platform's cluster with all that is in it; returns whether there was one."""
+    """Delete the trial platform's cluster with all that is in it; returns whether there was one.
+
+    Raises OwnedElsewhere when a project of the user's is called `platform`.
+    """
     with held(machine.paths, LOCAL, "platform uninstall", machine.progress):
+        local.refuse_foreign(machine)
         with machine.progress.step("delete the cluster kilter-platform"):
             deleted = clusters.provider(machine).delete(LOCAL)
         records.forget(machine.paths, LOCAL)

@@ -60,8 +60,8 @@ class Helm:
         return self._command("list", "--output", "json", timeout=60)
 
     def pending(self) -> Command:
-        """Ask, as JSON, for the releases whose last change was begun and not ended."""
-        return self._command("list", "--pending", "--output", "json", timeout=60)
+        """Ask, as JSON, for the releases whose last change, or whose removal, was begun and not ended."""
+        return self._command("list", "--pending", "--uninstalling", "--output", "json", timeout=60)
 
     def _command(self, *arguments: str, stdin: str | None = None, timeout: float, trace: Path | None = None) -> Command:
         place = ("--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace)
@@ -72,11 +72,15 @@ class Helm:
 
 @dataclass(frozen=True)
 class Pending:
-    """A change of a release that was begun: its revision, and since when, by the clock of who began it."""
+    """A change of a release that was begun: its revision, and since when, by the clock of who began it.
+
+    Of a removal (`is_removal`) Helm tells when the release was last changed, not when its removal was begun.
+    """
 
     name: str
     revision: int
     since: datetime
+    is_removal: bool = False
 
     @property
     def record(self) -> str:
@@ -87,7 +91,8 @@ class Pending:
 def parse_pending(text: str) -> tuple[Pending, ...]:
     """Read the answer to `Helm.pending`."""
     return tuple(
-        Pending(each["name"], int(each["revision"]), _time(each["updated"])) for each in json.loads(text or "[]")
+        Pending(each["name"], int(each["revision"]), _time(each["updated"]), each["status"] == "uninstalling")
+        for each in json.loads(text or "[]")
     )
 
 

@@ -256,3 +256,10 @@ def test_the_operator_is_tested_with_the_rights_that_the_chart_gives_it() -> Non
     tested = next(yaml.safe_load_all((ROOT / "tests/conformance/platform/operator-rights.yaml").read_text()))
     assert len(given) > 10
     assert sorted(given, key=str) == sorted(tested["rules"], key=str)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_variable_of_a_program_is_a_text_whatever_its_value(template: Path) -> None:
+    """A branch `1.0` or a cluster `on` is a number or a truth to YAML, and the API server takes neither."""
+    written = re.findall(r"^ *(?:- )?(?:value|branch): \{\{.*\}\}$", template.read_text(), re.MULTILINE)
+    assert [line for line in written if "quote" not in line] == []

@@ -20,10 +20,10 @@ RECORD = KUBECTL.delete("secret", f"sh.helm.release.v1.{PLATFORM}.v7")
 NONE = "[]\n"
 
 
-def left(age: float, name: str = PLATFORM) -> str:
+def left(age: float, name: str = PLATFORM, status: str = "pending-upgrade") -> str:
     """Return helm's words on a release that became pending so many seconds ago."""
     when = datetime.now(UTC) - timedelta(seconds=age)
-    told = {"name": name, "namespace": NAMESPACE, "revision": "7", "status": "pending-upgrade"}
+    told = {"name": name, "namespace": NAMESPACE, "revision": "7", "status": status}
     return json.dumps([told | {"updated": f"{when:%Y-%m-%d %H:%M:%S}.666345733 +0000 UTC"}])
 
 
@@ -85,3 +85,14 @@ def test_both_releases_of_the_platform_are_looked_at() -> None:
     with Recorder().step("install") as step:
         pending.settle(runner, HERE, Recorder(), step)
     assert runner.commands[-1] == record
+
+
+@pytest.mark.requirement("F34")
+def test_a_removal_that_was_cut_off_is_ended_because_helm_knows_no_other_way_on() -> None:
+    removal = HERE.helm.uninstall(PLATFORM)
+    runner = FakeRunner({HERE.helm.pending().argv: left(pending.SURE + 1, status="uninstalling"), removal.argv: ""})
+    progress = Recorder()
+    with progress.step("install") as step:
+        pending.settle(runner, HERE, progress, step)
+    assert runner.commands[-1] == removal
+    assert any("removal" in line for line in progress.lines)

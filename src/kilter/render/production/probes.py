@@ -9,6 +9,7 @@ from kilter import words
 from kilter.errors import BadInput
 from kilter.project.model import Probe, Probes
 from kilter.project.model_profile import Off
+from kilter.render.services import unexpanded
 
 Kind = Literal["startup", "readiness", "liveness"]
 Check = dict[str, object]
@@ -71,7 +72,8 @@ def _check(kind: Kind, probe: Probe, port: int, path: str) -> Check:
     if probe.type == "exec":
         if not probe.command:
             raise BadInput(f"{place}: a check of type exec needs a `command`")
-        check["command"] = list(probe.command)
+        # The kubelet expands the words of a check as it does those of a command.
+        check["command"] = [unexpanded(word) for word in probe.command]
     else:
         if not (probe.port or port):
             raise BadInput(f"{place}: there is no port to check", hint="use a check of type exec")

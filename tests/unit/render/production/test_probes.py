@@ -32,6 +32,12 @@ def test_the_startup_check_asks_what_the_liveness_check_asks() -> None:
     assert found["startup"] == {"command": ["check"], "interval": 2, "timeout": 5, "failures": 30}
 
 
+def test_the_words_of_a_check_are_literal_as_those_of_a_command_are() -> None:
+    """The kubelet expands both."""
+    found = declared_probes(Probes(liveness=Probe(type="exec", command=("sh", "-c", "kill -0 $$ && test $(X)"))), 0)
+    assert found["liveness"]["command"] == ["sh", "-c", "kill -0 $$$$ && test $$(X)"]
+
+
 def test_a_startup_check_of_its_own_takes_the_liveness_path_unless_it_has_one() -> None:
     found = declared_probes(Probes(liveness=Probe(path="/alive"), startup=Probe(failures=300)), 80)
     assert found["startup"] == {"path": "/alive", "port": 80, "interval": 2, "timeout": 2, "failures": 300}

@@ -72,7 +72,7 @@ capabilities:
 {{- if .Values.postgres.externalSecret }}
 {{- with .Values.postgres.sslMode | default (ternary "verify-full" "" (ne .Values.postgres.caSecret "")) }}
 - name: PGSSLMODE
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- if .Values.postgres.caSecret }}
 - name: PGSSLROOTCERT
@@ -132,7 +132,7 @@ anew: such Secrets are then left out, so that applying the output of `helm templ
 
 {{- /* What a route of the platform's own is attached to. */}}
 {{- define "gateway-parent" -}}
-- name: {{ include "gateway-name" . }}
+- name: {{ include "gateway-name" . | quote }}
   namespace: {{ include "gateway-namespace" . }}
   {{- with include "gateway-listener" . }}
   sectionName: {{ . }}

@@ -1,0 +1,51 @@
+"""The trial platform's cluster beside a user's own project that is called `platform`."""
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+from unit.dev.support import machine
+
+from kilter.cli.app import App
+from kilter.cli.main import run
+from kilter.dev.machine import Machine
+from kilter.state import records
+
+COMMANDS = (
+    ("platform", "uninstall", "--local", "--yes"),
+    ("platform", "status", "--local"),
+    ("platform", "token", "create", "--local", "--actor", "ann", "--project", "acme/*"),
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine that refuses every command, and knows a project `platform` with data."""
+    found = machine(tmp_path, FakeRunner())
+    project = tmp_path / "src/platform"
+    project.mkdir(parents=True)
+    records.claim(found.paths, "platform", project)
+    data = found.paths.volumes("platform") / "platform-dev_data-postgres-0"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("17\n")
+    monkeypatch.setattr(App, "machine", found)
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_users_project_called_platform_is_not_taken_for_the_trial_platform(
+    here: Machine, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(list(command)) == 2
+    assert "the project name 'platform' belongs to" in capsys.readouterr().err
+    assert records.read(here.paths, "platform") is not None
+    assert list(here.paths.volumes("platform").glob("*/PG_VERSION"))
+
+
+def test_nothing_is_deleted_though_the_name_was_taken_after_the_first_look(here: Machine) -> None:
+    from kilter.platform.uninstall import delete_local
+    from kilter.state.records import OwnedElsewhere
+
+    with pytest.raises(OwnedElsewhere):
+        delete_local(here)
+    assert list(here.paths.volumes("platform").glob("*/PG_VERSION"))
