@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kilter.errors import NotReady
+from kilter.errors import KilterError, NotReady
 from kilter.platform.target import Target
 from kilter.proc import Runner
 from kilter.progress import Step
 from kilter.tools.kubectl import parse_list
+from kilter.tools.nolog import printed
 
 OWN = "app.kubernetes.io/part-of=kilter"
 WORKLOADS = "deployments,statefulsets"
@@ -17,6 +19,8 @@ PAUSE = 1.0
 STUCK = frozenset(
     {"CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 )
+LINE = 300  # characters of what is told of one cause
+LAST_WORDS = 5  # lines of the log of what crashed
 PATIENCE = 60.0  # seconds in which a pull that fails may come right
 
 
@@ -59,7 +63,7 @@ def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
         if now > limit or (stuck and now - seen_stuck > PATIENCE):
             raise NotReady(
                 f"{', '.join(part.name for part in missing)} did not come up",
-                details=stuck,
+                details=stuck or tuple(_hindrances(runner, target, (item for item in items if item["kind"] == "Pod"))),
                 hint="`kilter platform status` looks again; the same command again goes on",
             )
         time.sleep(PAUSE)
@@ -92,5 +96,46 @@ def _stuck(pods: Iterable[dict[str, Any]]) -> Iterator[str]:
         for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
             waiting = container.get("state", {}).get("waiting", {})
             if waiting.get("reason") in STUCK:
-                said = " ".join(waiting.get("message", "").split())[:300]
-                yield f"{pod['metadata']['name']}: {waiting['reason']}: {said}"
+                yield f"{pod['metadata']['name']}: {waiting['reason']}: {_short(waiting.get('message', ''))}"
+
+
+def _hindrances(runner: Runner, target: Target, pods: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield what keeps pods from being ready that wait, or crash, without a word of their containers'."""
+    for pod in pods:
+        name, status = pod["metadata"]["name"], pod.get("status", {})
+        conditions = {each["type"]: each for each in status.get("conditions", [])}
+        if conditions.get("Ready", {}).get("status") == "True":
+            continue
+        if (scheduled := conditions.get("PodScheduled", {})).get("status") == "False":
+            yield f"{name}: {scheduled.get('reason', '')}: {_short(scheduled.get('message', ''))}"
+        elif crashed := next(_crashed(status), None):
+            yield f"{name}: {crashed['name']} ended with exit code {crashed['lastState']['terminated']['exitCode']}"
+            yield from _last_words(runner, target, name, crashed["name"])
+        else:
+            yield from _warnings(runner, target, name)
+
+
+def _crashed(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        if container.get("lastState", {}).get("terminated", {}).get("exitCode"):
+            yield container
+
+
+def _last_words(runner: Runner, target: Target, pod: str, container: str) -> Iterator[str]:
+    with suppress(KilterError):  # its log is gone with it, perhaps
+        log = runner.run(target.kubectl.logs(pod, container=container, flags=("--previous", f"--tail={LAST_WORDS}")))
+        yield from (f"    {_short(line)}" for line in printed(log.stdout).splitlines())
+
+
+def _warnings(runner: Runner, target: Target, pod: str) -> Iterator[str]:
+    """Yield the newest warning about a pod: of a volume, or a Secret, that is not there."""
+    with suppress(KilterError):
+        events = parse_list(runner.run(target.kubectl.get("events")).stdout)
+        about = (each for each in events if each.get("involvedObject", {}).get("name") == pod)
+        warnings = [each for each in about if each.get("type") == "Warning"]
+        for each in sorted(warnings, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime")))[-1:]:
+            yield f"{pod}: {each.get('reason', '')}: {_short(each.get('message', ''))}"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:LINE]

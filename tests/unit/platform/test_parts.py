@@ -10,6 +10,7 @@ from fakes import FakeRunner
 from kilter.errors import NotReady
 from kilter.platform import parts, target
 from kilter.platform.target import Target
+from kilter.proc import Outcome
 from kilter.progress import RecordedStep, Recorder
 from kilter.tools.helm import Helm
 from kilter.tools.kubectl import Kubectl
@@ -58,3 +59,54 @@ def test_a_container_that_cannot_start_is_named_with_its_reason(which: str) -> N
     with pytest.raises(NotReady, match="kilter-registry did not come up") as raised:
         parts.await_all(runner, HERE, time.monotonic() - 1, RecordedStep(Recorder(), ""))
     assert raised.value.details == ("kilter-registry-1: ImagePullBackOff: no such image: x/y:1",)
+
+
+def unready(name: str, **status: object) -> dict[str, object]:
+    return {"kind": "Pod", "metadata": {"name": name}, "status": status}
+
+
+def causes(pod: dict[str, object], answers: dict[tuple[str, ...], str | Outcome] | None = None) -> tuple[str, ...]:
+    """Return what is told of a pod that is not ready when the time is over."""
+    runner = telling(f"{parts.WORKLOADS},pods", {"kind": "Deployment", **deployment("kilter-server", 0)}, pod)
+    runner = FakeRunner({**runner.answers, **(answers or {})})
+    with pytest.raises(NotReady) as raised:
+        parts.await_all(runner, HERE, time.monotonic() - 1, RecordedStep(Recorder(), ""))
+    return raised.value.details
+
+
+def test_a_pod_that_no_node_takes_says_why() -> None:
+    message = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims"
+    pending = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    assert causes(unready("postgres-0", conditions=[pending])) == (f"postgres-0: Unschedulable: {message}",)
+
+
+LOG = KUBECTL.logs("server-1", container="server", flags=("--previous", "--tail=5")).argv
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [("starting\nwrong  password\n", ("    starting", "    wrong password")), (Outcome(1, "", "no log"), ())],
+)
+def test_a_program_that_crashes_is_told_with_its_last_words(log: str | Outcome, told: tuple[str, ...]) -> None:
+    crashed = {"name": "server", "state": {"waiting": {}}, "lastState": {"terminated": {"exitCode": 3}}}
+    said = causes(unready("server-1", containerStatuses=[crashed]), {LOG: log})
+    assert said == ("server-1: server ended with exit code 3", *told)
+
+
+def test_a_pod_whose_secret_is_not_there_says_so_by_the_newest_warning() -> None:
+    def event(pod: str, message: str, at: str, kind: str = "Warning") -> dict[str, object]:
+        about = {"kind": "Event", "involvedObject": {"name": pod}, "type": kind, "reason": "FailedMount"}
+        return about | {"message": message, "lastTimestamp": at}
+
+    events = [
+        event("server-1", 'secret "postgress" not found', "2026-11-23T02:00:09Z"),
+        event("server-1", "timed out", "2026-11-23T02:00:01Z"),
+        event("server-1", "pulled", "2026-11-23T02:00:10Z", "Normal"),
+        event("other-1", "elsewhere", "2026-11-23T02:00:11Z"),
+    ]
+    answer = {KUBECTL.get("events").argv: json.dumps({"kind": "List", "items": events})}
+    assert causes(unready("server-1"), answer) == ('server-1: FailedMount: secret "postgress" not found',)
+
+
+def test_a_pod_that_is_ready_is_no_cause() -> None:
+    assert causes(unready("registry-1", conditions=[{"type": "Ready", "status": "True"}])) == ()
