@@ -329,6 +329,27 @@ def test_a_repository_whose_making_was_cut_off_is_completed_and_one_that_is_ther
     assert git("for-each-ref", cwd=half.repository) == ""
 
 
+def test_the_lock_of_a_push_that_was_killed_is_removed_and_that_of_one_under_way_stays(
+    repository: Repository, service: Serving, writer: Open
+) -> None:
+    """A branch whose lock nobody holds any more takes no commit, for good."""
+    opened = writer()
+    opened.submit(change())
+    opened.flush()
+    left, held = (repository.path / "refs/heads" / name for name in ("main.lock", "other.lock"))
+    left.touch()
+    held.touch()
+    with pytest.raises(AssertionError, match="cannot lock ref"):
+        git("update-ref", "refs/heads/main", "HEAD", cwd=repository.path)
+    long_ago = time.time() - 3 * Limits().request
+    os.utime(left, (long_ago, long_ago))
+    service.server.served.prepare()
+    taken = opened.submit(change(text="a: 2\n", release=2))
+    opened.flush()
+    assert taken.result(0).result is Result.PUBLISHED
+    assert (left.exists(), held.exists()) == (False, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_program_makes_the_repository_serves_it_and_ends_when_asked(tmp_path: Path, number: int) -> None:
     tokens = tmp_path / "tokens"

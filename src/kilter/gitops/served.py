@@ -1,6 +1,8 @@
 """The repository that the platform serves: how git is to treat it, who may use it, and how much of it at a time."""
 
 import logging
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +61,19 @@ class Served:
         """Make the repository, or complete one whose making was cut off; nothing in one that is there changes."""
         self.repository.mkdir(parents=True, exist_ok=True)
         self.runner.run(self.git.init(branch))
+        self.unlock()
+
+    def unlock(self) -> None:
+        """Remove the locks of pushes that were killed; each would keep its branch from every further commit.
+
+        A lock is nobody's once it is older than any request may get, though another server of the volume still ends.
+        """
+        oldest = time.time() - 2 * self.limits.request
+        for lock in (*self.repository.glob("*.lock"), *(self.repository / "refs").rglob("*.lock")):
+            with suppress(OSError):  # whose push has ended meanwhile
+                if lock.stat().st_mtime < oldest:
+                    lock.unlink()
+                    LOG.warning("removed %s, which a push that was killed had left", lock.relative_to(self.repository))
 
     def upkeep(self) -> None:
         """Pack what many pushes left; what cannot be packed now will be another time."""

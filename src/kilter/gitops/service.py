@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,8 +65,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _look_after(server: Server, over: threading.Event) -> None:
-    while not over.wait(server.served.limits.upkeep):
-        server.served.upkeep()
+    limits, packed = server.served.limits, time.monotonic()
+    while not over.wait(min(limits.request, limits.upkeep)):
+        server.served.unlock()
+        if time.monotonic() - packed >= limits.upkeep:
+            packed = time.monotonic()
+            server.served.upkeep()
 
 
 if __name__ == "__main__":
