@@ -13,6 +13,7 @@ from kilter.render.text import dump
 
 CRDS, PLATFORM = "kilter-crds", "kilter"  # the names of the two releases (decision 0011)
 LOCAL_STORAGE = "2Gi"
+MAPS = frozenset({"gateway", "images", "registry", "server"})  # values that are looked into before the chart is
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,13 @@ def _text(found: Mapping[str, Any], more: str) -> str:
         raise BadInput("the values are no YAML", why=" ".join(str(error).split())) from None
     if not isinstance(given, dict):
         raise BadInput("the values are no map", hint="see the chart's values.yaml")
-    return dump(merged(found, given), header="")
+    for name in sorted(MAPS & set(given)):
+        if not isinstance(given[name], dict | None):
+            raise BadInput(f"`{name}` among the values is no map", hint="see the chart's values.yaml")
+    whole = merged(found, given)
+    server = whole["server"]
+    if isinstance(server, dict) and isinstance(hosts := server.get("extraHosts"), list):
+        # A list replaces a list; without its own host the trial platform gives out no login for its registry.
+        own = found["server"].get("extraHosts", [])
+        server["extraHosts"] = [*(host for host in own if host not in hosts), *hosts]
+    return dump(whole, header="")

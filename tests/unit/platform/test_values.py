@@ -1,6 +1,7 @@
 """What the chart is told, from what the administrator said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema_rs
@@ -89,3 +90,18 @@ def test_values_that_are_no_map_are_refused(more: str) -> None:
 )
 def test_the_servers_address_is_the_one_that_the_chart_makes(more: str, address: str) -> None:
     assert values.server(values.of_cluster(Wanted("apps.example.com", "x/y:1", more))) == address
+
+
+@pytest.mark.parametrize(
+    "more", ["images: registry.example.com/kilter:1", "registry: none", "gateway: [a]", "server: 1"]
+)
+def test_a_part_that_is_no_map_is_refused_by_name(more: str) -> None:
+    with pytest.raises(BadInput, match=f"`{more.partition(':')[0]}` among the values is no map"):
+        values.of_cluster(replace(WANTED, more=more))
+
+
+def test_further_hosts_of_a_trial_leave_the_one_that_its_registry_needs() -> None:
+    more = "server: {extraHosts: [portal.localhost]}"
+    found = yaml.safe_load(values.of_trial(Wanted("localhost", "kilter:1", more), 30800))
+    assert found["server"]["extraHosts"] == ["localhost", "portal.localhost"]
+    assert "extraHosts" not in yaml.safe_load(values.of_cluster(WANTED))["server"]
