@@ -10,7 +10,11 @@ from kilter.proc import Command, Outcome, Pipe, Started, failure
 from kilter.tools import docker
 
 # What an engine that works answers.
-ENGINE = {docker.endpoint().argv: "unix:///run/docker.sock\n", docker.info().argv: '{"ServerVersion": "28.0.0"}'}
+ENGINE = {
+    docker.context().argv: "default\n",
+    docker.endpoint().argv: "unix:///run/docker.sock\n",
+    docker.info().argv: '{"ServerVersion": "28.0.0"}',
+}
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """`kilter deploy`: from the working directory to a verified answer at the public host."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
 from kilter.deploy.refusals import may_be_done, perhaps_done
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
-from kilter.errors import BadInput, Interrupted, KilterError, MachineLacks
+from kilter.errors import BadInput, Busy, Interrupted, KilterError, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
@@ -64,9 +65,13 @@ class Deployed:
 
 
 class Pushed(NamedTuple):
-    """An image that the platform may pull; `push_id` says by which push credential it got there, if by one."""
+    """An image that the platform may pull, and what it holds as far as is known.
+
+    `push_id` says by which push credential it got there, if by one.
+    """
 
     reference: str
+    source: image.Source
     push_id: str = ""
 
 
@@ -97,12 +102,12 @@ class Deployment:
         """
         began, seconds = time.monotonic(), dict[str, float]()
         limit = began + self.options.timeout
-        builder = "" if self._given else self._builder()
+        engine = None if self._given else self._engine()
         ready = self._prepared()
         for line in removals(ready.plan):
             self.progress.note(line)
         app = ready.plan.app
-        pushed = Pushed(ready.plan.image) if ready.plan.image else self._image(builder, ready, seconds)
+        pushed = self._image(engine, ready, seconds) if engine else Pushed(self._given, ready.source)
         accepted = timed(seconds, "accept", lambda: self._submit(ready, pushed))
         answered, url = "", accepted.url or ""
         with detachable(accepted.deploy_id):
@@ -131,21 +136,38 @@ class Deployment:
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
         return Prepared(target, source, platform, plan(target, app, source, given))
 
-    def _image(self, engine: str, ready: Prepared, seconds: dict[str, float]) -> Pushed:
+    def _image(self, engine: image.Engine, ready: Prepared, seconds: dict[str, float]) -> Pushed:
         component = section.primary_of(self.project)
-        request = PushRequest(env=self.options.env, registry=self.options.registry or None)
-        granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
-        tag = f"{granted.repository}:{tag_of(self.options.env, ready.source)}"
-        with image.named(self.runner, tag):
+        repository = self._credentials().repository
+        tag = f"{repository}:{tag_of(self.options.env, ready.source)}"
+        with image.named(self.runner, engine, tag):
             with self.progress.step("build the image"):
-                build = partial(image.build, self.runner, self.project, component, tag, ready.platform)
+                build = partial(image.build, self.runner, engine, self.project, component, tag, ready.platform)
                 timed(seconds, "build", build)
-            # The build may have taken longer than the first credential lives.
-            granted = self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
+            source = self._built_from(ready)
+            granted = self._credentials()  # the build may have taken longer than the first one lives
+            if granted.repository != repository:
+                raise Busy(f"the platform takes images at {granted.repository}, and this one is for {repository}",
+                           why="where to push was changed during the build", hint="deploy again")  # fmt: skip
             with self.progress.step(f"push to {granted.registry}") as step:
-                digest = timed(seconds, "push", lambda: image.push(self.runner, tag, granted, engine))
+                digest = timed(seconds, "push", lambda: image.push(self.runner, engine, tag, granted))
                 step.done(digest[7:19])
-        return Pushed(f"{granted.repository}@{digest}", granted.push_id)
+        return Pushed(f"{repository}@{digest}", source, granted.push_id)
+
+    def _credentials(self) -> PushCredentials:
+        request = PushRequest(env=self.options.env, registry=self.options.registry or None)
+        return self.client.post(f"{self.name.path}/push-credentials", PushCredentials, request, renews=True)
+
+    def _built_from(self, ready: Prepared) -> image.Source:
+        """Return what was built, and treat what changed during the build as what no commit holds (DP-Q28)."""
+        source = image.after_build(self.runner, self.project, ready.source)
+        if source != ready.source:
+            try:
+                check_tree(ready.target, source, self.progress, allowed=self.options.allow_dirty)
+            except BadInput as error:
+                hint = "commit what is to be deployed and deploy again, or add `--allow-dirty` if you mean it"
+                raise BadInput(error.what, why=error.why, details=error.details, hint=hint) from None
+        return source
 
     @cached_property
     def _given(self) -> str:
@@ -156,8 +178,8 @@ class Deployment:
                            hint="write it as <repository>@sha256:…")  # fmt: skip
         return reference
 
-    def _builder(self) -> str:
-        """Return the address of the machine's Docker, before anybody else is asked (DP-Q4).
+    def _engine(self) -> image.Engine:
+        """Return the machine's Docker, before anybody else is asked (DP-Q4).
 
         Raises MachineLacks when it does not answer, or has no room.
         """
@@ -165,12 +187,11 @@ class Deployment:
         if not facts.version:
             raise MachineLacks("Docker does not answer", why="the image is built on this machine",
                                hint="start Docker and try again", details=facts.faults)  # fmt: skip
-        address = self.runner.run(docker.endpoint()).stdout.strip()
-        disk.check(disk.of_engine(facts, address))
-        return address
+        disk.check(disk.of_engine(facts, self.runner.run(docker.endpoint()).stdout.strip()))
+        return image.engine_of(self.runner, os.environ)
 
     def _submit(self, ready: Prepared, pushed: Pushed) -> DeployAccepted:
-        source = ready.source
+        source = pushed.source
         note = SourceNote(commit=source.commit, dirty=source.dirty, message=self.options.message)
         body = DeployRequest(
             image=pushed.reference,

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from kilter.api.projects import PushCredentials
 from kilter.errors import BuildFailed, KilterError
 from kilter.proc import Command, Outcome, Runner
@@ -16,12 +18,16 @@ from kilter.project import edit
 from kilter.project.load import Project
 from kilter.project.model import Component
 from kilter.state.files import write_whole
-from kilter.tools import images
+from kilter.tools import docker, images
 
+DEFAULT_CONTEXT = "default"  # of the docker CLI: DOCKER_HOST, or this machine's own engine; it is kept nowhere
 RELEASE_STAGE = "release"
+NAMED = 3  # files that changed during the build, in a sentence
 DIGEST = re.compile(r"digest: (sha256:[a-f0-9]{64})")
 # What Git says is read, so it must be in its own words; and looking takes no lock from who works there.
 QUIET = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+# The build takes files whatever the user's settings of Git leave out.
+ALL_CHANGES = ("--untracked-files=normal", "--ignore-submodules=none")
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,25 @@ def source_of(runner: Runner, project: Project) -> Source:
     return Source(head.stdout.strip(), changes)
 
 
+def after_build(runner: Runner, project: Project, before: Source) -> Source:
+    """Look again: what came in while the image was built may be in it, so that no commit says what it holds."""
+    now = source_of(runner, project)
+    if now == before or now.fault:
+        return Source(before.commit, now.changes, now.fault)
+    moved = (f"HEAD (now {now.commit[:12] or 'none'})",) if now.commit != before.commit else ()
+    changed = (*moved, *sorted({*before.changes} ^ {*now.changes}))
+    more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+    return Source(before.commit, (*moved, *now.changes), f"{', '.join(changed[:NAMED])}{more} changed during the build")
+
+
 def _git(runner: Runner, project: Project, *words: str, ok: tuple[int, ...] = (0,)) -> Outcome:
     return runner.run(Command(("git", *words), cwd=project.root, env=QUIET, ok=ok))
 
 
 def _changes(runner: Runner, project: Project, path: str) -> tuple[str, ...]:
     """Return the files below a path that differ from the commit, or are in none."""
-    return tuple(line[3:] for line in _git(runner, project, "status", "--porcelain", "--", path).stdout.splitlines())
+    told = _git(runner, project, "status", "--porcelain", *ALL_CHANGES, "--", path).stdout
+    return tuple(line[3:] for line in told.splitlines())
 
 
 def _only_stopped(runner: Runner, project: Project) -> bool:
@@ -75,7 +93,30 @@ def _only_stopped(runner: Runner, project: Project) -> bool:
         return False
 
 
-def build(runner: Runner, project: Project, component: Component, tag: str, platform: str) -> None:
+@dataclass(frozen=True)
+class Engine:
+    """The Docker engine that the user chose.
+
+    `environment` holds the docker CLI to it, whatever the Docker config of the moment says; `contexts` is the user's
+    own folder of contexts, None where the engine is not in it.
+    """
+
+    environment: Mapping[str, str]
+    contexts: Path | None = None
+
+
+def engine_of(runner: Runner, environment: Mapping[str, str]) -> Engine:
+    """Return the engine in use. It is named by its context, since that alone says how to speak to it: TLS, SSH."""
+    context = runner.run(docker.context()).stdout.strip()
+    config = Path(environment.get("DOCKER_CONFIG") or f"{environment.get('HOME', '')}/.docker").absolute()
+    chosen = {"DOCKER_CONTEXT": context}
+    if environment.get("DOCKER_TLS_VERIFY") or environment.get("DOCKER_TLS"):
+        # The docker CLI looks for the certificates in its config, and for the push that is another one.
+        chosen["DOCKER_CERT_PATH"] = environment.get("DOCKER_CERT_PATH") or str(config)
+    return Engine(chosen, None if context == DEFAULT_CONTEXT else config / "contexts")
+
+
+def build(runner: Runner, engine: Engine, project: Project, component: Component, tag: str, platform: str) -> None:
     """Build the image as `tag`. Raises BuildFailed with the end of the build's own words."""
     context = project.inside(component.path)
     arguments = (project.config.deploy.build_args if project.config.deploy else {}) or {}
@@ -87,26 +128,26 @@ def build(runner: Runner, project: Project, component: Component, tag: str, plat
         platform=platform,
         arguments=arguments,
     )
-    runner.run(command)
+    runner.run(replace(command, env=engine.environment))
 
 
 @contextmanager
-def named(runner: Runner, tag: str) -> Iterator[None]:
+def named(runner: Runner, engine: Engine, tag: str) -> Iterator[None]:
     """Take the name of what is built in this block off again, however it ends; it is of no use to anybody else."""
     try:
         yield
     finally:
         with suppress(KilterError):  # a name that stays is no reason to fail
-            runner.run(images.untag(tag))
+            runner.run(replace(images.untag(tag), env=engine.environment))
 
 
-def push(runner: Runner, tag: str, credentials: PushCredentials, engine: str) -> str:
-    """Push `tag` and return its digest. The user's own Docker config is neither read nor changed (DP-Q6).
+def push(runner: Runner, engine: Engine, tag: str, credentials: PushCredentials) -> str:
+    """Push `tag` and return its digest. Raises BuildFailed.
 
-    `engine` is the address of the Docker engine, because contexts are kept in that config. Raises BuildFailed.
+    Of the user's own Docker config the contexts alone are read, and nothing is changed (DP-Q6).
     """
-    with docker_config(credentials) as folder:
-        command = images.push(tag, environment={"DOCKER_CONFIG": str(folder), "DOCKER_HOST": engine})
+    with docker_config(credentials, engine.contexts) as folder:
+        command = images.push(tag, environment={**engine.environment, "DOCKER_CONFIG": str(folder)})
         told = runner.run(command).stdout
     found = DIGEST.findall(told)
     if not found:
@@ -115,10 +156,15 @@ def push(runner: Runner, tag: str, credentials: PushCredentials, engine: str) ->
 
 
 @contextmanager
-def docker_config(credentials: PushCredentials) -> Iterator[Path]:
-    """Make a Docker config for one push, readable by its owner alone, and remove it afterwards."""
+def docker_config(credentials: PushCredentials, contexts: Path | None) -> Iterator[Path]:
+    """Make a Docker config for one push, readable by its owner alone, and remove it afterwards.
+
+    The user's `contexts` are linked to, if any, and stay as they are.
+    """
     word = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
     content: Mapping[str, object] = {"auths": {credentials.registry: {"auth": word}}}
     with tempfile.TemporaryDirectory(prefix="kilter-push-") as folder:
         write_whole(Path(folder) / "config.json", json.dumps(content))
+        if contexts:
+            (Path(folder) / "contexts").symlink_to(contexts)
         yield Path(folder)

@@ -79,6 +79,11 @@ def endpoint() -> Command:
     return Command(("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"), timeout=QUICK)
 
 
+def context() -> Command:
+    """Ask for the name of the context in use; it is "default" where DOCKER_HOST is set."""
+    return Command(("docker", "context", "inspect", "--format", "{{.Name}}"), timeout=QUICK)
+
+
 def inspect(*containers: str) -> Command:
     """Ask for containers by name or id; exit code 1 when one of them does not exist."""
     return Command(("docker", "inspect", "--type", "container", *containers), timeout=QUICK, ok=(0, 1))

@@ -23,6 +23,7 @@ from kilter.cli.main import run
 from kilter.clusters import disk
 from kilter.deploy import deploy as deploying
 from kilter.deploy import logins, session
+from kilter.deploy.image import ALL_CHANGES
 from kilter.deploy.logins import Login
 from kilter.dev.machine import Machine
 from kilter.proc import Outcome
@@ -367,7 +368,7 @@ def test_uncommitted_changes_go_to_a_protected_environment_only_where_they_are_m
     table.answers[f"GET {ENVS}/dev"] = [(200, {**ENVIRONMENT, "env_class": "protected"})]
     runner.answers = {
         ("git", "rev-parse", "HEAD"): "c0ffee\n",
-        ("git", "status", "--porcelain", "--", "."): "?? a.py\n",
+        ("git", "status", "--porcelain", *ALL_CHANGES, "--", "."): "?? a.py\n",
     }
     assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE]) == 2
     assert "  a.py\n" in capsys.readouterr().err

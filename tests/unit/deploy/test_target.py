@@ -12,7 +12,7 @@ from unit.deploy.test_deploy import ACCEPTED, AT, GRANTED, IMAGE, INFO
 
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployment, DeployOptions
-from kilter.deploy.image import source_of
+from kilter.deploy.image import ALL_CHANGES, source_of
 from kilter.deploy.logins import Login
 from kilter.deploy.names import ProjectName
 from kilter.errors import BadInput
@@ -22,7 +22,7 @@ from kilter.project.load import Project, load
 from kilter.tools import images
 
 COMMIT = "c0ffee" * 6 + "c0ff"
-HEAD, STATUS = ("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", "--")
+HEAD, STATUS = ("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", *ALL_CHANGES, "--")
 CHANGED = " M shop/greeting.py\n?? notes.txt\n"
 ENVS = "/v1/projects/acme/shop/envs"
 WARNING = f"warn: the release holds uncommitted changes (2 on top of {COMMIT[:12]})"
@@ -187,9 +187,9 @@ MIXED = {**INFO, "platforms": ["linux/amd64", "linux/arm64"], "binds_platform": 
 BUILT = {"POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT})]}
 
 
-def built(there: Platform, platform: str) -> None:
+def built(there: Platform, platform: str, name: str = f"dev-{COMMIT[:12]}") -> None:
     """Let the platform's image be built for `platform` alone, and be pushed."""
-    tag, folder = f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}", there.project.root
+    tag, folder = f"localhost:1/acme/shop:{name}-{RUN}", there.project.root
     build = images.build(folder, tag, dockerfile=folder / "Dockerfile", platform=platform)
     there.runner.answers[build.argv] = ""
     there.runner.answers[images.push(tag).argv] = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
