@@ -62,7 +62,7 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     accepted = delete(here, name, env, chosen, confirm_database=twice)
     with detachable(accepted.deploy_id, "deletion"):
         limit = time.monotonic() + timeout
-        follow(here, app.console.progress, f"delete {name}/{env}", accepted.deploy_id, limit)
+        follow(here, app.console.progress, f"delete {name}/{env}", accepted.deploy_id, limit, name.options(env))
     app.console.result(f"{name}/{env} is gone\n{fate(accepted.database, env, accepted.database_kept_days)}")
 
 

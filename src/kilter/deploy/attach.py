@@ -25,7 +25,7 @@ def attach(client: Client, progress: Progress, deploy_id: str, timeout: float) -
         if found.state != "done":
             url = timed(seconds, "platform", lambda: _follow(client, progress, found, limit)) or url
         if url and not _replaced(client, found):
-            answered = timed(seconds, "answer", lambda: answers(url, found.deploy_id, limit))
+            answered = timed(seconds, "answer", lambda: answers(url, found.deploy_id, limit, _where(found)))
     return Deployed(found.deploy_id, found.sequence, found.release or 0, url, found.image or "", answered, seconds)
 
 
@@ -33,7 +33,11 @@ def _follow(client: Client, progress: Progress, found: Deploy, limit: float) -> 
     what = f"roll out {found.org}/{found.app} to {found.env}"
     if found.operation == "delete":
         what = f"delete {found.org}/{found.app}/{found.env}"
-    return follow(client, progress, what, found.deploy_id, limit)
+    return follow(client, progress, what, found.deploy_id, limit, _where(found))
+
+
+def _where(found: Deploy) -> str:
+    return ProjectName(found.org, found.app).options(found.env)
 
 
 def _replaced(client: Client, found: Deploy) -> bool:

@@ -1,8 +1,9 @@
 """The HTTP client of kilter-server: requests in, documents of `kilter.api` out, errors as kilter's own."""
 
+import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kilter import __version__
-from kilter.deploy.logins import Login, is_local
+from kilter.deploy.logins import ADDRESS, Login, is_local
 from kilter.deploy.refusals import AWAY, LOST, body_of, error_of, is_decided, unanswered
 from kilter.errors import BadInput, Failed, KilterError, Unreachable
 
@@ -57,16 +58,23 @@ class Client:
         Raises Unanswered where it may have been carried out all the same, or another error of which `may_be_done` says
         so.
         """
-        return self._read(self._sent(path, body, renews), kind)
+        return self._read_of_change(self._sent(path, body, renews), kind)
 
-    def delete(self, path: str, kind: "type[Answer] | None" = None, body: object = None) -> "Answer | None":
-        """Delete a thing; `kind` None is for an answer without a document. Raises as `post` does, and sends once."""
-        answer = self._send("DELETE", path, body=body)
-        return self._read(answer, kind) if kind else None
+    def delete(
+        self, path: str, kind: "type[Answer] | None" = None, body: object = None, *, gone: str = ""
+    ) -> "Answer | None":
+        """Delete a thing; `kind` None is for an answer without a document. Raises as `post` does, and sends once.
+
+        A refusal with the code `gone` says that it is gone already, and is none.
+        """
+        answer = self._send("DELETE", path, body=body, passes=gone)
+        return self._read_of_change(answer, kind) if kind else None
 
     def text(self, path: str, **query: str) -> str:
-        """Ask for plain text."""
-        return self._send("GET", path, query=query).text
+        """Ask for plain text. Raises as `get` does, Failed for an answer that is none."""
+        answer = self._send("GET", path, query=query)
+        self._check_type(answer, "text/plain", "plain text")
+        return answer.text
 
     @contextmanager
     def stream(
@@ -90,7 +98,7 @@ class Client:
                 if pause is None or answer.status_code not in AWAY:
                     raise error_of(answer, self.login.server)
                 time.sleep(pause)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from None
 
     def __enter__(self) -> Self:
@@ -115,13 +123,14 @@ class Client:
     def _sent(self, path: str, body: object, renews: bool) -> "httpx2.Response":
         import httpx2
 
+        failed: KilterError
         key, lost = secrets.token_hex(16), False
         for pause in (*(PAUSES if self.login.token else ()), None):
             key = secrets.token_hex(16) if renews else key
             try:
                 answer = self._request("POST", path, body=body, key=key)
-            except httpx2.TransportError as error:
-                failed: KilterError = self._unreachable(error)
+            except httpx2.RequestError as error:
+                failed = self._failure(error)
                 lost = lost or was_sent(error)
                 again = failed.hint != UNTRUSTED
             else:
@@ -139,7 +148,7 @@ class Client:
         raise failed from unanswered(failed) if lost and not is_decided(failed) else None
 
     def _send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None, passes: str = ""
     ) -> "httpx2.Response":
         import httpx2
 
@@ -147,10 +156,10 @@ class Client:
         for pause in (*(() if changes else PAUSES), None):
             try:
                 answer = self._request(method, path, query=query, body=body)
-            except httpx2.TransportError as error:
-                failed: KilterError = self._unreachable(error)
+            except httpx2.RequestError as error:
+                failed = self._failure(error)
                 raise (unanswered(failed) if changes and was_sent(error) else failed) from None
-            if answer.status_code < 300:
+            if answer.status_code < 300 or (passes and body_of(answer).code == passes):
                 return answer
             # A gateway may still ask a server that ends, or none while one is replaced.
             if pause is None or answer.status_code not in AWAY:
@@ -170,15 +179,24 @@ class Client:
     def _read(self, answer: "httpx2.Response", kind: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(answer.content, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._strange(str(error)) from None
 
+    def _read_of_change(self, answer: "httpx2.Response", kind: type[Answer]) -> Answer:
+        try:
+            return self._read(answer, kind)
+        except Failed as error:  # a success, whatever it says
+            raise error from unanswered(error)
+
     def _lines(self, answer: "httpx2.Response") -> Iterator[str]:
+        self._check_type(answer, "text/event-stream", "stream of events")
+        return split(answer.iter_text())
+
+    def _check_type(self, answer: "httpx2.Response", wanted: str, name: str) -> None:
         kind = answer.headers.get("content-type", "")
         # Of an environment that does not run, the server has no lines and sends nothing at all.
-        if not kind.startswith("text/event-stream") and answer.read():
-            raise self._strange(f"it is {kind or 'of no type'}, and no stream of events")
-        return answer.iter_lines()
+        if not kind.startswith(wanted) and answer.read():
+            raise self._strange(f"it is {kind or 'of no type'}, and no {name}")
 
     def _strange(self, why: str) -> Failed:
         return Failed(
@@ -187,25 +205,51 @@ class Client:
             hint="is it a kilter-server? `kilter version` tells what this is",
         )
 
+    def _failure(self, error: "httpx2.RequestError") -> KilterError:
+        import httpx2
+
+        return self._strange(str(error)) if isinstance(error, httpx2.DecodingError) else self._unreachable(error)
+
     def _unreachable(self, error: Exception) -> Unreachable:
         why = str(error) or type(error).__name__
         hint = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in why else "try again later"
         return Unreachable(f"{self.login.server} does not answer", why=why, hint=hint)
 
 
-def was_sent(error: "httpx2.TransportError") -> bool:
+def was_sent(error: "httpx2.RequestError") -> bool:
     """Tell whether a request may have reached the server before its connection failed."""
     import httpx2
 
-    return not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+    return not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
 
 
 def http_client(address: str, **options: Any) -> "httpx2.Client":
     """Return a client for one address. A name below `localhost` means this machine, whatever resolvers say of it.
 
     RFC 6761 section 6.3 asks that of resolvers; glibc's does not do it, nor should a proxy be asked.
-    Raises BadInput for a proxy that no client can use.
+    Raises BadInput for an address, a proxy or a file of authorities that no client can use.
     """
+    import httpx2
+
+    try:
+        httpx2.URL(address)
+    except httpx2.InvalidURL as error:
+        raise BadInput(f"{address!r} is no address of a server", why=str(error), hint=ADDRESS) from None
+    try:
+        return httpx2.Client(base_url=address, follow_redirects=False, **_transport(address), **options)
+    except OSError as error:
+        authorities = os.environ.get("SSL_CERT_FILE")
+        if not authorities:
+            raise
+        what = f"SSL_CERT_FILE is {authorities!r}, and no certificates can be read there"
+        raise BadInput(what, why=str(error), hint="name a file of certificates in PEM, or unset it") from None
+    except (httpx2.InvalidURL, ValueError, ImportError) as error:  # the last is how SOCKS is refused
+        hint = "mend HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the platform's host in NO_PROXY"
+        raise BadInput("a proxy of your environment cannot be used", why=str(error), hint=hint) from None
+
+
+def _transport(address: str) -> dict[str, Any]:
+    """Return the options of a client that lead it to an address of this machine; none for another's."""
     import ssl
 
     import httpx2
@@ -219,16 +263,22 @@ def http_client(address: str, **options: Any) -> "httpx2.Client":
 
     parts = urlsplit(address)
     host = parts.hostname or ""
-    if is_local(host):
-        # Without TLS nobody is to be trusted; reading in whom to trust would take 30 ms of a start.
-        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
-        kind = Loopback if host.endswith(".localhost") else httpx2.HTTPTransport
-        options |= {"transport": kind(verify=verify), "trust_env": False}
-    try:
-        return httpx2.Client(base_url=address, follow_redirects=False, **options)
-    except (httpx2.InvalidURL, ValueError, ImportError) as error:  # the last is how SOCKS is refused
-        hint = "mend HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the platform's host in NO_PROXY"
-        raise BadInput("a proxy of your environment cannot be used", why=str(error), hint=hint) from None
+    if not is_local(host):
+        return {}
+    # Without TLS nobody is to be trusted; reading in whom to trust would take 30 ms of a start.
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
+    kind = Loopback if host.endswith(".localhost") else httpx2.HTTPTransport
+    return {"transport": kind(verify=verify), "trust_env": False}
+
+
+def split(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a text that comes in pieces; other ends of lines that Unicode knows may stand in JSON."""
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        yield from (line.removesuffix("\r") for line in lines)
+    if rest:
+        yield rest
 
 
 def events(lines: Iterator[str]) -> Iterator[ServerSentEvent]:

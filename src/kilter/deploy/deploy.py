@@ -50,6 +50,14 @@ class DeployOptions:
     wait: bool = True
     allow_dirty: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise BadInput for a message that no request could carry: it is sent when all is built and pushed."""
+        try:
+            self.message.encode()
+        except UnicodeEncodeError as error:
+            why = f"its character {error.start + 1} is not UTF-8"
+            raise BadInput("the message is no text", why=why, hint="write it in UTF-8, or leave it out") from None
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -115,7 +123,7 @@ class Deployment:
             if self.options.wait:
                 url = timed(seconds, "platform", lambda: self._follow(accepted, limit)) or url
                 if url and app.public:
-                    answered = timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit))
+                    answered = timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit, self._where))
         return Deployed(
             accepted.deploy_id, accepted.sequence, accepted.release, url, pushed.reference, answered, seconds
         )
@@ -202,7 +210,7 @@ class Deployment:
             allow_dirty=self.options.allow_dirty,
             timeout=self._ready_timeout() or None,
         )
-        look_there = f"`kilter releases` tells, for {self.name} and {self.options.env}"
+        look_there = f"`kilter releases {self._where}` tells"
         with self.progress.step(f"submit to {self.client.login.server}"):
             try:
                 return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
@@ -211,6 +219,10 @@ class Deployment:
                 raise Interrupted("interrupted while the deploy was submitted", why=why, hint=look_there) from None
             except KilterError as error:
                 raise perhaps_done(error, "the deploy", look_there) if may_be_done(error) else error from None
+
+    @property
+    def _where(self) -> str:
+        return self.name.options(self.options.env)
 
     def _ready_timeout(self) -> str:
         limit = self.options.ready_timeout
@@ -225,7 +237,7 @@ class Deployment:
 
     def _follow(self, accepted: DeployAccepted, limit: float) -> str:
         what = f"roll out {self.name} to {self.options.env}"
-        return follow(self.client, self.progress, what, accepted.deploy_id, limit)
+        return follow(self.client, self.progress, what, accepted.deploy_id, limit, self._where)
 
 
 def timed(seconds: dict[str, float], part: str, work: Callable[[], T]) -> T:

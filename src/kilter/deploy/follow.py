@@ -26,17 +26,20 @@ LAST = frozenset({"done", "failed", "superseded"})  # names of events after whic
 RELEASE_HEADER = "kilter-release"
 # What helps where the release does not answer: the way there is another one, or its Gateway finds none of its pods.
 WAY = "check DNS and the network between this machine and the platform"
-PODS = "`kilter status` and `kilter logs` tell how its pods are"
 
 
 @dataclass
 class Follower:
-    """One deploy that is followed; `limit` is the moment (`time.monotonic`) at which waiting ends."""
+    """One deploy that is followed; `limit` is the moment (`time.monotonic`) at which waiting ends.
+
+    `where` are the options that name its environment to a command.
+    """
 
     client: Client
     progress: Progress
     deploy_id: str
     limit: float
+    where: str
     seen: str = ""
     phases: list[tuple[str, float]] = field(default_factory=list)
     puzzled: bool = False
@@ -87,7 +90,8 @@ class Follower:
         except msgspec.DecodeError as error:
             if told.name in LAST:
                 what = f"{self.deploy_id} has ended ({told.name}), in words that this kilter does not understand"
-                raise Failed(what, why=str(error), hint="`kilter releases` and the portal tell how it ended") from None
+                hint = f"`kilter releases {self.where}` and the portal tell how it ended"
+                raise Failed(what, why=str(error), hint=hint) from None
             if not self.puzzled:
                 self.puzzled = True
                 self.progress.note("the platform tells more than this kilter understands; a newer one would show it")
@@ -103,9 +107,11 @@ class Follower:
 
     def _tell(self, event: "Event | None") -> None:
         if isinstance(event, FailedEvent):
-            raise failed(event.failure, self.deploy_id, self._standing(event.failure))
+            raise failed(event.failure, self.deploy_id, self._standing(event.failure), self.where)
         if isinstance(event, SupersededEvent):
-            raise Busy(f"a newer deploy took its place: {event.by}", hint="`kilter releases` tells how far that one is")
+            raise Busy(
+                f"a newer deploy took its place: {event.by}", hint=f"`kilter deploy --follow {event.by}` follows it"
+            )
         if isinstance(event, QueuedEvent) and event.queue.holder:
             holder = event.queue.holder
             since = human_duration((event.at - holder.since).total_seconds())
@@ -125,7 +131,7 @@ class Follower:
         try:
             found = self.client.get(f"/v1/deploys/{quote(self.deploy_id, safe='')}", Deploy)
             return environment(self.client, ProjectName(found.org, found.app), found.env)
-        except KilterError:
+        except (KilterError, KeyboardInterrupt):  # Ctrl-C ends the asking; the deploy has ended already
             return None
 
     def _end_phase(self) -> None:
@@ -142,13 +148,13 @@ class Follower:
         )
 
 
-def follow(client: Client, progress: Progress, what: str, deploy_id: str, limit: float) -> str:
+def follow(client: Client, progress: Progress, what: str, deploy_id: str, limit: float, where: str) -> str:
     """Follow what was accepted, as one step called `what`; returns the public address, empty for none.
 
-    Raises as `Follower.run` does; `limit` is a moment of `time.monotonic`.
+    Raises as `Follower.run` does; `limit` and `where` are as there.
     """
     with progress.step(what):
-        return Follower(client, progress, deploy_id, limit).run().url or ""
+        return Follower(client, progress, deploy_id, limit, where).run().url or ""
 
 
 @contextmanager
@@ -165,23 +171,24 @@ def follow_again(deploy_id: str) -> str:
     return f"`kilter deploy --follow {deploy_id}` follows it again"
 
 
-def failed(failure: Failure, deploy_id: str, standing: Environment | None) -> NotReady:
+def failed(failure: Failure, deploy_id: str, standing: Environment | None, where: str) -> NotReady:
     """Build the error of a deploy that failed: the platform's sentence, the object, its last log lines, what serves."""
     return NotReady(
         failure.message,
         why=f"{failure.phase}: {failure.reason}" + (f" ({failure.object})" if failure.object else ""),
         details=failure.log_tail,
-        hint=f"{next_step(failure, deploy_id, standing)} (this was {deploy_id})",
+        hint=f"{next_step(failure, deploy_id, standing, where)} (this was {deploy_id})",
     )
 
 
-def next_step(failure: Failure, deploy_id: str, standing: Environment | None) -> str:
+def next_step(failure: Failure, deploy_id: str, standing: Environment | None, where: str) -> str:
     """Say what serves, and what to do."""
     if failure.reason in (DELETED, MISSING):
         return "nothing that kilter knows of serves there; deploy again"
     if failure.phase == "Deleting":
         return "the environment is still there; mend it and delete it again"
-    said = what_serves(deploy_id, standing) if standing is not None else "`kilter status` tells what serves"
+    unknown = f"`kilter status {where}` tells what serves"
+    said = what_serves(deploy_id, standing) if standing is not None else unknown
     return f"{said}; mend it and deploy again"
 
 
@@ -198,7 +205,7 @@ def what_serves(deploy_id: str, standing: Environment) -> str:
     return f"release {serving.number} serves on" + (", and pods of this one beside it" if is_mixed else "")
 
 
-def answers(url: str, deploy_id: str, limit: float) -> str:
+def answers(url: str, deploy_id: str, limit: float, where: str) -> str:
     """Wait until the public address is answered by this very deploy's release; returns the status line.
 
     A Gateway puts the release's header on answers of its own too, so that 502, 503 and 504 are none of the app's. The
@@ -206,17 +213,18 @@ def answers(url: str, deploy_id: str, limit: float) -> str:
     """
     import httpx2
 
+    pods = f"`kilter status {where}` and `kilter logs {where}` tell how its pods are"
     until, last, hint = min(limit, time.monotonic() + ANSWER_LIMIT), "no answer", WAY
     with http_client(url, timeout=10.0) as client:
         while True:
             try:
-                answer = client.get("/")
-                release = answer.headers.get(RELEASE_HEADER, "")
+                with client.stream("GET", "/") as answer:  # its body is the app's own affair, and may never end
+                    release = answer.headers.get(RELEASE_HEADER, "")
                 if release == deploy_id and answer.status_code not in AWAY:
                     return f"{answer.status_code} {answer.reason_phrase}".strip()
                 last = f"{answer.status_code}, from release {release or 'unknown'}"
-                hint = PODS if release == deploy_id else WAY
-            except (httpx2.TransportError, KilterError) as error:
+                hint = pods if release == deploy_id else WAY
+            except (httpx2.RequestError, KilterError) as error:
                 last, hint = str(error) or type(error).__name__, WAY
             if time.monotonic() > until:
                 break

@@ -6,13 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from kilter.errors import BadInput, NotAllowed
 from kilter.state.files import file_lock, write_whole
 from kilter.state.paths import home
 
 PATIENCE = 10.0  # seconds to wait for another kilter that is writing the file
+LABEL_LIMIT = 63  # characters between two dots of a host (RFC 1035, 2.3.4)
+ADDRESS = "write it as https://kilter.example.com"
 LOGIN = "run `kilter login --server <url> --token -`, and paste your token"
 
 
@@ -42,30 +47,25 @@ def file_of(environment: Mapping[str, str]) -> Path:
 
 def read(file: Path) -> Logins:
     """Return what the file holds; none when it does not exist. Raises BadInput when it is damaged."""
-    try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        known = {server: Login(server=server, **one) for server, one in told["servers"].items()}
-        return Logins(known, str(told["current"]))
-    except FileNotFoundError:
-        return Logins({})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{file} cannot be read", why=str(error), hint="remove it and log in again") from None
+    return _read(file)[0]
 
 
 def add(file: Path, login: Login) -> None:
     """Keep a login and make it the current one."""
     with file_lock(file.with_suffix(".lock"), PATIENCE, "the file of logins"):
-        logins = read(file)
-        _write(file, Logins({**logins.known, login.server: login}, login.server))
+        told = _read(file)[1]
+        one = {key: value for key, value in asdict(login).items() if key != "server"}
+        _write(file, told | {"current": login.server, "servers": told["servers"] | {login.server: one}})
 
 
-def remove(file: Path, servers: set[str]) -> tuple[Login, ...]:
-    """Forget the logins of `servers` and return them; none of the others becomes the current one."""
+def remove(file: Path, login: Login) -> None:
+    """Forget a login, unless another one took its place by now; none of the others becomes the current one."""
     with file_lock(file.with_suffix(".lock"), PATIENCE, "the file of logins"):
-        logins = read(file)
-        left = {server: login for server, login in logins.known.items() if server not in servers}
-        _write(file, Logins(left, logins.current if logins.current in left else ""))
-        return tuple(login for server, login in logins.known.items() if server in servers)
+        logins, told = _read(file)
+        if logins.known.get(login.server) != login:
+            return
+        left = {server: one for server, one in told["servers"].items() if server != login.server}
+        _write(file, told | {"current": logins.current if logins.current in left else "", "servers": left})
 
 
 def server_of(environment: Mapping[str, str], logins: Logins) -> str:
@@ -111,11 +111,14 @@ def server_address(text: str) -> str:
     """
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise BadInput(f"{text!r} is no address of a server", why=str(error)) from None
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
-        raise BadInput(f"{text!r} is no address of a server", hint="write it as https://kilter.example.com")
+        raise BadInput(f"{text!r} is no address of a server", hint=ADDRESS)
+    if not all(0 < len(label) <= LABEL_LIMIT for label in host.removesuffix(".").split(".")):
+        why = f"between two dots of its host is nothing, or more than {LABEL_LIMIT} characters"
+        raise BadInput(f"{text!r} is no address of a server", why=why, hint=ADDRESS)
     if parts.scheme == "http" and not is_local(host):
         raise BadInput(f"{text} would carry your token in clear", hint=f"use https://{parts.netloc}")
     shown = f"[{host}]" if ":" in host else host
@@ -127,11 +130,19 @@ def is_local(host: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
 
 
-def _write(file: Path, logins: Logins) -> None:
-    servers = {
-        server: {key: value for key, value in asdict(login).items() if key != "server"}
-        for server, login in logins.known.items()
-    }
+def _read(file: Path) -> tuple[Logins, dict[str, Any]]:
+    """Return the logins of the file, and all that it says: a newer kilter may have written more."""
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        named = {server: {**one, "server": server} for server, one in told["servers"].items()}
+        return Logins(msgspec.convert(named, dict[str, Login]), str(told["current"])), told
+    except FileNotFoundError:
+        return Logins({}), {"version": 1, "current": "", "servers": {}}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
+        raise BadInput(f"{file} cannot be read", why=str(error), hint="remove it and log in again") from None
+
+
+def _write(file: Path, told: Mapping[str, Any]) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(file.parent, 0o700)  # noqa: PTH101 - a folder that others made readable
-    write_whole(file, json.dumps({"version": 1, "current": logins.current, "servers": servers}, indent=1) + "\n")
+    write_whole(file, json.dumps(told, indent=1) + "\n")

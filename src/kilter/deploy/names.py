@@ -25,6 +25,10 @@ class ProjectName:
         """Where the server has the project."""
         return f"/v1/projects/{self.org}/{self.app}"
 
+    def options(self, env: str) -> str:
+        """The options that name one of its environments to a command."""
+        return f"--project {self} --env {env}"
+
     def env_path(self, env: str) -> str:
         """Where the server has one of its environments; raises BadInput for a name that none can have."""
         return f"{self.path}/envs/{checked('env', env)}"

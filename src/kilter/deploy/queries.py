@@ -8,7 +8,8 @@ from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
-from kilter.deploy.refusals import Unanswered, perhaps_done
+from kilter.deploy.refusals import may_be_done, perhaps_done
+from kilter.errors import KilterError
 from kilter.words import escaped
 
 
@@ -56,8 +57,8 @@ def delete(
     body = DeleteRequest(confirm=words, database=database, confirm_database=words if confirm_database else None)
     try:
         accepted = client.delete(name.env_path(env), DeleteAccepted, body)
-    except Unanswered as error:
-        hint = f"`kilter status --project {name} --env {env}` tells; the same command again does no harm"
-        raise perhaps_done(error, "the deletion", hint) from None
+    except KilterError as error:
+        hint = f"`kilter status {name.options(env)}` tells; the same command again does no harm"
+        raise perhaps_done(error, "the deletion", hint) if may_be_done(error) else error from None
     assert accepted is not None
     return accepted

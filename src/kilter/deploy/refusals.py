@@ -90,7 +90,7 @@ def body_of(answer: "httpx2.Response") -> ErrorBody:
     """Return what an answer says of the error; an empty one where it is none of kilter-server's."""
     try:
         return msgspec.json.decode(answer.content, type=ErrorDocument).error
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorBody(code="", message="")
 
 

@@ -3,6 +3,7 @@
 import platform as machine
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,22 +28,29 @@ def log_in_by_device(environment: Mapping[str, str], server: str, show: Callable
 
     Raises TimedOut when nobody did.
     """
-    login = Login(logins.server_address(server), "")
+    login, file = Login(logins.server_address(server), ""), logins.file_of(environment)
+    logins.read(file)  # before a token is made that could not be kept
     with Client(login) as client:
         code = client.post("/v1/device/codes", DeviceCode, DeviceCodeRequest(client_name=f"kilter on {machine.node()}"))
         show(code)
-        minted = replace(login, token=_await_approval(client, code), minted=True)
-    who = who_is(minted)
-    logins.add(logins.file_of(environment), replace(minted, actor=who.actor))
-    return who
+        made = _await_approval(client, code)
+    login = replace(login, token=made.token, actor=made.info.actor, minted=True)
+    try:
+        logins.add(file, login)
+    except BaseException:  # nobody would know of it to revoke it later
+        with suppress(KilterError):
+            _revoke(login)
+        raise
+    told = made.info
+    return WhoAmI(actor=told.actor, role=told.role, scopes=told.scopes, token_id=told.id, expires_at=told.expires_at)
 
 
-def _await_approval(client: Client, code: DeviceCode) -> str:
+def _await_approval(client: Client, code: DeviceCode) -> TokenCreated:
     limit, body, lost = time.monotonic() + code.expires_in, DeviceTokenRequest(device_code=code.device_code), ""
     while time.monotonic() < limit:
         time.sleep(code.interval)
         try:
-            return client.post("/v1/device/tokens", TokenCreated, body).token
+            return client.post("/v1/device/tokens", TokenCreated, body)
         except PlanNeeded:  # 428: nobody has approved it yet
             lost = ""
         except (Throttled, Unreachable) as error:  # the person may be typing the code meanwhile
@@ -59,21 +67,30 @@ class LoggedOut(NamedTuple):
 
 
 def log_out(environment: Mapping[str, str], *, everything: bool) -> LoggedOut:
-    """Forget the login that other verbs use, or all, and revoke tokens made for this machine."""
+    """Revoke tokens made for this machine, and forget the login that other verbs use, or all.
+
+    Each is forgotten once its server was asked: after Ctrl-C the same again goes on with the others.
+    """
     file = logins.file_of(environment)
     before = logins.read(file)
     servers = set(before.known) if everything else {logins.server_of(environment, before)}
-    gone = logins.remove(file, servers)
+    gone = tuple(login for server, login in before.known.items() if server in servers)
     faults = []
     for login in gone:
-        if login.minted:
-            try:
-                with Client(replace(login, token=logins.token_of(login.token))) as client:
-                    client.delete("/v1/whoami")
-            except KilterError as error:
-                faults.append(f"{login.server}: its token could not be revoked: {error.what}")
+        try:
+            if login.minted:
+                _revoke(login)
+        except KilterError as error:
+            mend = f"an admin can revoke this token of {login.actor}, under Account in the portal"
+            faults.append(f"{login.server}: its token could not be revoked: {error.what}; {mend}")
+        logins.remove(file, login)
     left = tuple(server for server in before.known if server not in servers)
     return LoggedOut(gone, left, tuple(faults))
+
+
+def _revoke(login: Login) -> None:
+    with Client(replace(login, token=logins.token_of(login.token))) as client:
+        client.delete("/v1/whoami", gone="not_logged_in")
 
 
 def who_is(login: Login) -> WhoAmI:

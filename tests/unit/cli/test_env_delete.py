@@ -176,3 +176,24 @@ def test_a_deletion_whose_answer_is_lost_is_sent_once_and_may_have_been_accepted
     assert ("the platform may have accepted the deletion all the same" in said) is may_have
     assert ("`kilter status --project acme/shop --env main` tells" in said) is may_have
     assert len(sent(table)) == 1
+
+
+@pytest.mark.requirement("F28")
+def test_a_deletion_that_was_accepted_in_unknown_words_may_have_been_accepted(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, "standard", "keep")
+    table.answers[f"DELETE {PATH}"] = [(202, "<html>")]
+    assert run([*LINE, "--yes"]) == 1
+    said = capsys.readouterr().err
+    assert "the platform may have accepted the deletion all the same" in said
+    assert "`kilter status --project acme/shop --env main` tells" in said
+
+
+def test_where_the_end_of_a_deletion_is_told_in_unknown_words_the_environment_is_named(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(table, "standard", "keep")
+    table.answers["GET /v1/deploys/d-1/events"] = [(200, "id: 1\nevent: failed\ndata: {}\n\n")]
+    assert run([*LINE, "--yes"]) == 1
+    assert "`kilter releases --project acme/shop --env main`" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from kilter.cli.main import run
 from kilter.clusters import disk
 from kilter.deploy import deploy as deploying
 from kilter.deploy import logins, session
+from kilter.deploy.client import Client
 from kilter.deploy.image import ALL_CHANGES
 from kilter.deploy.logins import Login
 from kilter.dev.machine import Machine
@@ -187,6 +188,35 @@ def test_a_code_that_nobody_types_lets_nobody_in(
     assert not credentials.exists()
 
 
+@pytest.mark.requirement("DP-Q7")
+def test_a_token_that_was_made_is_kept_whatever_the_server_answers_next(table: Table, credentials: Path) -> None:
+    credentials.unlink()
+    table.answers["GET /v1/whoami"] = [(502, "")]
+    assert run(["login", "--server", table.address, "--device"]) == 0
+    kept = logins.read(credentials).known[table.address]
+    assert (kept.token, kept.actor) == ("kilter_minted", "mia")
+
+
+@pytest.mark.requirement("DP-Q7")
+def test_no_token_is_made_for_a_machine_that_cannot_keep_it(table: Table, credentials: Path) -> None:
+    credentials.write_text("{")
+    assert run(["login", "--server", table.address, "--device"]) == 2
+    assert table.asked == []
+
+
+@pytest.mark.requirement("DP-Q7")
+def test_a_token_that_could_not_be_kept_is_revoked(
+    table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(logins, "add", stop)
+    assert run(["login", "--server", table.address, "--device"]) == 130
+    [(_, headers, _)] = [each for each in table.asked if each[0] == "DELETE /v1/whoami"]
+    assert headers["Authorization"] == "Bearer kilter_minted"
+
+
 @pytest.mark.parametrize(
     "words", [["whoami"], ["login"], ["login", "--token", "-"], ["login", "--token", "kil“SECRET"]]
 )
@@ -254,6 +284,36 @@ def test_a_logout_from_everywhere_revokes_what_was_minted_for_this_machine(
     assert "https://gone.localhost:1: its token could not be revoked" in printed.err
     [(_, headers, _)] = [each for each in table.asked if each[0] == "DELETE /v1/whoami"]
     assert headers["Authorization"] == "Bearer kilter_minted"
+    assert logins.read(credentials).known == {}
+
+
+@pytest.mark.requirement("DP-Q8")
+def test_a_logout_that_was_interrupted_goes_on_where_it_stopped(
+    table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(client: Client, *_: object, **__: object) -> None:
+        if client.login.server == second.server:
+            raise KeyboardInterrupt
+
+    second = Login("https://second.localhost:1", "kilter_second", "mia", minted=True)
+    logins.add(credentials, Login(table.address, "kilter_minted", "mia", minted=True))
+    logins.add(credentials, second)
+    monkeypatch.setattr(Client, "delete", stop)
+    assert run(["logout", "--all"]) == 130
+    assert list(logins.read(credentials).known) == [second.server], "the token of the other is revoked"
+
+
+@pytest.mark.requirement("DP-Q8")
+@pytest.mark.parametrize(("code", "is_told"), [("not_logged_in", False), ("", True)])
+def test_a_token_that_is_over_needs_no_revoking(
+    table: Table, credentials: Path, code: str, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the platform's own word, somebody in front of it refused."""
+    logins.add(credentials, Login(table.address, "kilter_minted", "mia", minted=True))
+    table.answers["DELETE /v1/whoami"] = [(401, {"error": {"code": code, "message": "no valid token"}})]
+    assert run(["logout"]) == 0
+    said = "could not be revoked: no valid token; an admin can revoke this token of mia, under Account in the portal"
+    assert (said in capsys.readouterr().err) is is_told
     assert logins.read(credentials).known == {}
 
 
@@ -515,6 +575,26 @@ def test_no_line_of_a_pod_can_drive_the_terminal(
     table.answers[f"GET {ENVS}/dev/logs"] = [(200, answer)]
     assert run(["logs", *DEV, *flags]) == 0
     assert capsys.readouterr().out == "shop-1 \\x1b[2Jgone \\u202e\n"
+
+
+def test_the_page_of_a_proxy_is_not_shown_as_logs(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.answers[f"GET {ENVS}/dev/logs"] = [(200, "<html>Sign in</html>")]
+    assert run(["logs", *DEV]) == 1
+    assert "Sign in" not in capsys.readouterr().out
+
+
+def test_an_environment_that_does_not_run_has_no_logs(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.answers[f"GET {ENVS}/dev/logs"] = [(200, "")]
+    assert run(["logs", *DEV]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_message_that_is_not_utf_8_is_refused_before_anything_is_asked_or_built(
+    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["deploy", *DEV, "-m", "caf\udce9"]) == 2
+    assert "why: its character 4 is not UTF-8" in capsys.readouterr().err
+    assert (table.asked, runner.commands) == ([], [])
 
 
 @pytest.mark.parametrize("words", [["worker", "cron"], ["--previous"], ["--tail", "0"], ["--tail", "10001"]])

@@ -40,17 +40,22 @@ def serving(tls: ssl.SSLContext | None = None, /, **answers: list[tuple[int, Any
             if status == HANGS_UP:
                 self.close_connection = True
                 return
-            data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+            text = content if isinstance(content, str) else "" if isinstance(content, bytes) else json.dumps(content)
+            data = content if isinstance(content, bytes) else text.encode()
             self.send_response(status)
             for name, value in (content.get("_headers", {}) if isinstance(content, dict) else {}).items():
                 self.send_header(name, value)
             if "text/event-stream" in self.headers.get("Accept", "") and isinstance(content, str) and content:
                 self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+            elif isinstance(content, str) and content:
+                self.send_header(
+                    "Content-Type", "text/html" if content.startswith("<") else "text/plain; charset=utf-8"
+                )
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_DELETE = do_CONNECT = answer  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             pass

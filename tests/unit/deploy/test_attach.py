@@ -83,8 +83,9 @@ def test_the_end_of_an_environment_is_followed_like_a_deploy() -> None:
 
 def test_a_failure_that_happened_meanwhile_is_told() -> None:
     failed = {"type": "failed", "at": AT, "failure": {"phase": "RollingOut", "reason": "x", "message": "no such image"}}
-    with pytest.raises(NotReady, match="no such image"):
+    with pytest.raises(NotReady, match="no such image") as caught:
         followed(Recorder(), **{ONE: [(200, {**DEPLOY, "state": "failed"})], EVENTS: told(failed)})
+    assert caught.value.hint.startswith("`kilter status --project acme/shop --env dev` tells what serves")
 
 
 def test_an_id_that_nobody_knows_is_not_waited_for() -> None:

@@ -8,7 +8,7 @@ from unit.deploy.server import HANGS_UP, Table, serving
 
 from kilter.api.access import WhoAmI
 from kilter.deploy import client as client_module
-from kilter.deploy.client import Client, events
+from kilter.deploy.client import Client, events, split
 from kilter.deploy.logins import Login
 from kilter.deploy.refusals import Unanswered, may_be_done
 from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
@@ -130,6 +130,105 @@ def test_where_there_is_nothing_to_stream_the_stream_is_over_at_once() -> None:
         client.stream("/v1/x") as lines,
     ):
         assert list(lines) == []
+
+
+def garbled(status: int = 200) -> tuple[int, object]:
+    """Return an answer that says it is compressed, and is not."""
+    return status, {"_headers": {"Content-Encoding": "gzip"}}
+
+
+def test_what_cannot_be_decompressed_is_none_of_a_kilter_servers() -> None:
+    with (
+        serving(**{"GET__/v1/whoami": [garbled()]}) as table,
+        pytest.raises(Failed, match="does not understand") as caught,
+    ):
+        ask(table.address)
+    assert "decompressing" in caught.value.why
+
+
+def test_a_stream_that_cannot_be_decompressed_is_lost() -> None:
+    head = {"Content-Encoding": "gzip", "Content-Type": "text/event-stream"}
+    with (
+        serving(**{"GET__/v1/x": [(200, {"_headers": head})]}) as table,
+        Client(Login(table.address, "t")) as client,
+        pytest.raises(Unreachable),
+        client.stream("/v1/x") as lines,
+    ):
+        list(lines)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, Failed), (403, NotAllowed)])
+def test_what_is_no_utf_8_is_none_of_a_kilter_servers(status: int, kind: type[KilterError]) -> None:
+    said = b'{"error": {"code": "x", "message": "\xff"}, "actor": "\xff"}'
+    with serving(**{"GET__/v1/whoami": [(status, said)]}) as table, pytest.raises(kind):
+        ask(table.address)
+
+
+@pytest.mark.requirement("F28")
+@pytest.mark.parametrize("answer", [(202, "<html>"), (202, '{"actor": "a'), (202, b'{"actor": "\xff"}'), garbled(202)])
+def test_a_success_that_cannot_be_read_leaves_it_open_what_was_carried_out(
+    answer: tuple[int, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = posted([answer], monkeypatch)[1]
+    assert isinstance(found, KilterError)
+    assert "does not understand" in found.what
+    assert may_be_done(found)
+    with serving(**{"DELETE__/v1/x": [answer]}) as table, Client(Login(table.address, "t")) as client:
+        with pytest.raises(KilterError, match="does not understand") as caught:
+            client.delete("/v1/x", WhoAmI)
+        assert may_be_done(caught.value)
+
+
+@pytest.mark.parametrize("named", ["missing.pem", "rubbish.pem"])
+def test_a_file_of_authorities_that_cannot_be_read_is_named(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rubbish.pem").write_text("x")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / named))
+    with pytest.raises(BadInput, match="SSL_CERT_FILE") as caught:
+        ask("https://kilter.localhost:1")
+    assert str(tmp_path / named) in caught.value.what
+    assert caught.value.why
+
+
+def test_an_address_that_names_no_host_is_not_laid_on_a_proxy() -> None:
+    with pytest.raises(BadInput, match="is no address of a server"):
+        ask("https://-ü.example")
+
+
+def test_a_page_in_place_of_plain_text_is_not_taken_for_it() -> None:
+    with serving(**{"GET__/v1/x": [(200, "<html>")]}) as table, Client(Login(table.address, "t")) as client:
+        with pytest.raises(Failed, match="does not understand") as caught:
+            client.text("/v1/x")
+        assert caught.value.why == "it is text/html, and no plain text"
+
+
+def test_what_a_proxy_refuses_to_pass_on_was_not_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PAUSES", ())
+    with serving(**{"CONNECT__kilter.invalid:443": [(407, "")]}) as table:
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{table.address.rpartition(':')[2]}")
+        with (
+            Client(Login("https://kilter.invalid", "t")) as client,
+            pytest.raises(Unreachable, match="does not answer") as caught,
+        ):
+            client.post("/v1/x", WhoAmI, {})
+    assert len(table.asked) == 1
+    assert not may_be_done(caught.value)
+
+
+def test_only_a_newline_ends_a_line_of_a_stream() -> None:
+    with (
+        serving(**{"GET__/v1/x": [(200, "data: a\u2028b\u2029c\u0085d\r\n\r\ndata: e\n\n")]}) as table,
+        Client(Login(table.address, "t")) as client,
+        client.stream("/v1/x") as lines,
+    ):
+        assert [each.data for each in events(lines)] == ["a\u2028b\u2029c\u0085d", "e"]
+
+
+def test_a_line_of_a_stream_may_come_in_pieces() -> None:
+    assert list(split(["da", "ta: 1\r", "\n\nda", "ta: 2"])) == ["data: 1", "", "data: 2"]
 
 
 def test_what_is_deleted_is_not_deleted_again_unseen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from fakes import ENGINE, FakeRunner
 from unit.deploy.conftest import RUN
 from unit.deploy.server import HANGS_UP, serving
+from unit.deploy.test_attach import told
 
 from kilter.api.deploys import DeployRequest
 from kilter.deploy import client as client_module
@@ -18,7 +19,7 @@ from kilter.deploy.deploy import Deployed, Deployment, DeployOptions
 from kilter.deploy.image import Source
 from kilter.deploy.logins import Login
 from kilter.deploy.names import ProjectName
-from kilter.errors import BuildFailed, Interrupted, KilterError, NotAllowed, Unreachable
+from kilter.errors import BuildFailed, Interrupted, KilterError, NotAllowed, NotReady, Unreachable
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.project.load import load
@@ -156,7 +157,7 @@ def test_ctrl_c_while_the_deploy_is_sent_says_that_it_may_be_accepted(
     monkeypatch.setattr(Client, "post", stop)
     with pytest.raises(Interrupted, match="while the deploy was submitted") as caught:
         submitted(tmp_path, {}, DeployOptions(env="dev", image=IMAGE), Recorder())
-    assert "acme/shop and dev" in caught.value.hint
+    assert "--project acme/shop --env dev" in caught.value.hint
 
 
 @pytest.mark.requirement("F28")
@@ -171,15 +172,24 @@ def test_a_deploy_whose_answer_is_lost_is_submitted_once_or_said_to_be_accepted_
     with pytest.raises(Unreachable, match="does not answer") as caught:
         submitted(tmp_path, {SUBMIT: [lost]}, given, Recorder())
     assert "may have accepted the deploy" in caught.value.why
-    assert caught.value.hint == "`kilter releases` tells, for acme/shop and dev"
+    assert caught.value.hint == "`kilter releases --project acme/shop --env dev` tells"
     refused = (401, {"error": {"code": "not_logged_in", "message": "the token is over", "next": "kilter login"}})
     with pytest.raises(NotAllowed, match="the token is over") as caught:
         submitted(tmp_path, {SUBMIT: [lost, refused]}, given, Recorder())
     assert "may have accepted the deploy" in caught.value.why
-    assert caught.value.hint == "kilter login; `kilter releases` tells, for acme/shop and dev"
+    assert caught.value.hint == "kilter login; `kilter releases --project acme/shop --env dev` tells"
     with pytest.raises(NotAllowed, match="the token is over") as caught:
         submitted(tmp_path, {SUBMIT: [refused]}, given, Recorder())
     assert (caught.value.why, caught.value.hint) == ("", "kilter login")
+
+
+def test_the_next_step_after_a_failure_names_the_environment(tmp_path: Path) -> None:
+    failure = {"phase": "RollingOut", "reason": "x", "message": "no such image"}
+    events = told({"type": "failed", "at": AT, "failure": failure})
+    table = {SUBMIT: [(202, ACCEPTED)], "GET__/v1/deploys/d-1/events": events}
+    with pytest.raises(NotReady, match="no such image") as caught:
+        submitted(tmp_path, table, DeployOptions(env="dev", image=IMAGE), Recorder())
+    assert caught.value.hint.startswith("`kilter status --project acme/shop --env dev` tells what serves")
 
 
 @pytest.mark.requirement("DP-Q39")

@@ -1,5 +1,7 @@
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from kilter.errors import Busy, Failed, KilterError, NotAllowed, NotFound, NotRe
 from kilter.progress import Recorder
 
 PATH = "GET__/v1/deploys/d-1/events"
+WHERE = "--project acme/shop --env dev"
 AT = "2026-01-01T00:00:05Z"
 
 
@@ -33,7 +36,7 @@ HOLDER = {"deploy_id": "d-0", "actor": "bob", "phase": "Publishing", "since": "2
 
 def follow(table: Any, progress: Recorder, limit: float = 20.0) -> Any:
     with Client(Login(table.address, "t")) as client:
-        return Follower(client, progress, "d-1", time.monotonic() + limit).run()
+        return Follower(client, progress, "d-1", time.monotonic() + limit, WHERE).run()
 
 
 @pytest.mark.requirement("DP-21")
@@ -50,7 +53,7 @@ def test_phases_are_told_with_their_durations_until_the_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({}, "`kilter status` tells what serves; mend it and deploy again"),
+        ({}, "`kilter status --project acme/shop --env dev` tells what serves; mend it and deploy again"),
         ({"reason": "Deleted"}, "nothing that kilter knows of serves there; deploy again"),
         ({"reason": "Missing"}, "nothing that kilter knows of serves there; deploy again"),
         ({"phase": "Deleting", "reason": "Conflict"}, "delete it again"),
@@ -89,6 +92,16 @@ def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None
     with serving(**answers) as table, pytest.raises(NotReady) as caught:
         follow(table, Recorder())
     assert caught.value.hint == f"{hint} (this was d-1)"
+
+
+def test_ctrl_c_while_the_environment_is_asked_leaves_the_failure_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "environment", stop)
+    events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
+    with serving(**{PATH: events, ONE: [(200, DEPLOY)]}) as table, pytest.raises(NotReady, match="no such image"):
+        follow(table, Recorder())
 
 
 def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +147,7 @@ def test_an_end_that_a_newer_server_tells_is_an_end_all_the_same() -> None:
     with serving(**{PATH: [(200, text)]}) as table, pytest.raises(Failed, match=r"d-1 has ended \(failed\)") as caught:
         follow(table, Recorder())
     assert "Verifying" in caught.value.why
+    assert caught.value.hint.startswith(f"`kilter releases {WHERE}`")
 
 
 @pytest.mark.requirement("DP-Q45")
@@ -148,8 +162,9 @@ def test_a_failure_is_the_platforms_own_sentence_with_the_last_log_lines() -> No
 @pytest.mark.requirement("DP-Q66")
 def test_a_superseded_deploy_names_the_newer_one() -> None:
     told = {"type": "superseded", "at": AT, "by": "d-2"}
-    with serving(**{PATH: [(200, stream(told))]}) as table, pytest.raises(Busy, match="d-2"):
+    with serving(**{PATH: [(200, stream(told))]}) as table, pytest.raises(Busy, match="d-2") as caught:
         follow(table, Recorder())
+    assert caught.value.hint == "`kilter deploy --follow d-2` follows it"
 
 
 @pytest.mark.requirement("DP-Q41")
@@ -163,7 +178,7 @@ def test_the_limit_ends_the_wait_and_says_how_to_go_on() -> None:
 def test_who_waits_in_vain_is_told_what_the_platform_said_last() -> None:
     said = [phase("Deleting"), *(phase("Deleting", each) for each in ("the commit waits", "x stands in the way"))]
     with serving(**{PATH: [(200, stream(*said))]}) as table, Client(Login(table.address, "t")) as client:
-        follower = Follower(client, Recorder(), "d-1", time.monotonic() + 20.0)
+        follower = Follower(client, Recorder(), "d-1", time.monotonic() + 20.0, WHERE)
         follower._read()
         follower.limit = 0.0
         with pytest.raises(TimedOut) as caught:
@@ -182,10 +197,10 @@ def test_only_an_answer_of_the_new_release_counts(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(following, "RETRY", 0.05)
     old, new = ({"_headers": {"kilter-release": name}} for name in ("d-0", "d-1"))
     with serving(**{"GET__/": [(200, old), (200, new)]}) as table:
-        assert answers(table.address, "d-1", time.monotonic() + 20).startswith("200")
+        assert answers(table.address, "d-1", time.monotonic() + 20, WHERE).startswith("200")
     assert len(table.asked) == 2
     with serving(**{"GET__/": [(200, old)]}) as table, pytest.raises(NotReady, match="not answered by the new release"):
-        answers(table.address, "d-1", time.monotonic())
+        answers(table.address, "d-1", time.monotonic(), WHERE)
 
 
 @pytest.mark.requirement("DP-8", "DP-10")
@@ -196,8 +211,31 @@ def test_a_gateway_that_has_nobody_to_ask_is_no_answer_whatever_its_header_says(
     monkeypatch.setattr(following, "RETRY", 0.05)
     named = {"_headers": {"kilter-release": "d-1"}}
     with serving(**{"GET__/": [(status, named), (500, named)]}) as table:
-        assert answers(table.address, "d-1", time.monotonic() + 20).startswith("500"), "that is the app's own affair"
+        assert answers(table.address, "d-1", time.monotonic() + 20, WHERE).startswith("500"), (
+            "that is the app's own affair"
+        )
     with serving(**{"GET__/": [(status, named)]}) as table, pytest.raises(NotReady) as caught:
-        answers(table.address, "d-1", time.monotonic())
+        answers(table.address, "d-1", time.monotonic(), WHERE)
     assert f"the last answer: {status}, from release d-1" in caught.value.why
-    assert "kilter status" in caught.value.hint
+    assert f"`kilter logs {WHERE}`" in caught.value.hint
+
+
+@pytest.mark.requirement("DP-8", "DP-10")
+@pytest.mark.parametrize("head", ["Content-Encoding: gzip", "Content-Type: text/event-stream"])
+def test_the_body_of_the_answer_is_the_apps_own_affair(head: str) -> None:
+    """One that cannot be read, and one that never comes."""
+    with socket.create_server(("127.0.0.1", 0)) as app:
+        address = f"http://127.0.0.1:{app.getsockname()[1]}"
+
+        def serve() -> socket.socket:
+            taken = app.accept()[0]
+            taken.recv(4096)
+            taken.sendall(f"HTTP/1.1 200 OK\r\nkilter-release: d-1\r\n{head}\r\n\r\nno gzip".encode())
+            return taken
+
+        with ThreadPoolExecutor() as pool:
+            open_still = pool.submit(serve)
+            began = time.monotonic()
+            assert answers(address, "d-1", time.monotonic() + 20, WHERE) == "200 OK"
+            assert time.monotonic() - began < 5
+            open_still.result().close()

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_the_last_login_is_the_current_one_and_the_file_is_private(environment: 
 def test_after_a_logout_nobody_is_logged_in(environment: dict[str, str]) -> None:
     file = logins.file_of(environment)
     logins.add(file, ONE)
-    assert logins.remove(file, {ONE.server}) == (ONE,)
+    logins.remove(file, ONE)
     with pytest.raises(NotAllowed, match="not logged in"):
         logins.current(environment)
 
@@ -99,6 +100,39 @@ def test_a_damaged_file_is_named_and_left_alone(environment: dict[str, str]) -> 
     assert file.read_text() == "{"
 
 
+@pytest.mark.parametrize("one", [{"token": None}, {"token": 1}, {}, {"token": "kilter_SECRET", "minted": "SECRET"}])
+def test_a_login_of_a_wrong_form_is_a_damage_and_not_shown(environment: dict[str, str], one: dict[str, object]) -> None:
+    written(environment, {"version": 1, "current": ONE.server, "servers": {ONE.server: one}})
+    with pytest.raises(BadInput, match=r"credentials\.json") as caught:
+        logins.current(environment)
+    assert "SECRET" not in f"{caught.value.what} {caught.value.why}"
+
+
+def test_what_a_newer_kilter_wrote_beside_a_login_is_passed_over_and_kept(environment: dict[str, str]) -> None:
+    newer = {"token": "kilter_a", "actor": "ada", "token_id": "t-1"}
+    file = written(environment, {"version": 2, "current": ONE.server, "servers": {ONE.server: newer}, "theme": "dark"})
+    assert logins.current(environment) == ONE
+    logins.add(file, OTHER)
+    logins.remove(file, OTHER)
+    told = json.loads(file.read_text())
+    assert (told["version"], told["theme"], told["servers"]) == (2, "dark", {ONE.server: newer})
+
+
+def test_a_login_that_took_the_place_of_a_forgotten_one_is_kept(environment: dict[str, str]) -> None:
+    file = logins.file_of(environment)
+    newer = Login(ONE.server, "kilter_new", "ada")
+    logins.add(file, newer)
+    logins.remove(file, ONE)
+    assert logins.current(environment) == newer
+
+
+def written(environment: dict[str, str], content: object) -> Path:
+    file = logins.file_of(environment)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(content))
+    return file
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [
@@ -107,6 +141,7 @@ def test_a_damaged_file_is_named_and_left_alone(environment: dict[str, str]) -> 
         ("http://kilter.localhost:31080", "http://kilter.localhost:31080"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("https://[::1]:8443", "https://[::1]:8443"),
+        (f"https://{'a' * 63}.example.com.", f"https://{'a' * 63}.example.com."),
     ],
 )
 def test_an_address_has_one_form(text: str, address: str) -> None:
@@ -122,6 +157,9 @@ def test_an_address_has_one_form(text: str, address: str) -> None:
         "https://",
         "https://x:port",
         "https://[::1",
+        "https://kilter..example.com",
+        "https://münchen..de",
+        f"https://{'a' * 64}.example.com",
         "",
     ],
 )
