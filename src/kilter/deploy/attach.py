@@ -1,14 +1,14 @@
 """Coming back to a deploy, or to the end of an environment, that the platform has accepted."""
 
 import time
+from functools import partial
 
 from kilter.api.deploys import Deploy
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployed, deploy_of, timed
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
-from kilter.deploy.queries import environment
-from kilter.errors import NotFound
+from kilter.deploy.queries import replaced
 from kilter.progress import Progress
 
 
@@ -24,8 +24,11 @@ def attach(client: Client, progress: Progress, deploy_id: str, timeout: float) -
         # Its events may begin with a failure that it got over (DP-Q40).
         if found.state != "done":
             url = timed(seconds, "platform", lambda: _follow(client, progress, found, limit)) or url
-        if url and not _replaced(client, found):
-            answered = timed(seconds, "answer", lambda: answers(url, found.deploy_id, limit, _where(found)))
+        name, env, sequence = ProjectName(found.org, found.app), found.env, found.sequence
+        if url and not replaced(client, name, env, sequence):
+            is_over = partial(replaced, client, name, env, sequence)
+            ask = partial(answers, url, found.deploy_id, limit, _where(found), is_over)
+            answered = timed(seconds, "answer", ask)
     return Deployed(found.deploy_id, found.sequence, found.release or 0, url, found.image or "", answered, seconds)
 
 
@@ -38,12 +41,3 @@ def _follow(client: Client, progress: Progress, found: Deploy, limit: float) -> 
 
 def _where(found: Deploy) -> str:
     return ProjectName(found.org, found.app).options(found.env)
-
-
-def _replaced(client: Client, found: Deploy) -> bool:
-    """Tell whether a later release serves by now, or none, so that this one can no longer answer."""
-    try:
-        serving = environment(client, ProjectName(found.org, found.app), found.env).serving
-    except NotFound:  # deleted since
-        return True
-    return serving is not None and serving.number > found.sequence

@@ -20,6 +20,7 @@ from kilter.deploy.documents import DeployPlanDocument
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
+from kilter.deploy.queries import replaced
 from kilter.deploy.refusals import may_be_done, perhaps_done
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
 from kilter.errors import BadInput, Busy, Interrupted, KilterError, MachineLacks
@@ -123,7 +124,11 @@ class Deployment:
             if self.options.wait:
                 url = timed(seconds, "platform", lambda: self._follow(accepted, limit)) or url
                 if url and app.public:
-                    answered = timed(seconds, "answer", lambda: answers(url, accepted.deploy_id, limit, self._where))
+                    is_over = partial(replaced, self.client, self.name, self.options.env, accepted.sequence)
+                    ask = partial(answers, url, accepted.deploy_id, limit, self._where, is_over)
+                    answered = timed(seconds, "answer", ask)
+                    if not answered:
+                        self.progress.note("a newer release serves there by now, or none")
         return Deployed(
             accepted.deploy_id, accepted.sequence, accepted.release, url, pushed.reference, answered, seconds
         )

@@ -1,8 +1,8 @@
 """Following an accepted deploy to its end, through lost connections, and the last proof: an answer from outside."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -205,8 +205,10 @@ def what_serves(deploy_id: str, standing: Environment) -> str:
     return f"release {serving.number} serves on" + (", and pods of this one beside it" if is_mixed else "")
 
 
-def answers(url: str, deploy_id: str, limit: float, where: str) -> str:
+def answers(url: str, deploy_id: str, limit: float, where: str, is_over: Callable[[], bool]) -> str:
     """Wait until the public address is answered by this very deploy's release; returns the status line.
+
+    Empty where `is_over` says that it can no longer answer, because a newer one serves.
 
     A Gateway puts the release's header on answers of its own too, so that 502, 503 and 504 are none of the app's. The
     platform has looked already; this look comes from where users are. Raises NotReady when it never answers.
@@ -229,6 +231,9 @@ def answers(url: str, deploy_id: str, limit: float, where: str) -> str:
             if time.monotonic() > until:
                 break
             time.sleep(RETRY / 2)
+    with suppress(KilterError):
+        if is_over():
+            return ""
     raise NotReady(
         f"{url} is not answered by the new release from here",
         why=f"the last answer: {last}; the platform itself has seen the release answer",

@@ -9,7 +9,7 @@ from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
 from kilter.deploy.refusals import may_be_done, perhaps_done
-from kilter.errors import KilterError
+from kilter.errors import Interrupted, KilterError, NotFound, Unreachable
 from kilter.words import escaped
 
 
@@ -30,17 +30,36 @@ def environment(client: Client, name: ProjectName, env: str) -> Environment:
     return client.get(name.env_path(env), Environment)
 
 
+def replaced(client: Client, name: ProjectName, env: str, sequence: int) -> bool:
+    """Tell whether a later release than this one serves by now, or none, so that this one can no longer answer."""
+    try:
+        serving = environment(client, name, env).serving
+    except NotFound:  # deleted since
+        return True
+    return serving is not None and serving.number > sequence
+
+
 def releases(client: Client, name: ProjectName, env: str, limit: int) -> tuple[Deploy, ...]:
     """Return the newest deploys of an environment."""
     return client.get(f"{name.env_path(env)}/deploys", DeployList, limit=str(limit)).deploys
 
 
 def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[str]:
-    """Yield the lines that the app's pods print, so that none can drive a terminal; with `follow="true"` for ever."""
+    """Yield the lines that the app's pods print, so that none can drive a terminal; with `follow="true"` for ever.
+
+    Raises Unreachable where the platform ends what is to go on; of an environment that does not run there is nothing.
+    """
     path = f"{name.env_path(env)}/logs"
     if query.get("follow") == "true":
+        has_begun = False
         with client.stream(path, query=query) as lines:
-            yield from (escaped(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+            for line in lines:
+                has_begun = True
+                if line.startswith("data: "):
+                    yield escaped(line.removeprefix("data: "))
+        if has_begun:
+            why = "it is replaced by a newer one, or your token is over"
+            raise Unreachable("the platform ended the lines", why=why, hint="run the same command again")
         return
     yield from map(escaped, client.text(path, **query).splitlines())
 
@@ -54,11 +73,14 @@ def delete(
     says where the platform may have accepted it all the same.
     """
     words = f"{name}/{env}"
+    hint = f"`kilter status {name.options(env)}` tells; the same command again does no harm"
     body = DeleteRequest(confirm=words, database=database, confirm_database=words if confirm_database else None)
     try:
         accepted = client.delete(name.env_path(env), DeleteAccepted, body)
+    except KeyboardInterrupt:
+        why = "the platform may have accepted it before"
+        raise Interrupted("interrupted while the deletion was asked for", why=why, hint=hint) from None
     except KilterError as error:
-        hint = f"`kilter status {name.options(env)}` tells; the same command again does no harm"
         raise perhaps_done(error, "the deletion", hint) if may_be_done(error) else error from None
     assert accepted is not None
     return accepted

@@ -19,7 +19,10 @@ def log_in(environment: Mapping[str, str], server: str, token: str) -> WhoAmI:
     """Verify a token and keep it; nothing is kept on a failure (DP-Q8). Raises NotAllowed, Unreachable."""
     login = Login(logins.server_address(server), token)
     who = who_is(login)
-    logins.add(logins.file_of(environment), replace(login, actor=who.actor))
+    file = logins.file_of(environment)
+    former = logins.read(file).known.get(login.server)
+    logins.add(file, replace(login, actor=who.actor))
+    _end_former(former, login)
     return who
 
 
@@ -29,7 +32,7 @@ def log_in_by_device(environment: Mapping[str, str], server: str, show: Callable
     Raises TimedOut when nobody did.
     """
     login, file = Login(logins.server_address(server), ""), logins.file_of(environment)
-    logins.read(file)  # before a token is made that could not be kept
+    former = logins.read(file).known.get(login.server)  # a bad file fails before a token is made
     with Client(login) as client:
         code = client.post("/v1/device/codes", DeviceCode, DeviceCodeRequest(client_name=f"kilter on {machine.node()}"))
         show(code)
@@ -41,8 +44,16 @@ def log_in_by_device(environment: Mapping[str, str], server: str, show: Callable
         with suppress(KilterError):
             _revoke(login)
         raise
+    _end_former(former, login)
     told = made.info
     return WhoAmI(actor=told.actor, role=told.role, scopes=told.scopes, token_id=told.id, expires_at=told.expires_at)
+
+
+def _end_former(former: Login | None, login: Login) -> None:
+    """Revoke the token that was made for this machine before: nobody would know of it any more."""
+    if former is not None and former.minted and former.token != login.token:
+        with suppress(KilterError):
+            _revoke(former)
 
 
 def _await_approval(client: Client, code: DeviceCode) -> TokenCreated:

@@ -11,6 +11,7 @@ from unit.deploy.server import HANGS_UP, Table, serving
 
 from kilter.cli.main import run
 from kilter.deploy import logins
+from kilter.deploy.client import Client
 from kilter.deploy.logins import Login
 
 NAME = "acme/shop/main"
@@ -187,6 +188,21 @@ def test_a_deletion_that_was_accepted_in_unknown_words_may_have_been_accepted(
     assert run([*LINE, "--yes"]) == 1
     said = capsys.readouterr().err
     assert "the platform may have accepted the deletion all the same" in said
+    assert "`kilter status --project acme/shop --env main` tells" in said
+
+
+@pytest.mark.requirement("F28")
+def test_ctrl_c_while_the_deletion_is_sent_says_that_it_may_be_accepted(
+    table: Table, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    has(table, "standard", "keep")
+    monkeypatch.setattr(Client, "delete", stop)
+    assert run([*LINE, "--yes"]) == 130
+    said = capsys.readouterr().err
+    assert "the platform may have accepted it before" in said
     assert "`kilter status --project acme/shop --env main` tells" in said
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import webbrowser
 from collections.abc import Iterator
@@ -143,6 +144,20 @@ def test_a_machine_is_let_in_by_somebody_who_types_its_code_in_the_portal(
     assert len(bodies(table, "/v1/device/tokens")) == 2, "asked again while nobody had approved it"
     kept = logins.read(credentials).known[table.address]
     assert (kept.token, kept.actor, kept.minted) == ("kilter_minted", "mia", True)
+
+
+def test_a_new_login_revokes_the_token_that_was_made_for_this_machine_before(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoked: list[str] = []
+    monkeypatch.setattr(session, "_revoke", lambda login: revoked.append(login.token))
+    file = logins.file_of(os.environ)
+    logins.add(file, Login(table.address, "kilter_first", actor="mia", minted=True))
+    assert run(["login", "--server", table.address, "--device"]) == 0
+    assert revoked == ["kilter_first"]
+    logins.add(file, Login(table.address, "kilter_own", actor="mia"))
+    assert run(["login", "--server", table.address, "--device"]) == 0
+    assert revoked == ["kilter_first"], "one that somebody brought along is theirs"
 
 
 @pytest.mark.requirement("DP-Q7")
@@ -559,21 +574,26 @@ def test_logs_of_an_environment_are_followed_as_they_come(table: Table, capsys: 
     table.answers[f"GET {ENVS}/dev/logs"] = [
         (200, "event: log\ndata: shop-1 one\n\n: still here\n\ndata: shop-1 two\n\n")
     ]
-    assert run(["logs", *DEV, "--follow"]) == 0
-    assert capsys.readouterr().out == "shop-1 one\nshop-1 two\n"
+    assert run(["logs", *DEV, "--follow"]) == 12
+    told = capsys.readouterr()
+    assert told.out == "shop-1 one\nshop-1 two\n"
+    assert "the platform ended the lines" in told.err
     assert asked(table, "GET") == [f"GET {ENVS}/dev/logs?follow=true"]
 
 
 @pytest.mark.requirement("C15")
 @pytest.mark.parametrize(
-    ("flags", "answer"),
-    [([], "shop-1 \x1b[2Jgone \u202e\n"), (["--follow"], "event: log\ndata: shop-1 \x1b[2Jgone \u202e\n\n")],
+    ("flags", "answer", "code"),
+    [
+        ([], "shop-1 \x1b[2Jgone \u202e\n", 0),
+        (["--follow"], "event: log\ndata: shop-1 \x1b[2Jgone \u202e\n\n", 12),
+    ],
 )
 def test_no_line_of_a_pod_can_drive_the_terminal(
-    table: Table, capsys: pytest.CaptureFixture[str], flags: list[str], answer: str
+    table: Table, capsys: pytest.CaptureFixture[str], flags: list[str], answer: str, code: int
 ) -> None:
     table.answers[f"GET {ENVS}/dev/logs"] = [(200, answer)]
-    assert run(["logs", *DEV, *flags]) == 0
+    assert run(["logs", *DEV, *flags]) == code
     assert capsys.readouterr().out == "shop-1 \\x1b[2Jgone \\u202e\n"
 
 

@@ -197,10 +197,25 @@ def test_only_an_answer_of_the_new_release_counts(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(following, "RETRY", 0.05)
     old, new = ({"_headers": {"kilter-release": name}} for name in ("d-0", "d-1"))
     with serving(**{"GET__/": [(200, old), (200, new)]}) as table:
-        assert answers(table.address, "d-1", time.monotonic() + 20, WHERE).startswith("200")
+        assert answers(table.address, "d-1", time.monotonic() + 20, WHERE, never).startswith("200")
     assert len(table.asked) == 2
     with serving(**{"GET__/": [(200, old)]}) as table, pytest.raises(NotReady, match="not answered by the new release"):
-        answers(table.address, "d-1", time.monotonic(), WHERE)
+        answers(table.address, "d-1", time.monotonic(), WHERE, never)
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.mark.requirement("DP-8", "DP-10")
+def test_a_release_that_a_newer_one_replaced_meanwhile_is_no_fault_of_the_network() -> None:
+    def unknown() -> bool:
+        raise Failed("the platform does not say")
+
+    with serving(**{"GET__/": [(200, {"_headers": {"kilter-release": "d-2"}})]}) as table:
+        assert answers(table.address, "d-1", time.monotonic(), WHERE, lambda: True) == ""
+        with pytest.raises(NotReady):
+            answers(table.address, "d-1", time.monotonic(), WHERE, unknown)
 
 
 @pytest.mark.requirement("DP-8", "DP-10")
@@ -211,11 +226,11 @@ def test_a_gateway_that_has_nobody_to_ask_is_no_answer_whatever_its_header_says(
     monkeypatch.setattr(following, "RETRY", 0.05)
     named = {"_headers": {"kilter-release": "d-1"}}
     with serving(**{"GET__/": [(status, named), (500, named)]}) as table:
-        assert answers(table.address, "d-1", time.monotonic() + 20, WHERE).startswith("500"), (
+        assert answers(table.address, "d-1", time.monotonic() + 20, WHERE, never).startswith("500"), (
             "that is the app's own affair"
         )
     with serving(**{"GET__/": [(status, named)]}) as table, pytest.raises(NotReady) as caught:
-        answers(table.address, "d-1", time.monotonic(), WHERE)
+        answers(table.address, "d-1", time.monotonic(), WHERE, never)
     assert f"the last answer: {status}, from release d-1" in caught.value.why
     assert f"`kilter logs {WHERE}`" in caught.value.hint
 
@@ -236,6 +251,6 @@ def test_the_body_of_the_answer_is_the_apps_own_affair(head: str) -> None:
         with ThreadPoolExecutor() as pool:
             open_still = pool.submit(serve)
             began = time.monotonic()
-            assert answers(address, "d-1", time.monotonic() + 20, WHERE) == "200 OK"
+            assert answers(address, "d-1", time.monotonic() + 20, WHERE, never) == "200 OK"
             assert time.monotonic() - began < 5
             open_still.result().close()
