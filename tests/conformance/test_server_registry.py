@@ -27,6 +27,9 @@ from kilter.server.store.deploys import Order
 from kilter.server.store.engine import Tx
 from kilter.server.store.sqlite import SqliteEngine
 
+from .apiserver import ApiServer
+from .pretend import clear, install
+
 pytestmark = pytest.mark.cluster
 MANIFEST, INDEX = "application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.index.v1+json"
 
@@ -203,8 +206,8 @@ class Leaving:
             reply = client.post(f"/v1/projects/acme/leaving/envs/{env}/deploys", json=body)
             assert reply.status_code == 202, reply.text
 
-    def vanish(self, env: str) -> None:
-        """Have the environment deleted while the server is away: its cluster never answers."""
+    def vanish(self, env: str, api: ApiServer) -> None:
+        """Have the environment deleted while the server is away, which then finds a cluster without it."""
 
         def work(tx: Tx) -> None:
             slot, now = Slot("acme", "leaving", env), clock.now()
@@ -227,6 +230,7 @@ class Leaving:
 
         self.server.end()
         asyncio.run(story())
+        (self.server.folder / "kubeconfig").write_text(api.kubeconfig().read_text())
         self.server.start()
 
     def has(self, digest: str) -> bool:
@@ -238,7 +242,15 @@ class Leaving:
         return found.returncode == 0
 
 
-def test_a_deleted_environments_images_leave_the_registry_and_no_others(platform: Platform) -> None:
+@pytest.fixture
+def cluster(api: ApiServer) -> Iterator[ApiServer]:
+    """A cluster that takes KilterApps, with nobody who looks at them."""
+    install(api)
+    yield api
+    clear(api)
+
+
+def test_a_deleted_environments_images_leave_the_registry_and_no_others(platform: Platform, cluster: ApiServer) -> None:
     """DP-Q25: what an environment leaves; its server may restart meanwhile."""
     leaving = Leaving(platform)
     shared, kept, single = (leaving.push(content, content) for content in ("shared", "kept", "single"))
@@ -248,7 +260,7 @@ def test_a_deleted_environments_images_leave_the_registry_and_no_others(platform
         leaving.deploy("pr-5", digest)
     for digest in (shared, kept):
         leaving.deploy("dev", digest)
-    leaving.vanish("pr-5")
+    leaving.vanish("pr-5", cluster)
     until = time.monotonic() + PATIENCE
     while any(map(leaving.has, (index, single, child))) or '"images removed"' not in platform.server.log:
         assert time.monotonic() < until, platform.server.log

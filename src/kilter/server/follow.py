@@ -50,8 +50,9 @@ class Follower:
                     news += await services.store.run(progress.observe, app, domain, now, listed=True)
                 for name in await services.store.run(absence.unlisted, names):
                     news += await self._absent(name, absence.missing)
+        is_first = services.pulse.heard is None
         services.pulse.beat(now)
-        if news:
+        if news or is_first:  # images of deleted environments wait for a first word
             services.hub.tell([*news, DISPATCH, IMAGES])
 
     async def _absent(self, name: str, record: Callable[[Tx, str, int, int], list[str]]) -> list[str]:

@@ -16,11 +16,12 @@ from unit.server.web import KEY, SETTINGS, Web
 from kilter.render.names import Slot
 from kilter.server.app import create_app
 from kilter.server.distribution import DistributionRegistry
+from kilter.server.follow import Follower
 from kilter.server.hub import IMAGES
 from kilter.server.leftovers import PUSHING, Remover
 from kilter.server.manifests import RegistryImages
 from kilter.server.refusals import Unavailable
-from kilter.server.seams import Kept
+from kilter.server.seams import Kept, Listed
 from kilter.server.store import deploys, images
 
 PR = Slot("acme", "shop", "pr-5")
@@ -174,6 +175,16 @@ def test_nothing_is_removed_before_the_cluster_said_what_it_runs(
 
     web.runner.run(begin())
     assert set(registry.manifests[NAME]) == {A}
+
+
+def test_the_first_word_of_the_cluster_begins_the_removing(web: Web) -> None:
+    empty = Listed((), frozenset())
+    follower = Follower(web.services)
+    with web.services.hub.listen(IMAGES) as listener:
+        web.runner.run(follower.record(empty))
+        assert web.runner.run(listener.wait(0.01))
+        web.runner.run(follower.record(empty))
+        assert not web.runner.run(listener.wait(0.01))
 
 
 def test_a_list_that_was_removed_half_is_completed(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
