@@ -43,19 +43,15 @@ lint: environment
 
 # Four parts that take about as long; more than a machine may have cores, because each of them waits now and then.
 PARTS := server dev cli rest
-SERVER := server api catalog
-DEV := dev testbed state platform scripts bench
-CLI := cli docs clusters tools charts
+OF_server := server api catalog
+OF_dev := dev testbed state platform scripts bench
+OF_cli := cli docs clusters tools charts
 # Thousands of folders, in memory where it can be.
 $(PARTS:%=unit-%): export PYTEST_DEBUG_TEMPROOT = $(wildcard /dev/shm)
-unit-server: environment
-	$(RUN) python -m pytest -q $(SERVER:%=tests/unit/%)
-unit-dev: environment
-	$(RUN) python -m pytest -q $(DEV:%=tests/unit/%)
-unit-cli: environment
-	$(RUN) python -m pytest -q $(CLI:%=tests/unit/%)
+unit-server unit-dev unit-cli: unit-%: environment
+	$(RUN) python -m pytest -q $(OF_$*:%=tests/unit/%)
 unit-rest: environment
-	$(RUN) python -m pytest -q tests/unit $(foreach each,$(SERVER) $(DEV) $(CLI),--ignore=tests/unit/$(each)) tests/golden
+	$(RUN) python -m pytest -q tests/unit $(foreach part,$(PARTS),$(OF_$(part):%=--ignore=tests/unit/%)) tests/golden
 
 fix: environment ## repair what `make check` can repair: format, lint, generated docs, golden trees
 	$(RUN) ruff check --fix --quiet || true

@@ -5,16 +5,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import NoReturn
 
 from kilter.proc import Command, Outcome, Pipe, Started, failure
 from kilter.tools import docker
 
 # What an engine that works answers.
 ENGINE = {
-    docker.context().argv: "default\n",
+    docker.context().argv: "default unix:///run/docker.sock\n",
     docker.endpoint().argv: "unix:///run/docker.sock\n",
     docker.info().argv: '{"ServerVersion": "28.0.0"}',
 }
+
+
+def press_ctrl_c(*_: object, **__: object) -> NoReturn:
+    """Stand in for a function in which the user presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The container engine: is it there, is it here, and what can it do."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from kilter.errors import Failed, KilterError, MachineLacks
 from kilter.proc import Runner
@@ -38,6 +39,11 @@ def address_of(runner: Runner, env: Mapping[str, str]) -> str:
         raise MachineLacks("Docker is not installed", why=error.why, hint=INSTALL) from error
     except Failed:
         return env.get("DOCKER_HOST", "")  # a docker CLI without contexts
+
+
+def config_folder(env: Mapping[str, str]) -> Path:
+    """Return the folder of the docker CLI's own settings: proxies, contexts, certificates."""
+    return Path(env.get("DOCKER_CONFIG") or f"{env.get('HOME', '')}/.docker")
 
 
 def is_local(address: str) -> bool:

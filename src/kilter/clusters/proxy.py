@@ -4,7 +4,6 @@ kind gives each node the proxy of the environment, else that of Docker's setting
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -48,9 +47,9 @@ def _given(environment: Mapping[str, str], name: str) -> str:
 
 
 def _of_docker(runner: Runner, environment: Mapping[str, str]) -> Proxy:
-    folder = environment.get("DOCKER_CONFIG") or f"{environment.get('HOME', '')}/.docker"
+    file = engine.config_folder(environment) / "config.json"
     try:
-        proxies = msgspec.json.decode((Path(folder) / "config.json").read_bytes(), type=Settings).proxies
+        proxies = msgspec.json.decode(file.read_bytes(), type=Settings).proxies
     except (OSError, msgspec.MsgspecError):
         return Proxy()
     others = proxies.keys() - {"default"}

@@ -20,24 +20,19 @@ def attach(client: Client, progress: Progress, deploy_id: str, timeout: float) -
     limit, seconds = time.monotonic() + timeout, dict[str, float]()
     found = deploy_of(client, deploy_id)
     answered, url = "", found.url or ""
+    name = ProjectName(found.org, found.app)
+    where, is_over = name.options(found.env), partial(replaced, client, name, found.env, found.sequence)
     with detachable(found.deploy_id, "deletion" if found.operation == "delete" else "deploy"):
         # Its events may begin with a failure that it got over (DP-Q40).
         if found.state != "done":
-            url = timed(seconds, "platform", lambda: _follow(client, progress, found, limit)) or url
-        name, env, sequence = ProjectName(found.org, found.app), found.env, found.sequence
-        if url and not replaced(client, name, env, sequence):
-            is_over = partial(replaced, client, name, env, sequence)
-            ask = partial(answers, url, found.deploy_id, limit, _where(found), is_over)
-            answered = timed(seconds, "answer", ask)
+            url = timed(seconds, "platform", lambda: _follow(client, progress, found, limit, where)) or url
+        if url and not is_over():
+            answered = timed(seconds, "answer", lambda: answers(url, found.deploy_id, limit, where, is_over))
     return Deployed(found.deploy_id, found.sequence, found.release or 0, url, found.image or "", answered, seconds)
 
 
-def _follow(client: Client, progress: Progress, found: Deploy, limit: float) -> str:
+def _follow(client: Client, progress: Progress, found: Deploy, limit: float, where: str) -> str:
     what = f"roll out {found.org}/{found.app} to {found.env}"
     if found.operation == "delete":
         what = f"delete {found.org}/{found.app}/{found.env}"
-    return follow(client, progress, what, found.deploy_id, limit, _where(found))
-
-
-def _where(found: Deploy) -> str:
-    return ProjectName(found.org, found.app).options(found.env)
+    return follow(client, progress, what, found.deploy_id, limit, where)

@@ -21,9 +21,9 @@ from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
 from kilter.deploy.queries import replaced
-from kilter.deploy.refusals import may_be_done, perhaps_done
+from kilter.deploy.refusals import accepted_perhaps
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
-from kilter.errors import BadInput, Busy, Interrupted, KilterError, MachineLacks
+from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
@@ -200,8 +200,9 @@ class Deployment:
         if not facts.version:
             raise MachineLacks("Docker does not answer", why="the image is built on this machine",
                                hint="start Docker and try again", details=facts.faults)  # fmt: skip
-        disk.check(disk.of_engine(facts, self.runner.run(docker.endpoint()).stdout.strip()))
-        return image.engine_of(self.runner, os.environ)
+        engine = image.engine_of(self.runner, os.environ)
+        disk.check(disk.of_engine(facts, engine.address))
+        return engine
 
     def _submit(self, ready: Prepared, pushed: Pushed) -> DeployAccepted:
         source = pushed.source
@@ -215,15 +216,11 @@ class Deployment:
             allow_dirty=self.options.allow_dirty,
             timeout=self._ready_timeout() or None,
         )
-        look_there = f"`kilter releases {self._where}` tells"
-        with self.progress.step(f"submit to {self.client.login.server}"):
-            try:
-                return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
-            except KeyboardInterrupt:
-                why = "the platform may have accepted it before"
-                raise Interrupted("interrupted while the deploy was submitted", why=why, hint=look_there) from None
-            except KilterError as error:
-                raise perhaps_done(error, "the deploy", look_there) if may_be_done(error) else error from None
+        submitting = accepted_perhaps(
+            "the deploy", "the deploy was submitted", f"`kilter releases {self._where}` tells"
+        )
+        with self.progress.step(f"submit to {self.client.login.server}"), submitting:
+            return self.client.post(f"{self.name.env_path(self.options.env)}/deploys", DeployAccepted, body)
 
     @property
     def _where(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from kilter.api.projects import PushCredentials
+from kilter.clusters.engine import config_folder
 from kilter.errors import BuildFailed, KilterError
 from kilter.proc import Command, Outcome, Runner
 from kilter.project import edit
@@ -95,25 +96,26 @@ def _only_stopped(runner: Runner, project: Project) -> bool:
 
 @dataclass(frozen=True)
 class Engine:
-    """The Docker engine that the user chose.
+    """The Docker engine that the user chose, and its address.
 
     `environment` holds the docker CLI to it, whatever the Docker config of the moment says; `contexts` is the user's
     own folder of contexts, None where the engine is not in it.
     """
 
+    address: str
     environment: Mapping[str, str]
     contexts: Path | None = None
 
 
 def engine_of(runner: Runner, environment: Mapping[str, str]) -> Engine:
     """Return the engine in use. It is named by its context, since that alone says how to speak to it: TLS, SSH."""
-    context = runner.run(docker.context()).stdout.strip()
-    config = Path(environment.get("DOCKER_CONFIG") or f"{environment.get('HOME', '')}/.docker").absolute()
+    context, _, address = runner.run(docker.context()).stdout.strip().partition(" ")
+    config = config_folder(environment).absolute()
     chosen = {"DOCKER_CONTEXT": context}
     if environment.get("DOCKER_TLS_VERIFY") or environment.get("DOCKER_TLS"):
         # The docker CLI looks for the certificates in its config, and for the push that is another one.
         chosen["DOCKER_CERT_PATH"] = environment.get("DOCKER_CERT_PATH") or str(config)
-    return Engine(chosen, None if context == DEFAULT_CONTEXT else config / "contexts")
+    return Engine(address, chosen, None if context == DEFAULT_CONTEXT else config / "contexts")
 
 
 def build(runner: Runner, engine: Engine, project: Project, component: Component, tag: str, platform: str) -> None:

@@ -50,12 +50,13 @@ def read(file: Path) -> Logins:
     return _read(file)[0]
 
 
-def add(file: Path, login: Login) -> None:
-    """Keep a login and make it the current one."""
+def add(file: Path, login: Login) -> Login | None:
+    """Keep a login and make it the current one; returns the one whose place it took."""
     with file_lock(file.with_suffix(".lock"), PATIENCE, "the file of logins"):
-        told = _read(file)[1]
+        logins, told = _read(file)
         one = {key: value for key, value in asdict(login).items() if key != "server"}
         _write(file, told | {"current": login.server, "servers": told["servers"] | {login.server: one}})
+        return logins.known.get(login.server)
 
 
 def remove(file: Path, login: Login) -> None:

@@ -8,8 +8,8 @@ from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
 from kilter.deploy.names import ProjectName
-from kilter.deploy.refusals import may_be_done, perhaps_done
-from kilter.errors import Interrupted, KilterError, NotFound, Unreachable
+from kilter.deploy.refusals import accepted_perhaps
+from kilter.errors import NotFound, Unreachable
 from kilter.words import escaped
 
 
@@ -75,12 +75,7 @@ def delete(
     words = f"{name}/{env}"
     hint = f"`kilter status {name.options(env)}` tells; the same command again does no harm"
     body = DeleteRequest(confirm=words, database=database, confirm_database=words if confirm_database else None)
-    try:
+    with accepted_perhaps("the deletion", "the deletion was asked for", hint):
         accepted = client.delete(name.env_path(env), DeleteAccepted, body)
-    except KeyboardInterrupt:
-        why = "the platform may have accepted it before"
-        raise Interrupted("interrupted while the deletion was asked for", why=why, hint=hint) from None
-    except KilterError as error:
-        raise perhaps_done(error, "the deletion", hint) if may_be_done(error) else error from None
     assert accepted is not None
     return accepted

@@ -1,6 +1,7 @@
 """What refusals of kilter-server, and answers that never came, are as kilter's own errors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -8,7 +9,17 @@ import msgspec
 
 from kilter.api.errors_v1 import ErrorBody, ErrorDocument
 from kilter.deploy.logins import LOGIN
-from kilter.errors import BadInput, Busy, Failed, KilterError, NotAllowed, NotFound, PlanNeeded, Unreachable
+from kilter.errors import (
+    BadInput,
+    Busy,
+    Failed,
+    Interrupted,
+    KilterError,
+    NotAllowed,
+    NotFound,
+    PlanNeeded,
+    Unreachable,
+)
 
 if TYPE_CHECKING:  # it alone costs more than all the rest of a start
     import httpx2
@@ -67,6 +78,21 @@ def perhaps_done(error: KilterError, what: str, hint: str) -> KilterError:
     if isinstance(error, Unanswered):  # what helps where nobody answers is no help to tell what became of it
         error = Unreachable(error.what, why=error.why, details=error.details)
     return saying(error, f"the platform may have accepted {what} all the same", hint)
+
+
+@contextmanager
+def accepted_perhaps(what: str, doing: str, hint: str) -> Iterator[None]:
+    """Ask for a change in this block; what ends it says where the platform may have accepted `what` all the same.
+
+    `doing` says what Ctrl-C interrupted; `hint` who tells.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        why = "the platform may have accepted it before"
+        raise Interrupted(f"interrupted while {doing}", why=why, hint=hint) from None
+    except KilterError as error:
+        raise perhaps_done(error, what, hint) if may_be_done(error) else error from None
 
 
 def saying(error: KilterError, why: str, hint: str) -> KilterError:

@@ -19,9 +19,7 @@ def log_in(environment: Mapping[str, str], server: str, token: str) -> WhoAmI:
     """Verify a token and keep it; nothing is kept on a failure (DP-Q8). Raises NotAllowed, Unreachable."""
     login = Login(logins.server_address(server), token)
     who = who_is(login)
-    file = logins.file_of(environment)
-    former = logins.read(file).known.get(login.server)
-    logins.add(file, replace(login, actor=who.actor))
+    former = logins.add(logins.file_of(environment), replace(login, actor=who.actor))
     _end_former(former, login)
     return who
 
@@ -32,14 +30,14 @@ def log_in_by_device(environment: Mapping[str, str], server: str, show: Callable
     Raises TimedOut when nobody did.
     """
     login, file = Login(logins.server_address(server), ""), logins.file_of(environment)
-    former = logins.read(file).known.get(login.server)  # a bad file fails before a token is made
+    logins.read(file)  # a bad one fails before a token is made
     with Client(login) as client:
         code = client.post("/v1/device/codes", DeviceCode, DeviceCodeRequest(client_name=f"kilter on {machine.node()}"))
         show(code)
         made = _await_approval(client, code)
     login = replace(login, token=made.token, actor=made.info.actor, minted=True)
     try:
-        logins.add(file, login)
+        former = logins.add(file, login)
     except BaseException:  # nobody would know of it to revoke it later
         with suppress(KilterError):
             _revoke(login)

@@ -10,6 +10,7 @@ from typing import Any
 
 from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.tree import Workload
+from kilter.tools.kubectl import container_statuses
 from kilter.tools.pulls import PULLING, is_refused
 from kilter.tools.starts import is_passing
 
@@ -131,7 +132,7 @@ def _is_in_the_way(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
     status, generation = workload.get("status", {}), workload["metadata"].get("generation", 0)
     if workload["kind"] != "StatefulSet" or status.get("observedGeneration", 0) < generation:
         return False
-    reasons = {_waiting(container)[0] for container in _containers(pod)} - {""} - STARTING
+    reasons = {_waiting(container)[0] for container in container_statuses(pod)} - {""} - STARTING
     newest = status.get("updateRevision", "")
     return bool(reasons or _unscheduled(pod)) and pod["metadata"].get("labels", {}).get(REVISION, "") != newest
 
@@ -155,14 +156,9 @@ def _is_made_by(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
 
 def _last_end(pod: Mapping[str, Any]) -> datetime:
     """Return when a container of a pod last ended, or else when the pod was made."""
-    runs = (container.get("lastState", {}).get("terminated", {}) for container in _containers(pod))
+    runs = (container.get("lastState", {}).get("terminated", {}) for container in container_statuses(pod))
     ended = [run["finishedAt"] for run in runs if run.get("finishedAt")]
     return datetime.fromisoformat(max(ended, default=pod["metadata"]["creationTimestamp"]))
-
-
-def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    status = pod.get("status", {})
-    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
 
 
 def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -175,7 +171,7 @@ def pod_condition(name: str, pod: Mapping[str, Any]) -> Condition:
     where = pod["metadata"]["name"]
     status = pod.get("status", {})
     first = status.get("initContainerStatuses", [])
-    for container in _containers(pod):
+    for container in container_statuses(pod):
         reason, message = _waiting(container)
         if _is_hopeless(reason, message, container.get("restartCount", 0)):
             return Condition(name, False, f"failed: {reason}", sentence(name, container, reason, message), where)

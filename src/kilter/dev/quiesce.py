@@ -47,21 +47,24 @@ def quiesce(machine: Machine, node: str, project: str, step: Step) -> None:
             write_whole(stopping_mark(machine.paths, project), "")
         machine.runner.run(docker.execute(node, "systemctl", "stop", "kubelet"))
         closing = _containers(machine, node, with_data(project))
-        _signal(machine, node, "SIGKILL", _containers(machine, node, WITHOUT_DATA))
+        idle, running = _containers(machine, node, WITHOUT_DATA), _running(machine, node)
+        _signal(machine, node, "SIGKILL", idle & running)
         for signal in SIGNALS:
-            _signal(machine, node, signal, closing)
+            _signal(machine, node, signal, closing & running)
+            running = _running(machine, node)
         limit = time.monotonic() + PATIENCE
-        while closing & _running(machine, node) and time.monotonic() < limit:
+        while closing & running and time.monotonic() < limit:
             time.sleep(0.2)
+            running = _running(machine, node)
     except KilterError as error:
         machine.progress.warn(f"the databases were not asked to close first: {error.what}")
 
 
 def _signal(machine: Machine, node: str, signal: str, containers: set[str]) -> None:
-    """Signal those that run, of which some may have ended; all at once, as each entry into the node takes a while."""
-    if running := containers & _running(machine, node):
-        each = ("xargs", "-r", "-n", "1", "-P", str(len(running)), *CTR, "tasks", "kill", "--signal", signal)
-        machine.runner.run(docker.execute(node, *each, stdin="\n".join(sorted(running)), ok=(0, SOME_FAILED)))
+    """Signal containers, of which some may have ended; all at once, because each entry into the node takes a while."""
+    if containers:
+        each = ("xargs", "-r", "-n", "1", "-P", str(len(containers)), *CTR, "tasks", "kill", "--signal", signal)
+        machine.runner.run(docker.execute(node, *each, stdin="\n".join(sorted(containers)), ok=(0, SOME_FAILED)))
 
 
 def _containers(machine: Machine, node: str, chosen: tuple[str, ...]) -> set[str]:

@@ -1,7 +1,7 @@
 """The programs of a platform, as its cluster has them, and waiting until they all run."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from kilter.errors import KilterError, NotReady
 from kilter.platform.target import Target
 from kilter.proc import Runner
 from kilter.progress import Step
-from kilter.tools.kubectl import parse_list
+from kilter.tools.kubectl import container_statuses, parse_list
 from kilter.tools.nolog import printed
 
 OWN = "app.kubernetes.io/part-of=kilter"
@@ -51,19 +51,20 @@ def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
     while True:
         items = _items(runner, target, f"{WORKLOADS},pods")
         found = _parts(item for item in items if item["kind"] != "Pod")
+        pods = [item for item in items if item["kind"] == "Pod"]
         missing = [part for part in found if not part.is_up]
         if found and not missing:
             return
         step.note(
             f"{len(found) - len(missing)} of {len(found)} run; waiting for {', '.join(p.name for p in missing[:3])}"
         )
-        stuck = tuple(_stuck(item for item in items if item["kind"] == "Pod"))
+        stuck = tuple(_stuck(pods))
         now = time.monotonic()
         seen_stuck = (seen_stuck or now) if stuck else 0.0
         if now > limit or (stuck and now - seen_stuck > PATIENCE):
             raise NotReady(
                 f"{', '.join(part.name for part in missing)} did not come up",
-                details=stuck or tuple(_hindrances(runner, target, (item for item in items if item["kind"] == "Pod"))),
+                details=stuck or tuple(_hindrances(runner, target, pods)),
                 hint="`kilter platform status` looks again; the same command again goes on",
             )
         time.sleep(PAUSE)
@@ -92,8 +93,7 @@ def _part(item: dict[str, Any]) -> Part:
 def _stuck(pods: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each container that will not start by waiting."""
     for pod in pods:
-        status = pod.get("status", {})
-        for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        for container in container_statuses(pod):
             waiting = container.get("state", {}).get("waiting", {})
             if waiting.get("reason") in STUCK:
                 yield f"{pod['metadata']['name']}: {waiting['reason']}: {_short(waiting.get('message', ''))}"
@@ -102,21 +102,21 @@ def _stuck(pods: Iterable[dict[str, Any]]) -> Iterator[str]:
 def _hindrances(runner: Runner, target: Target, pods: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield what keeps pods from being ready that wait, or crash, without a word of their containers'."""
     for pod in pods:
-        name, status = pod["metadata"]["name"], pod.get("status", {})
-        conditions = {each["type"]: each for each in status.get("conditions", [])}
+        name = pod["metadata"]["name"]
+        conditions = {each["type"]: each for each in pod.get("status", {}).get("conditions", [])}
         if conditions.get("Ready", {}).get("status") == "True":
             continue
         if (scheduled := conditions.get("PodScheduled", {})).get("status") == "False":
             yield f"{name}: {scheduled.get('reason', '')}: {_short(scheduled.get('message', ''))}"
-        elif crashed := next(_crashed(status), None):
+        elif crashed := next(_crashed(pod), None):
             yield f"{name}: {crashed['name']} ended with exit code {crashed['lastState']['terminated']['exitCode']}"
             yield from _last_words(runner, target, name, crashed["name"])
         else:
             yield from _warnings(runner, target, name)
 
 
-def _crashed(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+def _crashed(pod: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for container in container_statuses(pod):
         if container.get("lastState", {}).get("terminated", {}).get("exitCode"):
             yield container
 

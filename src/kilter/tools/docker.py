@@ -80,8 +80,8 @@ def endpoint() -> Command:
 
 
 def context() -> Command:
-    """Ask for the name of the context in use; it is "default" where DOCKER_HOST is set."""
-    return Command(("docker", "context", "inspect", "--format", "{{.Name}}"), timeout=QUICK)
+    """Ask for the context in use, name and address in a line; its name is "default" where DOCKER_HOST is set."""
+    return Command(("docker", "context", "inspect", "--format", "{{.Name}} {{.Endpoints.docker.Host}}"), timeout=QUICK)
 
 
 def inspect(*containers: str) -> Command:

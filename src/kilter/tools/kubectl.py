@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,12 @@ def parse_list(text: str) -> tuple[dict[str, Any], ...]:
         return ()
     document = json.loads(text)
     return tuple(document["items"]) if document.get("kind", "").endswith("List") else (document,)
+
+
+def container_statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a pod says of its containers, those that run before the others first."""
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
 
 
 def _before_dashes(arguments: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import press_ctrl_c
 from unit.deploy.server import HANGS_UP, Table, serving
 
 from kilter.cli.main import run
@@ -195,11 +196,8 @@ def test_a_deletion_that_was_accepted_in_unknown_words_may_have_been_accepted(
 def test_ctrl_c_while_the_deletion_is_sent_says_that_it_may_be_accepted(
     table: Table, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     has(table, "standard", "keep")
-    monkeypatch.setattr(Client, "delete", stop)
+    monkeypatch.setattr(Client, "delete", press_ctrl_c)
     assert run([*LINE, "--yes"]) == 130
     said = capsys.readouterr().err
     assert "the platform may have accepted it before" in said

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from fakes import ENGINE, FakeRunner
+from fakes import ENGINE, FakeRunner, press_ctrl_c
 from unit.deploy.conftest import RUN
 from unit.deploy.server import HANGS_UP, Table, serving
 from unit.deploy.test_attach import AT, ENVIRONMENT
@@ -223,10 +223,7 @@ def test_no_token_is_made_for_a_machine_that_cannot_keep_it(table: Table, creden
 def test_a_token_that_could_not_be_kept_is_revoked(
     table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(logins, "add", stop)
+    monkeypatch.setattr(logins, "add", press_ctrl_c)
     assert run(["login", "--server", table.address, "--device"]) == 130
     [(_, headers, _)] = [each for each in table.asked if each[0] == "DELETE /v1/whoami"]
     assert headers["Authorization"] == "Bearer kilter_minted"
@@ -537,7 +534,7 @@ def test_without_room_for_the_build_nobody_is_asked_for_anything(
     free, address, code = room
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda _place: Usage(2**40, 0, free))
     told = json.dumps({"ServerVersion": "28.0.0", "DockerRootDir": str(tmp_path)})
-    runner.answers = {**runner.answers, docker.info().argv: told, docker.endpoint().argv: f"{address}\n"}
+    runner.answers = {**runner.answers, docker.info().argv: told, docker.context().argv: f"default {address}\n"}
     assert run(["deploy", *DEV, "--no-wait"]) == code
     if code:
         said = capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ENGINE, FakeRunner
+from fakes import ENGINE, FakeRunner, press_ctrl_c
 from unit.cli.test_verbs import Terminal
 from unit.deploy.conftest import RUN
 from unit.deploy.server import Table, serving
@@ -223,10 +223,7 @@ def test_ctrl_c_while_following_detaches(
     words: tuple[str, ...],
     work: str,
 ) -> None:
-    def stop(_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(following.Follower, "run", stop)
+    monkeypatch.setattr(following.Follower, "run", press_ctrl_c)
     assert run(words) == 130
     told = capsys.readouterr().err
     assert f"error: detached from d-1; the {work} goes on" in told

@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from fakes import press_ctrl_c
 from unit.deploy.server import serving
 
 from kilter.deploy.attach import attach
@@ -95,10 +96,7 @@ def test_an_id_that_nobody_knows_is_not_waited_for() -> None:
 
 @pytest.mark.requirement("DP-Q41")
 def test_ctrl_c_while_following_again_detaches_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_: Follower) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Follower, "run", stop)
+    monkeypatch.setattr(Follower, "run", press_ctrl_c)
     with pytest.raises(Interrupted, match="detached from d-1; the deploy goes on") as caught:
         followed(Recorder(), **{ONE: [(200, {**DEPLOY})]})
     assert "`kilter deploy --follow d-1`" in caught.value.hint

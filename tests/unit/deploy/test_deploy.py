@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from fakes import ENGINE, FakeRunner
+from fakes import ENGINE, FakeRunner, press_ctrl_c
 from unit.deploy.conftest import RUN
 from unit.deploy.server import HANGS_UP, serving
 from unit.deploy.test_attach import told
@@ -128,11 +128,10 @@ def test_a_plain_deploy_asks_for_no_migration_and_no_seed(tmp_path: Path) -> Non
 def test_ctrl_c_after_the_acceptance_detaches_and_names_the_way_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    def stop(*_: object) -> str:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Deployment, "_follow", stop if moment == "platform" else lambda *_: "http://shop.localhost")
-    monkeypatch.setattr(deploying, "answers", stop)
+    monkeypatch.setattr(
+        Deployment, "_follow", press_ctrl_c if moment == "platform" else lambda *_: "http://shop.localhost"
+    )
+    monkeypatch.setattr(deploying, "answers", press_ctrl_c)
     with pytest.raises(Interrupted, match="detached from d-1; the deploy goes on") as caught:
         submitted(tmp_path, {SUBMIT: [(202, ACCEPTED)]}, DeployOptions(env="dev", image=IMAGE), Recorder())
     assert caught.value.hint == "`kilter deploy --follow d-1` follows it again"
@@ -140,10 +139,7 @@ def test_ctrl_c_after_the_acceptance_detaches_and_names_the_way_back(
 
 
 def test_ctrl_c_before_the_acceptance_detaches_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> str:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Deployment, "_image", stop)
+    monkeypatch.setattr(Deployment, "_image", press_ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         submitted(tmp_path, {SUBMIT: [(202, ACCEPTED)]}, DeployOptions(env="dev"), Recorder())
 
@@ -151,10 +147,7 @@ def test_ctrl_c_before_the_acceptance_detaches_from_nothing(tmp_path: Path, monk
 def test_ctrl_c_while_the_deploy_is_sent_says_that_it_may_be_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> str:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Client, "post", stop)
+    monkeypatch.setattr(Client, "post", press_ctrl_c)
     with pytest.raises(Interrupted, match="while the deploy was submitted") as caught:
         submitted(tmp_path, {}, DeployOptions(env="dev", image=IMAGE), Recorder())
     assert "--project acme/shop --env dev" in caught.value.hint

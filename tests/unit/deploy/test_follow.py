@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from fakes import press_ctrl_c
 from unit.deploy.server import serving
 from unit.deploy.test_attach import DEPLOY, ENV, ENVIRONMENT, ONE
 
@@ -95,10 +96,7 @@ def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None
 
 
 def test_ctrl_c_while_the_environment_is_asked_leaves_the_failure_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(following, "environment", stop)
+    monkeypatch.setattr(following, "environment", press_ctrl_c)
     events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
     with serving(**{PATH: events, ONE: [(200, DEPLOY)]}) as table, pytest.raises(NotReady, match="no such image"):
         follow(table, Recorder())

@@ -137,7 +137,7 @@ def deployed_with(folder: Path, context: str) -> Looking:
     """Deploy with a docker CLI that uses this context; return what was run."""
     there = Platform(folder)
     built(there, "")
-    there.runner = Looking({**there.runner.answers, docker.context().argv: f"{context}\n"})
+    there.runner = Looking({**there.runner.answers, docker.context().argv: f"{context} unix:///run/docker.sock\n"})
     there.deploy("dev", image="")
     return there.runner
 

@@ -65,7 +65,6 @@ def test_the_kubelet_ends_first_and_then_the_projects_containers_are_asked_until
 ) -> None:
     """PostgreSQL waits for its clients at the first signal, and closes at the second."""
     seen: list[str | Outcome] = [tasks("db", "web", "dns"), tasks("db", "dns"), tasks("db", "dns"), tasks("dns")]
-    seen.insert(0, seen[0])
     done, said = closed(tmp_path, {TASKS: seen, asking("SIGTERM", 2): "", asking("SIGINT", 1): ""})
     assert done[0].argv == KUBELET
     assert kills(done) == [(asking("SIGTERM", 2), "db\nweb"), (asking("SIGINT", 1), "db")]
@@ -74,7 +73,7 @@ def test_the_kubelet_ends_first_and_then_the_projects_containers_are_asked_until
 
 def test_what_holds_no_data_ends_at_once_and_is_not_waited_for(tmp_path: Path) -> None:
     """Asked to end in good order, cluster DNS and the API server keep a node for seconds."""
-    seen: list[str | Outcome] = [tasks("db", "dns", "api"), tasks("db", "api"), tasks("api"), tasks("api")]
+    seen: list[str | Outcome] = [tasks("db", "dns", "api"), tasks("api"), tasks("api")]
     answers = {WITHOUT_DATA: "dns\napi\nformer\n", asking("SIGKILL", 2): "", asking("SIGTERM", 1): ""}
     done, said = closed(tmp_path, {TASKS: seen, **answers})
     assert kills(done) == [(asking("SIGKILL", 2), "api\ndns"), (asking("SIGTERM", 1), "db")]
@@ -94,13 +93,13 @@ def test_on_a_full_disk_the_databases_close_all_the_same(tmp_path: Path, monkeyp
         raise MachineLacks("the disk is full")
 
     monkeypatch.setattr(module, "write_whole", full)
-    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks("db"), tasks(), tasks()], asking("SIGTERM", 1): ""})
+    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks(), tasks()], asking("SIGTERM", 1): ""})
     assert (done[0].argv, said) == (KUBELET, [])
 
 
 def test_a_container_that_ended_just_now_is_no_failure(tmp_path: Path) -> None:
     gone = Outcome(123, "", "ctr: process already finished: not found")
-    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks("db"), tasks(), tasks()], asking("SIGTERM", 1): gone})
+    done, said = closed(tmp_path, {TASKS: [tasks("db"), tasks(), tasks()], asking("SIGTERM", 1): gone})
     assert (done[-1].argv, said) == (TASKS, [])
 
 

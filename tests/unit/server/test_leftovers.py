@@ -51,6 +51,14 @@ def store(web: Web) -> Store:
     return Store(web.store, web.runner)
 
 
+def left_behind(store: Store, registry: FakeRegistry, *digests: str) -> None:
+    """Delete an environment that was deployed with these images, which nobody else has."""
+    for digest in digests:
+        registry.put(NAME, digest)
+    deployed(store, PR, *map(image, digests))
+    deleted(store, PR)
+
+
 def step(web: Web, client: RegistryImages) -> bool:
     return web.runner.run(Remover(web.services, client).step())
 
@@ -162,9 +170,7 @@ def test_nothing_is_removed_before_the_cluster_said_what_it_runs(
     web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
 ) -> None:
     """The store may be a backup in which an environment is deleted that was deployed anew since."""
-    registry.put(NAME, A)
-    deployed(store, PR, image(A))
-    deleted(store, PR)
+    left_behind(store, registry, A)
     web.cluster.objects["acme-shop-pr-5"] = reported("acme-shop-pr-5", PR, "dep-later", 3, "Ready")
     web.cluster.away = True
 
@@ -203,9 +209,7 @@ def test_a_token_to_push_with_puts_removing_off(
     web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
 ) -> None:
     """The same image may just be pushed for the next environment."""
-    registry.put(NAME, A)
-    deployed(store, PR, image(A))
-    deleted(store, PR)
+    left_behind(store, registry, A)
     token = web.token("deployer")
     assert access_of(ask(web, token, "repository:acme/shop:pull,push")) == {NAME: ["pull", "push"]}
     assert not step(web, client)
@@ -230,10 +234,7 @@ class Watched:
 def test_who_begins_to_push_while_images_are_removed_finds_the_rest(
     web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
 ) -> None:
-    for digest in (A, B):
-        registry.put(NAME, digest)
-    deployed(store, PR, image(A), image(B))
-    deleted(store, PR)
+    left_behind(store, registry, A, B)
 
     async def push() -> None:
         if A not in registry.manifests[NAME]:
@@ -250,10 +251,7 @@ def test_who_begins_to_push_while_images_are_removed_finds_the_rest(
 def test_an_image_that_is_deployed_while_others_are_removed_stays(
     web: Web, store: Store, registry: FakeRegistry, client: RegistryImages
 ) -> None:
-    for digest in (A, B):
-        registry.put(NAME, digest)
-    deployed(store, PR, image(A), image(B))
-    deleted(store, PR)
+    left_behind(store, registry, A, B)
 
     async def deploy() -> None:
         await web.store.run(deploys.accept, order(SHOP, spec=spec(image=image(B))), NOON)

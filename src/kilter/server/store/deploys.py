@@ -275,10 +275,9 @@ PLAIN = (
 
 
 def take_up(tx: Tx, slot: Slot, spec: Spec, now: int) -> None:
-    """Record a deploy that the cluster has and this store has lost."""
+    """Take in a deploy that this store has lost; that the cluster has it is recorded as of any other."""
     order = Order(slot, "deploy", spec.class_, spec, token_id="", domain="")
     _insert(tx, order, spec, None, now)
-    tx.execute("UPDATE deploys SET state = 'running', applied_at = ? WHERE id = ?", now, spec.deploy_id)
 
 
 def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> Record:
