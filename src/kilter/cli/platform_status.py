@@ -31,5 +31,6 @@ def command(app: App, context: str, local: bool, as_json: bool) -> int:
         rows += [(part.name, f"{part.ready}/{part.wanted}", part.image) for part in found.parts]
         head = f"{found.release} on {found.cluster} is {found.state} (revision {found.revision})"
         walls = f"network policies  {WALLS[found.network_policy_enforced]}"
-        app.console.result("\n".join([head, f"server  {found.server}", walls, *columns(rows)]))
+        gateway = f"gateway  {found.gateway.name}: {'; '.join(found.gateway.faults) or 'serves'}"
+        app.console.result("\n".join([head, f"server  {found.server}", gateway, walls, *columns(rows)]))
     return 0 if found.ready else NotReady.exit_code

@@ -18,11 +18,13 @@ def command(app: App, context: str, local: bool, yes: bool) -> None:
     """
     from kilter.errors import NotReady
     from kilter.platform.status import existing
-    from kilter.platform.uninstall import delete_local, environments, uninstall
+    from kilter.platform.uninstall import delete_local, environments, refuse_none, uninstall
 
     losses = ["the cluster kilter-platform with all databases and images in it"] if local else []
     try:
         with existing(app.machine, context, is_local=local) as target:
+            if not local:
+                refuse_none(app.machine, target)
             losses += [f"{name} {'goes' if local else 'runs on, with nobody to look after it'}"
                        for name in environments(app.machine, target)]  # fmt: skip
             if not yes:

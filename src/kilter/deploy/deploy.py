@@ -27,6 +27,7 @@ from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
+from kilter.state.paths import Paths
 from kilter.tools import docker
 from kilter.words import duration, human_duration
 
@@ -162,8 +163,9 @@ class Deployment:
             if granted.repository != repository:
                 raise Busy(f"the platform takes images at {granted.repository}, and this one is for {repository}",
                            why="where to push was changed during the build", hint="deploy again")  # fmt: skip
+            paths = Paths.from_environment(os.environ)
             with self.progress.step(f"push to {granted.registry}") as step:
-                digest = timed(seconds, "push", lambda: image.push(self.runner, engine, tag, granted))
+                digest = timed(seconds, "push", lambda: image.push(self.runner, engine, tag, granted, paths))
                 step.done(digest[7:19])
         return Pushed(f"{repository}@{digest}", source, granted.push_id)
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from kilter.project import edit
 from kilter.project.load import Project
 from kilter.project.model import Component
 from kilter.state.files import write_whole
+from kilter.state.paths import Paths
+from kilter.state.scratch import scratch
 from kilter.tools import docker, images
 
 DEFAULT_CONTEXT = "default"  # of the docker CLI: DOCKER_HOST, or this machine's own engine; it is kept nowhere
@@ -143,12 +144,13 @@ def named(runner: Runner, engine: Engine, tag: str) -> Iterator[None]:
             runner.run(replace(images.untag(tag), env=engine.environment))
 
 
-def push(runner: Runner, engine: Engine, tag: str, credentials: PushCredentials) -> str:
+def push(runner: Runner, engine: Engine, tag: str, credentials: PushCredentials, paths: Paths) -> str:
     """Push `tag` and return its digest. Raises BuildFailed.
 
     Of the user's own Docker config the contexts alone are read, and nothing is changed (DP-Q6).
     """
-    with docker_config(credentials, engine.contexts) as folder:
+    with scratch(paths, "push") as folder:
+        write_docker_config(folder, credentials, engine.contexts)
         command = images.push(tag, environment={**engine.environment, "DOCKER_CONFIG": str(folder)})
         told = runner.run(command).stdout
     found = DIGEST.findall(told)
@@ -157,16 +159,10 @@ def push(runner: Runner, engine: Engine, tag: str, credentials: PushCredentials)
     return str(found[-1])
 
 
-@contextmanager
-def docker_config(credentials: PushCredentials, contexts: Path | None) -> Iterator[Path]:
-    """Make a Docker config for one push, readable by its owner alone, and remove it afterwards.
-
-    The user's `contexts` are linked to, if any, and stay as they are.
-    """
+def write_docker_config(folder: Path, credentials: PushCredentials, contexts: Path | None) -> None:
+    """Make a folder the Docker config of one push; the user's `contexts`, if any, are linked to and not changed."""
     word = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
     content: Mapping[str, object] = {"auths": {credentials.registry: {"auth": word}}}
-    with tempfile.TemporaryDirectory(prefix="kilter-push-") as folder:
-        write_whole(Path(folder) / "config.json", json.dumps(content))
-        if contexts:
-            (Path(folder) / "contexts").symlink_to(contexts)
-        yield Path(folder)
+    write_whole(folder / "config.json", json.dumps(content))
+    if contexts:
+        (folder / "contexts").symlink_to(contexts)

@@ -17,6 +17,13 @@ class PartEntry(Document, frozen=True, kw_only=True):
     up: bool
 
 
+class GatewayEntry(Document, frozen=True, kw_only=True):
+    """The Gateway, as `namespace/name`, and what keeps it from serving the platform."""
+
+    name: str
+    faults: tuple[str, ...]
+
+
 class PlatformDocument(Document, frozen=True, kw_only=True):
     """What `kilter platform status --json` prints; `release` is the version of the chart, empty where none is."""
 
@@ -30,6 +37,7 @@ class PlatformDocument(Document, frozen=True, kw_only=True):
     network_policy_enforced: Annotated[
         bool | None, Meta(description="What a connection tells that a policy forbids; null where none could be tried.")
     ]
+    gateway: GatewayEntry
     parts: tuple[PartEntry, ...]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kilter.clusters.lock import held
 from kilter.dev.machine import Machine
 from kilter.errors import BadInput
-from kilter.platform import local, nodes, parts, tokens, values
+from kilter.platform import gateway, local, nodes, parts, tokens, values
 from kilter.platform.pending import settle
 from kilter.platform.target import LOCAL, NAMESPACE, Target, check_choice, of_context, of_local
 from kilter.platform.values import CRDS, PLATFORM, Wanted
@@ -86,3 +86,5 @@ def _apply(machine: Machine, target: Target, text: str) -> None:
 def _await(machine: Machine, target: Target, limit: float) -> None:
     with machine.progress.step("wait until every program of it runs") as step:
         parts.await_all(machine.runner, target, limit, step)
+    with machine.progress.step("wait until the Gateway serves it") as step:
+        gateway.await_door(machine.runner, target, limit, step)

@@ -22,6 +22,17 @@ def settle(runner: Runner, target: Target, progress: Progress, step: Step) -> No
     What such a change has made stays, and bears the release's name, so that the next one takes it up. A removal that
     was cut off is ended: Helm knows no other way on.
     """
+    for each in await_others(runner, target, step):
+        if each.is_removal:
+            runner.run(target.helm.uninstall(each.name))
+            progress.note(f"the removal of {each.name}, which was cut off, is ended first")
+            continue
+        runner.run(target.kubectl.delete("secret", each.record))
+        progress.note(f"{each.name} goes on from where a command was killed, at {each.since:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def await_others(runner: Runner, target: Target, step: Step) -> list[Pending]:
+    """Wait while another command may be changing the platform; returns the changes that nobody carries out any more."""
     trace, until = target.helm.trace, dict[Pending, float]()
     if trace is not None:
         end_traced(trace)
@@ -33,13 +44,7 @@ def settle(runner: Runner, target: Target, progress: Progress, step: Step) -> No
         names = ", ".join(each.name for each in found)
         step.note(f"another command may be changing {names}; waiting for it, {human_duration(left)} at most")
         time.sleep(PAUSE)
-    for each in found:
-        if each.is_removal:
-            runner.run(target.helm.uninstall(each.name))
-            progress.note(f"the removal of {each.name}, which was cut off, is ended first")
-            continue
-        runner.run(target.kubectl.delete("secret", each.record))
-        progress.note(f"{each.name} goes on from where a command was killed, at {each.since:%Y-%m-%d %H:%M:%S} UTC")
+    return found
 
 
 def _left(found: Iterable[Pending], until: dict[Pending, float]) -> float:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from kilter.dev.machine import Machine
 from kilter.errors import KilterError, NotFound
 from kilter.platform import local
-from kilter.platform.documents import PartEntry, PlatformDocument
+from kilter.platform.documents import GatewayEntry, PartEntry, PlatformDocument
+from kilter.platform.gateway import door
 from kilter.platform.parts import parts
 from kilter.platform.target import Target, check_choice, of_context, of_local
 from kilter.platform.tokens import SERVER
 from kilter.platform.values import PLATFORM
 from kilter.tools.kubectl import parse_list
 
-ROUTE = "kilter-server"
 POLICIES = ("python", "-m", "kilter.server", "policies")
 
 
@@ -35,14 +35,15 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
     release = next((each for each in releases if each["name"] == PLATFORM), None)
     if release is None:
         raise NotFound(f"there is no platform on {target.name}", hint="`kilter platform install` makes one")
-    found = parts(machine.runner, target)
+    found, seen = parts(machine.runner, target), door(machine.runner, target)
     return PlatformDocument(
         cluster=target.name,
         release=str(release["chart"]),
         state=str(release["status"]),
         revision=int(release["revision"]),
         server=_server(machine, target),
-        ready=release["status"] == "deployed" and bool(found) and all(part.is_up for part in found),
+        ready=release["status"] == "deployed" and bool(found) and all(part.is_up for part in found) and not seen.faults,
+        gateway=GatewayEntry(name=seen.name, faults=seen.faults),
         network_policy_enforced=_enforced(machine, target),
         parts=tuple(
             PartEntry(name=part.name, image=part.image, ready=part.ready, wanted=part.wanted, up=part.is_up)
@@ -53,7 +54,7 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
 
 def _server(machine: Machine, target: Target) -> str:
     """Return the address that the server was told to be its own."""
-    found = parse_list(machine.runner.run(target.kubectl.get("deployment", ROUTE)).stdout)
+    found = parse_list(machine.runner.run(target.kubectl.get(SERVER)).stdout)
     containers = [container for item in found for container in item["spec"]["template"]["spec"]["containers"]]
     told = {entry["name"]: entry.get("value", "") for container in containers for entry in container.get("env", ())}
     return str(told.get("KILTER_SERVER_PUBLIC_URL", ""))

@@ -1,7 +1,6 @@
 """The cluster that the platform is on, or is to be: one that is named, never one that happens to be current."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from kilter.errors import BadInput, NotAllowed, NotFound, Unreachable
 from kilter.proc import ANY_CODE, Command
 from kilter.state import records
 from kilter.state.files import write_whole
+from kilter.state.scratch import scratch
 from kilter.tools.helm import Helm
 from kilter.tools.kubectl import NO_PREFERENCES, Kubectl
 
@@ -49,8 +49,8 @@ def of_context(machine: Machine, context: str) -> Iterator[Target]:
     Raises NotFound for an unknown context, NotAllowed for a project's own cluster.
     """
     kubectl, helm = machine.tool("kubectl"), machine.tool("helm")
-    with tempfile.TemporaryDirectory(prefix="kilter-platform-") as folder:
-        file = Path(folder) / "config.d" / "kubeconfig"
+    with scratch(machine.paths, "platform") as folder:
+        file = folder / "config.d" / "kubeconfig"
         text = machine.runner.run(view(kubectl, context)).stdout
         _refuse_own(machine, context, text)
         write_whole(file, text)
@@ -58,7 +58,7 @@ def of_context(machine: Machine, context: str) -> Iterator[Target]:
         answer = machine.runner.run(replace(own.get_raw("/version"), ok=ANY_CODE))
         if answer.code != 0:
             raise Unreachable(f"the cluster of context {context!r} does not answer", details=answer.stderr.splitlines())
-        yield Target(f"context {context}", Helm(helm, file, NAMESPACE, Path(folder) / "helm"), own)
+        yield Target(f"context {context}", Helm(helm, file, NAMESPACE, folder / "helm"), own)
 
 
 def of_local(machine: Machine, file: Path) -> Target:

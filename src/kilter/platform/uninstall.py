@@ -1,9 +1,13 @@
 """`kilter platform uninstall`: the programs go; what people made stays, unless the trial platform goes as a whole."""
 
+import json
+
 from kilter.clusters.lock import held
 from kilter.dev import clusters
 from kilter.dev.machine import Machine
+from kilter.errors import NotFound
 from kilter.platform import local
+from kilter.platform.pending import await_others
 from kilter.platform.target import LOCAL, Target
 from kilter.platform.values import CRDS, PLATFORM
 from kilter.state import records
@@ -20,9 +24,19 @@ def environments(machine: Machine, target: Target) -> list[str]:
     return sorted(f"{spec['org']}/{spec['app']}/{spec['env']}" for spec in specs)
 
 
+def refuse_none(machine: Machine, target: Target) -> None:
+    """Raise NotFound where no platform is installed: whoever means another cluster would think it gone."""
+    known = {each["name"] for each in json.loads(machine.runner.run(target.helm.releases()).stdout or "[]")}
+    if not known & {PLATFORM, CRDS}:
+        raise NotFound(
+            f"there is no platform on {target.name}", hint="`kubectl config get-contexts` lists the clusters"
+        )
+
+
 def uninstall(machine: Machine, target: Target) -> None:
     """Remove both releases; what they keep is in the manual. Environments run on, with nobody to look after them."""
     with machine.progress.step(f"remove the platform from {target.name}") as step:
+        await_others(machine.runner, target, step)
         for release in (PLATFORM, CRDS):
             step.note(release)
             machine.runner.run(target.helm.uninstall(release))

@@ -59,6 +59,11 @@ class Paths(Value, frozen=True):
         """One lock file per project; never removed, for a lock on a removed file locks nothing."""
         return self.data / "locks.d"
 
+    @property
+    def scratch_dir(self) -> Path:
+        """Folders of commands that are under way."""
+        return self.cache / "scratch.d"
+
     def project_data(self, name: str) -> Path:
         """What must outlive the cluster: records, volumes, snapshots."""
         return self.data / name

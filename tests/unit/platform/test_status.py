@@ -37,6 +37,15 @@ SERVER = {
 }
 
 
+ROUTE = {
+    "kind": "HTTPRoute",
+    "spec": {"parentRefs": [{"name": "kilter", "sectionName": "http"}]},
+    "status": {"parents": [{"parentRef": {"name": "kilter"}, "conditions": [{"type": "Accepted", "status": "True"}]}]},
+}
+GATEWAY = {"kind": "Gateway", "status": {"listeners": [{"name": "http", "conditions": []}]}}
+GATEWAY_ASKED = KUBECTL.get("gateways.gateway.networking.k8s.io", "kilter", "--namespace", NAMESPACE).argv
+
+
 def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
     """Stand before a cluster whose server finds this when it tries the network policies."""
     served = json.dumps({"kind": "List", "items": [SERVER]})
@@ -44,8 +53,10 @@ def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
         {
             HERE.helm.releases().argv: json.dumps([RELEASE]),
             KUBECTL.get(parts.WORKLOADS, selector=parts.OWN).argv: served,
-            KUBECTL.get("deployment", "kilter-server").argv: json.dumps(SERVER | {"kind": "Deployment"}),
+            KUBECTL.get("deployment/kilter-server").argv: json.dumps(SERVER | {"kind": "Deployment"}),
             KUBECTL.execute("deployment/kilter-server", *POLICIES, container="server").argv: tried,
+            KUBECTL.get("httproutes.gateway.networking.k8s.io", "kilter-server").argv: json.dumps(ROUTE),
+            GATEWAY_ASKED: json.dumps(GATEWAY),
         }
     )
     return Machine(runner, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
@@ -63,6 +74,15 @@ def test_the_server_in_its_pod_tries_whether_network_policies_are_enforced(
     assert (found.ready, found.server, found.revision) == (True, "https://k.example.com", 3)
     assert found.network_policy_enforced is enforced
     assert found.network_policy_enforced in WALLS
+
+
+def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path) -> None:
+    here = machine(tmp_path, "true\n")
+    assert isinstance(here.runner, FakeRunner)
+    here.runner.answers[GATEWAY_ASKED] = ""
+    found = status(here, HERE)
+    assert (found.ready, found.gateway.name) == (False, f"{NAMESPACE}/kilter")
+    assert found.gateway.faults == ("there is no such Gateway",)
 
 
 def test_a_cluster_without_a_platform_has_no_status(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Folders for the time of one command."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from kilter.state.paths import Paths
+from kilter.state.scratch import scratch
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "data", tmp_path / "cache")
+
+
+def test_its_owner_alone_may_look_into_it_and_it_goes_with_the_block(paths: Paths) -> None:
+    with scratch(paths, "push") as folder:
+        (folder / "config.json").write_text("secret")
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+    with suppress(RuntimeError), scratch(paths, "push") as folder:
+        raise RuntimeError
+    assert not folder.exists()
+
+
+@pytest.mark.requirement("F34")
+def test_what_a_killed_command_left_is_removed_by_the_next_one_and_links_are_not_followed(
+    paths: Paths, tmp_path: Path
+) -> None:
+    (mine := tmp_path / "contexts").mkdir()
+    (left := paths.scratch_dir / "push-killed").mkdir(parents=True)
+    (left / "config.json").write_text("secret")
+    (left / "contexts").symlink_to(mine)
+    (paths.scratch_dir / "elsewhere").symlink_to(mine)
+    with scratch(paths, "push"):
+        assert not left.exists()
+    assert mine.is_dir()
+
+
+def test_what_another_command_uses_stays(paths: Paths) -> None:
+    with scratch(paths, "push") as first, scratch(paths, "platform") as second:
+        (first / "config.json").write_text("secret")
+        with scratch(paths, "push"):
+            assert (first / "config.json").exists()
+            assert second.is_dir()
+
+
+def test_a_folder_that_cannot_be_removed_does_not_stop_anybody(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    (left := paths.scratch_dir / "push-killed").mkdir(parents=True)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kilter.state.scratch.remove_folder", lambda folder: refuse(folder) if folder == left else None)
+        with scratch(paths, "push") as folder:
+            assert folder.is_dir()
