@@ -22,6 +22,7 @@ from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
 from kilter.deploy.documents import DOCUMENTS as PLATFORM_DOCUMENTS
 from kilter.dev.documents import DOCUMENTS as LOCAL_DOCUMENTS
+from kilter.operator.steps.admission import NOT_YET
 from kilter.platform.documents import DOCUMENTS as ADMIN_DOCUMENTS
 from kilter.project.schema import json_schema
 from kilter.project.unused import DEPLOY_SIDE, UNUSED
@@ -340,6 +341,13 @@ def kilterapp_page() -> str:
         "The custom resource `kilterapps.kilter.dev/v1alpha1` (short `kapp`), all in the namespace `kilter-apps`:\n"
         "one object per environment of a project. Only kilter-server writes `spec`, only the operator writes `status`."
     )
+    refused = ", ".join(f"`{field}`" for field, _, _ in NOT_YET)
+    later = (
+        "Not in this release: a spec that asks for one of these fails with the reason `NotYet`:\n"
+        f"{refused}.\n"
+        "`bootstrap`, `pinned` and `pruneSecrets` have no effect, and `lock`, `migration` and `seeds` of the status\n"
+        "stay empty."
+    )
     sections = [
         f"## {part}\n\n{root[part]['description']}\n\n"
         + table(("Field", "Type", "Default", "Meaning"), list(field_rows(part, root[part])))
@@ -347,7 +355,7 @@ def kilterapp_page() -> str:
     ]
     rules = [f"- {rule['message']}: `{rule['rule']}`" for rule in crd_rules(root["spec"])]
     return page(
-        "KilterApp", "dev, admin", intro, *sections, "## Rules that the API server keeps\n\n" + "\n".join(rules)
+        "KilterApp", "dev, admin", intro, later, *sections, "## Rules that the API server keeps\n\n" + "\n".join(rules)
     )
 
 
