@@ -57,7 +57,8 @@ def of_context(machine: Machine, context: str) -> Iterator[Target]:
         own = Kubectl(kubectl, file, context, NAMESPACE)
         answer = machine.runner.run(replace(own.get_raw("/version"), ok=ANY_CODE))
         if answer.code != 0:
-            raise Unreachable(f"the cluster of context {context!r} does not answer", details=answer.stderr.splitlines())
+            what, hint = f"the cluster of context {context!r} does not answer", "let `kubectl --context` reach it first"
+            raise Unreachable(what, hint=hint, details=answer.stderr.splitlines())
         yield Target(f"context {context}", Helm(helm, file, NAMESPACE, Path(folder) / "helm"), own)
 
 
