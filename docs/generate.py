@@ -308,7 +308,8 @@ def http_page() -> str:
         "What `kilter deploy` and the portal say to kilter-server; for machines the same as\n"
         "[OpenAPI 3.1](openapi.json), which the server gives at `/v1/openapi.json` too. Bodies are JSON;\n"
         "`Authorization: Bearer <token>`, never in the address. Unknown fields are refused with their path. What does\n"
-        "not exist and what a token may not see have the same answer. `Idempotency-Key` makes repeating a POST safe."
+        "not exist and what a token may not see have the same answer. `Idempotency-Key` (1 to 200\n"
+        "printable characters) makes repeating a POST with a token safe for a day."
     )
     rows = [
         (
