@@ -618,11 +618,15 @@ def test_an_environment_that_does_not_run_has_no_logs(table: Table, capsys: pyte
     assert capsys.readouterr().out == ""
 
 
-def test_a_message_that_is_not_utf_8_is_refused_before_anything_is_asked_or_built(
-    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [("caf\udce9", "its character 4 is not UTF-8"), ("x" * 1025, "the message has 1025 characters")],
+)
+def test_a_message_that_no_platform_takes_is_refused_before_anything_is_asked_or_built(
+    table: Table, runner: FakeRunner, message: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["deploy", *DEV, "-m", "caf\udce9"]) == 2
-    assert "why: its character 4 is not UTF-8" in capsys.readouterr().err
+    assert run(["deploy", *DEV, "-m", message]) == 2
+    assert why in capsys.readouterr().err
     assert (table.asked, runner.commands) == ([], [])
 
 
