@@ -22,6 +22,7 @@ from kilter.catalog.model import Entry
 from kilter.cli.main import VERBS, kilter
 from kilter.deploy.documents import DOCUMENTS as PLATFORM_DOCUMENTS
 from kilter.dev.documents import DOCUMENTS as LOCAL_DOCUMENTS
+from kilter.operator.steps.admission import NOT_YET
 from kilter.platform.documents import DOCUMENTS as ADMIN_DOCUMENTS
 from kilter.project.schema import json_schema
 from kilter.project.unused import DEPLOY_SIDE, UNUSED
@@ -307,7 +308,8 @@ def http_page() -> str:
         "What `kilter deploy` and the portal say to kilter-server; for machines the same as\n"
         "[OpenAPI 3.1](openapi.json), which the server gives at `/v1/openapi.json` too. Bodies are JSON;\n"
         "`Authorization: Bearer <token>`, never in the address. Unknown fields are refused with their path. What does\n"
-        "not exist and what a token may not see have the same answer. `Idempotency-Key` makes repeating a POST safe."
+        "not exist and what a token may not see have the same answer. `Idempotency-Key` (1 to 200\n"
+        "printable characters) makes repeating a POST with a token safe for a day."
     )
     rows = [
         (
@@ -340,6 +342,13 @@ def kilterapp_page() -> str:
         "The custom resource `kilterapps.kilter.dev/v1alpha1` (short `kapp`), all in the namespace `kilter-apps`:\n"
         "one object per environment of a project. Only kilter-server writes `spec`, only the operator writes `status`."
     )
+    refused = ", ".join(f"`{field}`" for field, _, _ in NOT_YET)
+    later = (
+        "Not in this release: a spec that asks for one of these fails with the reason `NotYet`:\n"
+        f"{refused}.\n"
+        "`bootstrap`, `pinned` and `pruneSecrets` have no effect, and `lock`, `migration` and `seeds` of the status\n"
+        "stay empty."
+    )
     sections = [
         f"## {part}\n\n{root[part]['description']}\n\n"
         + table(("Field", "Type", "Default", "Meaning"), list(field_rows(part, root[part])))
@@ -347,7 +356,7 @@ def kilterapp_page() -> str:
     ]
     rules = [f"- {rule['message']}: `{rule['rule']}`" for rule in crd_rules(root["spec"])]
     return page(
-        "KilterApp", "dev, admin", intro, *sections, "## Rules that the API server keeps\n\n" + "\n".join(rules)
+        "KilterApp", "dev, admin", intro, later, *sections, "## Rules that the API server keeps\n\n" + "\n".join(rules)
     )
 
 

@@ -20,6 +20,7 @@ from kilter.api.base import (
 from kilter.api.words import MigrationTool
 
 COMMAND = "Argument vector; no shell reads it."
+MESSAGE_LIMIT = 1024  # characters
 WITHHELD = "Names of variables that kilter would set and must not."
 Text = Annotated[str, Meta(max_length=1048576)]
 Quantity = Annotated[str, Meta(max_length=32)]
@@ -30,7 +31,9 @@ class Source(Section, frozen=True, kw_only=True):
 
     commit: Annotated[str, Meta(max_length=64, description="Git commit of the working tree.")] = ""
     dirty: Annotated[bool, Meta(description="Whether the working tree differed from that commit.")] = False
-    message: Annotated[str, Meta(max_length=1024, description="What the person who deploys says about it.")] = ""
+    message: Annotated[
+        str, Meta(max_length=MESSAGE_LIMIT, description="What the person who deploys says about it.")
+    ] = ""
 
 
 class Resources(Section, frozen=True, kw_only=True):

@@ -180,7 +180,7 @@ class Console:
     def usage(self, error: "click.ClickException") -> int:
         """Print what is wrong with a command line; 2 is the exit code of bad input."""
         context = getattr(error, "ctx", None)
-        where = f"see `{context.command_path} --help`" if context else ""
+        where = f"see `{context.command_path if context else 'kilter'} --help`"
         from kilter.errors import BadInput
 
         return self.error(BadInput(error.format_message().rstrip("."), hint=where))

@@ -28,7 +28,7 @@ TIMEOUT = "How long to wait; when given, also how long the release may take to b
 @click.option("--dry-run", is_flag=True, help="Check, and print what would change; nothing is built.")
 @click.option("--allow-dirty", is_flag=True, help="Let a protected environment have uncommitted changes.")
 @click.option("-m", "--message", default="", help="A sentence for the list of releases.")
-@click.option("--yes", is_flag=True, help="Do not ask before the first deploy to a protected environment.")
+@click.option("--yes", is_flag=True, help="Do not ask before a first deploy that goes to prod by default.")
 @not_yet("--bootstrap", "--migration", "--plan-id=", "--skip-migration-check", "--allow-destructive")
 @not_yet("--seed", "--reseed=", "--keep-secrets", "--prune-secrets", "--allow-tracked-secrets")
 @json_output

@@ -31,6 +31,8 @@ def command(app: App, server: str, token: str, device: bool) -> None:
             app.console.progress.warn(
                 "a token on the command line is seen by others and kept by shells; `--token -` reads stdin"
             )
+        if token == STDIN and sys.stdin.isatty():
+            app.console.tell("paste the token, then press Enter")
         text = token_of(sys.stdin.readline() if token == STDIN else token or os.environ.get("KILTER_TOKEN", ""))
         if not text:
             raise BadInput("no token was given", hint="`--token -` reads it from standard input, or use `--device`")

@@ -11,7 +11,11 @@ from kilter.cli.app import App
 @click.option("--all", "everything", is_flag=True, help="From every platform.")
 @click.pass_obj
 def command(app: App, everything: bool) -> None:
-    """Forget the login to the current platform."""
+    """Forget the login to the current platform.
+
+    That is the one of the last `kilter login`, or the one that KILTER_SERVER names. A token that came by `--device` is
+    revoked; one that you pasted stays good, and Account in the portal revokes it.
+    """
     from kilter.deploy import session
 
     out = session.log_out(os.environ, everything=everything)

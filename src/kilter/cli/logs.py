@@ -46,7 +46,10 @@ def command(app: App, /, names: tuple[str, ...], project: str, env: str, **given
 def log_query(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:
     """Return the options as the platform's query takes them. Raises BadInput for what it cannot do."""
     if len(names) > 1 or given["previous"]:
-        raise BadInput("with --env, name one process at most, and leave --previous out")
+        raise BadInput(
+            "several names, and --previous, are for the local cluster",
+            hint="with --env, name one process at most, and leave --previous out",
+        )
     if given["tail"] is not None and not 1 <= given["tail"] <= MOST_LINES:
         raise BadInput(f"with --env, --tail is 1 to {MOST_LINES}")
     query = {"follow": "true"} if given["follow"] else {}

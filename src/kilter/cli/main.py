@@ -81,7 +81,7 @@ class LazyGroup(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from kilter.words import did_you_mean  # start-up: needed only for a word that is wrong
 
-            ctx.fail(f"no command {args[0]!r}" + (did_you_mean(args[0], VERBS) or "; see `kilter --help`"))
+            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":

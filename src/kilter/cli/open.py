@@ -20,7 +20,9 @@ def command(app: App, project: str, env: str) -> None:
     found = environment(client(), name_of(app, project), env or "prod")
     if not found.url:
         raise NotFound(
-            f"{found.org}/{found.app} {found.env} has no public address", why="`public` is false, or it never ran"
+            f"{found.org}/{found.app} {found.env} has no public address",
+            why="`public` is false, or it never ran",
+            hint=f"`kilter status --project {found.org}/{found.app} --env {found.env}` tells which",
         )
     app.console.result(found.url)
     if app.console.interactive:

@@ -17,7 +17,10 @@ WALLS = {
 @json_output
 @click.pass_obj
 def command(app: App, context: str, local: bool, as_json: bool) -> int:
-    """Show what is installed, and whether all of it runs; exit code 10 when something does not."""
+    """Show what is installed, and whether it runs.
+
+    Ends with exit code 10 when something does not.
+    """
     from kilter.cli.views import columns
     from kilter.errors import NotReady
     from kilter.platform.status import existing, status

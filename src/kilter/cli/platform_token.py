@@ -30,7 +30,10 @@ def command() -> None:
 @click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="How long it is good.")
 @click.pass_obj
 def create(app: App, /, context: str, local: bool, **wanted: Any) -> None:
-    """Make a token and print it, once; needs the rights to run programs in the platform's cluster."""
+    """Make a token, and print it once.
+
+    Needs the right to run programs in the pods of the platform's namespace.
+    """
     from kilter.platform import tokens
     from kilter.platform.status import existing
 

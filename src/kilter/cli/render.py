@@ -14,9 +14,9 @@ from kilter.cli.app import App
 def command(app: App, things: tuple[str, ...], check: bool, diff: bool, to_stdout: bool) -> int:
     """Render the project's manifests, Tiltfile and cluster config.
 
-    Needs neither the cluster nor the network and starts nothing; a running dev loop takes the new files over. A THING
-    is a file of the tree, such as `Tiltfile` or `manifests/postgres`, and chooses what is shown; written is always the
-    whole tree.
+    Needs no cluster, and no network once helm is on this machine; it starts nothing, and a running dev loop takes the
+    new files over. A THING is a file of the tree, such as `Tiltfile` or `manifests/postgres`, and chooses what is
+    shown; written is always the whole tree.
     """
     from kilter.dev.rendering import difference, render_and_write, rendering, select
 

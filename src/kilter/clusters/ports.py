@@ -14,6 +14,7 @@ from kilter.tools import docker
 from kilter.values import Value
 
 LISTENING, LINGERING = "0A", "06"  # TCP_LISTEN and TCP_TIME_WAIT in /proc/net/tcp (proc(5))
+MOVE = "run `kilter up` again, or `kilter up --reassign-ports` to move the project"
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
@@ -35,10 +36,11 @@ class Holder(Value, frozen=True):
         return f"port {self.port} is held by {by}"
 
 
-def check(runner: Runner, ports: Iterable[int]) -> None:
+def check(runner: Runner, ports: Iterable[int], then: str = MOVE) -> None:
     """Raise MachineLacks naming port and program, or container, for every one of `ports` that cannot be bound here.
 
-    Call it for ports that nothing of the project's own listens on: before a cluster is made or started.
+    Call it for ports that nothing of the project's own listens on: before a cluster is made or started. `then` is what
+    to do beside ending that program.
     """
     taken = named(runner, [port for port in ports if not is_free(port)])
     if taken:
@@ -46,7 +48,7 @@ def check(runner: Runner, ports: Iterable[int]) -> None:
         kind = "container" if all(holder.container for holder in taken) else "program"
         raise MachineLacks(
             str(taken[0]) if one else f"{len(taken)} of the project's ports are held by other {kind}s",
-            hint=f"end the {kind} and run `kilter up` again, or `kilter up --reassign-ports` to move the project",
+            hint=f"end the {kind} and {then}",
             details=[] if one else [str(holder) for holder in taken],
         )
 

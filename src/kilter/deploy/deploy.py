@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from kilter.api.deploys import Deploy, DeployAccepted, DeployRequest
+from kilter.api.kilterapp_parts import MESSAGE_LIMIT
 from kilter.api.kilterapp_parts import Source as SourceNote
 from kilter.api.projects import PushCredentials, PushRequest
 from kilter.clusters import disk
@@ -59,6 +60,9 @@ class DeployOptions:
         except UnicodeEncodeError as error:
             why = f"its character {error.start + 1} is not UTF-8"
             raise BadInput("the message is no text", why=why, hint="write it in UTF-8, or leave it out") from None
+        if len(self.message) > MESSAGE_LIMIT:
+            what = f"the message has {len(self.message)} characters"
+            raise BadInput(what, why="a platform keeps a sentence with a release", hint=f"{MESSAGE_LIMIT} are the most")
 
 
 @dataclass(frozen=True)

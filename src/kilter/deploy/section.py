@@ -55,9 +55,11 @@ def primary_of(project: Project) -> model.Component:
     if primary is None:
         raise BadInput(f"{project.name} has no app to deploy", hint="add a Dockerfile, or `image:`, to the project")
     if len(found) > 1:
-        raise BadInput(f"{project.name} has {len(found)} components", why=f"of several, {NOT_YET}")
+        hint = "give what is to be deployed a directory with a kilter.yaml of its own"
+        raise BadInput(f"{project.name} has {len(found)} components", why=f"of several, {NOT_YET}", hint=hint)
     if not primary.port:
-        raise BadInput(f"{project.name} listens on no port", why="a deploy ends when the app answers at its address")
+        why, hint = "a deploy ends when the app answers at its address", "let it listen on one, and name it by `port:`"
+        raise BadInput(f"{project.name} listens on no port", why=why, hint=hint)
     return primary
 
 
@@ -84,12 +86,14 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
             raise BadInput(f"kilter.yaml has `{key}`", why=NOT_YET, hint=f"leave `{key}` out for now")
     for name, service in config.services.items():
         if service.image:
-            raise BadInput(f"services.{name} has an image of its own", why=NOT_YET)
+            hint = f"leave `services.{name}.image` out for a deploy, which runs the catalog's"
+            raise BadInput(f"services.{name} has an image of its own", why=NOT_YET, hint=hint)
         check_values(name, service.values)
     _refuse_further_databases(config)
     for name, process in config.processes.items():
         if process.image or (name in over.processes and over.processes[name].image):
-            raise BadInput(f"processes.{name} has an image of its own", why=NOT_YET)
+            hint = f"leave the `image` of `processes.{name}` out for a deploy, which runs the app's"
+            raise BadInput(f"processes.{name} has an image of its own", why=NOT_YET, hint=hint)
 
 
 def _refuse_further_databases(config: model.Config) -> None:

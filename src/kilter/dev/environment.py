@@ -58,7 +58,8 @@ def differences(view: Environment, file: Path, machine: Machine) -> list[str]:
     try:
         text = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise NotFound(f"{file} cannot be read", why=error.strerror or str(error)) from None
+        why, hint = error.strerror or str(error), "name the file that is to be compared: `kilter env --check .env`"
+        raise NotFound(f"{file} cannot be read", why=why, hint=hint) from None
     others = {
         port: record.project
         for record in records.all(machine.paths)

@@ -12,6 +12,12 @@ from kilter.state.blocks import FIRST_PORT, LAST_PORT
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation
 
+# A cluster keeps the ports that it was made with.
+MOVE_WITH_A_CLUSTER = (
+    "run `kilter up` again, or `kilter up --reassign-ports --recreate`: a new cluster at other ports takes over the "
+    "services' data"
+)
+
 
 def reassign(machine: Machine, project: Project, cluster: Cluster) -> None:
     """Move the project to a block of free numbers if another program holds one of its own, and say from where to where.

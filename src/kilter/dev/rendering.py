@@ -38,7 +38,7 @@ class Difference:
 
 
 def rendering(machine: Machine, project: Project) -> Rendering:
-    """Render a project; needs neither the cluster nor the network (CT-Q39)."""
+    """Render a project; needs no cluster, and no network where helm is at hand (CT-Q39)."""
     workspace = open_workspace(machine, project)
     helm = machine.tool("helm")
     return Rendering(workspace, render_files(workspace, helm))

@@ -19,7 +19,7 @@ from kilter.dev.machine import Machine
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.prune import prune
 from kilter.dev.ready import awaited
-from kilter.dev.reassign import make_room, needed, reassign
+from kilter.dev.reassign import MOVE_WITH_A_CLUSTER, make_room, needed, reassign
 from kilter.dev.recreate import discard
 from kilter.dev.rendering import render_files, write
 from kilter.dev.settled import fresh_start
@@ -163,7 +163,7 @@ class Up:
             self.machine.progress.note(f"the cluster {workspace.plan.cluster} was already running")
             return
         if cluster.state is not State.FOREIGN and not cluster.holds_ports:
-            ports.check(self.machine.runner, workspace.allocation.mapped_ports)
+            ports.check(self.machine.runner, workspace.allocation.mapped_ports, MOVE_WITH_A_CLUSTER)
         with self.machine.progress.step(f"start the cluster {workspace.plan.cluster}"):
             self.since = fresh_start(provider.start(name, self.left()))
             self.has_started_node = True

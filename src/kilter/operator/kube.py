@@ -1,7 +1,7 @@
 """The Kubernetes API as the operator speaks it: one object at a time, synchronously, from any thread.
 
 Connection, certificates and the rotation of tokens are lightkube's; requests are made here, because its typed objects
-drop fields that they do not know, and its watches know neither bookmarks nor silence (decision 0007).
+drop fields that they do not know, and its watches know neither bookmarks nor silence.
 """
 
 from collections.abc import Mapping

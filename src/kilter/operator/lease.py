@@ -2,7 +2,7 @@
 
 A Lease alone is a promise between well-behaved clocks: a leader that was paused wakes up believing in itself. So the
 number travels with every write that must not happen twice, and whoever takes the write refuses a lower one: the Git
-writer, the transaction in the database, and the API server for status (decision 0008).
+writer, the transaction in the database, and the API server for status (decision 0009).
 """
 
 import threading

@@ -66,6 +66,12 @@ def _check(options: Options) -> None:
             why="this release of kilter publishes none",
             hint="build one from kilter's repository with `make platform-image`, and name it by --image",
         )
+    if options.local and options.domain:
+        raise BadInput(
+            "a trial platform takes no --cluster-domain",
+            why=f"its apps answer at names below {local.DOMAIN}",
+            hint="leave it out, or name a cluster of yours by --context",
+        )
     if not options.local and not options.domain:
         raise BadInput("the domain of the apps is not named", hint="`--cluster-domain apps.example.com`")
 

@@ -20,6 +20,7 @@ from kilter.tools import images
 DOMAIN = "localhost"  # names below it lead to this machine (RFC 6761)
 UPSTREAMS = ("ghcr.io", "registry.k8s.io")  # beside docker.io, which has a cache
 START_LIMIT = 180.0
+AGAIN = "run the same command again"
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def ensure(machine: Machine) -> LocalCluster:
     cluster = provider.find(LOCAL)
     share_images(machine, registries(machine, allocation.base))
     if not cluster.exists:
-        ports.check(machine.runner, [allocation.base])
+        ports.check(machine.runner, [allocation.base], AGAIN)
         with machine.progress.step("create the cluster kilter-platform") as step:
             image = machine.node_image(None)
             step.note(f"one container, from {image.partition('@')[0]}")
             provider.create(LOCAL, config(machine, allocation, image), image)
     elif cluster.state is not State.RUNNING:
         if cluster.state is not State.FOREIGN:
-            ports.check(machine.runner, [allocation.base])
+            ports.check(machine.runner, [allocation.base], AGAIN)
         with machine.progress.step("start the cluster kilter-platform"):
             provider.start(LOCAL, START_LIMIT)
     provider.wait_until_ready(LOCAL, START_LIMIT)

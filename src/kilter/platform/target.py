@@ -57,17 +57,18 @@ def of_context(machine: Machine, context: str) -> Iterator[Target]:
         own = Kubectl(kubectl, file, context, NAMESPACE)
         answer = machine.runner.run(replace(own.get_raw("/version"), ok=ANY_CODE))
         if answer.code != 0:
-            raise Unreachable(f"the cluster of context {context!r} does not answer", details=answer.stderr.splitlines())
+            what, hint = f"the cluster of context {context!r} does not answer", "let `kubectl --context` reach it first"
+            raise Unreachable(what, hint=hint, details=answer.stderr.splitlines())
         yield Target(f"context {context}", Helm(helm, file, NAMESPACE, folder / "helm"), own)
 
 
 def of_local(machine: Machine, file: Path) -> Target:
     """Return the trial platform's cluster on this machine."""
     kubectl, helm = machine.tool("kubectl"), machine.tool("helm")
-    scratch = machine.paths.project_cache(LOCAL) / "helm"
+    files = machine.paths.project_cache(LOCAL) / "helm"
     own = Kubectl(kubectl, file, context_name(LOCAL), NAMESPACE)
     trace = machine.paths.project_data(LOCAL) / "helm"
-    return Target("cluster kilter-platform", Helm(helm, file, NAMESPACE, scratch, trace), own)
+    return Target("cluster kilter-platform", Helm(helm, file, NAMESPACE, files, trace), own)
 
 
 def view(kubectl: Path, context: str) -> Command:

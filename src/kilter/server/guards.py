@@ -28,7 +28,7 @@ Who = TypeVar("Who", Token, str)
 NAME_KEPT = 64  # characters, of whatever somebody asked for
 TOKEN = re.compile(re.escape(PREFIX) + "[^/]*")
 QUICK = clock.SECOND  # within which who asks is not asked for again
-NEXT = "kilter login --server <url>"
+NEXT = "kilter login --server <url> --token -"
 
 
 class Entered(NamedTuple):

@@ -92,6 +92,7 @@ def test_an_unknown_verb_ends_with_2_and_the_nearest_known(
         ["up", "--nope"],
         ["version", "extra"],
         ["up", "--timeout", "5x"],
+        ["logs", "--env"],
         ["--progress", "loud", "ps"],
         ["-C", "/nowhere/at/all", "ps"],
         ["logs", "--tail", "-1"],

@@ -55,3 +55,15 @@ def test_there_is_advice_to_check() -> None:
 def test_every_command_that_kilter_advises_exists() -> None:
     found = {(words, where): wrong(words) for words, where in advice()}
     assert {words: fault for words, fault in found.items() if fault} == {}
+
+
+def test_what_a_deploy_refuses_before_the_build_says_what_to_do() -> None:
+    text = (CODE / "deploy/section.py").read_text()
+    raised = [node.exc for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Raise)]
+    assert len(raised) > 5
+    silent = [
+        ast.unparse(each)
+        for each in raised
+        if not (isinstance(each, ast.Call) and any(keyword.arg == "hint" for keyword in each.keywords))
+    ]
+    assert silent == []

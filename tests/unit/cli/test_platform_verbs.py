@@ -146,6 +146,18 @@ def test_a_machine_is_let_in_by_somebody_who_types_its_code_in_the_portal(
     assert (kept.token, kept.actor, kept.minted) == ("kilter_minted", "mia", True)
 
 
+def test_a_token_that_is_to_be_pasted_is_asked_for_and_one_from_a_pipe_is_not(
+    table: Table, credentials: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("kilter_piped\n"))
+    assert run(["login", "--server", table.address, "--token", "-"]) == 0
+    assert "paste" not in capsys.readouterr().err
+    screen = at_a_terminal(monkeypatch, "kilter_pasted\n")
+    assert run(["login", "--server", table.address, "--token", "-"]) == 0
+    assert "paste the token, then press Enter" in screen.getvalue()
+    assert logins.read(credentials).known[table.address].token == "kilter_pasted"
+
+
 def test_a_new_login_revokes_the_token_that_was_made_for_this_machine_before(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -606,11 +618,15 @@ def test_an_environment_that_does_not_run_has_no_logs(table: Table, capsys: pyte
     assert capsys.readouterr().out == ""
 
 
-def test_a_message_that_is_not_utf_8_is_refused_before_anything_is_asked_or_built(
-    table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [("caf\udce9", "its character 4 is not UTF-8"), ("x" * 1025, "the message has 1025 characters")],
+)
+def test_a_message_that_no_platform_takes_is_refused_before_anything_is_asked_or_built(
+    table: Table, runner: FakeRunner, message: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["deploy", *DEV, "-m", "caf\udce9"]) == 2
-    assert "why: its character 4 is not UTF-8" in capsys.readouterr().err
+    assert run(["deploy", *DEV, "-m", message]) == 2
+    assert why in capsys.readouterr().err
     assert (table.asked, runner.commands) == ([], [])
 
 

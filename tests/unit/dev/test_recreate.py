@@ -149,3 +149,17 @@ def test_the_ports_of_a_creation_that_was_cut_off_are_no_foreign_programs(
     bring_up(opened, FakeProvider(), State.UNFINISHED, pool, recreate=True)
     with pytest.raises(MachineLacks, match="held by other programs"):
         bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=True)
+
+
+@pytest.mark.requirement("NS-Q16", "LC-13")
+def test_who_meets_a_held_port_is_told_of_the_option_that_is_not_refused_while_there_is_a_cluster(
+    opened: Workspace, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda _: False)
+    monkeypatch.setattr(ports, "named", lambda _, taken: [Holder(port) for port in taken])
+    with pytest.raises(MachineLacks) as caught:
+        bring_up(opened, FakeProvider(), State.STOPPED, pool, recreate=False)
+    assert "`kilter up --reassign-ports --recreate`" in caught.value.hint
+    with pytest.raises(MachineLacks) as caught:
+        bring_up(opened, FakeProvider(), State.ABSENT, pool, recreate=True)  # there is data
+    assert "`kilter up --reassign-ports` to move" in caught.value.hint

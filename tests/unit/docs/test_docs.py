@@ -13,6 +13,7 @@ from harness.script import loaded
 
 from kilter import errors
 from kilter.cli.main import VERBS, kilter
+from kilter.operator.metrics import HELP as METRICS
 from kilter.tools.versions import TOOLS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,6 +89,17 @@ def test_every_variable_that_the_chart_sets_stands_beside_its_value_and_no_other
     ]
     given = {name for text in texts for name in re.findall(r"- name: ((?:KILTER|PG)[A-Z_]+)", text)}
     assert sorted(told) == sorted(given)
+
+
+def test_every_metric_is_explained() -> None:
+    page = (DOCS / "concepts/operator.md").read_text()
+    assert {name for name in METRICS if f"`{name.removeprefix('kilter_operator_')}`" not in page} == set()
+
+
+def test_every_variable_that_the_operator_reads_is_explained() -> None:
+    page = (DOCS / "reference/environment-variables.md").read_text()
+    code = (ROOT / "src/kilter/operator/settings.py").read_text()
+    assert {name for name in re.findall(r'"(KILTER_[A-Z_]+)"', code) if f"`{name}`" not in page} == set()
 
 
 def test_stale_missing_and_left_over_pages_are_named_and_mended(tmp_path: Path) -> None:

@@ -3,13 +3,18 @@
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import ENGINE, FakeRunner
 from unit.dev.support import machine
 
 from kilter.cli.app import App
 from kilter.cli.main import run
+from kilter.clusters import ports
+from kilter.clusters.ports import Holder
 from kilter.dev.machine import Machine
+from kilter.errors import MachineLacks
+from kilter.platform import local
 from kilter.state import records
+from kilter.tools import docker
 
 COMMANDS = (
     ("platform", "uninstall", "--local", "--yes"),
@@ -49,3 +54,15 @@ def test_nothing_is_deleted_though_the_name_was_taken_after_the_first_look(here:
     with pytest.raises(OwnedElsewhere):
         delete_local(here)
     assert list(here.paths.volumes("platform").glob("*/PG_VERSION"))
+
+
+def test_a_port_that_is_taken_is_no_reason_to_move_a_trial_platform_which_nothing_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "share_images", lambda *_: None)
+    monkeypatch.setattr(ports, "is_free", lambda _: False)
+    monkeypatch.setattr(ports, "named", lambda _, taken: [Holder(port, 7, "nginx") for port in taken])
+    engine = FakeRunner({docker.inspect("kilter-platform-control-plane").argv: "[]", **ENGINE})
+    with pytest.raises(MachineLacks, match="is held by nginx") as caught:
+        local.ensure(machine(tmp_path, engine))
+    assert caught.value.hint == "end the program and run the same command again"

@@ -96,3 +96,10 @@ def test_what_is_missing_is_said_before_anything_is_done(machine: Machine, optio
         install.install(machine, options)
     assert isinstance(machine.runner, FakeRunner)
     assert machine.runner.commands == []
+
+
+def test_a_domain_for_the_trial_platform_is_refused_rather_than_passed_over(machine: Machine) -> None:
+    with pytest.raises(BadInput, match="no --cluster-domain"):
+        install.install(machine, Options(local=True, image="x/y:1", domain="apps.example.com"))
+    assert isinstance(machine.runner, FakeRunner)
+    assert machine.runner.commands == []

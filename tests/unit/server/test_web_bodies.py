@@ -245,7 +245,7 @@ def test_every_answer_has_a_number_and_is_not_to_be_kept(shared_web: Web) -> Non
         assert reply.headers["x-request-id"].startswith("req-")
         assert reply.headers["cache-control"] == "no-store"
     assert bad.json["error"]["request_id"] == bad.headers["x-request-id"]
-    assert bad.json["error"]["next"] == "kilter login --server <url>"
+    assert bad.json["error"]["next"] == "kilter login --server <url> --token -"
 
 
 def test_headers_that_pretend_to_be_somebody_change_nothing(shared_web: Web) -> None:

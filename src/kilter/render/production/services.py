@@ -48,7 +48,7 @@ def bindings(
         raise BadInput(
             f"{release.slot} needs services that this platform does not provide",
             details=faults,
-            hint="make each external and give its variables in a Secret listed under `appSecrets`, or take it out",
+            hint="take each out of `services:`, and give the app the address of your own under `env:`",
         )
     scoped = [service for service in release.services if service.mode == "scoped"]
     return tuple(_binding(release, service, entries[service.kind], credentials or {}) for service in scoped)
@@ -75,7 +75,10 @@ def secrets(release: AppRelease, platform: Platform, bound: Iterable[Binding]) -
 def database_server(platform: Platform) -> DatabaseServer:
     """Return the platform's database server; raises BadInput when it has none."""
     if platform.database is None:
-        raise BadInput("this platform has no database server", hint="make the service external until an admin adds one")
+        raise BadInput(
+            "this platform has no database server",
+            hint="take the service out of `services:` until an admin adds one",
+        )
     return platform.database
 
 

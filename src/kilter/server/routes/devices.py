@@ -41,7 +41,7 @@ async def collect(call: Call) -> Answer:
     if found == "too_fast":
         raise Refused("too_many", f"ask every {devices.INTERVAL // clock.SECOND} seconds, not more often")
     if isinstance(found, str):
-        raise Refused("expired", "this login is over; begin anew", next="kilter login --device")
+        raise Refused("expired", "this login is over; begin anew", next="kilter login --server <url> --device")
     token, info = found
     return Answer(200, TokenCreated(token=token.text, info=info))
 

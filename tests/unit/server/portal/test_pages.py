@@ -171,6 +171,8 @@ def test_pages_work_without_script(web: Web) -> None:
     assert browser.post(f"/deploys/{waiting.id}/cancel").headers["location"] == f"/deploys/{waiting.id}"
     assert "ann cancelled it while it was queued" in browser.get(f"/deploys/{waiting.id}").text
     assert browser.post(f"/deploys/{waiting.id}/cancel").status == 409
+    asked = browser.get("/projects/acme/shop/envs/dev/delete").text
+    assert all(word in asked for word in ("pods", "Secrets", "volumes", "database")), "what goes is said first"
     wrong = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "dev"})
     assert (wrong.status, "letter for letter" in wrong.text) == (422, True)
     assert browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"}).status == 409
