@@ -13,22 +13,18 @@ from kilter.api.crd import STATUS_RULE
 from kilter.api.kilterapp import FINALIZER, KilterApp
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
-from kilter.errors import BadInput, Busy, Interrupted, KilterError, in_one_line
 from kilter.operator import expiry, kinds, lasting, observe, tail
 from kilter.operator.kube import MERGE, Conflict, KubeError
 from kilter.operator.lease import Deposed
-from kilter.operator.perform import perform
-from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.status import Walk, Walked, advanced, begun, leaving, news, report
 from kilter.operator.steps import admission, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
-from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait
+from kilter.operator.verdicts import BROKEN, carried_out, decided, is_broken
 from kilter.operator.views import Unreadable
 from kilter.operator.world import LOG, World
 
-INVALID: Final = frozenset({400, 422})  # answers of the API server that a later try would only repeat
-REFUSED: Final = frozenset({403, 404})  # those that others can change: rights, a namespace that is on its way out
-TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused"})  # waits for an administrator rather than for a deploy
-RETRY: Final = 30.0  # seconds until another try of what a step could not look at
+# Waits for an administrator rather than for a deploy.
+TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused", *BROKEN})
 FAILED_AGAIN: Final = 60.0  # seconds until another look at what failed, should no event come
 
 
@@ -110,13 +106,13 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
     walked: list[Walked] = []
     warnings = world.untold.setdefault(app.metadata.name, [])
     for step in steps:
-        decision = _decide(step, world, target)
+        decision = decided(step.decide, world, target)
         # Secrets of a release that is published are made anew without going back to its publication.
         is_behind = step.phase == "Publishing" and publish.published(target.app)
         if decision.effects and not target.settled and app.status.phase != step.phase and not is_behind:
             app = _write(world, app, _entering(world, target, step, walked))
             target = replace(target, app=_with(target.app, app.status))
-        verdict = _carry_out(world, decision, warnings)
+        verdict = carried_out(world, target, decision, warnings)
         target = replace(target, app=_with(target.app, report(target.app.status, decision.report)))
         walked.append(Walked(step.phase, step.condition, verdict))
         if isinstance(verdict, Done) and step.after and not decision.effects:
@@ -131,57 +127,20 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
     return _again(target, walk)
 
 
-def _decide(step: Step, world: World, target: Target) -> Decision:
-    """Return what a step decides; what keeps it from deciding is a wait, which status tells and the deadline ends."""
-    try:
-        return step.decide(world, target)
-    except UnicodeDecodeError:
-        return Decision(Wait("Unreadable", "a value of a Secret of kilter's is no text", RETRY))
-    except (Busy, Interrupted):
-        raise
-    except KilterError as error:
-        said = in_one_line(error)
-        match error:
-            case DatabaseUnavailable():
-                return Decision(Wait("DatabaseUnavailable", said, 10.0))
-            case BadInput():
-                return Decision(Failed("Invalid", said))
-            case KubeError() if error.code in REFUSED:
-                return Decision(Wait("Refused", said, 15.0))  # an older chart gave fewer rights, say
-            case KubeError():
-                raise
-        return Decision(Wait(type(error).__name__, said, RETRY))
-
-
-def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict:
-    """Carry out a decision's effects in order and return its verdict, or what kept them from being carried out."""
-    try:
-        warnings.extend(warning for effect in decision.effects if (warning := perform(world, effect)))
-    except DatabaseUnavailable as error:
-        return Wait("DatabaseUnavailable", f"{error.what}: {error.why}", 10.0)
-    except KubeError as error:
-        said = f"{error.what}: {error.why}"
-        if error.code in INVALID:
-            return Failed("Refused", said)
-        if error.code in REFUSED:
-            awaited = decision.verdict.message if isinstance(decision.verdict, Wait) else ""
-            return Wait("Refused", "; ".join(filter(None, (said, awaited))), 15.0)
-        raise
-    return decision.verdict
-
-
 def _leave(world: World, app: KilterApp) -> Again:
     """Take the next step of the way out; the finalizer goes when nothing is left."""
     now = datetime.now(UTC).replace(microsecond=0)
     target = observe.what_runs(world, Target(app, world.settings, now))
-    decision = _decide(Step("Deleting", "Ready", _leaving), world, target)
+    decision = decided(_leaving, world, target)
     if isinstance(decision.verdict, Done):
         _finalizers(world, app, tuple(each for each in app.metadata.finalizers if each != FINALIZER))
         world.publications.forget(app.metadata.name)
         LOG.info(f"deleted: {decision.verdict.message}", extra=_about(app))
         return Again()
-    verdict = _carry_out(world, decision, [])
+    verdict = carried_out(world, target, decision, [])
     _write(world, app, leaving(target, verdict, world.leadership.fence().number))
+    if is_broken(verdict):
+        return Again(failed=True)
     return Again(verdict.after if isinstance(verdict, Wait) else FAILED_AGAIN)
 
 
@@ -283,6 +242,8 @@ def _tail(world: World, target: Target, walked: Sequence[Walked]) -> tuple[str, 
 
 
 def _again(target: Target, walk: Walk) -> Again:
+    if any(is_broken(each.verdict) for each in walk.steps):
+        return Again(failed=True)
     waits = [each.verdict.after for each in walk.steps if isinstance(each.verdict, Wait)]
     if any(isinstance(each.verdict, Failed) for each in walk.steps):
         waits.append(FAILED_AGAIN)

@@ -9,6 +9,7 @@ from kilter.api.kilterapp import Spec
 from kilter.errors import BadInput
 from kilter.operator.steps.base import Decision, Done, Failed, Target
 from kilter.render import names
+from kilter.words import duration
 
 # What the platform is to do and this release cannot: a spec that asks for it fails, nothing of it is left out silently.
 NOT_YET: Final[tuple[tuple[str, Callable[[Spec], bool], str], ...]] = (
@@ -47,6 +48,8 @@ def decide(target: Target) -> Decision:
     if target.name not in allowed:
         said = f"{target.slot} may be called {' or '.join(allowed)}, not {target.name}"
         return Decision(Failed("ForeignName", said, f"KilterApp {target.name}"))
+    if fault := _limit_fault(spec):
+        return Decision(Failed("Invalid", fault, f"KilterApp {target.name}"))
     if held := own_hosts(target):
         said = f"the host {held[0]} belongs to the platform itself; delete {target.slot} and deploy the app as another"
         return Decision(Failed("HostTaken", said, f"KilterApp {target.name}"))
@@ -57,3 +60,12 @@ def decide(target: Target) -> Decision:
         said = f"this release of the operator cannot do what {fields} asks for, not yet: {hint}"
         return Decision(Failed("NotYet", said, f"KilterApp {target.name}"))
     return Decision(Done("this operator can carry the deploy out"))
+
+
+def _limit_fault(spec: Spec) -> str:
+    """Return what is wrong with the limit of time; the schema lets `0s` pass."""
+    try:
+        duration(spec.timeouts.ready or "1s")
+    except ValueError as error:
+        return f"`timeouts.ready`: {error}"
+    return ""
