@@ -1,7 +1,7 @@
 """One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,11 +10,12 @@ import msgspec
 
 from kilter.api import kilterapp
 from kilter.api.crd import STATUS_RULE
-from kilter.api.kilterapp import FINALIZER, KilterApp
+from kilter.api.kilterapp import FINALIZER, KilterApp, Metadata
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
 from kilter.operator import expiry, kinds, lasting, observe, tail
-from kilter.operator.kube import MERGE, Conflict, KubeError
+from kilter.operator.kinds import Object
+from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
 from kilter.operator.status import Walk, Walked, advanced, begun, leaving, news, report
 from kilter.operator.steps import admission, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
@@ -78,10 +79,8 @@ def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
     if app is None:
         world.forget(name)
         return Again()
-    if isinstance(app, Unreadable):
-        return _unreadable(world, app)
     try:
-        return _handle(world, app, steps)
+        return _unreadable(world, app) if isinstance(app, Unreadable) else _handle(world, app, steps)
     except Conflict:
         return Again(0.0, failed=True)  # it changed while it was looked at; what it is now comes by the watch
 
@@ -151,13 +150,19 @@ def _leaving(world: World, target: Target) -> Decision:
 
 
 def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
-    """Write status, if it says anything new, and return the object as it is then; the only function that does.
+    """Write status, if it says anything new, and return the object as it is then."""
+    if status == app.status:
+        return app
+    applied = _apply(world, app.metadata, msgspec.to_builtins(status))
+    _log(app, status)
+    return _taken(world, applied)
+
+
+def _apply(world: World, metadata: Metadata, status: Mapping[str, Any]) -> Object:
+    """Apply a status as a whole; the only function that does.
 
     Refused by the API server when the object changed since it was read, and when a later leader has written it (F26).
     """
-    if status == app.status:
-        return app
-    metadata = app.metadata
     body = {
         "apiVersion": kilterapp.API_VERSION,
         "kind": kilterapp.KIND,
@@ -166,17 +171,15 @@ def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
             "namespace": metadata.namespace,
             "resourceVersion": metadata.resource_version,
         },
-        "status": msgspec.to_builtins(status),
+        "status": status,
     }
     world.leadership.fence()
     try:
-        applied = world.kube.apply(body, force=True, subresource="status")
+        return world.kube.apply(body, force=True, subresource="status")
     except KubeError as error:
         if error.code == 422 and STATUS_RULE[1] in error.why:
             raise Deposed("a later leader writes status") from None
         raise
-    _log(app, status)
-    return _taken(world, applied)
 
 
 def _log(app: KilterApp, status: Status) -> None:
@@ -214,19 +217,23 @@ def _taken(world: World, thing: dict[str, Any]) -> KilterApp:
 
 
 def _unreadable(world: World, app: Unreadable) -> Again:
-    """Say on the object itself that it cannot be read; all others are handled as ever (O3)."""
+    """Say on the object itself that it cannot be read; all others are handled as ever (O3).
+
+    What else its status says stays. It is applied with that as a whole: a part that was patched in would be nobody's
+    to take back once the object can be read.
+    """
     LOG.error("a KilterApp cannot be read", extra={"app": app.metadata.name})
-    failure = {
-        "phase": "Preflight",
-        "reason": "Unreadable",
-        "message": f"this operator cannot read it: {app.why}"[:500],
+    said = f"this operator cannot read it: {app.why}"[:500]
+    status = {
+        **app.status,
+        "fence": world.leadership.fence().number,
+        "phase": "Failed",
+        "failure": {"phase": "Preflight", "reason": "Unreadable", "message": said},
     }
-    status = {"phase": "Failed", "failure": failure, "observedGeneration": app.metadata.generation}
-    world.leadership.fence()
-    path = kinds.APP.path(app.metadata.namespace, app.metadata.name, "status")
-    world.kube.request(
-        "PATCH", path, {"status": status}, params={"fieldManager": kilterapp.STATUS_MANAGER}, media=MERGE
-    )
+    if app.deploy and app.deploy != app.status.get("deployId"):
+        status |= {"deployId": app.deploy, "sequence": app.sequence, "phases": []}
+    if status != app.status:
+        world.stores.put(_apply(world, app.metadata, status))
     return Again()
 
 

@@ -10,19 +10,21 @@ import msgspec
 import pytest
 from unit.operator.acting import Cluster, Stage, forbidden, given
 
+from kilter.api.crd import STATUS_RULE
 from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
 from kilter.errors import TimedOut
 from kilter.operator import kinds, observe
 from kilter.operator import world as operator_world
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Conflict, Kube, KubeError, Missing
-from kilter.operator.lease import Fence, Leadership
+from kilter.operator.lease import Deposed, Fence, Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import Again, reconcile
 from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Target
+from kilter.operator.steps.route import Answer
 from kilter.operator.store import Entry
 from kilter.operator.stores import Stores
 from kilter.operator.world import World
@@ -306,3 +308,35 @@ def test_a_limit_of_time_that_somebody_edits_in_keeps_no_status_from_being_writt
     stage = Stage(given(timeouts={"ready": limit}))
     stage.look(times=3)
     assert told(stage)[0] == reason
+
+
+@pytest.mark.requirement("O3", "F26", "DP-Q45")
+def test_what_cannot_be_read_fails_its_own_deploy_loses_nothing_and_leaves_no_failure_once_it_can_be() -> None:
+    """Somebody edits in a name that the schema lets pass and no variable may have."""
+    stage = Stage().deployed()
+    stage.edit(vars={"my-var": "1"}, deployId="d-2", sequence=2)
+    assert reconcile(stage.world, "acme-shop-prod") == Again()
+    status = stage.cluster.things[("KilterApp", NAMESPACE, "acme-shop-prod")]["status"]
+    assert (status["phase"], status["failure"]["reason"], status["deployId"]) == ("Failed", "Unreadable", "d-2")
+    assert (status["fence"], status["git"]["commit"], status["release"]["deployId"]) == (1, "c" * 40, "d-1")
+    version = stage.cluster.version
+    reconcile(stage.world, "acme-shop-prod")
+    assert stage.cluster.version == version, "it is said once"
+    stage.edit(vars={})
+    stage.run(deploy="d-2")
+    stage.gateway.answer = Answer(200, "d-2")
+    stage.look(times=6)
+    assert (stage.status.phase, stage.status.failure, stage.status.sequence) == ("Ready", None, 2)
+
+
+@pytest.mark.requirement("F26")
+def test_a_later_leaders_status_is_not_overwritten_by_one_who_cannot_read_the_object() -> None:
+    class Led(Cluster):
+        def apply(self, thing: Object, *, force: bool = False, subresource: str = "") -> Object:
+            if subresource:
+                raise KubeError(422, "Invalid", f"status: {STATUS_RULE[1]}")
+            return super().apply(thing, force=force, subresource=subresource)
+
+    stage = Stage(given(vars={"my-var": "1"}), cluster=Led())
+    with pytest.raises(Deposed):
+        reconcile(stage.world, "acme-shop-prod")
