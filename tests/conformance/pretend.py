@@ -408,7 +408,7 @@ def applied(generation: int, revision: str) -> Thing:
 def accepted() -> Thing:
     """Return the status of a route that a Gateway took."""
     conditions = [{"type": each, "status": "True", "reason": each} for each in ("Accepted", "ResolvedRefs")]
-    return {"parents": [{"conditions": conditions}]}
+    return {"parents": [{"parentRef": {"name": "kilter", "namespace": "kilter-system"}, "conditions": conditions}]}
 
 
 def pod_status(wanted: str, name: str) -> Thing:

@@ -174,9 +174,17 @@ class EndpointSlice(View, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] | None = None
 
 
+class ParentRef(View, frozen=True, kw_only=True):
+    """What a route is attached to; without a namespace it is in the route's own."""
+
+    name: str = ""
+    namespace: str = ""
+
+
 class RouteParent(View, frozen=True, kw_only=True):
     """What one Gateway says of a route."""
 
+    parent_ref: ParentRef = ParentRef()
     conditions: tuple[Condition, ...] | None = None
 
 
