@@ -9,10 +9,22 @@ import msgspec
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError, in_one_line
 from kilter.operator import kinds, releases
+from kilter.operator.elders import elder
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
 from kilter.operator.status import report
-from kilter.operator.steps import base, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
+from kilter.operator.steps import (
+    base,
+    cleanup,
+    database,
+    flux,
+    hpa,
+    namespace,
+    publish,
+    rollout,
+    route,
+    services,
+)
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed, World
@@ -165,8 +177,9 @@ def of_what_is_left(world: World, target: Target) -> cleanup.Facts:
         claims=claims,
         account=world.kube.get(kinds.SERVICE_ACCOUNT, where, target.name),
         configured=world.databases is not None,
+        elder=elder(world, target),
     )
-    if world.databases is None:
+    if world.databases is None or facts.elder:
         return facts
     retired, expired = cleanup.retired_name(target), cleanup.expired_name(target.slot)
     there = world.databases.snapshot((own.owner, own.app), (own.name, retired, expired), (own.owner, own.app))

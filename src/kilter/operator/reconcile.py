@@ -14,6 +14,7 @@ from kilter.api.kilterapp import FINALIZER, KilterApp, Metadata
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
 from kilter.operator import expiry, kinds, lasting, observe, tail
+from kilter.operator.elders import elder
 from kilter.operator.kinds import Object
 from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
@@ -40,7 +41,7 @@ class Step:
 
 
 STEPS: Final = (
-    Step("Preflight", "PreflightPassed", lambda world, target: admission.decide(target)),
+    Step("Preflight", "PreflightPassed", lambda w, t: admission.decide(t, elder(w, t))),
     Step("Provisioning", "NamespaceReady", lambda w, t: namespace.decide(t, observe.of_namespace(w, t))),
     Step(
         "Provisioning",
