@@ -340,3 +340,19 @@ def test_a_later_leaders_status_is_not_overwritten_by_one_who_cannot_read_the_ob
     stage = Stage(given(vars={"my-var": "1"}), cluster=Led())
     with pytest.raises(Deposed):
         reconcile(stage.world, "acme-shop-prod")
+
+
+@pytest.mark.requirement("F30", "F33")
+@pytest.mark.parametrize(("is_installed", "reason"), [(True, "Refused"), (False, "FluxMissing")])
+def test_a_server_that_does_not_serve_flux_yet_fails_no_deploy(is_installed: bool, reason: str) -> None:
+    stage = Stage()
+    stage.look(times=3)
+    stage.world.flux_known.clear()
+    stage.world.stores.kustomizations.replace({}, stage.cluster.version)
+    stage.cluster.refused["Kustomization"] = Missing(404, "NotFound", "404 page not found")
+    if is_installed:
+        crd = "kustomizations.kustomize.toolkit.fluxcd.io"
+        stage.cluster.things[("CustomResourceDefinition", "", crd)] = {"metadata": {"name": crd}}
+    stage.look()
+    assert told(stage)[0] == reason
+    assert (stage.status.phase == "Failed") is not is_installed
