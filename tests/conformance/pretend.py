@@ -93,6 +93,7 @@ class FolderGit:
 
     folder: Path
     fence: Fence | None = None
+    fault: Exception | None = None
 
     def open(self, fence: Fence, *, anew: bool = True) -> "FolderGit":
         """Take the leadership; refused when a later leader has it."""

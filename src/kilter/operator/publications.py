@@ -24,6 +24,10 @@ class Receipt:
 class Writer(Protocol):
     """The one writer of the flux repository, as a leader has it. It batches what comes while a commit is under way."""
 
+    @property
+    def fault(self) -> Exception | None:
+        """What ended it that nobody foresaw; it publishes nothing any more, and another one has to be opened."""
+
     def submit(self, change: Change) -> "Future[Receipt]":
         """Ask for a change; raises BadInput for one that can never be written.
 
@@ -51,6 +55,8 @@ class WriterFactory(Protocol):
 
 class ClosedWriter:
     """Stands for the writer until the repository could be opened, and says why it could not."""
+
+    fault = None
 
     def __init__(self) -> None:
         self.why = "the flux repository is being opened"

@@ -90,3 +90,13 @@ def test_a_folder_that_cannot_be_written_to_is_told_of_and_tried_again(tmp_path:
     with pytest.raises(MachineLacks, match="cannot write below") as raised:
         repository(Fence(1, "me"), anew=True)
     assert raised.value.why == "Not a directory"
+
+
+def test_a_writer_that_ends_by_a_fault_says_so_because_it_publishes_nothing_any_more() -> None:
+    class Broken(Played):
+        def run(self) -> None:
+            raise TypeError("nobody foresaw this")
+
+    publisher = Publisher(cast("Writer", Broken(PUBLISHED)))
+    publisher._thread.join()
+    assert isinstance(publisher.fault, TypeError)
