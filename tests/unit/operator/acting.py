@@ -107,6 +107,8 @@ class Cluster:
 class Writer:
     """Commits everything at once."""
 
+    fault = None
+
     def submit(self, change: Change) -> "Future[Receipt]":
         del change
         done: Future[Receipt] = Future()
