@@ -93,6 +93,7 @@ class FolderGit:
 
     folder: Path
     fence: Fence | None = None
+    fault: Exception | None = None
 
     def open(self, fence: Fence, *, anew: bool = True) -> "FolderGit":
         """Take the leadership; refused when a later leader has it."""
@@ -408,7 +409,7 @@ def applied(generation: int, revision: str) -> Thing:
 def accepted() -> Thing:
     """Return the status of a route that a Gateway took."""
     conditions = [{"type": each, "status": "True", "reason": each} for each in ("Accepted", "ResolvedRefs")]
-    return {"parents": [{"conditions": conditions}]}
+    return {"parents": [{"parentRef": {"name": "kilter", "namespace": "kilter-system"}, "conditions": conditions}]}
 
 
 def pod_status(wanted: str, name: str) -> Thing:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kilter.errors import Busy, KilterError
+from kilter.errors import Busy, KilterError, MachineLacks
 from kilter.gitops.flux import Flux
 from kilter.gitops.layout import APPS, Laid, lay_out
 from kilter.gitops.model import Change, Fence, Receipt, Result, Unpublished
@@ -54,8 +54,8 @@ class Writer:
         """Take the folder and the leadership; returns the commit that says so.
 
         `anew` says whether a branch on which no leader ever wrote may be taken too: Flux removes what it does not have.
-        Raises Busy when another process uses the folder, Deposed when a later leader is at work, Unpublished and
-        Rewritten as receipts do.
+        Raises Busy when another process uses the folder, MachineLacks when nobody can, Deposed when a later leader is
+        at work, Unpublished and Rewritten as receipts do.
         """
         self._take_folder()
         try:
@@ -163,8 +163,11 @@ class Writer:
         return [ticket for ticket in waiting if ticket.future.set_running_or_notify_cancel()]
 
     def _take_folder(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise MachineLacks(f"cannot write below {self._folder}", why=error.strerror or "") from None
         self._held.callback(os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

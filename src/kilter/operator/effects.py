@@ -92,7 +92,7 @@ class CloseRole:
     """
 
     name: str
-    owner_mark: str
+    mark: str
     days: int = 0
 
 

@@ -172,8 +172,10 @@ class Kube:
         answer = self._send(method, path, body, params, media)
         if not answer.is_success:
             raise error_of(answer.status_code, answer.content)
-        decoded: Object = msgspec.json.decode(answer.content)
-        return decoded
+        try:
+            return msgspec.json.decode(answer.content, type=Object)
+        except msgspec.DecodeError as error:  # what stands between, such as a proxy, has answered
+            raise KubeError(answer.status_code, "Unreadable", str(error)) from None
 
     def _send(
         self, method: str, path: str, body: object, params: Mapping[str, str] | None, media: str

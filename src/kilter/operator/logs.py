@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-FIELDS: Final = ("app", "deploy", "phase", "seconds", "kind", "reason")  # what a caller may pass as `extra`
+FIELDS: Final = ("app", "deploy", "database", "phase", "seconds", "kind", "reason")  # what a caller may pass as `extra`
 LEVELS: Final = {"WARNING": "warn", "CRITICAL": "error"}
 CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")  # whatever stands before a host may be a password
 

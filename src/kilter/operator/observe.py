@@ -9,10 +9,22 @@ import msgspec
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, KilterError, in_one_line
 from kilter.operator import kinds, releases
+from kilter.operator.elders import elder
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
 from kilter.operator.status import report
-from kilter.operator.steps import base, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
+from kilter.operator.steps import (
+    base,
+    cleanup,
+    database,
+    flux,
+    hpa,
+    namespace,
+    publish,
+    rollout,
+    route,
+    services,
+)
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed, World
@@ -96,7 +108,7 @@ def of_publication(world: World, target: Target) -> publish.Facts:
 def of_flux(world: World, target: Target) -> flux.Facts:
     """Look at what Flux says, and whether the revisions it names contain the release's commit."""
     space = world.stores.namespaces.get("", target.name)
-    if not world.flux_known.is_set():
+    if not world.flux_known.is_set() and not _is_known(world, kinds.KUSTOMIZATION):
         return flux.Facts(installed=False)
     found = _kustomization(world, target)
     if target.settled:  # its commit was applied before, and the branch only ever grows
@@ -165,8 +177,9 @@ def of_what_is_left(world: World, target: Target) -> cleanup.Facts:
         claims=claims,
         account=world.kube.get(kinds.SERVICE_ACCOUNT, where, target.name),
         configured=world.databases is not None,
+        elder=elder(world, target),
     )
-    if world.databases is None:
+    if world.databases is None or facts.elder:
         return facts
     retired, expired = cleanup.retired_name(target), cleanup.expired_name(target.slot)
     there = world.databases.snapshot((own.owner, own.app), (own.name, retired, expired), (own.owner, own.app))
@@ -248,10 +261,13 @@ def _if_known(world: World, kind: Kind, space: str, name: str) -> Object | None:
     try:
         return world.kube.get(kind, space, name)
     except Missing:
-        group = kind.api_version.partition("/")[0]
-        crds = Kind(
-            "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-        )
-        if world.kube.get(crds, "", f"{kind.plural}.{group}") is not None:
-            raise  # the kind exists: a server that has just started does not serve it yet
+        if _is_known(world, kind):
+            raise  # a server that has just started does not serve it yet
         return None
+
+
+def _is_known(world: World, kind: Kind) -> bool:
+    """Tell whether the cluster has such a kind, served or not."""
+    crds = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
+    group = kind.api_version.partition("/")[0]
+    return world.kube.get(crds, "", f"{kind.plural}.{group}") is not None

@@ -56,6 +56,17 @@ CREATE TABLE IF NOT EXISTS kilter.fence (
 );
 INSERT INTO kilter.fence (number, holder) VALUES (0, '') ON CONFLICT DO NOTHING;
 """
+# On the platform's own server everybody could open these two, and a role that left anything there could never be
+# dropped with its environment. Where others have logins, or own them, that is for them to decide.
+SHUT: Final = """
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT datname FROM pg_database
+        WHERE datname IN ('postgres', 'template1') AND pg_get_userbyid(datdba) = current_user
+        AND NOT EXISTS (SELECT FROM pg_roles WHERE rolcanlogin AND rolname <> current_user
+            AND NOT starts_with(coalesce(shobj_description(oid, 'pg_authid'), ''), 'kilter:'))
+    LOOP EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', name); END LOOP;
+END $$
+"""
 NUMBER: Final = "SELECT number FROM kilter.fence"
 LEAD: Final = "UPDATE kilter.fence SET number = %s, holder = %s WHERE number <= %s RETURNING number"
 MEMBERSHIP: Final = """
@@ -108,6 +119,7 @@ class Postgres:
                 return
             with self._connection() as connection:
                 connection.execute(FENCE_TABLE)
+                connection.execute(SHUT)
                 # Not written where it says so already: that would wait for all of this leader's own that is under way.
                 row = connection.execute(NUMBER).fetchone()
                 if row is None or row[0] != fence.number:

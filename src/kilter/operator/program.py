@@ -194,13 +194,14 @@ class Operator:
     async def _beat(self, watches: Watches, world: World) -> None:
         flux = next(watch for watch in watches if watch.source.kind is kinds.KUSTOMIZATION)
         self.health.is_ready = lambda: all(watch.synced.is_set() for watch in watches)
-        while True:
+        while (fault := world.publications.writer.fault) is None:
             self.health.beat()
             if flux.absent:
                 world.flux_known.clear()
             else:
                 world.flux_known.set()
             await asyncio.sleep(1.0)
+        raise fault  # nobody would publish anything any more, for good
 
     def _elector(self, kube: Kube) -> Elector:
         return Elector(kube, self.settings.namespace, LEASE, self.settings.identity, self.seams.times)

@@ -24,6 +24,10 @@ class Receipt:
 class Writer(Protocol):
     """The one writer of the flux repository, as a leader has it. It batches what comes while a commit is under way."""
 
+    @property
+    def fault(self) -> Exception | None:
+        """What ended it that nobody foresaw; it publishes nothing any more, and another one has to be opened."""
+
     def submit(self, change: Change) -> "Future[Receipt]":
         """Ask for a change; raises BadInput for one that can never be written.
 
@@ -52,6 +56,8 @@ class WriterFactory(Protocol):
 class ClosedWriter:
     """Stands for the writer until the repository could be opened, and says why it could not."""
 
+    fault = None
+
     def __init__(self) -> None:
         self.why = "the flux repository is being opened"
 
@@ -69,6 +75,15 @@ class ClosedWriter:
         """Do nothing: nothing is open."""
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What became of the change for a revision; `effect` holds it, with all its files, only until that is known."""
+
+    revision: Revision
+    submission: Submission
+    effect: Submit | None = field(default=None, repr=False)
+
+
 @dataclass
 class Publications:
     """The last submission of each environment, and what became of it. Thread-safe; forgotten on restart.
@@ -79,28 +94,28 @@ class Publications:
     writer: Writer  # a ClosedWriter at first
     on_news: Callable[[str], None]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _held: dict[str, tuple[Submit, Submission]] = field(default_factory=dict)
+    _held: dict[str, _Held] = field(default_factory=dict)
 
     def state(self, key: str, revision: Revision) -> Submission:
         """Return what became of the submission for that revision of the object."""
         with self._lock:
             held = self._held.get(key)
-        return held[1] if held is not None and held[0].revision == revision else NONE
+        return held.submission if held is not None and held.revision == revision else NONE
 
     def open(self, writer: Writer) -> None:
         """Go on with a writer; what came before it was there is due at once."""
         with self._lock:
             self.writer = writer
-            self._held = {key: held for key, held in self._held.items() if held[1].state != "unpublished"}
+            self._held = {key: held for key, held in self._held.items() if held.submission.state != "unpublished"}
 
     def submit(self, effect: Submit) -> None:
         """Hand a change in; raises Busy when another leader writes."""
         try:
             future = self.writer.submit(effect.change)
         except BadInput as error:
-            self._begin(effect, Submission("refused", message=_words(error)))
+            self._hold(effect.key, _Held(effect.revision, Submission("refused", message=_words(error))))
             return
-        self._begin(effect, Submission("pending"))
+        self._hold(effect.key, _Held(effect.revision, Submission("pending"), effect))
         future.add_done_callback(lambda done: self._ended(effect, done))
 
     def forget(self, key: str) -> None:
@@ -123,16 +138,16 @@ class Publications:
         self._end(effect, found)
         self.on_news(effect.key)
 
-    def _begin(self, effect: Submit, submission: Submission) -> None:
+    def _hold(self, key: str, held: _Held) -> None:
         with self._lock:
-            self._held[effect.key] = (effect, submission)
+            self._held[key] = held
 
     def _end(self, effect: Submit, submission: Submission) -> None:
         """Keep what became of a submission, unless it has been forgotten or followed by another one meanwhile."""
         with self._lock:
             held = self._held.get(effect.key)
-            if held is not None and held[0] is effect:
-                self._held[effect.key] = (effect, submission)
+            if held is not None and held.effect is effect:
+                self._held[effect.key] = _Held(effect.revision, submission)
 
 
 def _words(error: BaseException) -> str:

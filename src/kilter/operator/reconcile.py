@@ -1,7 +1,7 @@
 """One look at one KilterApp: walk the steps, carry out what they want, and write what came of it, all in one place."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,25 +10,23 @@ import msgspec
 
 from kilter.api import kilterapp
 from kilter.api.crd import STATUS_RULE
-from kilter.api.kilterapp import FINALIZER, KilterApp
+from kilter.api.kilterapp import FINALIZER, KilterApp, Metadata
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ConditionType, Phase
-from kilter.errors import BadInput, Busy, Interrupted, KilterError, in_one_line
 from kilter.operator import expiry, kinds, lasting, observe, tail
-from kilter.operator.kube import MERGE, Conflict, KubeError
+from kilter.operator.elders import elder
+from kilter.operator.kinds import Object
+from kilter.operator.kube import Conflict, KubeError
 from kilter.operator.lease import Deposed
-from kilter.operator.perform import perform
-from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.status import Walk, Walked, advanced, begun, leaving, news, report
 from kilter.operator.steps import admission, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
-from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
+from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait
+from kilter.operator.verdicts import BROKEN, carried_out, decided, is_broken
 from kilter.operator.views import Unreadable
 from kilter.operator.world import LOG, World
 
-INVALID: Final = frozenset({400, 422})  # answers of the API server that a later try would only repeat
-REFUSED: Final = frozenset({403, 404})  # those that others can change: rights, a namespace that is on its way out
-TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused"})  # waits for an administrator rather than for a deploy
-RETRY: Final = 30.0  # seconds until another try of what a step could not look at
+# Waits for an administrator rather than for a deploy.
+TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused", *BROKEN})
 FAILED_AGAIN: Final = 60.0  # seconds until another look at what failed, should no event come
 
 
@@ -43,7 +41,7 @@ class Step:
 
 
 STEPS: Final = (
-    Step("Preflight", "PreflightPassed", lambda world, target: admission.decide(target)),
+    Step("Preflight", "PreflightPassed", lambda w, t: admission.decide(t, elder(w, t))),
     Step("Provisioning", "NamespaceReady", lambda w, t: namespace.decide(t, observe.of_namespace(w, t))),
     Step(
         "Provisioning",
@@ -82,10 +80,8 @@ def reconcile(world: World, name: str, steps: Sequence[Step] = STEPS) -> Again:
     if app is None:
         world.forget(name)
         return Again()
-    if isinstance(app, Unreadable):
-        return _unreadable(world, app)
     try:
-        return _handle(world, app, steps)
+        return _unreadable(world, app) if isinstance(app, Unreadable) else _handle(world, app, steps)
     except Conflict:
         return Again(0.0, failed=True)  # it changed while it was looked at; what it is now comes by the watch
 
@@ -110,13 +106,13 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
     walked: list[Walked] = []
     warnings = world.untold.setdefault(app.metadata.name, [])
     for step in steps:
-        decision = _decide(step, world, target)
+        decision = decided(step.decide, world, target)
         # Secrets of a release that is published are made anew without going back to its publication.
         is_behind = step.phase == "Publishing" and publish.published(target.app)
         if decision.effects and not target.settled and app.status.phase != step.phase and not is_behind:
             app = _write(world, app, _entering(world, target, step, walked))
             target = replace(target, app=_with(target.app, app.status))
-        verdict = _carry_out(world, decision, warnings)
+        verdict = carried_out(world, target, decision, warnings)
         target = replace(target, app=_with(target.app, report(target.app.status, decision.report)))
         walked.append(Walked(step.phase, step.condition, verdict))
         if isinstance(verdict, Done) and step.after and not decision.effects:
@@ -131,57 +127,20 @@ def _walk(world: World, app: KilterApp, target: Target, steps: Sequence[Step]) -
     return _again(target, walk)
 
 
-def _decide(step: Step, world: World, target: Target) -> Decision:
-    """Return what a step decides; what keeps it from deciding is a wait, which status tells and the deadline ends."""
-    try:
-        return step.decide(world, target)
-    except UnicodeDecodeError:
-        return Decision(Wait("Unreadable", "a value of a Secret of kilter's is no text", RETRY))
-    except (Busy, Interrupted):
-        raise
-    except KilterError as error:
-        said = in_one_line(error)
-        match error:
-            case DatabaseUnavailable():
-                return Decision(Wait("DatabaseUnavailable", said, 10.0))
-            case BadInput():
-                return Decision(Failed("Invalid", said))
-            case KubeError() if error.code in REFUSED:
-                return Decision(Wait("Refused", said, 15.0))  # an older chart gave fewer rights, say
-            case KubeError():
-                raise
-        return Decision(Wait(type(error).__name__, said, RETRY))
-
-
-def _carry_out(world: World, decision: Decision, warnings: list[str]) -> Verdict:
-    """Carry out a decision's effects in order and return its verdict, or what kept them from being carried out."""
-    try:
-        warnings.extend(warning for effect in decision.effects if (warning := perform(world, effect)))
-    except DatabaseUnavailable as error:
-        return Wait("DatabaseUnavailable", f"{error.what}: {error.why}", 10.0)
-    except KubeError as error:
-        said = f"{error.what}: {error.why}"
-        if error.code in INVALID:
-            return Failed("Refused", said)
-        if error.code in REFUSED:
-            awaited = decision.verdict.message if isinstance(decision.verdict, Wait) else ""
-            return Wait("Refused", "; ".join(filter(None, (said, awaited))), 15.0)
-        raise
-    return decision.verdict
-
-
 def _leave(world: World, app: KilterApp) -> Again:
     """Take the next step of the way out; the finalizer goes when nothing is left."""
     now = datetime.now(UTC).replace(microsecond=0)
     target = observe.what_runs(world, Target(app, world.settings, now))
-    decision = _decide(Step("Deleting", "Ready", _leaving), world, target)
+    decision = decided(_leaving, world, target)
     if isinstance(decision.verdict, Done):
         _finalizers(world, app, tuple(each for each in app.metadata.finalizers if each != FINALIZER))
         world.publications.forget(app.metadata.name)
         LOG.info(f"deleted: {decision.verdict.message}", extra=_about(app))
         return Again()
-    verdict = _carry_out(world, decision, [])
+    verdict = carried_out(world, target, decision, [])
     _write(world, app, leaving(target, verdict, world.leadership.fence().number))
+    if is_broken(verdict):
+        return Again(failed=True)
     return Again(verdict.after if isinstance(verdict, Wait) else FAILED_AGAIN)
 
 
@@ -192,13 +151,19 @@ def _leaving(world: World, target: Target) -> Decision:
 
 
 def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
-    """Write status, if it says anything new, and return the object as it is then; the only function that does.
+    """Write status, if it says anything new, and return the object as it is then."""
+    if status == app.status:
+        return app
+    applied = _apply(world, app.metadata, msgspec.to_builtins(status))
+    _log(app, status)
+    return _taken(world, applied)
+
+
+def _apply(world: World, metadata: Metadata, status: Mapping[str, Any]) -> Object:
+    """Apply a status as a whole; the only function that does.
 
     Refused by the API server when the object changed since it was read, and when a later leader has written it (F26).
     """
-    if status == app.status:
-        return app
-    metadata = app.metadata
     body = {
         "apiVersion": kilterapp.API_VERSION,
         "kind": kilterapp.KIND,
@@ -207,17 +172,15 @@ def _write(world: World, app: KilterApp, status: Status) -> KilterApp:
             "namespace": metadata.namespace,
             "resourceVersion": metadata.resource_version,
         },
-        "status": msgspec.to_builtins(status),
+        "status": status,
     }
     world.leadership.fence()
     try:
-        applied = world.kube.apply(body, force=True, subresource="status")
+        return world.kube.apply(body, force=True, subresource="status")
     except KubeError as error:
         if error.code == 422 and STATUS_RULE[1] in error.why:
             raise Deposed("a later leader writes status") from None
         raise
-    _log(app, status)
-    return _taken(world, applied)
 
 
 def _log(app: KilterApp, status: Status) -> None:
@@ -255,19 +218,23 @@ def _taken(world: World, thing: dict[str, Any]) -> KilterApp:
 
 
 def _unreadable(world: World, app: Unreadable) -> Again:
-    """Say on the object itself that it cannot be read; all others are handled as ever (O3)."""
+    """Say on the object itself that it cannot be read; all others are handled as ever (O3).
+
+    What else its status says stays. It is applied with that as a whole: a part that was patched in would be nobody's
+    to take back once the object can be read.
+    """
     LOG.error("a KilterApp cannot be read", extra={"app": app.metadata.name})
-    failure = {
-        "phase": "Preflight",
-        "reason": "Unreadable",
-        "message": f"this operator cannot read it: {app.why}"[:500],
+    said = f"this operator cannot read it: {app.why}"[:500]
+    status = {
+        **app.status,
+        "fence": world.leadership.fence().number,
+        "phase": "Failed",
+        "failure": {"phase": "Preflight", "reason": "Unreadable", "message": said},
     }
-    status = {"phase": "Failed", "failure": failure, "observedGeneration": app.metadata.generation}
-    world.leadership.fence()
-    path = kinds.APP.path(app.metadata.namespace, app.metadata.name, "status")
-    world.kube.request(
-        "PATCH", path, {"status": status}, params={"fieldManager": kilterapp.STATUS_MANAGER}, media=MERGE
-    )
+    if app.deploy and app.deploy != app.status.get("deployId"):
+        status |= {"deployId": app.deploy, "sequence": app.sequence, "phases": []}
+    if status != app.status:
+        world.stores.put(_apply(world, app.metadata, status))
     return Again()
 
 
@@ -283,6 +250,8 @@ def _tail(world: World, target: Target, walked: Sequence[Walked]) -> tuple[str, 
 
 
 def _again(target: Target, walk: Walk) -> Again:
+    if any(is_broken(each.verdict) for each in walk.steps):
+        return Again(failed=True)
     waits = [each.verdict.after for each in walk.steps if isinstance(each.verdict, Wait)]
     if any(isinstance(each.verdict, Failed) for each in walk.steps):
         waits.append(FAILED_AGAIN)

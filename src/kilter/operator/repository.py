@@ -48,6 +48,7 @@ class Publisher:
     """A leader's writer, with the thread that publishes whatever comes."""
 
     writer: Writer
+    fault: Exception | None = None  # what ended that thread
     _thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,8 +82,9 @@ class Publisher:
     def _run(self) -> None:
         try:
             self.writer.run()
-        except Exception:
+        except Exception as error:
             LOG.exception("the writer to Git has ended by a fault of its own; a restart begins anew")
+            self.fault = error
 
 
 def _answer(change: Change, given: "Future[Receipt]", done: "Future[model.Receipt]") -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from kilter.errors import BadInput
 from kilter.operator.variables import Variables
 
@@ -221,11 +224,26 @@ def _database(reader: Variables) -> Database:
         ca=reader.content("PGSSLROOTCERT"),
         keep_days=reader.number("KILTER_DATABASE_KEEP_DAYS", Database.keep_days, least=0),
     )
+    if found.url and not _is_login(found.url):
+        reader.faults.append(
+            "KILTER_DATABASE_URL_FILE must hold an address of PostgreSQL's; "
+            "in its password, % is written %25, @ is written %40 and / is written %2F"
+        )
     if found.url and not found.host:
         reader.faults.append("KILTER_DATABASE_HOST is needed beside KILTER_DATABASE_URL_FILE: where pods find it")
     if found.url and not (found.namespace or found.cidr):
         reader.faults.append("KILTER_DATABASE_NAMESPACE, or KILTER_DATABASE_CIDR, is needed: network policies name it")
     return found
+
+
+def _is_login(url: str) -> bool:
+    """Tell whether libpq finds in it what belongs there, and no piece of a password, which its errors would tell."""
+    try:
+        found = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    host, port, database = (str(found.get(part) or "") for part in ("host", "port", "dbname"))
+    return "@" not in host + database and (not port or port.replace(",", "").isdigit())
 
 
 def _registry(reader: Variables) -> Registry:

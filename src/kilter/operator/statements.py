@@ -1,4 +1,7 @@
-"""What the operator says to PostgreSQL within one transaction, which the caller has opened. It may be said again."""
+"""What the operator says to PostgreSQL within one transaction, which the caller has opened. It may be said again.
+
+Whose a role or a database is, is looked at once more in it: somebody may have made one of the name meanwhile.
+"""
 
 from typing import Any, Final
 
@@ -20,7 +23,7 @@ EXPIRED: Final = """
 SELECT r.rolname, shobj_description(r.oid, 'pg_authid') FROM pg_roles r
 WHERE NOT r.rolcanlogin AND r.rolvaliduntil < now() AND starts_with(shobj_description(r.oid, 'pg_authid'), %s)
 """
-OWNED_BY_MARKED: Final = """
+OWNED_BY: Final = """
 SELECT 1 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
 WHERE d.datname = %s AND r.rolname = %s
 """
@@ -30,7 +33,9 @@ def change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> Non
     """Carry out one effect inside of a transaction; what was done before is not done again."""
     match effect:
         case effects.CreateRole(name, mark):
-            if _role_mark(connection, name) is None:
+            if (
+                _role_mark(connection, name) != mark
+            ):  # the server refuses what somebody else made since it was looked at
                 _run(connection, "CREATE ROLE {0} NOLOGIN INHERIT CONNECTION LIMIT {1}", name, ROLE_CONNECTIONS)
                 _run(connection, "COMMENT ON ROLE {0} IS {1}", name, sql.Literal(mark))
                 # The one who makes a role may admit itself; without it no database can be made for the role.
@@ -42,12 +47,14 @@ def change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> Non
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
             _run(connection, "ALTER ROLE {0} LOGIN PASSWORD {1} VALID UNTIL 'infinity'", role, sql.Literal(verifier))
         case effects.SealDatabase(name, owner, mark):
-            _run(connection, "REVOKE ALL ON DATABASE {0} FROM PUBLIC", name)
-            _run(connection, "COMMENT ON DATABASE {0} IS {1}", name, sql.Literal(mark))
-        case effects.CloseRole(name, _, days):
+            if _is_of(connection, name, owner):
+                _run(connection, "REVOKE ALL ON DATABASE {0} FROM PUBLIC", name)
+                _run(connection, "COMMENT ON DATABASE {0} IS {1}", name, sql.Literal(mark))
+        case effects.CloseRole(name, mark, days):
             hold(connection, name)
-            _run(connection, "ALTER ROLE {0} NOLOGIN VALID UNTIL {1}", name, sql.Literal(_until(connection, days)))
-            _end_sessions(connection, "usename", name)
+            if _role_mark(connection, name) == mark:
+                _run(connection, "ALTER ROLE {0} NOLOGIN VALID UNTIL {1}", name, sql.Literal(_until(connection, days)))
+                _end_sessions(connection, "usename", name)
         case effects.RetireDatabase(name, owner, retired):
             retire(connection, name, owner, retired)
         case effects.DropRole(name, mark):
@@ -77,7 +84,7 @@ def hold(connection: "psycopg.Connection[Any]", role: str) -> None:
 
 def retire(connection: "psycopg.Connection[Any]", name: str, owner: str, retired: str) -> None:
     """Close a database, end its sessions and rename it, if it still is the owner role's."""
-    if connection.execute(OWNED_BY_MARKED, (name, owner)).fetchone() is None:
+    if not _is_of(connection, name, owner):
         return
     _run(connection, "ALTER DATABASE {0} WITH ALLOW_CONNECTIONS false", name)
     _end_sessions(connection, "datname", name)
@@ -90,6 +97,10 @@ def _end_sessions(connection: "psycopg.Connection[Any]", column: str, value: str
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {} = %s AND pid <> pg_backend_pid()"
     )
     connection.execute(select.format(sql.Identifier(column)), (value,))
+
+
+def _is_of(connection: "psycopg.Connection[Any]", database: str, owner: str) -> bool:
+    return connection.execute(OWNED_BY, (database, owner)).fetchone() is not None
 
 
 def _role_mark(connection: "psycopg.Connection[Any]", name: str) -> str | None:

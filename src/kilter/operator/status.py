@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from kilter.api.kilterapp import KilterApp
+from kilter.api.kilterapp import KilterApp, Spec
 from kilter.api.kilterapp_status import Condition, Failure, PhaseTimes, Status
 from kilter.api.words import NOT_RUNNING, NOT_SERVING, PHASES, ConditionType, Phase
 from kilter.operator import lasting
@@ -15,6 +15,7 @@ from kilter.operator.steps.base import Done, Failed, Target, Verdict, Wait
 from kilter.words import duration, human_duration
 
 PHASES_KEPT: Final = 40
+LONGEST: Final = timedelta(days=365)  # no date is beyond the last one that there is
 UNSERVED: Final = timedelta(minutes=2)  # longer than a node takes to start, or a pod to be made elsewhere
 ENDED: Final[frozenset[Phase]] = frozenset({"Ready", "Failed"})
 
@@ -70,9 +71,8 @@ def begun(app: KilterApp, readiness_timeout: float, now: datetime) -> Status:
     is_edited = status.observed_generation != app.metadata.generation and status.phase in ENDED
     if status.deploy_id == spec.deploy_id and not is_edited:
         return status
-    limit = duration(spec.timeouts.ready) if spec.timeouts.ready else readiness_timeout
     timed = msgspec.structs.replace(
-        status, provisioned_at=now, deadline_at=now + timedelta(seconds=limit), failure=None
+        status, provisioned_at=now, deadline_at=now + _limit(spec, readiness_timeout), failure=None
     )
     if status.deploy_id == spec.deploy_id:
         return timed
@@ -86,6 +86,15 @@ def begun(app: KilterApp, readiness_timeout: float, now: datetime) -> Status:
         migration=None,
         seeds=(),
     )
+
+
+def _limit(spec: Spec, readiness_timeout: float) -> timedelta:
+    """Return how long a deploy may take; a limit that is no time counts as none given, until it is refused."""
+    try:
+        asked = duration(spec.timeouts.ready or "")
+    except ValueError:
+        asked = readiness_timeout
+    return min(timedelta(seconds=asked), LONGEST)
 
 
 def advanced(target: Target, walk: Walk, fence: int) -> Status:

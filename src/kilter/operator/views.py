@@ -1,8 +1,8 @@
 """The parts of Kubernetes objects that the operator reads; what it compares as a whole it keeps as plain objects."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -174,9 +174,17 @@ class EndpointSlice(View, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] | None = None
 
 
+class ParentRef(View, frozen=True, kw_only=True):
+    """What a route is attached to; without a namespace it is in the route's own."""
+
+    name: str = ""
+    namespace: str = ""
+
+
 class RouteParent(View, frozen=True, kw_only=True):
     """What one Gateway says of a route."""
 
+    parent_ref: ParentRef = ParentRef()
     conditions: tuple[Condition, ...] | None = None
 
 
@@ -195,14 +203,22 @@ class HTTPRoute(View, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A KilterApp that this operator cannot read: what its metadata say, and why (O3)."""
+    """A KilterApp that this operator cannot read: what its metadata say, and why (O3).
+
+    `deploy` and `sequence` name the deploy that wrote it, as far as can be told; `status` is what it says as it is.
+    """
 
     metadata: Metadata
     why: str
+    deploy: str = ""
+    sequence: int = 0
+    status: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class _Shell(msgspec.Struct):
     metadata: Metadata
+    spec: Any = None
+    status: Any = None
 
 
 def viewer(view: type[T]) -> Callable[[msgspec.Raw], T]:
@@ -227,4 +243,9 @@ def kilter_app(raw: msgspec.Raw) -> KilterApp | Unreadable:
     try:
         return msgspec.json.decode(raw, type=KilterApp)
     except msgspec.ValidationError as error:
-        return Unreadable(msgspec.json.decode(raw, type=_Shell).metadata, str(error))
+        shell = msgspec.json.decode(raw, type=_Shell)
+        spec, status = (each if isinstance(each, dict) else {} for each in (shell.spec, shell.status))
+        deploy, sequence = spec.get("deployId"), spec.get("sequence")
+        if not (isinstance(deploy, str) and isinstance(sequence, int)):
+            deploy, sequence = "", 0
+        return Unreadable(shell.metadata, str(error), deploy, sequence, status)

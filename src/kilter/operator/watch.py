@@ -3,6 +3,7 @@
 A watch goes on from the last version it saw, which bookmarks keep up to date, so that an ended stream costs nothing. It
 starts over with a list when that version is too old (410), and when the stream has been silent for longer than the
 server lets pass between two bookmarks: a connection that died without a word looks just like a quiet cluster (F30).
+A list that is older than what was seen ends it, and the operator with it.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Generic, TypeVar
 import httpx2
 import msgspec
 
+from kilter.errors import Failed
 from kilter.operator.kinds import Kind
 from kilter.operator.kube import Gone, KubeError, Missing, error_of
 from kilter.operator.store import Entry, Place, Store
@@ -88,6 +90,10 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
+class Rewound(Failed):
+    """The API server is an earlier state of itself: nothing that this process remembers can be told from what is."""
+
+
 class _Silent(Exception):
     """Nothing was heard for too long."""
 
@@ -109,7 +115,7 @@ class Watch(Generic[T]):
     _lived: bool = False
 
     async def run(self) -> None:
-        """List and watch until cancelled; whatever fails is tried again, later each time."""
+        """List and watch until cancelled; whatever fails is tried again, later each time. Raises Rewound."""
         failures = 0
         while True:
             self._lived = False
@@ -152,6 +158,12 @@ class Watch(Generic[T]):
                 break
             parameters["continue"] = page.metadata.continue_
         version = int(page.metadata.resource_version)
+        if version < self.store.seen:
+            raise Rewound(
+                f"the API server says that {self.source.kind.plural} are as they were before",
+                why=f"it is at version {version} and was at {self.store.seen}: it came back from a backup",
+                hint="the operator begins anew with what there is",
+            )
         self._tell(self.store.replace(found, version))
         self.absent, self.store.refused = False, ""
         self.synced.set()

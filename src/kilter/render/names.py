@@ -210,6 +210,8 @@ def database(slot: Slot) -> Database:
     slots share a database, and no scratch database is mistaken for one.
     """
     name = "__".join(part.replace("-", "_") for part in (slot.org, slot.app, slot.env))
+    if name.startswith("pg_"):
+        name = f"_{name}"  # PostgreSQL keeps roles that begin so to itself, and no org begins with an underscore
     return Database(_fitting(name, DATABASE_LIMIT, str(slot), "___"))
 
 

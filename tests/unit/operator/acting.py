@@ -32,6 +32,7 @@ from kilter.operator.views import (
     EndpointSlice,
     HTTPRoute,
     Meta,
+    ParentRef,
     Pod,
     PodStatus,
     Reference,
@@ -46,6 +47,7 @@ from kilter.render import names
 NAME = "acme-shop-prod"
 COMMIT = "c" * 40
 DEPLOY = "d-1"
+GATEWAY = ParentRef(name="kilter", namespace="kilter-system")
 PODS = 3
 
 
@@ -104,6 +106,8 @@ class Cluster:
 
 class Writer:
     """Commits everything at once."""
+
+    fault = None
 
     def submit(self, change: Change) -> "Future[Receipt]":
         del change
@@ -237,7 +241,9 @@ class Stage:
         )
         stores.slices.put_own((NAME, "shop-s"), entry(EndpointSlice(metadata=meta, endpoints=points)))
         seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
-        route = HTTPRoute(metadata=meta, status=RouteStatus(parents=(RouteParent(conditions=seen),)))
+        route = HTTPRoute(
+            metadata=meta, status=RouteStatus(parents=(RouteParent(parent_ref=GATEWAY, conditions=seen),))
+        )
         stores.routes.put_own((NAME, "shop"), entry(route))
 
     def beside(self, *pods: Pod, ready: int = 1, name: str = "redis") -> None:
@@ -261,7 +267,9 @@ class Stage:
         point = Endpoint(conditions=EndpointConditions(ready=ready), target_ref=Reference(kind="Pod", name=name))
         stores.slices.put_own((NAME, name), entry(EndpointSlice(metadata=meta, endpoints=(point,))))
         seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
-        route = HTTPRoute(metadata=meta, status=RouteStatus(parents=(RouteParent(conditions=seen),)))
+        route = HTTPRoute(
+            metadata=meta, status=RouteStatus(parents=(RouteParent(parent_ref=GATEWAY, conditions=seen),))
+        )
         stores.routes.put_own((NAME, name), entry(route))
 
     def deployed(self) -> "Stage":

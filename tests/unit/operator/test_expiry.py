@@ -1,5 +1,6 @@
 """Databases that deleted environments left behind: whose time is over, and what is dropped of it (DP-Q25)."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from kilter.operator.effects import DatabaseEffect
 from kilter.operator.kinds import Object
 from kilter.operator.kube import KubeError
 from kilter.operator.lease import Deposed, Fence, Leadership
+from kilter.operator.logs import JsonLines
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import reconcile
@@ -85,6 +87,16 @@ def test_a_database_whose_time_is_over_is_dropped_when_its_name_is_looked_at() -
     ]
     reconcile(here, NAME)
     assert len(databases.performed) == 1
+
+
+@pytest.mark.requirement("S24")
+def test_the_log_names_the_database_that_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    here = world(Databases())
+    expiry.due(here)
+    reconcile(here, NAME)
+    (line,) = (json.loads(JsonLines().format(each)) for each in caplog.records if "dropping" in each.message)
+    assert (line["app"], line["database"]) == (NAME, names.database(SLOT).name)
 
 
 @pytest.mark.parametrize(

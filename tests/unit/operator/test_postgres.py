@@ -10,7 +10,7 @@ import pytest
 
 from kilter.operator.effects import AdmitRole
 from kilter.operator.lease import Deposed, Fence
-from kilter.operator.postgres import FENCE_TABLE, LEAD, DatabaseUnavailable, Postgres
+from kilter.operator.postgres import FENCE_TABLE, LEAD, SHUT, DatabaseUnavailable, Postgres
 
 FENCE = Fence(7, "me")
 ROLE, BASE = "acme__shop__prod_app", "acme__shop__prod"
@@ -88,6 +88,7 @@ class Fenced:
     number: int | None = None
     done: list[str] = field(default_factory=list)
     numbers: list[int | None] = field(default_factory=list)
+    shut: list[list[str]] = field(default_factory=list)  # what had been done each time when it was closed to others
 
     def connect(self, *_: Any, **__: Any) -> "Fenced":
         return self
@@ -96,6 +97,8 @@ class Fenced:
         text = query if isinstance(query, str) else query.as_string(None)
         if text == FENCE_TABLE:
             self.number = 0 if self.number is None else self.number
+        elif text == SHUT:
+            self.shut.append(list(self.done))
         elif "kilter.fence" in text and self.number is None:
             raise psycopg.errors.UndefinedTable('relation "kilter.fence" does not exist')
         elif text == LEAD:
@@ -134,6 +137,16 @@ def test_a_server_that_takes_the_place_of_the_one_that_was_led_is_led_anew(fence
         postgres.perform(AdmitRole("owner", ROLE), FENCE)
     assert fenced.done == ["GRANT"] * 4
     assert fenced.numbers == [FENCE.number] * 2
+
+
+@pytest.mark.requirement("DP-25", "DP-Q25", "B8")
+def test_no_app_is_given_a_login_to_a_server_whose_other_databases_are_open_to_it(fenced: Fenced) -> None:
+    """A role that left anything in one of them could never be dropped, and its environment never end."""
+    postgres = Postgres("postgresql://op@10.0.0.7/op")
+    postgres.perform(AdmitRole("owner", ROLE), FENCE)
+    fenced.number = None
+    postgres.perform(AdmitRole("owner", ROLE), FENCE)
+    assert fenced.shut == [[], ["GRANT"]], "before anything else, also of a server that takes the place of another"
 
 
 @pytest.mark.requirement("F26")

@@ -100,14 +100,17 @@ def test_why_the_repository_is_not_opened_and_what_to_do_stands_in_the_log_and_a
     assert opener.asked == [False] * 4
 
 
-class Dead:
-    """A watch that ends in a way that nobody foresaw."""
+class Watched:
+    """A watch of which nothing comes, and which may end in a way that nobody foresaw."""
 
-    def __init__(self, kind: kinds.Kind) -> None:
+    def __init__(self, kind: kinds.Kind, *, ends: bool) -> None:
         self.source, self.synced, self.absent = Source(kind, msgspec.json.decode), asyncio.Event(), False
+        self.ends = ends
 
     async def run(self) -> None:
-        raise RuntimeError("nobody foresaw this")
+        if self.ends:
+            raise RuntimeError("nobody foresaw this")
+        await asyncio.Event().wait()
 
 
 @dataclass
@@ -132,17 +135,24 @@ class Stood:
         self.released = True
 
 
-@pytest.mark.requirement("F30")
-def test_an_operator_whose_watch_has_ended_ends_and_does_not_lead_on_by_what_it_saw_last() -> None:
+class Broken(ClosedWriter):
+    """A writer that was ended in a way that nobody foresaw."""
+
+    fault = RuntimeError("nobody foresaw this")
+
+
+@pytest.mark.requirement("F30", "F32")
+@pytest.mark.parametrize("ended", ["watch", "writer"])
+def test_an_operator_of_which_a_part_has_ended_ends_and_does_not_lead_on_without_it(ended: str) -> None:
     async def main() -> None:
         operator, election, nothing = (
             Operator(Settings(), Seams(cast("Any", None), Opener())),
             Stood(),
             cast("Any", None),
         )
-        publications = Publications(ClosedWriter(), lambda _: None)
+        publications = Publications(Broken() if ended == "writer" else ClosedWriter(), lambda _: None)
         world = World(Settings(), nothing, operator.stores, Leadership(), publications, nothing, nothing)
-        watches = cast("Any", [Dead(kinds.KUSTOMIZATION)])
+        watches = cast("Any", [Watched(kinds.KUSTOMIZATION, ends=ended == "watch")])
         async with asyncio.timeout(5):
             with pytest.raises(RuntimeError, match="nobody foresaw this"):
                 await operator._live(watches, world, Loop(1, Metrics()), cast("Any", election), asyncio.Event())

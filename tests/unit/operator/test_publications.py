@@ -1,7 +1,8 @@
 """What was handed to the Git writer, and whose end counts."""
 
+import weakref
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -19,6 +20,7 @@ class Handed:
     """A writer that keeps what it is given, until the test ends it."""
 
     futures: list["Future[Receipt]"] = field(default_factory=list)
+    fault: Exception | None = None
 
     def submit(self, change: Change) -> "Future[Receipt]":
         del change
@@ -84,3 +86,18 @@ def test_what_helps_where_a_commit_is_refused_is_said_whole(publications: Public
     assert "left a file `.lock` beside the branch" in said
     assert said.endswith(error.hint)
     assert len(said) < 1000
+
+
+@pytest.mark.requirement("L1")
+def test_the_files_of_a_change_are_let_go_of_once_they_are_published(
+    publications: Publications, writer: Handed
+) -> None:
+    change = replace(CHANGE, files={"a.yaml": "a"})
+    kept = weakref.ref(change)
+    publications.submit(Submit(KEY, OLD, change))
+    del change
+    assert kept() is not None, "who comes last is told apart by it"
+    writer.end(0, "written")
+    writer.futures.clear()
+    assert kept() is None
+    assert publications.state(KEY, OLD).commit == "written"

@@ -1,6 +1,7 @@
 """What becomes of a look at one KilterApp that something does not allow: the cluster, a tool, somebody's edit."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,19 +10,21 @@ import msgspec
 import pytest
 from unit.operator.acting import Cluster, Stage, forbidden, given
 
+from kilter.api.crd import STATUS_RULE
 from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
 from kilter.errors import TimedOut
 from kilter.operator import kinds, observe
 from kilter.operator import world as operator_world
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Conflict, Kube, KubeError, Missing
-from kilter.operator.lease import Fence, Leadership
+from kilter.operator.lease import Deposed, Fence, Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import Again, reconcile
 from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Target
+from kilter.operator.steps.route import Answer
 from kilter.operator.store import Entry
 from kilter.operator.stores import Stores
 from kilter.operator.world import World
@@ -220,3 +223,136 @@ def test_a_deletion_that_waits_for_a_flux_that_is_gone_says_what_helps() -> None
     said = stage.said("Ready").message
     assert 'gitrepositories "kilter" not found' in said
     assert "if there is no Flux any more: kubectl -n flux-system patch kustomization acme-shop-prod" in said
+
+
+class Hooked(Cluster):
+    """A cluster with a webhook that nobody serves, which is asked about every quota."""
+
+    def apply(self, thing: Object, *, force: bool = False, subresource: str = "") -> Object:
+        if thing["kind"] == "ResourceQuota":
+            raise KubeError(500, "InternalError", 'failed calling webhook "policy.example.com"')
+        return super().apply(thing, force=force, subresource=subresource)
+
+
+def read_fails(stage: Stage) -> None:
+    stage.cluster.refused["ServiceAccount"] = KubeError(500, "InternalError", "etcdserver: request timed out")
+
+
+def write_fails(stage: Stage) -> None:
+    stage.cluster.__class__ = Hooked
+
+
+def nobody_foresaw(stage: Stage) -> None:
+    def render(*_: object) -> Any:
+        raise RecursionError("canary")
+
+    stage.world.render_release = render
+
+
+@pytest.mark.requirement("DP-Q40", "DP-Q45", "O3")
+@pytest.mark.parametrize(
+    ("breaks", "reason", "words"),
+    [
+        (read_fails, "ApiServerFailed", "the API server answered 500 InternalError: etcdserver: request timed out"),
+        (write_fails, "ApiServerFailed", 'answered 500 InternalError: failed calling webhook "policy.example.com"'),
+        (nobody_foresaw, "Unforeseen", "the operator itself failed at this, which its log has more of: RecursionError"),
+    ],
+)
+def test_what_fails_again_and_again_is_told_tried_later_each_time_and_ended_by_the_deadline(
+    breaks: Callable[[Stage], None], reason: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage()
+    breaks(stage)
+    assert stage.look() == Again(failed=True)
+    assert told(stage)[0] == reason
+    assert words in told(stage)[1]
+    assert "canary" not in str(stage.status)
+    assert [each.levelname for each in caplog.records if reason in each.message] == ["WARNING"], "once"
+    stage.pass_time(3600)
+    stage.look()
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "DeadlineExceeded"
+    assert words in stage.status.failure.message
+
+
+@pytest.mark.requirement("F30")
+def test_what_fails_at_one_thing_is_judged_by_whether_it_serves_all_the_same() -> None:
+    stage = Stage().deployed()
+    write_fails(stage)
+    stage.world.stores.quotas.replace({}, stage.cluster.version)
+    stage.run(ready=0)
+    stage.look()
+    stage.pass_time(180)
+    stage.look()
+    assert stage.said("NamespaceReady").reason == "ApiServerFailed"
+    assert stage.status.failure is not None
+    assert stage.status.failure.reason == "NotServing"
+
+
+@pytest.mark.requirement("O3")
+def test_a_deletion_says_also_what_the_cluster_fails_at() -> None:
+    stage = Stage().deployed()
+    app = stage.cluster.things[("KilterApp", NAMESPACE, "acme-shop-prod")]
+    stage.take(app | {"metadata": app["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z", "generation": 2}})
+    read_fails(stage)
+    assert reconcile(stage.world, "acme-shop-prod") == Again(failed=True)
+    assert told(stage) == (
+        "ApiServerFailed",
+        "the API server answered 500 InternalError: etcdserver: request timed out",
+    )
+
+
+@pytest.mark.requirement("DP-Q39", "O3")
+@pytest.mark.parametrize(("limit", "reason"), [("0s", "Invalid"), ("999999999h", "RollingOut")])
+def test_a_limit_of_time_that_somebody_edits_in_keeps_no_status_from_being_written(limit: str, reason: str) -> None:
+    stage = Stage(given(timeouts={"ready": limit}))
+    stage.look(times=3)
+    assert told(stage)[0] == reason
+
+
+@pytest.mark.requirement("O3", "F26", "DP-Q45")
+def test_what_cannot_be_read_fails_its_own_deploy_loses_nothing_and_leaves_no_failure_once_it_can_be() -> None:
+    """Somebody edits in a name that the schema lets pass and no variable may have."""
+    stage = Stage().deployed()
+    stage.edit(vars={"my-var": "1"}, deployId="d-2", sequence=2)
+    assert reconcile(stage.world, "acme-shop-prod") == Again()
+    status = stage.cluster.things[("KilterApp", NAMESPACE, "acme-shop-prod")]["status"]
+    assert (status["phase"], status["failure"]["reason"], status["deployId"]) == ("Failed", "Unreadable", "d-2")
+    assert (status["fence"], status["git"]["commit"], status["release"]["deployId"]) == (1, "c" * 40, "d-1")
+    version = stage.cluster.version
+    reconcile(stage.world, "acme-shop-prod")
+    assert stage.cluster.version == version, "it is said once"
+    stage.edit(vars={})
+    stage.run(deploy="d-2")
+    stage.gateway.answer = Answer(200, "d-2")
+    stage.look(times=6)
+    assert (stage.status.phase, stage.status.failure, stage.status.sequence) == ("Ready", None, 2)
+
+
+@pytest.mark.requirement("F26")
+def test_a_later_leaders_status_is_not_overwritten_by_one_who_cannot_read_the_object() -> None:
+    class Led(Cluster):
+        def apply(self, thing: Object, *, force: bool = False, subresource: str = "") -> Object:
+            if subresource:
+                raise KubeError(422, "Invalid", f"status: {STATUS_RULE[1]}")
+            return super().apply(thing, force=force, subresource=subresource)
+
+    stage = Stage(given(vars={"my-var": "1"}), cluster=Led())
+    with pytest.raises(Deposed):
+        reconcile(stage.world, "acme-shop-prod")
+
+
+@pytest.mark.requirement("F30", "F33")
+@pytest.mark.parametrize(("is_installed", "reason"), [(True, "Refused"), (False, "FluxMissing")])
+def test_a_server_that_does_not_serve_flux_yet_fails_no_deploy(is_installed: bool, reason: str) -> None:
+    stage = Stage()
+    stage.look(times=3)
+    stage.world.flux_known.clear()
+    stage.world.stores.kustomizations.replace({}, stage.cluster.version)
+    stage.cluster.refused["Kustomization"] = Missing(404, "NotFound", "404 page not found")
+    if is_installed:
+        crd = "kustomizations.kustomize.toolkit.fluxcd.io"
+        stage.cluster.things[("CustomResourceDefinition", "", crd)] = {"metadata": {"name": crd}}
+    stage.look()
+    assert told(stage)[0] == reason
+    assert (stage.status.phase == "Failed") is not is_installed

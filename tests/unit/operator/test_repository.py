@@ -2,18 +2,21 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from kilter.errors import BadInput, Failed, KilterError
+from kilter.errors import BadInput, Failed, KilterError, MachineLacks
 from kilter.gitops import model
+from kilter.gitops.flux import Flux
 from kilter.gitops.model import Rewritten, Unpublished
 from kilter.gitops.writer import Writer
 from kilter.operator.effects import Change
-from kilter.operator.lease import Deposed
+from kilter.operator.lease import Deposed, Fence
 from kilter.operator.publications import Receipt
-from kilter.operator.repository import Publisher
+from kilter.operator.repository import Publisher, Repository
+from kilter.operator.settings import Git
 
 CHANGE = Change("acme", "shop", "prod", "acme-shop-prod", {"a.yaml": "a"}, {"b.yaml": "b"}, "d-1", "mia", 7, "image")
 PUBLISHED = model.Receipt(model.Result.PUBLISHED, "c" * 40, "apps/acme/shop/prod", overwritten=("a.yaml",))
@@ -77,3 +80,23 @@ def test_what_can_never_be_written_and_who_may_not_write_are_told_at_once() -> N
         submitted((BadInput("a Secret in clear"),))
     with pytest.raises(Deposed):
         submitted((model.Deposed("a later one"),))
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_of_and_tried_again(tmp_path: Path) -> None:
+    """A full disk, say: what needs no commit goes on meanwhile."""
+    (tmp_path / "file").write_text("")
+    nothing: Any = None
+    repository = Repository(nothing, Git(url="file:///flux.git", folder=tmp_path / "file" / "git"), Flux())
+    with pytest.raises(MachineLacks, match="cannot write below") as raised:
+        repository(Fence(1, "me"), anew=True)
+    assert raised.value.why == "Not a directory"
+
+
+def test_a_writer_that_ends_by_a_fault_says_so_because_it_publishes_nothing_any_more() -> None:
+    class Broken(Played):
+        def run(self) -> None:
+            raise TypeError("nobody foresaw this")
+
+    publisher = Publisher(cast("Writer", Broken(PUBLISHED)))
+    publisher._thread.join()
+    assert isinstance(publisher.fault, TypeError)

@@ -10,13 +10,14 @@ from unit.operator.test_steps import target
 
 from kilter.operator.steps import route
 from kilter.operator.steps.base import Done, Failed, Target, Wait
-from kilter.operator.views import EndpointSlice, HTTPRoute, Pod
+from kilter.operator.views import EndpointSlice, HTTPRoute, Pod, RouteStatus
 from kilter.render import names
 
 GRACE = 40
 SERVICE = names.workload("shop")
 RELEASE = {names.RELEASE: "dep-1"}
 HOST, ADMIN_HOST = "shop.localhost", "shop--admin.localhost"
+GATEWAY = {"name": "kilter", "namespace": "kilter-system"}
 ADMIN = {"processes": {"admin": {"command": ["admin"], "port": 9000, "public": True}}}
 
 
@@ -41,7 +42,10 @@ def facts(*pods: Pod, answer: str = "dep-1", behind: tuple[str, ...] = ("new",))
     accepted = [{"type": kind, "status": "True", "observedGeneration": 1} for kind in ("Accepted", "ResolvedRefs")]
     routed = {"labels": RELEASE, "generation": 1}
     routes = {
-        name: {"metadata": {"name": name, **routed}, "status": {"parents": [{"conditions": accepted}]}}
+        name: {
+            "metadata": {"name": name, **routed},
+            "status": {"parents": [{"parentRef": GATEWAY, "conditions": accepted}]},
+        }
         for name in (SERVICE, "shop-admin")
     }
     return route.Facts(
@@ -113,7 +117,8 @@ def test_a_route_that_is_refused_for_a_moment_fails_no_app_that_serves() -> None
         {"type": "Accepted", "status": "True"},
         {"type": "ResolvedRefs", "status": "False", "reason": "NotFound"},
     ]
-    admin = {"metadata": {"name": "shop-admin", "labels": RELEASE}, "status": {"parents": [{"conditions": refused}]}}
+    parents = [{"parentRef": GATEWAY, "conditions": refused}]
+    admin = {"metadata": {"name": "shop-admin", "labels": RELEASE}, "status": {"parents": parents}}
     broken = replace(found, routes={**found.routes, "shop-admin": msgspec.convert(admin, HTTPRoute)})
     assert isinstance(verdict(target(**ADMIN), broken), Failed)
     asked = target(**ADMIN)
@@ -138,3 +143,18 @@ def test_an_app_that_is_internal_may_have_a_public_process() -> None:
     admin_alone = replace(found, answers={ADMIN_HOST: found.answers[ADMIN_HOST]})
     assert isinstance(verdict(target(public=False, **ADMIN), admin_alone), Done)
     assert isinstance(verdict(target(public=False, **ADMIN), replace(found, answers={})), Wait)
+
+
+@pytest.mark.requirement("DP-10")
+def test_what_a_gateway_said_that_routes_are_attached_to_no_more_is_nothing_to_wait_for() -> None:
+    asked, found = target(), facts(pod("new", "dep-1"))
+    stale = {
+        "parentRef": {"name": "kilter", "namespace": "former"},
+        "conditions": [{"type": "Accepted", "status": "True"}],
+    }
+    (own,) = found.routes[SERVICE].status.parents or ()
+    for said in ((own, stale), (stale, own), (stale,)):
+        status = msgspec.convert({"parents": [msgspec.to_builtins(each) for each in said]}, RouteStatus)
+        routes = {**found.routes, SERVICE: msgspec.structs.replace(found.routes[SERVICE], status=status)}
+        is_met = isinstance(verdict(asked, replace(found, routes=routes)), Done)
+        assert is_met == (own in said), "what no Gateway of the platform has looked at is waited for"

@@ -107,6 +107,36 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert "none cannot be read: No such file" in missing.value.details[0]
 
 
+@pytest.mark.requirement("G5", "B8")
+@pytest.mark.parametrize(
+    ("url", "is_good"),
+    [
+        ("postgresql://op:ca%nary@db/op", False),
+        ("postgresql://op:ca@nary@db/op", False),
+        ("postgresql://op:ca/nary@db/op", False),
+        ("postgresql://op:12/nary@db/op", False),
+        ("postgresql://op:ca nary@db/op", False),
+        ("postgresql://op:ca%25n%40a%2Fry@db:5432/op?sslmode=require", True),
+        ("postgresql://op@one:5432,two:5433/op", True),
+        ("host=db dbname=op user=op password=c@nary", True),
+    ],
+)
+def test_an_address_whose_password_would_be_taken_for_something_else_is_refused_and_not_repeated(
+    tmp_path: Path, url: str, is_good: bool
+) -> None:
+    """The driver would name a piece of it as the host that it cannot find, and `status` of every app would tell it."""
+    (tmp_path / "url").write_text(url)
+    given = {"KILTER_DATABASE_URL_FILE": str(tmp_path / "url"), "KILTER_DATABASE_NAMESPACE": "dbs"}
+    if is_good:
+        assert from_environment(given | {"KILTER_DATABASE_HOST": "db"}).database.url == url
+        return
+    with pytest.raises(BadInput) as raised:
+        from_environment(given | {"KILTER_DATABASE_HOST": "db"})
+    (said,) = raised.value.details
+    assert said.startswith("KILTER_DATABASE_URL_FILE must hold an address of PostgreSQL's")
+    assert "nary" not in said
+
+
 @pytest.mark.parametrize("text", ["canary", "[]", "{}", '{"auths": []}'])
 def test_logins_that_are_none_are_refused_at_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / "pull").write_text(text)

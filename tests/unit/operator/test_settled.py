@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+import msgspec
 import pytest
 from unit.operator.acting import DEPLOY, NAME, Stage, given
 
@@ -344,6 +345,18 @@ def test_a_spec_that_is_edited_long_after_it_was_ready_has_a_time_limit_of_its_o
     stage.run()
     stage.look(times=2)
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+
+
+@pytest.mark.requirement("F40")
+def test_an_image_that_somebody_edits_in_is_the_one_of_the_release() -> None:
+    """By that record an image is known to be needed, so that it is not removed from the registry."""
+    stage = Stage().deployed()
+    known, image = stage.status.release, "registry.example.com/acme/shop@sha256:" + "2" * 64
+    stage.edit(image=image)
+    stage.look(times=6)
+    release = stage.status.release
+    assert known is not None
+    assert (release, stage.status.last_good_release) == (msgspec.structs.replace(known, image=image), release)
 
 
 @pytest.mark.requirement("DP-Q40")

@@ -11,7 +11,7 @@ import pytest
 
 from kilter.operator import kinds
 from kilter.operator.store import Store
-from kilter.operator.watch import Limits, Source, Watch
+from kilter.operator.watch import Limits, Rewound, Source, Watch
 
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old", "metadata": {}}}
 NEWS = {"type": "ADDED", "object": {"metadata": {"name": "a", "namespace": "b", "resourceVersion": "8"}}}
@@ -41,7 +41,7 @@ def watched(answer: Callable[[], httpx2.Response]) -> list[int]:
         lists += 1
         if lists > ENOUGH:
             raise asyncio.CancelledError
-        return httpx2.Response(200, json={"metadata": {"resourceVersion": "7"}, "items": []})
+        return httpx2.Response(200, json={"metadata": {"resourceVersion": "8"}, "items": []})
 
     limits = Counted()
 
@@ -94,3 +94,26 @@ def test_a_kind_that_an_older_chart_gives_no_right_to_keeps_nobody_from_leading(
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(watch.run())
     assert seen == [(False, ""), (dispensable, said if dispensable else ""), (True, "")]
+
+
+@pytest.mark.requirement("F30")
+def test_a_server_that_came_back_from_a_backup_ends_the_watch_for_a_fresh_start() -> None:
+    """What was seen since would hide all that comes until the server has counted as far again."""
+    versions = iter(("900", "600"))
+
+    def serve(request: httpx2.Request) -> httpx2.Response:
+        if "watch" in request.url.params:
+            return lines(GONE)
+        metadata = {"name": "a", "namespace": "b", "resourceVersion": "500"}
+        return httpx2.Response(
+            200, json={"metadata": {"resourceVersion": next(versions)}, "items": [{"metadata": metadata}]}
+        )
+
+    async def main() -> None:
+        async with httpx2.AsyncClient(base_url="https://api", transport=httpx2.MockTransport(serve)) as client:
+            source = Source(kinds.POD, msgspec.json.decode)
+            await Watch(client, source, Store(), lambda _: None, Counted()).run()
+
+    with pytest.raises(Rewound, match="pods are as they were before") as raised:
+        asyncio.run(main())
+    assert raised.value.why == "it is at version 600 and was at 900: it came back from a backup"

@@ -10,7 +10,7 @@ from kilter.render.names import Slot, claimed, database, git_path, host, labels,
 from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z")
+IDENTIFIER = re.compile(r"_?[a-z][a-z0-9_]*\Z")
 
 
 def slugs(limit: int) -> st.SearchStrategy[str]:
@@ -155,6 +155,15 @@ def test_roles_and_scratch_databases_are_named_after_the_database() -> None:
     assert (own.owner, own.app, own.job) == (f"{own.name}_owner", f"{own.name}_app", f"{own.name}_job")
     assert own.scratch("plan-9f") == own.scratch("9f") == f"{own.name}__plan_9f"
     assert len(own.scratch("plan-" + "x" * 90)) == 63
+
+
+@pytest.mark.requirement("DP-25", "C2")
+@pytest.mark.parametrize("org", ["pg", "pg-tools", "pg-" + "x" * 37])
+def test_no_role_has_a_name_that_postgresql_keeps_to_itself(org: str) -> None:
+    own = database(Slot(org, "shop", "prod"))
+    assert own.name.startswith("_pg_")
+    assert len(own.name) <= names.DATABASE_LIMIT
+    assert database(Slot("pgx", "shop", "prod")).name == "pgx__shop__prod"
 
 
 @pytest.mark.requirement("DP-Q37", "C1", "C3")

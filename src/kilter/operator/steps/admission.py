@@ -9,6 +9,7 @@ from kilter.api.kilterapp import Spec
 from kilter.errors import BadInput
 from kilter.operator.steps.base import Decision, Done, Failed, Target
 from kilter.render import names
+from kilter.words import duration
 
 # What the platform is to do and this release cannot: a spec that asks for it fails, nothing of it is left out silently.
 NOT_YET: Final[tuple[tuple[str, Callable[[Spec], bool], str], ...]] = (
@@ -37,9 +38,11 @@ def own_hosts(target: Target) -> list[str]:
     return [host for host in names.hosts(target.slot, settings.domain, spec) if host in platform]
 
 
-def decide(target: Target) -> Decision:
-    """Refuse names that are not the environment's own, hosts of the platform, and what this release cannot do yet."""
-    spec = target.app.spec
+def decide(target: Target, elder: str = "") -> Decision:
+    """Refuse names that are not the environment's own, hosts of the platform, and what this release cannot do yet.
+
+    Where `elder` names an older KilterApp of the same environment this one is refused: two would write over each other.
+    """
     try:
         allowed = names.object_names(target.slot)
     except BadInput as error:
@@ -47,13 +50,25 @@ def decide(target: Target) -> Decision:
     if target.name not in allowed:
         said = f"{target.slot} may be called {' or '.join(allowed)}, not {target.name}"
         return Decision(Failed("ForeignName", said, f"KilterApp {target.name}"))
+    if elder:
+        said = f"{target.slot} is the KilterApp {elder} already; delete this one"
+        return Decision(Failed("EnvironmentTaken", said, f"KilterApp {target.name}"))
     if held := own_hosts(target):
         said = f"the host {held[0]} belongs to the platform itself; delete {target.slot} and deploy the app as another"
         return Decision(Failed("HostTaken", said, f"KilterApp {target.name}"))
+    return Decision(_unfit(target) or Done("this operator can carry the deploy out"))
+
+
+def _unfit(target: Target) -> Failed | None:
+    """Return what of the spec itself cannot be carried out; the schema lets a limit of `0s` pass."""
+    spec, named = target.app.spec, f"KilterApp {target.name}"
+    try:
+        duration(spec.timeouts.ready or "1s")
+    except ValueError as error:
+        return Failed("Invalid", f"`timeouts.ready`: {error}", named)
     asked = [(field, instead) for field, is_asked, instead in NOT_YET if is_asked(spec)]
-    if asked:
-        fields = ", ".join(f"`{field}`" for field, _ in asked)
-        hint = "; ".join(instead for _, instead in asked)
-        said = f"this release of the operator cannot do what {fields} asks for, not yet: {hint}"
-        return Decision(Failed("NotYet", said, f"KilterApp {target.name}"))
-    return Decision(Done("this operator can carry the deploy out"))
+    if not asked:
+        return None
+    fields = ", ".join(f"`{field}`" for field, _ in asked)
+    hint = "; ".join(instead for _, instead in asked)
+    return Failed("NotYet", f"this release of the operator cannot do what {fields} asks for, not yet: {hint}", named)

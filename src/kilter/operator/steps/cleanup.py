@@ -37,6 +37,7 @@ class Facts:
     policies: Sequence[Object] = ()
     claims: Sequence[Object] = ()
     account: Object | None = None
+    elder: str = ""  # an older KilterApp of the same environment, whose the folder in Git and the database are
     configured: bool = True  # whether there is a database server to ask
     owner: RoleFact | None = None
     login: RoleFact | None = None
@@ -48,11 +49,11 @@ class Facts:
 def decide(target: Target, facts: Facts) -> Decision:
     """Delete the next thing; Done when nothing of the environment is left but what policy keeps."""
     return (
-        _git(target, facts)
+        (None if facts.elder else _git(target, facts))
         or _flux(target, facts)
         or _namespace(target, facts)
         or _object(target, kinds.SERVICE_ACCOUNT, facts.account)
-        or _database(target, facts)
+        or (None if facts.elder else _database(target, facts))
         or Decision(Done("nothing of it is left" + (_kept(target, facts) if _is_kept(target, facts) else "")))
     )
 

@@ -89,16 +89,14 @@ def is_due(target: Target, submission: Submission) -> bool:
 
 
 def release(target: Target) -> Release:
-    """Return the record of the release; one that was published before keeps its time."""
+    """Return the record of the release; one that was published before keeps its time, whatever was edited since."""
     spec, known = target.app.spec, target.app.status.release
-    if known is not None and known.deploy_id == spec.deploy_id:
-        return known
     return Release(
         number=spec.sequence,
         image=spec.image,
         deploy_id=spec.deploy_id,
         commit=spec.source.commit,
-        at=target.now,
+        at=known.at if known is not None and known.deploy_id == spec.deploy_id else target.now,
     )
 
 

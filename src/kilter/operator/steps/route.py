@@ -11,7 +11,7 @@ from typing import Final
 
 from kilter.api.words import NOT_RUNNING
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, Wait
-from kilter.operator.views import Condition, EndpointSlice, HTTPRoute, Pod
+from kilter.operator.views import Condition, EndpointSlice, HTTPRoute, Pod, RouteParent
 from kilter.render import names
 
 SERVICE: Final = "kubernetes.io/service-name"  # label of an EndpointSlice
@@ -150,7 +150,8 @@ def _accepted(target: Target, route: HTTPRoute | None) -> Failed | Wait | None:
     """Check what the Gateway says of the route (Gateway API, HTTPRoute status)."""
     if route is None or route.metadata.label(names.RELEASE) != target.app.spec.deploy_id:
         return Wait("NoRoute", "the route of the release has not been applied yet")
-    named, parents = f"HTTPRoute {route.metadata.name}", route.status.parents or ()
+    named = f"HTTPRoute {route.metadata.name}"
+    parents = [each for each in route.status.parents or () if _is_asked(target, route, each)]
     if not parents:
         return Wait("RouteUnseen", "no Gateway has looked at the route yet")
     for parent in parents:
@@ -162,6 +163,12 @@ def _accepted(target: Target, route: HTTPRoute | None) -> Failed | Wait | None:
             if found.status != "True":
                 return Failed(found.reason or wanted, f"the Gateway refuses the route: {found.message[:400]}", named)
     return None
+
+
+def _is_asked(target: Target, route: HTTPRoute, parent: RouteParent) -> bool:
+    """Tell whether it is the platform's Gateway that says so: what one said that is gone stays where it stood."""
+    gateway, found = target.settings.gateway, parent.parent_ref
+    return (found.name, found.namespace or route.metadata.namespace) == (gateway.name, gateway.namespace)
 
 
 def _is_stale(condition: Condition, route: HTTPRoute) -> bool:
