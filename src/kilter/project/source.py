@@ -24,6 +24,8 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\
 # Characters that nobody sees: a reader would take the text for another one.
 _HIDDEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164]")
 
+_NAMING = ("while scanning an alias", "while scanning an anchor")  # whoever writes `* * * * *` means neither
+
 
 class Node(msgspec.Struct):
     """A scalar (`pairs` and `items` are None), a map or a list.
@@ -124,20 +126,24 @@ def read(text: str, label: str) -> Source:
             builder.add(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _stop(label, line, column, _explained(str(error.problem or error.context), text, line)) from None
+        if error.context in _NAMING:
+            mark = error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _stop(label, *place, _explained(str(error.problem or error.context), text, *place)) from None
     except yaml.YAMLError as error:
         raise _stop(label, 1, 1, f"this is no YAML: {error}") from None
     return Source(label, text, builder.root, builder.faults)
 
 
-def _explained(problem: str, text: str, line: int) -> str:
+def _explained(problem: str, text: str, line: int, column: int) -> str:
     lines = text.splitlines()
     written = lines[line - 1] if line <= len(lines) else ""
     if "\t" in problem or "'\\t'" in problem or re.match(r"\s*\t", written):
         return "a tab cannot indent YAML; use spaces"
-    if problem == "found undefined alias":
-        return "this alias (*) has no anchor (&) before it"
+    if "cannot start any token" in problem or "expected alphabetic or numeric character" in problem:
+        return f"text cannot begin with {visible(written[column - 1 : column])} here; write it in quotes"
+    if problem.startswith("mapping values are not allowed"):
+        return "no `key: value` can stand here; indent it like its neighbours, or write text with a `: ` in quotes"
     return f"this is no YAML: {problem}"
 
 
@@ -220,7 +226,8 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         target = self._anchors.get(event.anchor)
         if target is None:
-            raise self._stop(event.start_mark, f"the alias *{visible(event.anchor)} has no anchor before it")
+            message = f"the alias *{visible(event.anchor)} has no anchor before it; write text in quotes"
+            raise self._stop(event.start_mark, message)
         if any(target is node for node in self._open):
             raise self._stop(event.start_mark, f"the alias *{visible(event.anchor)} refers to what it is part of")
         self._count_up(target.size, event.start_mark)

@@ -72,6 +72,25 @@ def test_large_files_are_refused_quickly_and_in_little_memory(text: str) -> None
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 100
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("schedule: @hourly", "kilter.yaml:1:11 text cannot begin with @ here; write it in quotes"),
+        ("schedule: */5 * * * *", "kilter.yaml:1:11 text cannot begin with * here; write it in quotes"),
+        ("environments:\n  *: {}", "kilter.yaml:2:3 text cannot begin with * here; write it in quotes"),
+        ("environments:\n  *-x: {}", "kilter.yaml:2:3 the alias *-x has no anchor before it; write text in quotes"),
+    ],
+)
+def test_text_that_yaml_takes_for_something_else_is_told_to_be_quoted(text: str, fault: str) -> None:
+    assert faults(text) == [fault]
+
+
+def test_a_value_that_looks_like_a_map_is_told_to_be_indented_or_quoted() -> None:
+    (told,) = faults("env:\n  A: b: c")
+    assert told.startswith("kilter.yaml:2:7 no `key: value` can stand here; indent it")
+    assert told.endswith("write text with a `: ` in quotes")
+
+
 @pytest.mark.requirement("Y9")
 def test_values_of_variables_are_taken_literally() -> None:
     text = """env: {A: "x\\ny", B: '"q"', C: "${HOME}", D: "{{ x }}", E: "", F: null}"""
