@@ -9,6 +9,7 @@ from kilter.project.faults import visible
 
 Rule = Callable[[str], str]
 
+MIB = 1024 * 1024
 ENV_VALUE_LIMIT = 65_536  # bytes; Linux takes no variable above 128 KiB
 
 # Texts: `re` compiles each at its first use, and a file uses few of them.
@@ -68,6 +69,14 @@ def quantity(text: str) -> str:
         return "" if len(text) < 32 and words.quantity(text) > 0 else f"'{visible(text)}' is no amount above zero"
     except ValueError:
         return f"'{visible(text)}' is not a quantity; write it as 256Mi, 1Gi, 500m or 2"
+
+
+def size(text: str) -> str:
+    """Quantities of bytes: less than a mebibyte is another unit than was meant, for `500m` is half a byte."""
+    wrong = quantity(text)
+    if wrong or words.quantity(text) >= MIB:
+        return wrong
+    return f"'{visible(text)}' is less than a mebibyte; write it as 256Mi or 1Gi"
 
 
 def duration(text: str) -> str:
