@@ -1,5 +1,6 @@
 """What the schema cannot say: grammars, and faults that show only when two places are seen together."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -283,6 +284,6 @@ def _entries(source: Source) -> Iterator[tuple[str, str]]:
     for key, value in node.entries():
         if value.value is True:
             yield str(key.value), "true says nothing here: leave the entry empty for the defaults"
-    names = [item.value for item in node.items or ()]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+    listed = Counter(item.value for item in node.items or ())
+    for name in (name for name, times in listed.items() if times > 1):
         yield str(name), f"the service '{visible(str(name))}' is listed twice"

@@ -46,6 +46,7 @@ class Node(msgspec.Struct):
     items: "list[Node] | None" = None
     size: int = 1
     is_alias: bool = False
+    named: "dict[Any, tuple[Node | None, Node]] | None" = None  # made at the first look for a name
 
     def data(self) -> Any:
         """Return the node as plain dicts, lists and scalars; merge keys are applied."""
@@ -72,14 +73,20 @@ class Node(msgspec.Struct):
             found: tuple[Node | None, Node] | None = None
             if node.items is not None and isinstance(step, int) and step < len(node.items):
                 found = (None, node.items[step])
-            elif node.items is not None:  # a list of names, the short form of a map
-                found = next(((None, item) for item in node.items if item.value == step), None)
-            elif node.pairs is not None:
-                found = next((pair for pair in reversed(list(node.entries())) if pair[0].value == step), None)
+            elif node.items is not None or node.pairs is not None:
+                found = node.by_name().get(step)
             if found is None:
                 break
             key, node = found
         return key, node
+
+    def by_name(self) -> "dict[Any, tuple[Node | None, Node]]":
+        """Return keys and values by name, those of a list of names too, which is the short form of a map."""
+        if self.named is None:
+            found: dict[Any, tuple[Node | None, Node]] = {pair[0].value: pair for pair in self.entries()}
+            found |= {item.value: (None, item) for item in reversed(self.items or [])}
+            self.named = found
+        return self.named
 
 
 def is_merge(key: Node) -> bool:
@@ -103,7 +110,7 @@ def decode(data: bytes, label: str) -> str:
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
+        before = data[: error.start].decode("utf-8", "replace").removeprefix("\ufeff")
         raise _stop(label, *_place(before), f"the file is no UTF-8 text (byte 0x{data[error.start]:02X})") from None
     if bad := _FORBIDDEN.search(text):
         place = _place(text[: bad.start()])

@@ -72,6 +72,22 @@ def test_large_files_are_refused_quickly_and_in_little_memory(text: str) -> None
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 100
 
 
+@pytest.mark.requirement("Y6")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n" + "".join(f"  A{number}:\n" for number in range(9_000)),
+        "env:\n" + "".join(f"  A{number}: 1\n" for number in range(9_000)),
+        "services: [" + ", ".join(f"a{number}, a{number}" for number in range(9_000)) + "]",
+    ],
+    ids=["names", "values", "doubles"],
+)
+def test_thousands_of_faults_are_found_as_quickly(text: str) -> None:
+    began = time.process_time()
+    assert len(faults(text)) == 9_000
+    assert time.process_time() - began < 5.0
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -169,6 +185,10 @@ def test_a_stopped_flag_may_be_true_or_false() -> None:
 def test_a_fault_of_one_part_does_not_hide_the_faults_of_another() -> None:
     found = faults("port: x\nservices:\n  a: {hostPort: 30001}\n  b: {hostPort: 30001}\n")
     assert [fault.split()[0] for fault in found] == ["kilter.yaml:1:7", "kilter.yaml:4:17"]
+
+
+def test_a_byte_order_mark_moves_no_place() -> None:
+    assert faults(b"\xef\xbb\xbfname: \xff") == faults(b"name: \xff")
 
 
 def test_a_file_with_hundreds_of_faults_shows_the_first_ones_and_their_number() -> None:
