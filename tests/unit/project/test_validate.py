@@ -191,6 +191,17 @@ def test_a_byte_order_mark_moves_no_place() -> None:
     assert faults(b"\xef\xbb\xbfname: \xff") == faults(b"name: \xff")
 
 
+def test_a_number_with_a_point_is_no_whole_one() -> None:
+    """JSON schema takes 80.0 for one, so that only the model refuses it."""
+    found = faults("port: 80.0\nservices:\n  redis: {hostPort: 31000.0, version: 8.0}\nversion: 9999999999999.0\n")
+    assert found == [
+        "kilter.yaml:1:7 port: expected a whole number, got the number 80.0",
+        "kilter.yaml:3:21 services.redis.hostPort: expected a whole number, got the number 31000.0",
+        'kilter.yaml:3:39 services.redis.version: expected text, got the number 8.0; write it in quotes: "8.0"',
+        "kilter.yaml:4:10 version: expected a whole number, got the number 9999999999999.0",
+    ]
+
+
 def test_a_file_with_hundreds_of_faults_shows_the_first_ones_and_their_number() -> None:
     with pytest.raises(InvalidProject, match="has 300 faults") as raised:
         validate("".join(f"key{number}: 1\n" for number in range(300)).encode(), "kilter.yaml", "shop")
