@@ -225,6 +225,8 @@ class _Builder:
         node.value = event.value
         if hidden := _HIDDEN.search(self.text, node.start, node.end):
             self._fault(node, f"holds the invisible character {visible(hidden[0])}; remove it or write it as an escape")
+        if "\0" in event.value:
+            self._fault(node, "holds a NUL character, which no program can be given")
         if node.plain and event.value != "<<":
             node.value, wrong = scalar_value(event.value)
             if wrong:

@@ -187,6 +187,15 @@ def test_a_fault_of_one_part_does_not_hide_the_faults_of_another() -> None:
     assert [fault.split()[0] for fault in found] == ["kilter.yaml:1:7", "kilter.yaml:4:17"]
 
 
+@pytest.mark.requirement("C3")
+@pytest.mark.parametrize(
+    "text", ['deploy: {buildArgs: {A: "a\\0b"}}', 'env: {A: "a\\0b"}', 'processes: {w: {command: ["a\\0b"]}}']
+)
+def test_a_text_that_no_program_can_be_given_is_a_fault(text: str) -> None:
+    place = text.index('"a') + 1
+    assert faults(text) == [f"kilter.yaml:1:{place} holds a NUL character, which no program can be given"]
+
+
 def test_a_byte_order_mark_moves_no_place() -> None:
     assert faults(b"\xef\xbb\xbfname: \xff") == faults(b"name: \xff")
 
