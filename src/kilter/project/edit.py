@@ -83,14 +83,19 @@ def add_service(text: str, name: str, entry: Entry = None) -> str:
 def set_platform(text: str, app: str, registry: str) -> str:
     """Return the text with `app`, and with `deploy.registry` unless that is empty; what is written there stays (DP-Q3).
 
-    Raises BadInput when the file cannot be edited.
+    A key that is there without a value gets it. Raises BadInput when the file cannot be edited.
     """
-    text = _edited(text, lambda data: {"app": app} | data, lambda sheet: sheet.set_scalar("app", app), f"`app: {app}`")
+
+    def named(data: Data) -> Data:
+        return data if data.get("app") is not None else data | {"app": app}
+
+    text = _edited(text, named, lambda sheet: sheet.set_scalar("app", app), f"`app: {app}`")
     if not registry:
         return text
 
     def wanted(data: Data) -> Data:
-        return data | {"deploy": {"registry": registry} | _map_at(data, "deploy")}
+        deploy = _map_at(data, "deploy")
+        return data if deploy.get("registry") is not None else data | {"deploy": deploy | {"registry": registry}}
 
     return _edited(text, wanted, lambda sheet: _registry_proposals(sheet, registry), "`registry` under `deploy:`")
 
@@ -201,6 +206,8 @@ def _registry_proposals(sheet: Sheet, registry: str) -> Iterator[Cut]:
     deploy, line = sheet.value("deploy"), f"registry: {registry}"
     if deploy is None or not deploy.pairs:
         yield from sheet.set_section("deploy", [line], "{" + line + "}")
+    elif present := sheet.pair_of(deploy, "registry"):
+        yield sheet.replace_value(*present, registry)
     else:
         yield from sheet.last_in(deploy, [line], line)
 

@@ -74,6 +74,11 @@ def test_a_file_without_a_last_line_end_gets_one_with_the_flag() -> None:
         ("{name: a}\n", "{name: a, app: acme/shop, deploy: {registry: r:1/team}}\n"),
         ("app: a/b\ndeploy:\n  buildArgs: {A: b}\n", "app: a/b\ndeploy:\n  buildArgs: {A: b}\n  registry: r:1/team\n"),
         ("app: a/b\ndeploy: {registry: x} # mine\n", "app: a/b\ndeploy: {registry: x} # mine\n"),
+        (
+            "app: # whose\ndeploy:\n  registry: ~ # where\n  buildArgs: {A: b}\n",
+            "app: acme/shop # whose\ndeploy:\n  registry: r:1/team # where\n  buildArgs: {A: b}\n",
+        ),
+        ("{app: , deploy: {registry: }}\n", "{app: acme/shop , deploy: {registry: r:1/team }}\n"),
     ],
 )
 def test_the_platforms_names_are_written_where_there_are_none_yet(before: str, after: str) -> None:
