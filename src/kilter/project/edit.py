@@ -108,15 +108,20 @@ def text_of(file: Path) -> str:
 
 
 def write(file: Path, text: str) -> None:
-    """Replace a file whole, by rename, keeping its mode; a link stays a link. Raises OSError and leaves no rest."""
+    """Replace a file whole, by rename; a link stays a link. Raises OSError and leaves no rest.
+
+    It keeps its mode, and its owner where this user may give files away: root may, and is not to take it.
+    """
     place = file.resolve()
-    mode = place.stat().st_mode & 0o7777 if place.exists() else 0o644
+    facts = place.stat()
     descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(text.encode("utf-8"))
             stream.flush()
-            os.fchmod(stream.fileno(), mode)
+            with suppress(PermissionError):
+                os.fchown(stream.fileno(), facts.st_uid, facts.st_gid)
+            os.fchmod(stream.fileno(), facts.st_mode & 0o7777)
             os.fsync(stream.fileno())
         Path(temporary).replace(place)
     except BaseException:
