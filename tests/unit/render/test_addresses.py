@@ -134,3 +134,8 @@ def test_quotes_and_the_comment_behind_them_are_no_part_of_a_value() -> None:
 
 def test_the_last_of_two_lines_counts() -> None:
     assert read("A=1\n# A=3\nA='2'\nnonsense\n") == {"A": "2"}
+
+
+@pytest.mark.parametrize("text", ["X=http://localhost:{}\n", "X=localhost:{}\n"])
+def test_a_port_of_thousands_of_digits_is_none(text: str) -> None:
+    assert compare(text.format("1" * 5000), [], {}) == []
