@@ -123,7 +123,7 @@ class Project(Value, frozen=True):
         elif ports:
             why = f"{place} exposes {', '.join(map(str, ports))}"
         else:
-            why = f"{place} has no EXPOSE"
+            why = f"{place} has no EXPOSE with the number of a port"
         message = f"the port of {name} is not known ({why}): add `port: 8080`, or `port: 0` if it listens on none"
         faults.append(self._fault(self._path(name), message))
         return 0

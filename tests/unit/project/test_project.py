@@ -139,7 +139,9 @@ def test_every_component_that_cannot_run_is_named_with_its_place(project: Path, 
     found = faults(loaded(project, text, two_Dockerfile="FROM x\nEXPOSE 1 2\n", zero_Dockerfile="FROM x\n"))
     assert found[0] == "kilter.yaml:2:3 components.a: a has nothing to run: add the file none/Dockerfile, or `image:`"
     assert "components.b: the port of b is not known (its Dockerfile exposes 1, 2)" in found[1]
-    assert "components.c: the port of c is not known (its Dockerfile has no EXPOSE)" in found[2]
+    assert (
+        "components.c: the port of c is not known (its Dockerfile has no EXPOSE with the number of a port)" in found[2]
+    )
     assert "components.d.path: out leads out of the project" in found[3]
 
 
