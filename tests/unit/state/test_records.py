@@ -255,6 +255,21 @@ def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths) -> N
         records.assign(paths, "nobody", [], {})
 
 
+def test_a_project_that_cannot_be_forgotten_stays_known_and_says_why(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(MachineLacks, match=r"cannot write .*record\.json") as caught:
+        records.forget(paths, "shop")
+    assert "a `sudo kilter` may have made it" in caught.value.hint
+    assert records.read(paths, "shop") == shop
+
+
 def test_a_forgotten_project_gives_its_block_back(paths: Paths, directory: Callable[[str], Path]) -> None:
     first = records.claim(paths, "shop", directory("shop"))
     records.forget(paths, "shop")
