@@ -293,6 +293,12 @@ def test_a_mirror_without_encryption_is_refused(url: str) -> None:
         origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": url})
 
 
+def test_a_mirror_in_the_home_of_nobody_is_refused() -> None:
+    with pytest.raises(BadInput, match="~nobody-of-this-name/tools is no folder") as caught:
+        origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": "~nobody-of-this-name/tools"})
+    assert "KILTER_TOOLS_MIRROR" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "url",
     [
