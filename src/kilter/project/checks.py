@@ -32,7 +32,6 @@ TEXTS: Mapping[str, rules.Rule] = (
         "Resources.cpu": rules.quantity,
         "Resources.memory": rules.size,
         "Component.path": rules.relative,
-        "Component.dockerfile": rules.relative,
         "Process.schedule": rules.schedule,
         "ProcessOverride.schedule": rules.schedule,
         "Seed.file": rules.relative,
@@ -197,9 +196,9 @@ def _components(config: Config) -> Found:
                 ("components", name, "dockerfile"),
                 "`image` and `dockerfile` exclude each other; leave one of them out",
             )
-        leaves = rules.relative(f"{component.path}/{component.dockerfile or ''}")
-        if leaves and not rules.relative(component.path) and component.dockerfile:
-            yield from () if rules.relative(component.dockerfile) else ((("components", name, "dockerfile"), leaves),)
+        if component.dockerfile is not None:
+            folder = "." if rules.relative(component.path) else component.path
+            yield from _told(("components", name, "dockerfile"), rules.relative(component.dockerfile, folder))
     for key, given in (("image", config.image), ("port", config.port), ("env", config.env or None)):
         if config.components and given is not None:
             yield (key,), f"`{key}` at the top level is for a project with one app; put it under `components.<name>`"

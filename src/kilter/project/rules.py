@@ -88,13 +88,13 @@ def duration(text: str) -> str:
     return ""
 
 
-def relative(text: str) -> str:
-    """Paths inside the project: relative, with no way out by `..`; links are looked at on use."""
+def relative(text: str, folder: str = ".") -> str:
+    """Paths inside the project, seen from one of its folders: relative, and not out by `..`; links are for later."""
     if not text or "\0" in text or "\\" in text:
         return f"'{visible(text)}' is no path inside the project"
     if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|[a-z]+://", text):
         return f"the path '{visible(text)}' must be relative to kilter.yaml"
-    normal = posixpath.normpath(text)
+    normal = posixpath.normpath(posixpath.join(folder, text))
     return f"the path '{visible(text)}' leads out of the project" if normal.split("/")[0] == ".." else ""
 
 

@@ -196,6 +196,18 @@ def test_a_text_that_no_program_can_be_given_is_a_fault(text: str) -> None:
     assert faults(text) == [f"kilter.yaml:1:{place} holds a NUL character, which no program can be given"]
 
 
+@pytest.mark.requirement("Y8")
+def test_a_dockerfile_may_lie_anywhere_in_the_project_and_nowhere_else() -> None:
+    def told(dockerfile: str) -> list[str]:
+        return faults(f"components: {{web: {{path: services/web, port: 80, dockerfile: {dockerfile}}}}}")
+
+    assert told("../../docker/web.Dockerfile") == told("../../Dockerfile") == []
+    for place in ("../../../Dockerfile", "a/../../../../x"):
+        (fault,) = told(place)
+        assert fault.endswith(f"components.web.dockerfile: the path '{place}' leads out of the project")
+    assert "must be relative" in told("/etc/x")[0]
+
+
 def test_a_byte_order_mark_moves_no_place() -> None:
     assert faults(b"\xef\xbb\xbfname: \xff") == faults(b"name: \xff")
 
