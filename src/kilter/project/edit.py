@@ -15,7 +15,7 @@ from typing import Any
 from kilter.errors import BadInput
 from kilter.project.edit_text import Cut, Sheet
 from kilter.project.faults import InvalidProject
-from kilter.project.source import Source, decode, read
+from kilter.project.source import Source, content, decode, read
 
 Data = dict[str, Any]
 Proposals = Callable[[Sheet], Iterator[Cut]]
@@ -102,9 +102,9 @@ def set_platform(text: str, app: str, registry: str) -> str:
 
 def text_of(file: Path) -> str:
     """Return the text of a file as it is, line ends and byte order mark included; raises InvalidProject, OSError."""
-    content = file.read_bytes()
-    decode(content, file.name)
-    return content.decode("utf-8")
+    found = content(file)
+    decode(found, file.name)
+    return found.decode("utf-8")
 
 
 def write(file: Path, text: str) -> None:

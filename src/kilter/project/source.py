@@ -7,6 +7,7 @@ Byte order marks and CRLF line ends are accepted and kept by edits.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -103,10 +104,16 @@ class Source(msgspec.Struct):
     faults: list[Fault] = []
 
 
+def content(file: Path) -> bytes:
+    """Return the bytes of a file, of a large one no more than `decode` needs to refuse it; raises OSError."""
+    with file.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
 def decode(data: bytes, label: str) -> str:
     """Return the bytes as text without byte order mark; raises InvalidProject for what YAML cannot hold."""
     if len(data) > MAX_BYTES:
-        raise _stop(label, 1, 1, f"the file has {len(data):,} bytes; {MAX_BYTES:,} are the limit")
+        raise _stop(label, 1, 1, f"the file has more than {MAX_BYTES:,} bytes, which are the limit")
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
