@@ -30,7 +30,7 @@ def render_charts(machine: Machine, binary: Path, jobs: Sequence[ChartJob]) -> d
 def _render(machine: Machine, binary: Path, job: ChartJob, folder: Path) -> str:
     kept = folder / f"{_key(job)}.yaml"
     try:
-        return kept.read_text()
+        return kept.read_text(encoding="utf-8")
     except FileNotFoundError:
         pass
     command = helm.template(
@@ -55,5 +55,5 @@ def _key(job: ChartJob) -> str:
     """Name the result by everything it depends on: helm, Kubernetes, the chart's files, the values."""
     parts = [HELM.version, KUBERNETES_VERSION, job.release, job.namespace, job.values_text]
     for file in sorted(path for path in job.chart.rglob("*") if path.is_file()):
-        parts += [file.relative_to(job.chart).as_posix(), file.read_text()]
+        parts += [file.relative_to(job.chart).as_posix(), file.read_text(encoding="utf-8")]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -24,7 +24,8 @@ DATA = ("record.json", "volumes", "snapshots")  # what a project's data folder h
 
 def read(folder: Path) -> dict[str, str]:
     """Return the files of the tree as they are on disk (relative path to text); empty when there is no tree."""
-    return {name: (folder / name).read_text(errors="replace") for name in _receipt(folder) if (folder / name).is_file()}
+    found = (name for name in _receipt(folder) if (folder / name).is_file())
+    return {name: (folder / name).read_text(encoding="utf-8", errors="replace") for name in found}
 
 
 def legible(folder: Path) -> dict[str, str]:
@@ -112,7 +113,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
     for name in KEPT:
         if (folder / name).is_file():
             _keep(folder / name, tree / name)
-    (tree / RECEIPT).write_text(content)
+    (tree / RECEIPT).write_text(content, encoding="utf-8")
     _swap(folder, tree)
     return changed
 
@@ -123,7 +124,7 @@ def _place(target: Path, previous: Path, text: str, *, unchanged: bool) -> None:
         _keep(previous, target)
     else:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
 
 
@@ -167,7 +168,7 @@ def _forget_old_trees(folder: Path) -> None:
 
 def _receipt(folder: Path) -> dict[str, str]:
     try:
-        receipt: dict[str, str] = json.loads((folder / RECEIPT).read_text())
+        receipt: dict[str, str] = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return receipt

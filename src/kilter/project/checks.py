@@ -1,5 +1,6 @@
 """What the schema cannot say: grammars, and faults that show only when two places are seen together."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -27,11 +28,10 @@ TEXTS: Mapping[str, rules.Rule] = (
         "Config.sops_recipient": rules.recipient,
         "Service.type": rules.name,
         "Service.version": rules.version,
-        "Service.storage": rules.quantity,
+        "Service.storage": rules.size,
         "Resources.cpu": rules.quantity,
-        "Resources.memory": rules.quantity,
+        "Resources.memory": rules.size,
         "Component.path": rules.relative,
-        "Component.dockerfile": rules.relative,
         "Process.schedule": rules.schedule,
         "ProcessOverride.schedule": rules.schedule,
         "Seed.file": rules.relative,
@@ -196,9 +196,9 @@ def _components(config: Config) -> Found:
                 ("components", name, "dockerfile"),
                 "`image` and `dockerfile` exclude each other; leave one of them out",
             )
-        leaves = rules.relative(f"{component.path}/{component.dockerfile or ''}")
-        if leaves and not rules.relative(component.path) and component.dockerfile:
-            yield from () if rules.relative(component.dockerfile) else ((("components", name, "dockerfile"), leaves),)
+        if component.dockerfile is not None:
+            folder = "." if rules.relative(component.path) else component.path
+            yield from _told(("components", name, "dockerfile"), rules.relative(component.dockerfile, folder))
     for key, given in (("image", config.image), ("port", config.port), ("env", config.env or None)):
         if config.components and given is not None:
             yield (key,), f"`{key}` at the top level is for a project with one app; put it under `components.<name>`"
@@ -283,6 +283,6 @@ def _entries(source: Source) -> Iterator[tuple[str, str]]:
     for key, value in node.entries():
         if value.value is True:
             yield str(key.value), "true says nothing here: leave the entry empty for the defaults"
-    names = [item.value for item in node.items or ()]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+    listed = Counter(item.value for item in node.items or ())
+    for name in (name for name, times in listed.items() if times > 1):
         yield str(name), f"the service '{visible(str(name))}' is listed twice"

@@ -14,6 +14,7 @@ from kilter.project import dockerfile_places as places
 from kilter.project.dockerfile_syntax import Instruction, instructions
 from kilter.values import Value
 
+LAST_PORT = 65535
 _PORT = re.compile(r"([0-9]{1,5})(?:/tcp)?\Z", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:[a-z]+://|git@)", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.[a-z0-9]+)\Z", re.IGNORECASE)
@@ -94,10 +95,11 @@ class Dockerfile(Value, frozen=True):
         return tuple(reversed(found))
 
     def exposed_by(self, target: str | None) -> tuple[int, ...]:
-        """Return the TCP ports that a target exposes, in order; ports given by variables are left out."""
+        """Return the TCP ports that a target exposes, in order; variables, and numbers of no port, are left out."""
         words = [word for stage in self.chain(target) for each in stage.instructions if each.keyword == "EXPOSE"
                  for word in each.words()]  # fmt: skip
-        return tuple(dict.fromkeys(int(match[1]) for word in words if (match := _PORT.match(word))))
+        ports = dict.fromkeys(int(match[1]) for word in words if (match := _PORT.match(word)))
+        return tuple(port for port in ports if 1 <= port <= LAST_PORT)
 
 
 def read(text: str) -> Dockerfile:

@@ -15,7 +15,7 @@ from typing import Any
 from kilter.errors import BadInput
 from kilter.project.edit_text import Cut, Sheet
 from kilter.project.faults import InvalidProject
-from kilter.project.source import Source, decode, read
+from kilter.project.source import Source, content, decode, read
 
 Data = dict[str, Any]
 Proposals = Callable[[Sheet], Iterator[Cut]]
@@ -83,35 +83,45 @@ def add_service(text: str, name: str, entry: Entry = None) -> str:
 def set_platform(text: str, app: str, registry: str) -> str:
     """Return the text with `app`, and with `deploy.registry` unless that is empty; what is written there stays (DP-Q3).
 
-    Raises BadInput when the file cannot be edited.
+    A key that is there without a value gets it. Raises BadInput when the file cannot be edited.
     """
-    text = _edited(text, lambda data: {"app": app} | data, lambda sheet: sheet.set_scalar("app", app), f"`app: {app}`")
+
+    def named(data: Data) -> Data:
+        return data if data.get("app") is not None else data | {"app": app}
+
+    text = _edited(text, named, lambda sheet: sheet.set_scalar("app", app), f"`app: {app}`")
     if not registry:
         return text
 
     def wanted(data: Data) -> Data:
-        return data | {"deploy": {"registry": registry} | _map_at(data, "deploy")}
+        deploy = _map_at(data, "deploy")
+        return data if deploy.get("registry") is not None else data | {"deploy": deploy | {"registry": registry}}
 
     return _edited(text, wanted, lambda sheet: _registry_proposals(sheet, registry), "`registry` under `deploy:`")
 
 
 def text_of(file: Path) -> str:
     """Return the text of a file as it is, line ends and byte order mark included; raises InvalidProject, OSError."""
-    content = file.read_bytes()
-    decode(content, file.name)
-    return content.decode("utf-8")
+    found = content(file)
+    decode(found, file.name)
+    return found.decode("utf-8")
 
 
 def write(file: Path, text: str) -> None:
-    """Replace a file whole, by rename, keeping its mode; a link stays a link. Raises OSError and leaves no rest."""
+    """Replace a file whole, by rename; a link stays a link. Raises OSError and leaves no rest.
+
+    It keeps its mode, and its owner where this user may give files away: root may, and is not to take it.
+    """
     place = file.resolve()
-    mode = place.stat().st_mode & 0o7777 if place.exists() else 0o644
+    facts = place.stat()
     descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(text.encode("utf-8"))
             stream.flush()
-            os.fchmod(stream.fileno(), mode)
+            with suppress(PermissionError):
+                os.fchown(stream.fileno(), facts.st_uid, facts.st_gid)
+            os.fchmod(stream.fileno(), facts.st_mode & 0o7777)
             os.fsync(stream.fileno())
         Path(temporary).replace(place)
     except BaseException:
@@ -201,6 +211,8 @@ def _registry_proposals(sheet: Sheet, registry: str) -> Iterator[Cut]:
     deploy, line = sheet.value("deploy"), f"registry: {registry}"
     if deploy is None or not deploy.pairs:
         yield from sheet.set_section("deploy", [line], "{" + line + "}")
+    elif present := sheet.pair_of(deploy, "registry"):
+        yield sheet.replace_value(*present, registry)
     else:
         yield from sheet.last_in(deploy, [line], line)
 

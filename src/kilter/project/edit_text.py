@@ -33,17 +33,18 @@ class Sheet:
 
     def pair(self, parent: Node, name: str) -> tuple[Node, Node]:
         """Return the key and value of a map; raises KeyError."""
-        for key, value in parent.pairs or []:
-            if key.value == name:
-                return key, value
+        if found := self.pair_of(parent, name):
+            return found
         raise KeyError(name)
+
+    def pair_of(self, parent: Node, name: str) -> tuple[Node, Node] | None:
+        """Return the key and value of a map, or None."""
+        return next(((key, value) for key, value in parent.pairs or [] if key.value == name), None)
 
     def value(self, name: str) -> Node | None:
         """Return the value of a key of the root map, or None."""
-        try:
-            return self.pair(self.root, name)[1] if self.root else None
-        except KeyError:
-            return None
+        found = self.pair_of(self.root, name) if self.root else None
+        return found[1] if found else None
 
     def lines_of(self, name: str) -> list[str]:
         """Return the lines from a key of the root map to the next one's, or to the end."""
@@ -78,9 +79,11 @@ class Sheet:
         yield self.replace_value(key, value, flow)
 
     def set_scalar(self, name: str, value: str) -> Iterator[Cut]:
-        """Propose ways to give the root map a plain value under a key that it does not have."""
+        """Propose ways to give the root map a plain value under a key that it does not have, or that has none."""
         line = f"{name}: {value}"
-        if self.root is None or not self.root.pairs:
+        if self.root and (present := self.pair_of(self.root, name)):
+            yield self.replace_value(*present, value)
+        elif self.root is None or not self.root.pairs:
             yield self._at_end([line], 0)
         elif self.root.flow:
             yield from self.last_in(self.root, [], line)

@@ -11,6 +11,8 @@ from kilter.words import nearest
 
 Path = tuple[str | int, ...]
 
+LARGE = 2.0**40  # numbers of this size still have fractions
+
 _KINDS = {
     "string": "text",
     "integer": "a whole number",
@@ -45,7 +47,17 @@ def schema_faults(source: Source, data: Any) -> list[tuple[Path, Fault]]:
 
     schema = json_schema()
     validator = jsonschema_rs.validator_for(schema)
-    return [found for error in _leaves(validator.iter_errors(data)) for found in _faults(source, schema, error)]
+    errors = _leaves(validator.iter_errors(_not_whole(data)))
+    return [found for error in errors for found in _faults(source, schema, error)]
+
+
+def _not_whole(data: Any) -> Any:
+    """Return data without numbers such as `80.0`: JSON schema takes them for whole ones, and the model does not."""
+    if isinstance(data, dict):
+        return {key: _not_whole(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_not_whole(item) for item in data]
+    return min(max(data, -LARGE), LARGE) + 0.5 if isinstance(data, float) and data.is_integer() else data
 
 
 def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
@@ -89,7 +101,8 @@ def _faults(source: Source, schema: dict[str, Any], error: Any) -> Iterator[tupl
 
 
 def _message(source: Source, schema: dict[str, Any], error: Any) -> str:
-    kind, value, path = error.kind, error.instance, tuple(error.instance_path)
+    kind, path = error.kind, tuple(error.instance_path)
+    value = _given(source, path, error.instance)
     if kind.name == "minItems":
         return "the list is empty"
     if kind.name == "enum":
@@ -99,7 +112,7 @@ def _message(source: Source, schema: dict[str, Any], error: Any) -> str:
         return f"expected {_either(options)}, got {described(value, _written(source, path))}{hint}"
     if kind.name in ("minimum", "maximum"):
         return f"expected a whole number {_bounds(schema, error)}, got {visible(str(value))}"
-    return _wrong_type(source, path, error)
+    return _wrong_type(value, _written(source, path), error)
 
 
 def _bounds(schema: dict[str, Any], error: Any) -> str:
@@ -108,15 +121,14 @@ def _bounds(schema: dict[str, Any], error: Any) -> str:
     return f"from {low} to {high}" if high is not None else f"of at least {low}"
 
 
-def _wrong_type(source: Source, path: Path, error: Any) -> str:
+def _wrong_type(value: Any, written: str, error: Any) -> str:
     wanted = list(dict.fromkeys(_wanted(error)))
     named = [word for word in wanted if word != "nothing"] or wanted
-    written = _written(source, path)
-    message = f"expected {_either(named)}, got {described(error.instance, written)}"
-    if "text" in named and isinstance(error.instance, (int, float)) and not isinstance(error.instance, dict):
+    message = f"expected {_either(named)}, got {described(value, written)}"
+    if "text" in named and isinstance(value, (int, float)):
         return f'{message}; write it in quotes: "{visible(written)}"'
-    if named == ["a list"] and isinstance(error.instance, str):
-        words = ", ".join(error.instance.split()) or "…"
+    if named == ["a list"] and isinstance(value, str):
+        words = ", ".join(value.split()) or "…"
         return f"{message}; write it as a list: [{visible(words)}]"
     return message
 
@@ -150,6 +162,12 @@ def described(value: Any, written: str = "") -> str:
 def _written(source: Source, path: Path) -> str:
     node: Node | None = source.root.find(path)[1] if source.root else None
     return node.raw if node else ""
+
+
+def _given(source: Source, path: Path, checked: Any) -> Any:
+    """Return the value as the file has it; `checked` is what the schema was asked about."""
+    node = source.root.find(path)[1] if source.root else None
+    return node.value if node is not None and isinstance(checked, float) else checked
 
 
 def _either(words: list[str]) -> str:

@@ -14,7 +14,7 @@ from kilter.project.faults import Fault, InvalidProject
 from kilter.project.listing import schema_faults, without
 from kilter.project.model import Config, ProjectFile, spelled_out
 from kilter.project.project import Project
-from kilter.project.source import Source, decode, read
+from kilter.project.source import Source, content, decode, read
 from kilter.words import is_name
 
 __all__ = ["FILE_NAME", "Fault", "InvalidProject", "Project", "find", "load", "real", "validate", "written_name"]
@@ -55,7 +55,7 @@ def load(file: Path, catalog: Collection[str] = ()) -> Project:
     With the names of all entries of the `catalog`, services that are none of them are among the faults.
     """
     try:
-        text = file.read_bytes()
+        text = content(file)
     except FileNotFoundError:
         raise NotFound(f"{file} does not exist", hint="run `kilter init` to make one") from None
     except OSError as error:
@@ -81,7 +81,7 @@ def project_name(config: Config, directory_name: str) -> str:
 def written_name(file: Path) -> str | None:
     """Return the `name` of a file that may be faulty elsewhere; None where it says none that can be one."""
     try:
-        root = read(decode(file.read_bytes(), file.name), file.name).root
+        root = read(decode(content(file), file.name), file.name).root
     except (OSError, InvalidProject):
         return None
     name = root.data().get("name") if root is not None and root.pairs is not None else None

@@ -8,7 +8,7 @@ from kilter.project.model_base import COMMAND, ENV, PortOrNone, Resources, Secti
 from kilter.project.model_profile import Probes, Profile
 
 Replicas = Annotated[int, Meta(ge=0, le=1000)]
-SCHEDULE = "Cron expression of five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`"
+SCHEDULE = "Cron expression of five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, in quotes"
 
 
 class Process(Section, frozen=True, kw_only=True):

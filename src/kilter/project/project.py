@@ -40,7 +40,7 @@ class Project(Value, frozen=True):
         found = {name: self._completed(name, component, stage, faults) for name, component in written.items()}
         if self.config.processes and not found:
             message = f"processes run the app's image, but there is no app: add a {DOCKERFILE} or `image:`"
-            faults.append(self._fault(("processes",), message))
+            faults.append(self.fault(("processes",), message))
         if not self.config.components and self.name in found:
             faults += self._clashes()
         if faults:
@@ -102,11 +102,11 @@ class Project(Value, frozen=True):
             file = component.dockerfile or DOCKERFILE
             self.inside(f"{component.path}/{file}")
         except BadInput as error:
-            faults.append(self._fault((*where, "path"), f"{error.what}: {error.why}"))
+            faults.append(self.fault((*where, "path"), f"{error.what}: {error.why}"))
             return component
         if component.image is None and not (directory / file).is_file():
             place = f"{component.path}/{file}".removeprefix("./")
-            faults.append(self._fault(where, f"{name} has nothing to run: add the file {place}, or `image:`"))
+            faults.append(self.fault(where, f"{name} has nothing to run: add the file {place}, or `image:`"))
             return component
         completed = msgspec.structs.replace(component, dockerfile=None if component.image else file)
         port = component.port if component.port is not None else self._exposed(name, completed, stage, faults)
@@ -123,18 +123,19 @@ class Project(Value, frozen=True):
         elif ports:
             why = f"{place} exposes {', '.join(map(str, ports))}"
         else:
-            why = f"{place} has no EXPOSE"
+            why = f"{place} has no EXPOSE with the number of a port"
         message = f"the port of {name} is not known ({why}): add `port: 8080`, or `port: 0` if it listens on none"
-        faults.append(self._fault(self._path(name), message))
+        faults.append(self.fault(self._path(name), message))
         return 0
 
     def _clashes(self) -> list[Fault]:
         """Return a fault when a service or process has the name of the one app."""
         places = [(kind, self.name) for kind in ("services", "processes") if self.name in getattr(self.config, kind)]
         message = f"the app itself is named '{self.name}', after the project; give this another name"
-        return [self._fault(place, message) for place in places]
+        return [self.fault(place, message) for place in places]
 
-    def _fault(self, path: tuple[str | int, ...], message: str) -> Fault:
+    def fault(self, path: tuple[str | int, ...], message: str) -> Fault:
+        """Build a fault placed at the key of `path` in the project's file."""
         if self.source is None:
             return Fault(self.file.name, 1, 1, ".".join(map(str, path)), message)
         return fault_at(self.source, path, message, at_key=True)

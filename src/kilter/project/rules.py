@@ -9,6 +9,7 @@ from kilter.project.faults import visible
 
 Rule = Callable[[str], str]
 
+MIB = 1024 * 1024
 ENV_VALUE_LIMIT = 65_536  # bytes; Linux takes no variable above 128 KiB
 
 # Texts: `re` compiles each at its first use, and a file uses few of them.
@@ -70,6 +71,14 @@ def quantity(text: str) -> str:
         return f"'{visible(text)}' is not a quantity; write it as 256Mi, 1Gi, 500m or 2"
 
 
+def size(text: str) -> str:
+    """Quantities of bytes: less than a mebibyte is another unit than was meant, for `500m` is half a byte."""
+    wrong = quantity(text)
+    if wrong or words.quantity(text) >= MIB:
+        return wrong
+    return f"'{visible(text)}' is less than a mebibyte; write it as 256Mi or 1Gi"
+
+
 def duration(text: str) -> str:
     """Durations such as 90s, 5m, 1h30m."""
     try:
@@ -79,13 +88,13 @@ def duration(text: str) -> str:
     return ""
 
 
-def relative(text: str) -> str:
-    """Paths inside the project: relative, with no way out by `..`; links are looked at on use."""
+def relative(text: str, folder: str = ".") -> str:
+    """Paths inside the project, seen from one of its folders: relative, and not out by `..`; links are for later."""
     if not text or "\0" in text or "\\" in text:
         return f"'{visible(text)}' is no path inside the project"
     if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|[a-z]+://", text):
         return f"the path '{visible(text)}' must be relative to kilter.yaml"
-    normal = posixpath.normpath(text)
+    normal = posixpath.normpath(posixpath.join(folder, text))
     return f"the path '{visible(text)}' leads out of the project" if normal.split("/")[0] == ".." else ""
 
 

@@ -7,6 +7,7 @@ Byte order marks and CRLF line ends are accepted and kept by edits.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ MAX_DEPTH = 64
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 # Characters that nobody sees: a reader would take the text for another one.
 _HIDDEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164]")
+
+_NAMING = ("while scanning an alias", "while scanning an anchor")  # whoever writes `* * * * *` means neither
 
 
 class Node(msgspec.Struct):
@@ -44,6 +47,7 @@ class Node(msgspec.Struct):
     items: "list[Node] | None" = None
     size: int = 1
     is_alias: bool = False
+    named: "dict[Any, tuple[Node | None, Node]] | None" = None  # made at the first look for a name
 
     def data(self) -> Any:
         """Return the node as plain dicts, lists and scalars; merge keys are applied."""
@@ -70,14 +74,20 @@ class Node(msgspec.Struct):
             found: tuple[Node | None, Node] | None = None
             if node.items is not None and isinstance(step, int) and step < len(node.items):
                 found = (None, node.items[step])
-            elif node.items is not None:  # a list of names, the short form of a map
-                found = next(((None, item) for item in node.items if item.value == step), None)
-            elif node.pairs is not None:
-                found = next((pair for pair in reversed(list(node.entries())) if pair[0].value == step), None)
+            elif node.items is not None or node.pairs is not None:
+                found = node.by_name().get(step)
             if found is None:
                 break
             key, node = found
         return key, node
+
+    def by_name(self) -> "dict[Any, tuple[Node | None, Node]]":
+        """Return keys and values by name, those of a list of names too, which is the short form of a map."""
+        if self.named is None:
+            found: dict[Any, tuple[Node | None, Node]] = {pair[0].value: pair for pair in self.entries()}
+            found |= {item.value: (None, item) for item in reversed(self.items or [])}
+            self.named = found
+        return self.named
 
 
 def is_merge(key: Node) -> bool:
@@ -94,14 +104,20 @@ class Source(msgspec.Struct):
     faults: list[Fault] = []
 
 
+def content(file: Path) -> bytes:
+    """Return the bytes of a file, of a large one no more than `decode` needs to refuse it; raises OSError."""
+    with file.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
 def decode(data: bytes, label: str) -> str:
     """Return the bytes as text without byte order mark; raises InvalidProject for what YAML cannot hold."""
     if len(data) > MAX_BYTES:
-        raise _stop(label, 1, 1, f"the file has {len(data):,} bytes; {MAX_BYTES:,} are the limit")
+        raise _stop(label, 1, 1, f"the file has more than {MAX_BYTES:,} bytes, which are the limit")
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
+        before = data[: error.start].decode("utf-8", "replace").removeprefix("\ufeff")
         raise _stop(label, *_place(before), f"the file is no UTF-8 text (byte 0x{data[error.start]:02X})") from None
     if bad := _FORBIDDEN.search(text):
         place = _place(text[: bad.start()])
@@ -124,20 +140,24 @@ def read(text: str, label: str) -> Source:
             builder.add(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _stop(label, line, column, _explained(str(error.problem or error.context), text, line)) from None
+        if error.context in _NAMING:
+            mark = error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _stop(label, *place, _explained(str(error.problem or error.context), text, *place)) from None
     except yaml.YAMLError as error:
         raise _stop(label, 1, 1, f"this is no YAML: {error}") from None
     return Source(label, text, builder.root, builder.faults)
 
 
-def _explained(problem: str, text: str, line: int) -> str:
+def _explained(problem: str, text: str, line: int, column: int) -> str:
     lines = text.splitlines()
     written = lines[line - 1] if line <= len(lines) else ""
     if "\t" in problem or "'\\t'" in problem or re.match(r"\s*\t", written):
         return "a tab cannot indent YAML; use spaces"
-    if problem == "found undefined alias":
-        return "this alias (*) has no anchor (&) before it"
+    if "cannot start any token" in problem or "expected alphabetic or numeric character" in problem:
+        return f"text cannot begin with {visible(written[column - 1 : column])} here; write it in quotes"
+    if problem.startswith("mapping values are not allowed"):
+        return "no `key: value` can stand here; indent it like its neighbours, or write text with a `: ` in quotes"
     return f"this is no YAML: {problem}"
 
 
@@ -212,6 +232,8 @@ class _Builder:
         node.value = event.value
         if hidden := _HIDDEN.search(self.text, node.start, node.end):
             self._fault(node, f"holds the invisible character {visible(hidden[0])}; remove it or write it as an escape")
+        if "\0" in event.value:
+            self._fault(node, "holds a NUL character, which no program can be given")
         if node.plain and event.value != "<<":
             node.value, wrong = scalar_value(event.value)
             if wrong:
@@ -220,7 +242,8 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         target = self._anchors.get(event.anchor)
         if target is None:
-            raise self._stop(event.start_mark, f"the alias *{visible(event.anchor)} has no anchor before it")
+            message = f"the alias *{visible(event.anchor)} has no anchor before it; write text in quotes"
+            raise self._stop(event.start_mark, message)
         if any(target is node for node in self._open):
             raise self._stop(event.start_mark, f"the alias *{visible(event.anchor)} refers to what it is part of")
         self._count_up(target.size, event.start_mark)

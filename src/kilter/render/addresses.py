@@ -1,7 +1,7 @@
 """Where everything of a project answers: inside the cluster, and on this machine."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from kilter.render.model import Plan, ServicePlan
@@ -45,9 +45,7 @@ def addresses(plan: Plan) -> tuple[Address, ...]:
     taken = {address.variable for address in found} | {"TILT_URL"}
     for app in plan.apps:
         if app.port and app.node_port:
-            variable = f"{variable_name(app.name)}_URL"
-            if variable in taken:  # a component named `database` must not hide the database
-                variable = f"{variable_name(app.name)}_APP_URL"
+            variable = _variable(app.name, taken | {_variable(each.name) for each in plan.apps if each is not app})
             inside = f"http://{plan.host(app.name)}:{app.port}"
             outside = f"http://localhost:{app.node_port}"
             found.append(Address(app.name, "app", variable, inside, outside, app.node_port))
@@ -75,6 +73,14 @@ def _of_service(plan: Plan, service: ServicePlan) -> Iterable[Address]:
     secret = "password" in service.entry.credentials
     port = service.primary.node_port
     return [Address(service.name, "service", key, inside[key], outside[key], port, secret) for key in inside]
+
+
+def _variable(app: str, taken: Collection[str] = ()) -> str:
+    """Return the name of an app's variable: a component named `database` must not hide the database."""
+    word = variable_name(app)
+    while f"{word}_URL" in taken:
+        word += "_APP"
+    return f"{word}_URL"
 
 
 def _lines(listed: Sequence[Address], section: Section, form: str) -> list[str]:

@@ -10,7 +10,7 @@ from kilter.render.addresses import Address
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
 _URL = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
-    r"(?P<host>\[[^\]]*\]|[^:/?#]*)(?::(?P<port>\d+))?(?P<path>/[^?#]*)?(?P<rest>.*)\Z",
+    r"(?P<host>\[[^\]]*\]|[^:/?#]*)(?::(?P<port>[0-9]{1,9}))?(?P<path>/[^?#]*)?(?P<rest>.*)\Z",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(r"(://[^:@/?#]*:)(?:\S*|[^@/?#]*)(?=@)")  # rather too much of a text than a part of a password
@@ -107,7 +107,7 @@ def _parts(value: str) -> tuple[str, ...]:
 
 
 def _local_port(value: str) -> int:
-    match = _URL.match(value) or re.match(r"(?P<host>[^:/]+):(?P<port>\d+)\Z", value)
+    match = _URL.match(value) or re.match(r"(?P<host>[^:/]+):(?P<port>[0-9]{1,9})\Z", value)
     return int(match["port"]) if match and match["port"] and match["host"].lower() in _LOCAL else 0
 
 

@@ -6,15 +6,17 @@ from msgspec.structs import replace
 
 from kilter.catalog.model import Entry
 from kilter.errors import BadInput
-from kilter.project.load import Project
+from kilter.project.load import Fault, InvalidProject, Project
 from kilter.project.model import Component, Process, Resources
 from kilter.render.builds import build_plan, reloads
 from kilter.render.environment import environment
 from kilter.render.model import HTTP, AppPlan, Plan, Ports
-from kilter.render.services import entry_of, service_plan, variables
+from kilter.render.services import entry_of, service_plan, unknown_version, variables
 from kilter.values import Credentials
 
 __all__ = ["Plan", "Ports", "needed_credentials", "needed_ports", "pinned_ports", "plan", "workloads"]
+
+OWN_NAME = "namespace"
 
 
 def needed_ports(project: Project, entries: Mapping[str, Entry]) -> list[str]:
@@ -43,9 +45,10 @@ def needed_credentials(project: Project, entries: Mapping[str, Entry]) -> list[s
 def plan(project: Project, entries: Mapping[str, Entry], ports: Ports, credentials: Mapping[str, Credentials]) -> Plan:
     """Decide everything about a project. `ports` must hold all of `needed_ports`, `credentials` are by service.
 
-    Raises BadInput when the project asks for what the catalog does not have, or gives two things one name.
+    Raises BadInput when the project asks for what the catalog does not have, or for a name of kilter's own.
     """
-    _refuse_shared_names(project)
+    if faults := [*_own_names(project), *_unknown_versions(project, entries)]:
+        raise InvalidProject(project.file.name, faults)
     services = tuple(
         service_plan(project.name, name, service, entry_of(name, service, entries), ports, credentials)
         for name, service in project.config.services.items()
@@ -63,13 +66,19 @@ def workloads(project: Project) -> list[str]:
     return [*project.config.services, *project.components(), *project.config.processes]
 
 
-def _refuse_shared_names(project: Project) -> None:
-    seen: set[str] = {"namespace"}
-    for name in workloads(project):
-        if name in seen:
-            reason = "`namespace` is kilter's own" if name == "namespace" else "each gets a Service of that name"
-            raise BadInput(f"the name {name!r} is taken twice", why=reason, hint="give one of them another name")
-        seen.add(name)
+def _own_names(project: Project) -> Iterable[Fault]:
+    """Yield a fault for what is named like the manifest and the part of the Tiltfile that make the namespace."""
+    kinds = ("services", "components", "processes")
+    places: list[tuple[str, ...]] = [(kind, OWN_NAME) for kind in kinds if OWN_NAME in getattr(project.config, kind)]
+    if not places and OWN_NAME in workloads(project):  # the one app, which has the project's name
+        places = [("name",)]
+    yield from (project.fault(place, f"`{OWN_NAME}` is kilter's own; choose another name") for place in places)
+
+
+def _unknown_versions(project: Project, entries: Mapping[str, Entry]) -> Iterable[Fault]:
+    for name, service in project.config.services.items():
+        if wrong := unknown_version(service, entry_of(name, service, entries)):
+            yield project.fault(("services", name, "version"), wrong)
 
 
 def _apps(project: Project, injected: Mapping[str, str]) -> Iterable[AppPlan]:

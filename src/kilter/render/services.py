@@ -27,6 +27,8 @@ def service_plan(
     credentials: Mapping[str, Credentials],
 ) -> ServicePlan:
     """Plan one service. Raises BadInput for an unknown version, and for values and variables that are kilter's own."""
+    if wrong := unknown_version(service, entry):
+        raise BadInput(f"services.{name}.version: {wrong}")
     version = service.version or entry.version
     numbers = tuple(
         PortPlan(port.name, (port.primary and service.port) or port.container, ports[f"{name}/{port.name}"])
@@ -38,7 +40,7 @@ def service_plan(
         name=name,
         entry=entry,
         version=version,
-        image=service.image or _image(name, version, entry),
+        image=service.image or entry.versions[version],
         ports=numbers,
         primary=next(port for port in numbers if port.name == entry.primary_port.name),
         credentials=known,
@@ -80,14 +82,13 @@ def variable_name(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
-def _image(name: str, version: str, entry: Entry) -> str:
-    if version not in entry.versions:
-        raise BadInput(
-            f"services.{name}: {entry.title} {version} is not in this kilter's catalog",
-            why=f"known versions: {', '.join(sorted(entry.versions, key=_numeric))}",
-            hint=f"choose one of them, or give `services.{name}.image` an image of your own",
-        )
-    return entry.versions[version]
+def unknown_version(service: Service, entry: Entry) -> str:
+    """Say that the catalog does not have the version of a service; '' where it does, or an image takes its place."""
+    version = service.version or entry.version
+    if service.image or version in entry.versions:
+        return ""
+    known = ", ".join(sorted(entry.versions, key=_numeric))
+    return f"this kilter's catalog has no {entry.title} {version}; it has {known}, and `image:` takes one of your own"
 
 
 def _numeric(version: str) -> tuple[tuple[int, str], ...]:

@@ -56,7 +56,8 @@ def assigned(
     cluster_exists: bool,
 ) -> Allocation:
     """Work out the record after an assignment, without touching any file; see `records.assign`."""
-    ports = dict(record.ports)
+    # What is pinned leaves its old number first: two pins may exchange theirs.
+    ports = {key: port for key, port in record.ports.items() if key not in pinned}
     for key, port in pinned.items():
         _check_pin(key, port, record, cluster_exists=cluster_exists)
         holder = next((other for other, number in ports.items() if number == port and other != key), None)

@@ -126,7 +126,7 @@ def forget(paths: Paths, name: str) -> None:
     with _changing(paths) as records:
         records.pop(name, None)
         # Before the whole is written: a copy that stayed alone would bring the record back.
-        ledger.copy_of(paths, name).unlink(missing_ok=True)
+        ledger.remove_copy(paths, name)
 
 
 def move(paths: Paths, name: str, directory: Path) -> Allocation:
@@ -175,7 +175,7 @@ def renew_copies(paths: Paths) -> tuple[str, ...]:
             if name in known:
                 ledger.save_copy(paths, known[name])
             else:
-                ledger.copy_of(paths, name).unlink()
+                ledger.remove_copy(paths, name)
         return tuple(name for name in damaged if name not in known)
 
 

@@ -110,10 +110,14 @@ def extract(archive: Path, member: str, target: Path) -> None:
 
 def check_url(url: str) -> None:
     """Refuse a mirror that is neither https nor on this machine; raises BadInput."""
-    scheme, _, rest = url.partition("://")
-    host = rest.partition("/")[0].rpartition("@")[2]
-    name = host.rpartition(":")[0].strip("[]") if ":" in host else host
-    if scheme != "https" and not (scheme == "http" and name in LOOPBACK):
+    from urllib.parse import urlsplit  # start-up: downloads are rare
+
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    except ValueError:
+        fine = url.startswith("https://")  # whoever opens it says what is wrong with the host
+    if not fine:
         raise BadInput(f"{shown(url)} is not an https address", hint=NAME_A_MIRROR)
 
 

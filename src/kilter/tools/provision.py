@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kilter.errors import Failed, KilterError, MachineLacks
+from kilter.errors import BadInput, Failed, KilterError, MachineLacks
 from kilter.proc import ANY_CODE, Command, Runner
 from kilter.progress import Progress, Step
 from kilter.state.files import file_lock, sync_folder, write_whole, writing
@@ -142,9 +142,16 @@ def origin(tool: Tool, platform: Platform, env: Mapping[str, str]) -> Origin:
     if "://" in mirror and not mirror.startswith("file://"):
         download.check_url(mirror)
     else:
-        source, mirror = FolderSource(), str(Path(mirror.removeprefix("file://")).expanduser().absolute())
+        source, mirror = FolderSource(), str(_folder_of(mirror.removeprefix("file://")))
     base = f"{mirror.rstrip('/')}/{tool.name}/v{tool.version}/"
     return Origin(source, base + name, base + tool.checksums.format(file=name))
+
+
+def _folder_of(mirror: str) -> Path:
+    try:
+        return Path(mirror).expanduser().absolute()
+    except RuntimeError as error:  # the home of a user that there is not
+        raise BadInput(f"{mirror} is no folder", why=str(error), hint=download.NAME_A_MIRROR) from error
 
 
 def _bring(

@@ -21,7 +21,7 @@ NODE_IMAGE = (
 )
 PLATFORMS: tuple[Platform, ...] = (("linux", "amd64"), ("linux", "arm64"), ("darwin", "amd64"), ("darwin", "arm64"))
 
-_VERSION = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)(-(?:alpha|beta|rc)[.\w]*)?")
+_VERSION = re.compile(r"\bv?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-(?:alpha|beta|rc)[.\w]*)?")
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ def open_url(url: str, offset: int, silence: float) -> Iterator[Answer]:
                 raise ConnectionError(f"the server answered {error.code}") from None
     except (http.client.InvalidURL, ValueError) as error:
         raise _no_address(url, error) from None
+    except http.client.HTTPException as error:  # no OSError, although what answered speaks something else
+        raise _broken(error) from error
     if response is None and whole:
         yield Answer(offset, offset, iter(()))
         return
@@ -74,7 +76,7 @@ def _answer(response: http.client.HTTPResponse, offset: int) -> Answer:
     if response.headers.get_content_type() == "text/html":
         raise ConnectionError("a web page came in place of the file; perhaps the network asks for a login")
     start = offset if response.status == 206 else 0
-    length = int(response.headers.get("Content-Length") or 0)
+    length = response.length or 0  # None where the answer does not say it, or says no number
     return Answer(start, start + length if length else 0, _body(response))
 
 
@@ -108,4 +110,8 @@ def _body(response: http.client.HTTPResponse) -> Iterator[bytes]:
         while chunk := response.read(CHUNK):
             yield chunk
     except http.client.HTTPException as error:  # no OSError, although it means a broken connection
-        raise ConnectionError(f"the answer broke off: {type(error).__name__}") from error
+        raise _broken(error) from error
+
+
+def _broken(error: http.client.HTTPException) -> ConnectionError:
+    return ConnectionError(f"the answer is not whole, or no HTTP: {type(error).__name__}")

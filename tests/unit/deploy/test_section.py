@@ -27,7 +27,7 @@ def test_the_port_is_that_of_the_stage_which_a_deploy_builds(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        ("", "the stage release of its Dockerfile has no EXPOSE"),
+        ("", "the stage release of its Dockerfile has no EXPOSE with the number of a port"),
         ("EXPOSE 80 443\n", "the stage release of its Dockerfile exposes 80, 443"),
     ],
 )

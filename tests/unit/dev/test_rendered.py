@@ -2,6 +2,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,22 @@ def test_a_tree_is_written_whole_under_its_name(folder: Path) -> None:
 
 
 @pytest.mark.requirement("CT-Q24")
+def test_a_tree_is_utf8_whatever_the_locale_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def latin(function: Callable[..., object]) -> Callable[..., object]:
+        def called(*given: Any, **named: Any) -> object:
+            return function(*given, **(named if "wb" in given else {"encoding": "latin-1", **named}))
+
+        return called
+
+    for owner, name in ((Path, "read_text"), (Path, "write_text"), (os, "fdopen")):
+        monkeypatch.setattr(owner, name, latin(getattr(owner, name)))
+    files = {"manifests/a.yaml": 'value: "\u00e9 \u4e2d"\n'}
+    assert rendered.write(folder, files) == ["manifests/a.yaml"]
+    assert (folder / "manifests" / "a.yaml").read_bytes() == files["manifests/a.yaml"].encode()
+    assert rendered.read(folder) == files
+    assert rendered.write(folder, files) == []
+
+
 def test_unchanged_files_keep_their_time_stamps_and_an_unchanged_tree_is_not_touched(folder: Path) -> None:
     rendered.write(folder, {"a": "1", "b": "1"})
     os.utime(folder / "a", (1, 1))

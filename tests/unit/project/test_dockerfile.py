@@ -39,6 +39,10 @@ def test_a_stage_has_the_ports_of_the_stages_below_it() -> None:
     assert dockerfile.exposed_by("nothing") == ()
 
 
+def test_a_number_that_no_port_has_is_not_exposed() -> None:
+    assert read("FROM x\nEXPOSE 0 65536 99999 65535\n").exposed == (65535,)
+
+
 def test_stages_know_their_names_bases_and_lines() -> None:
     told = [(stage.name, stage.base, stage.line) for stage in read(NODE).stages]
     assert told == [("base", "node:22", 2), ("dev", "base", 9), ("release", "base", 12)]

@@ -74,6 +74,11 @@ def test_a_file_without_a_last_line_end_gets_one_with_the_flag() -> None:
         ("{name: a}\n", "{name: a, app: acme/shop, deploy: {registry: r:1/team}}\n"),
         ("app: a/b\ndeploy:\n  buildArgs: {A: b}\n", "app: a/b\ndeploy:\n  buildArgs: {A: b}\n  registry: r:1/team\n"),
         ("app: a/b\ndeploy: {registry: x} # mine\n", "app: a/b\ndeploy: {registry: x} # mine\n"),
+        (
+            "app: # whose\ndeploy:\n  registry: ~ # where\n  buildArgs: {A: b}\n",
+            "app: acme/shop # whose\ndeploy:\n  registry: r:1/team # where\n  buildArgs: {A: b}\n",
+        ),
+        ("{app: , deploy: {registry: }}\n", "{app: acme/shop , deploy: {registry: r:1/team }}\n"),
     ],
 )
 def test_the_platforms_names_are_written_where_there_are_none_yet(before: str, after: str) -> None:
@@ -136,6 +141,25 @@ def test_a_file_is_replaced_whole_with_its_mode_and_through_links(tmp_path: Path
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert file.stat().st_ino != inode
     assert sorted(os.listdir(tmp_path)) == ["kilter.yaml", "real.yaml"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_file_keeps_its_owner_where_it_may(allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+
+    def give(_: int, user: int, group: int) -> None:
+        given.append((user, group))
+        if not allowed:
+            raise PermissionError("not yours to give away")
+
+    monkeypatch.setattr(os, "fchown", give)
+    file = tmp_path / "kilter.yaml"
+    file.write_text("name: a\n")
+    file.chmod(0o664)
+    owner = file.stat()
+    write(file, "name: b\n")
+    assert given == [(owner.st_uid, owner.st_gid)]
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("name: b\n", 0o664)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:

@@ -95,6 +95,18 @@ def test_a_file_that_cannot_be_read_is_bad_input(project: Path) -> None:
         load(project / "kilter.yaml")
 
 
+@pytest.mark.requirement("Y6")
+def test_of_a_huge_file_no_more_is_read_than_says_so(project: Path) -> None:
+    file = project / "kilter.yaml"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)  # a hole: more than any memory, and nothing on the disk
+    with pytest.raises(InvalidProject) as caught:
+        load(file)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "kilter.yaml:1:1 the file has more than 1,000,000 bytes, which are the limit"
+    ]
+
+
 @pytest.mark.requirement("C5")
 def test_directories_with_odd_names_work_when_the_file_names_the_project(tmp_path: Path) -> None:
     root = tmp_path / "a 'b'\n\"c\" é"
@@ -139,7 +151,9 @@ def test_every_component_that_cannot_run_is_named_with_its_place(project: Path, 
     found = faults(loaded(project, text, two_Dockerfile="FROM x\nEXPOSE 1 2\n", zero_Dockerfile="FROM x\n"))
     assert found[0] == "kilter.yaml:2:3 components.a: a has nothing to run: add the file none/Dockerfile, or `image:`"
     assert "components.b: the port of b is not known (its Dockerfile exposes 1, 2)" in found[1]
-    assert "components.c: the port of c is not known (its Dockerfile has no EXPOSE)" in found[2]
+    assert (
+        "components.c: the port of c is not known (its Dockerfile has no EXPOSE with the number of a port)" in found[2]
+    )
     assert "components.d.path: out leads out of the project" in found[3]
 
 

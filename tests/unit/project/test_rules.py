@@ -2,7 +2,7 @@
 
 import pytest
 
-from kilter.project.rules import schedule
+from kilter.project.rules import schedule, size
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,9 @@ def test_a_schedule_that_kubernetes_refuses_says_which_field_it_is(text: str, fi
 @pytest.mark.parametrize("text", ["", "daily", "* * * *", "* * * * * *", "@reboot", "TZ=UTC * * * * *"])
 def test_a_schedule_of_another_form_is_told_of_the_five_fields(text: str) -> None:
     assert "is no cron expression; it has five fields, such as 0 3 * * *" in schedule(text)
+
+
+@pytest.mark.parametrize("text", ["500m", "512", "64k", "0.5Mi"])
+def test_a_size_below_a_mebibyte_is_taken_for_a_slip(text: str) -> None:
+    assert size(text) == f"'{text}' is less than a mebibyte; write it as 256Mi or 1Gi"
+    assert size("1Mi") == size("2G") == size("1048576") == ""

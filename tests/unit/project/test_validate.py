@@ -72,6 +72,41 @@ def test_large_files_are_refused_quickly_and_in_little_memory(text: str) -> None
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 100
 
 
+@pytest.mark.requirement("Y6")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n" + "".join(f"  A{number}:\n" for number in range(9_000)),
+        "env:\n" + "".join(f"  A{number}: 1\n" for number in range(9_000)),
+        "services: [" + ", ".join(f"a{number}, a{number}" for number in range(9_000)) + "]",
+    ],
+    ids=["names", "values", "doubles"],
+)
+def test_thousands_of_faults_are_found_as_quickly(text: str) -> None:
+    began = time.process_time()
+    assert len(faults(text)) == 9_000
+    assert time.process_time() - began < 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("schedule: @hourly", "kilter.yaml:1:11 text cannot begin with @ here; write it in quotes"),
+        ("schedule: */5 * * * *", "kilter.yaml:1:11 text cannot begin with * here; write it in quotes"),
+        ("environments:\n  *: {}", "kilter.yaml:2:3 text cannot begin with * here; write it in quotes"),
+        ("environments:\n  *-x: {}", "kilter.yaml:2:3 the alias *-x has no anchor before it; write text in quotes"),
+    ],
+)
+def test_text_that_yaml_takes_for_something_else_is_told_to_be_quoted(text: str, fault: str) -> None:
+    assert faults(text) == [fault]
+
+
+def test_a_value_that_looks_like_a_map_is_told_to_be_indented_or_quoted() -> None:
+    (told,) = faults("env:\n  A: b: c")
+    assert told.startswith("kilter.yaml:2:7 no `key: value` can stand here; indent it")
+    assert told.endswith("write text with a `: ` in quotes")
+
+
 @pytest.mark.requirement("Y9")
 def test_values_of_variables_are_taken_literally() -> None:
     text = """env: {A: "x\\ny", B: '"q"', C: "${HOME}", D: "{{ x }}", E: "", F: null}"""
@@ -150,6 +185,42 @@ def test_a_stopped_flag_may_be_true_or_false() -> None:
 def test_a_fault_of_one_part_does_not_hide_the_faults_of_another() -> None:
     found = faults("port: x\nservices:\n  a: {hostPort: 30001}\n  b: {hostPort: 30001}\n")
     assert [fault.split()[0] for fault in found] == ["kilter.yaml:1:7", "kilter.yaml:4:17"]
+
+
+@pytest.mark.requirement("C3")
+@pytest.mark.parametrize(
+    "text", ['deploy: {buildArgs: {A: "a\\0b"}}', 'env: {A: "a\\0b"}', 'processes: {w: {command: ["a\\0b"]}}']
+)
+def test_a_text_that_no_program_can_be_given_is_a_fault(text: str) -> None:
+    place = text.index('"a') + 1
+    assert faults(text) == [f"kilter.yaml:1:{place} holds a NUL character, which no program can be given"]
+
+
+@pytest.mark.requirement("Y8")
+def test_a_dockerfile_may_lie_anywhere_in_the_project_and_nowhere_else() -> None:
+    def told(dockerfile: str) -> list[str]:
+        return faults(f"components: {{web: {{path: services/web, port: 80, dockerfile: {dockerfile}}}}}")
+
+    assert told("../../docker/web.Dockerfile") == told("../../Dockerfile") == []
+    for place in ("../../../Dockerfile", "a/../../../../x"):
+        (fault,) = told(place)
+        assert fault.endswith(f"components.web.dockerfile: the path '{place}' leads out of the project")
+    assert "must be relative" in told("/etc/x")[0]
+
+
+def test_a_byte_order_mark_moves_no_place() -> None:
+    assert faults(b"\xef\xbb\xbfname: \xff") == faults(b"name: \xff")
+
+
+def test_a_number_with_a_point_is_no_whole_one() -> None:
+    """JSON schema takes 80.0 for one, so that only the model refuses it."""
+    found = faults("port: 80.0\nservices:\n  redis: {hostPort: 31000.0, version: 8.0}\nversion: 9999999999999.0\n")
+    assert found == [
+        "kilter.yaml:1:7 port: expected a whole number, got the number 80.0",
+        "kilter.yaml:3:21 services.redis.hostPort: expected a whole number, got the number 31000.0",
+        'kilter.yaml:3:39 services.redis.version: expected text, got the number 8.0; write it in quotes: "8.0"',
+        "kilter.yaml:4:10 version: expected a whole number, got the number 9999999999999.0",
+    ]
 
 
 def test_a_file_with_hundreds_of_faults_shows_the_first_ones_and_their_number() -> None:

@@ -49,6 +49,18 @@ def test_an_app_named_database_does_not_hide_the_database(tmp_path: Path) -> Non
     assert variables == ["DATABASE_URL", "DATABASE_APP_URL", "TILT_URL"]
 
 
+def test_no_two_addresses_have_one_variable(tmp_path: Path) -> None:
+    names = ("database", "database-app", "tilt", "tilt-app")
+    apps = ", ".join(f"{name}: {{image: 'x:1', port: 80}}" for name in names)
+    found = addresses(planned(tmp_path, f"name: shop\nservices: [postgres]\ncomponents: {{{apps}}}\n"))
+    assert {address.name: address.variable for address in found if address.kind == "app"} == {
+        "database": "DATABASE_APP_APP_URL",
+        "database-app": "DATABASE_APP_URL",
+        "tilt": "TILT_APP_APP_URL",
+        "tilt-app": "TILT_APP_URL",
+    }
+
+
 def test_passwords_do_not_appear_when_addresses_are_printed(shop: tuple[Address, ...]) -> None:
     assert "s3cret" not in repr(shop)
 
@@ -122,3 +134,8 @@ def test_quotes_and_the_comment_behind_them_are_no_part_of_a_value() -> None:
 
 def test_the_last_of_two_lines_counts() -> None:
     assert read("A=1\n# A=3\nA='2'\nnonsense\n") == {"A": "2"}
+
+
+@pytest.mark.parametrize("text", ["X=http://localhost:{}\n", "X=localhost:{}\n"])
+def test_a_port_of_thousands_of_digits_is_none(text: str) -> None:
+    assert compare(text.format("1" * 5000), [], {}) == []

@@ -7,6 +7,7 @@ from unit.render.support import BASE, planned, project
 from kilter.catalog import load
 from kilter.catalog.load import entries
 from kilter.errors import BadInput
+from kilter.project.load import InvalidProject
 from kilter.render.plan import needed_credentials, needed_ports, pinned_ports, workloads
 
 BOTH = "name: shop\nservices: [postgres, redis]\nprocesses:\n  worker: {command: [work]}\n"
@@ -35,10 +36,14 @@ def test_services_come_before_the_apps_that_need_them(tmp_path: Path) -> None:
     assert needed_credentials(loaded, entries()) == ["postgres", "redis"]
 
 
-def test_an_unknown_version_is_refused_unless_an_image_is_given(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="PostgreSQL 9") as caught:
-        planned(tmp_path, "name: shop\nservices: {postgres: '9'}\n")
-    assert caught.value.why == "known versions: 16, 17"
+def test_every_unknown_version_is_refused_at_its_place_unless_an_image_is_given(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        planned(tmp_path, "name: shop\nservices:\n  postgres: '9'\n  cache: {type: redis, version: '1'}\n")
+    has = "it has {}, and `image:` takes one of your own"
+    assert [str(fault) for fault in caught.value.faults] == [
+        "kilter.yaml:3:3 services.postgres.version: this kilter's catalog has no PostgreSQL 9; " + has.format("16, 17"),
+        "kilter.yaml:4:24 services.cache.version: this kilter's catalog has no Redis 1; " + has.format("7, 8"),
+    ]
     plan = planned(tmp_path, "name: shop\nservices: {postgres: {version: '9', image: 'mine:9'}}\n")
     assert plan.services[0].image == "mine:9"
 
@@ -101,11 +106,24 @@ def test_a_process_that_does_not_reload_is_built_even_if_its_app_is_updated_live
     assert not worker.build.live
 
 
-@pytest.mark.parametrize("name", ["namespace", "worker"])
-def test_no_two_things_share_a_name(tmp_path: Path, name: str) -> None:
-    text = f"name: shop\nservices: {{{name}: {{type: redis}}}}\nprocesses: {{worker: {{command: [work]}}}}\n"
-    with pytest.raises(BadInput):
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("name: shop\nservices: {namespace: {type: redis}}\n", "2:12 services.namespace"),
+        ("name: shop\nport: 80\nprocesses: {namespace: {command: [work]}}\n", "3:13 processes.namespace"),
+        ("name: namespace\nport: 80\n", "1:1 name"),
+    ],
+)
+def test_nothing_is_named_like_the_manifest_of_the_namespace(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(InvalidProject) as caught:
         planned(tmp_path, text)
+    (fault,) = caught.value.faults
+    assert str(fault) == f"kilter.yaml:{place}: `namespace` is kilter's own; choose another name"
+
+
+def test_no_two_things_share_a_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProject):
+        planned(tmp_path, "name: shop\nport: 80\nservices: {redis: }\nprocesses: {redis: {command: [work]}}\n")
 
 
 @pytest.mark.requirement("CT-Q15", "CT-Q34")

@@ -186,6 +186,16 @@ def test_a_pin_on_a_port_in_use_or_on_tilts_is_refused(paths: Paths, directory: 
 
 
 @pytest.mark.requirement("NS-Q18")
+def test_pins_may_exchange_the_numbers_that_kilter_gave(paths: Paths, directory: Callable[[str], Path]) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    records.assign(paths, "shop", ["a/x", "b/x"], {})
+    exchanged = records.assign(paths, "shop", ["a/x", "b/x"], {"a/x": base + 1, "b/x": base}, cluster_exists=True)
+    assert exchanged.ports == {"a/x": base + 1, "b/x": base, "tilt": base + 19}
+    moved = records.assign(paths, "shop", ["a/x", "b/x"], {"a/x": base, "b/x": base + 5}, cluster_exists=True)
+    assert moved.ports == {"a/x": base, "b/x": base + 5, "tilt": base + 19}
+
+
+@pytest.mark.requirement("NS-Q18")
 def test_a_pin_outside_the_block_needs_a_new_cluster(paths: Paths, directory: Callable[[str], Path]) -> None:
     records.claim(paths, "shop", directory("shop"))
     with pytest.raises(BadInput, match="needs a new cluster"):
@@ -243,6 +253,21 @@ def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths) -> N
     records.forget(paths, "nobody")
     with pytest.raises(NotFound):
         records.assign(paths, "nobody", [], {})
+
+
+def test_a_project_that_cannot_be_forgotten_stays_known_and_says_why(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(MachineLacks, match=r"cannot write .*record\.json") as caught:
+        records.forget(paths, "shop")
+    assert "a `sudo kilter` may have made it" in caught.value.hint
+    assert records.read(paths, "shop") == shop
 
 
 def test_a_forgotten_project_gives_its_block_back(paths: Paths, directory: Callable[[str], Path]) -> None:

@@ -278,14 +278,37 @@ def test_the_login_of_a_mirror_is_in_no_message(bring: Callable[..., Path], monk
     assert refused.value.what == "http://***@mirror.example.com/tools is not an https address"
 
 
-@pytest.mark.parametrize("url", ["http://mirror.example/x", "ftp://mirror.example", "http://127.0.0.1.evil.example/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://mirror.example/x",
+        "ftp://mirror.example",
+        "http://127.0.0.1.evil.example/",
+        "http://evil.example?@localhost/x",
+        "http://evil.example#@localhost/x",
+    ],
+)
 def test_a_mirror_without_encryption_is_refused(url: str) -> None:
     with pytest.raises(BadInput, match="not an https address"):
         origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": url})
 
 
+def test_a_mirror_in_the_home_of_nobody_is_refused() -> None:
+    with pytest.raises(BadInput, match="~nobody-of-this-name/tools is no folder") as caught:
+        origin(KIND, HERE, {"KILTER_TOOLS_MIRROR": "~nobody-of-this-name/tools"})
+    assert "KILTER_TOOLS_MIRROR" in caught.value.hint
+
+
 @pytest.mark.parametrize(
-    "url", ["https://a.example/x", "http://127.0.0.1:8080/x", "http://localhost/x", "http://[::1]:1/"]
+    "url",
+    [
+        "https://a.example/x",
+        "HTTPS://a.example/x",
+        "http://127.0.0.1:8080/x",
+        "http://localhost/x",
+        "http://[::1]:1/",
+        "http://[::1]/x",
+    ],
 )
 def test_encryption_or_the_loopback_is_fine(url: str) -> None:
     check_url(url)

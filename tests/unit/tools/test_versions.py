@@ -14,6 +14,7 @@ from kilter.tools.versions import HELM, KIND, KUBECTL, NODE_IMAGE, PLATFORMS, TI
         ("v1.37.0-rc.1", None),
         ('{"clientVersion": {}}', None),
         ("command not found", None),
+        (f"v0.{'1' * 5000}.2", None),
         ("", None),
     ],
 )
