@@ -1,6 +1,7 @@
 """Who gets in, which forms are believed, and what every answer says to browsers."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -216,6 +217,13 @@ def test_a_part_that_is_fetched_again_brings_the_whole_page_when_something_is_wr
     assert (part.status, part.body) == (204, b""), "what is there stays"
     assert (whole.status, whole.headers["retry-after"]) == (503, "5")
     assert Browser(web, {}).get("/deploys/x/events", accept="text/event-stream").status == 401
+
+
+def test_a_part_that_is_fetched_again_is_not_replaced_by_the_words_of_a_gateway(portal: Web) -> None:
+    """By itself htmx takes an answer of any status for the page, and without the part in it removes that for good."""
+    config = re.search(r"""name="htmx-config" content='([^']+)'""", Browser(portal, {}).get("/sign-in").text)
+    assert config is not None
+    assert json.loads(config[1])["noSwap"] == [204, 304, "4xx", "5xx"]
 
 
 def test_who_asks_the_api_gets_no_page(portal: Web) -> None:
