@@ -18,7 +18,7 @@ from kilter.server.portal import deploys, look, static
 from kilter.server.portal import logs as portal_logs
 from kilter.server.portal.visit import BY_NAME
 from kilter.server.routes import audit as audit_routes
-from kilter.server.store import audit, environments
+from kilter.server.store import audit, environments, events, progress
 from kilter.server.store import deploys as store
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -195,6 +195,17 @@ def test_the_stream_goes_on_from_what_the_page_shows(web: Web) -> None:
     assert "event: failed" in whole.text
     assert browser.get(f"/deploys/{held.id}/events?after=1").text == ""
     assert browser.get(f"/deploys/{held.id}/events", last_event_id="1").text == ""
+
+
+def test_a_deploy_that_much_was_said_of_is_shown_as_it_is_now(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "BATCH", 3)
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    held = web.run(progress.claim, web.now)
+    for number in range(9):
+        web.run(progress.enter, held, "RollingOut", f"{number} of 9 pods are ready", web.now)
+    page = signed_in(web, web.token("viewer")).get(f"/deploys/{held.id}").text
+    assert "RollingOut: 8 of 9 pods are ready" in page
+    assert '/events?after=10"' in page, "what came before is not sent again"
 
 
 @pytest.mark.parametrize(
