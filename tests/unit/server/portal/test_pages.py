@@ -83,11 +83,26 @@ def test_what_a_terminal_would_obey_is_seen(text: str, shown: str) -> None:
     assert look.shown(text) == shown
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil", "", None, "http://[", "HTTPS"])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//evil", "", None, "http://[", "HTTPS", "https:x"]
+)
 def test_only_web_addresses_become_links(url: str | None) -> None:
     """P1."""
     assert not look.web(url)
-    assert look.web("https://shop.example.com")
+    assert "<a" not in link(url)
+    assert ">shop.example.com/?from=http://x</a>" in link("https://shop.example.com/?from=http://x")
+
+
+def link(url: str | None) -> str:
+    """Return what a page has of an address."""
+    return look.environment().from_string('{% import "parts.html" as parts %}{{ parts.link(url) }}').render(url=url)
+
+
+def test_the_name_of_who_is_signed_in_turns_nothing_around(portal: Web) -> None:
+    """P3."""
+    page = signed_in(portal, portal.token("viewer", actor="\u202enna")).get("/account").text
+    assert "\u202e" not in page
+    assert page.count("\ufffdnna") == 2
 
 
 def test_moments_and_every_word_have_a_look() -> None:
