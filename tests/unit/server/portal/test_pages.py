@@ -145,6 +145,7 @@ def test_lines_are_shown_of_the_workloads_that_the_page_offers_and_of_no_others(
     for process in ("", "shop", "worker", "shop-worker"):
         page = browser.get(f"/projects/acme/shop/envs/dev/logs?process={process}&since=&lines=200")
         assert (page.status, "have printed nothing yet" in page.text) == (200, True)
+    assert "have printed nothing in the last 5m" in browser.get("/projects/acme/shop/envs/dev/logs?since=5m").text
     workloads = tuple(Workload(name=name, desired=1) for name in ("shop", "shop-worker", "cache"))
     record = web.run(store.latest, SHOP)
     assert record is not None
@@ -199,6 +200,29 @@ def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web) -> No
     ending = web.run(store.latest, SHOP)
     assert ending.operation == "delete"
     assert (reply.status, reply.headers.get("location")) == (303, f"/deploys/{ending.id}")
+
+
+def test_of_a_deletion_that_fails_it_is_said_to_delete_again_and_not_to_deploy(web: Web) -> None:
+    token = web.token("maintainer")
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", token, DEPLOY)
+    web.run(store.cancel, web.run(store.latest, SHOP).id, "ann", web.now)
+    assert web("DELETE", "/v1/projects/acme/shop/envs/dev", token, json={"confirm": "acme/shop/dev"}).status == 202
+    ending = web.run(progress.claim, web.now)
+    failure = Failure(phase=ending.phase, reason="Conflict", message="it was made anew")
+    web.run(progress.refused, ending.id, failure, web.now)
+    page = signed_in(web, token).get(f"/deploys/{ending.id}").text
+    assert "The environment is still there; mend it and delete it again." in page
+    assert "kilter deploy" not in page
+
+
+def test_on_its_way_out_an_environment_says_what_it_waits_for_and_not_to_deploy(web: Web) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    failure = Failure(phase="Deleting", reason="NoFlux", message="Flux is gone")
+    release = Release(number=1, image=IMAGE, deploy_id="dep-1")
+    web.run(environments.record_status, SHOP, Status(phase="Deleting", failure=failure, release=release), web.now)
+    page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
+    assert "Failed while Deleting: Flux is gone" in page
+    assert "kilter deploy" not in page
 
 
 def test_the_stream_goes_on_from_what_the_page_shows(web: Web) -> None:
