@@ -875,6 +875,12 @@ def test_logs_that_end_early_say_so(web: Web) -> None:
     assert reply.text == "shop-1 one\n(the cluster does not answer any more: lines are missing from here on)\n"
 
 
+def test_lines_that_are_followed_and_end_early_say_so(web: Web) -> None:
+    reply = web.get(f"{with_logs(web, 'shop-1 one', Unavailable('away'))}?follow=true", web.token("viewer"))
+    assert reply.text.split("\n\n")[0] == "event: log\ndata: shop-1 one"
+    assert reply.text.endswith("data: (the cluster does not answer any more: lines are missing from here on)\n\n")
+
+
 def test_long_logs_are_sent_piece_by_piece_and_whole(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(env_routes, "PIECE", 20)
     lines, sizes = [f"shop-1 {number}" for number in range(10)], list[int]()

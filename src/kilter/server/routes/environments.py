@@ -25,6 +25,7 @@ from kilter.server.store.engine import Tx
 from kilter.words import did_you_mean, duration
 
 PIECE = 65536  # characters of a text that are sent together
+CUT = "(the cluster does not answer any more: lines are missing from here on)"
 
 
 async def one(call: Call) -> Answer:
@@ -127,7 +128,7 @@ async def printed(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
                 held, size = [], 0
             line = await anext(lines, None)
     except Unavailable:
-        held.append("(the cluster does not answer any more: lines are missing from here on)\n")
+        held.append(f"{CUT}\n")
     yield "".join(held)
 
 
@@ -201,5 +202,7 @@ async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncGenerator[str,
                     return
                 yield "event: log\ndata: " + line.replace("\r", "\\r") + "\n\n"
                 waiting = asyncio.ensure_future(anext(lines, None))
+    except Unavailable:
+        yield f"event: log\ndata: {CUT}\n\n"
     finally:
         waiting.cancel()
