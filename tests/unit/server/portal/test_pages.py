@@ -247,6 +247,15 @@ def test_a_deploy_that_much_was_said_of_is_shown_as_it_is_now(web: Web, monkeypa
     assert '/events?after=10"' in page, "what came before is not sent again"
 
 
+def test_the_tiles_that_are_fetched_again_give_way_to_a_search(portal: Web) -> None:
+    """Else an answer that was asked for before the search comes after it, and shows all projects under its words."""
+    page = signed_in(portal, portal.token("viewer")).get("/").text
+    syncs = {
+        each["id"]: each["sync"] for each in re.finditer(r'<\w+ id="(?P<id>\w+)"[^>]*hx-sync="(?P<sync>[^"]+)"', page)
+    }
+    assert syncs == {"q": "replace", "tiles": "#q:abort"}
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/?q=sho&x=1", "/projects/acme/shop", "/projects/acme/shop/envs/dev", "/account"]
 )
