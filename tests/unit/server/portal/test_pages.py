@@ -11,10 +11,11 @@ from unit.server.orders import IMAGE, SHOP, order
 from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
+from kilter.api.access import AuditEntry
 from kilter.api.deploys import Deploy, Holder, Queue, Step
 from kilter.api.kilterapp_status import Failure, Release, Status, Workload
-from kilter.api.words import PHASES, DeployState, Phase
-from kilter.server.portal import deploys, look, static
+from kilter.api.words import PHASES, DeployState, Phase, Role
+from kilter.server.portal import deploys, look, static, trail
 from kilter.server.portal import logs as portal_logs
 from kilter.server.portal.visit import BY_NAME
 from kilter.server.routes import audit as audit_routes
@@ -22,6 +23,7 @@ from kilter.server.store import audit, environments, events, progress
 from kilter.server.store import deploys as store
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SOURCE = {"commit": "a" * 40, "dirty": False}
 
 
 def deploy(**changes: Any) -> Deploy:
@@ -190,6 +192,54 @@ def test_pages_work_without_script(web: Web) -> None:
     wrong = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "dev"})
     assert (wrong.status, "letter for letter" in wrong.text) == (422, True)
     assert browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"}).status == 409
+
+
+@pytest.mark.parametrize(
+    ("role", "env", "offered"),
+    [
+        ("viewer", "dev", False),
+        ("deployer", "dev", False),
+        ("maintainer", "dev", True),
+        ("maintainer", "prod", False),
+        ("admin", "prod", True),
+    ],
+)
+def test_the_form_of_a_deletion_is_for_who_may_send_it(web: Web, role: Role, env: str, offered: bool) -> None:
+    """DP-Q72."""
+    path = f"/projects/acme/shop/envs/{env}"
+    reply = web.post(f"/v1{path}/deploys", web.token("maintainer"), {**DEPLOY, "source": SOURCE})
+    assert reply.status == 202, reply.text
+    browser = signed_in(web, web.token(role))
+    assert (f'href="{path}/delete"' in browser.get(path).text) is offered
+    assert browser.get(f"{path}/delete").status == (200 if offered else 403)
+
+
+@pytest.mark.parametrize(("role", "offered"), [("viewer", False), ("deployer", True)])
+def test_taking_a_deploy_out_of_the_queue_is_offered_to_who_may_deploy(web: Web, role: Role, offered: bool) -> None:
+    """DP-Q72."""
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    waiting = web.run(store.latest, SHOP)
+    assert ("Cancel this deploy" in signed_in(web, web.token(role)).get(f"/deploys/{waiting.id}").text) is offered
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "result"),
+    [
+        (0, None, ("no answer", "bad")),
+        (202, None, ("done", "good")),
+        (403, "forbidden", ("forbidden", "past")),
+        (422, "wrong_confirmation", ("wrong confirmation", "past")),
+        (503, "unavailable", ("unavailable", "bad")),
+        (500, None, ("500", "bad")),
+    ],
+)
+def test_what_became_of_a_call_is_said_in_words(status: int, code: str | None, result: tuple[str, str]) -> None:
+    """DP-Q74."""
+    entry = AuditEntry(
+        id="aud-1", at=NOON, actor="ann", token_id="tok", action="deploy", project=None, env=None, deploy_id=None,
+        status=status, code=code, overrides=(), request_id="req-1",
+    )  # fmt: skip
+    assert trail.outcome(entry) == result
 
 
 def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web) -> None:
