@@ -216,8 +216,11 @@ def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
     paths: Paths, node: Callable[..., str]
 ) -> None:
     runner = FakeRunner({INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN})
+    scratch = paths.project_data("shop") / "kubeconfig.kind"
+    write_whole(scratch, "as kind writes it")
     made = provider(runner, paths).create("shop", CONFIG, IMAGE)
     assert made.state is State.RUNNING
+    assert not scratch.exists(), "it holds the credentials, and nobody looks after it"
     assert paths.volumes("shop").is_dir()
     assert paths.cluster_mark("shop").read_text() == "shop\n"
     assert (paths.identity("shop") / cluster.KUBELET_UNIT).read_text() == kubelet.UNIT

@@ -65,6 +65,15 @@ def test_the_server_in_its_pod_tries_whether_network_policies_are_enforced(
     assert found.network_policy_enforced in WALLS
 
 
+def test_a_platform_that_an_upgrade_left_half_changed_is_not_ready_though_all_of_it_runs(tmp_path: Path) -> None:
+    here = machine(tmp_path, "true\n")
+    assert isinstance(here.runner, FakeRunner)
+    half = json.dumps([RELEASE | {"status": "pending-upgrade"}])
+    here.runner.answers = {**here.runner.answers, HERE.helm.releases().argv: half}
+    found = status(here, HERE)
+    assert (found.ready, found.state, [part.up for part in found.parts]) == (False, "pending-upgrade", [True])
+
+
 def test_a_cluster_without_a_platform_has_no_status(tmp_path: Path) -> None:
     here = machine(tmp_path, "")
     assert isinstance(here.runner, FakeRunner)

@@ -214,6 +214,36 @@ def test_the_form_of_a_deletion_is_for_who_may_send_it(web: Web, role: Role, env
     assert browser.get(f"{path}/delete").status == (200 if offered else 403)
 
 
+@pytest.mark.parametrize("typed", ["{}", " {} "])
+def test_the_code_of_a_device_is_taken_as_people_type_it(web: Web, typed: str) -> None:
+    code = web.post("/v1/device/codes", "", {"client_name": "laptop"}).json
+    browser = signed_in(web, web.token("viewer", actor="ann"))
+    browser.get("/device")
+    unknown = browser.post("/device", {"code": "XXXX-XXXX"})
+    assert (unknown.status, "No device waits with this code" in unknown.text) == (404, True)
+    written = typed.format(code["user_code"].lower().replace("-", " "))
+    approved = browser.post("/device", {"code": written})
+    assert "<bdi>laptop</bdi></strong> is now logged in as <bdi>ann</bdi>" in approved.text
+    assert web.post("/v1/device/tokens", "", {"device_code": code["device_code"]}).status == 200
+
+
+def test_a_project_shows_the_deploys_of_all_its_environments_newest_first(web: Web) -> None:
+    for env in ("dev", "pr-1", "dev"):
+        web.now += 60_000_000
+        web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("deployer"), DEPLOY)
+    page = signed_in(web, web.token("viewer")).get("/projects/acme/shop").text
+    assert re.findall(r'class="unseen"> of ([\w-]+)<', page) == ["dev", "pr-1", "dev"]
+
+
+@pytest.mark.parametrize(("enforced", "told"), [(None, False), (True, False), (False, True)])
+def test_that_no_network_policy_is_enforced_is_said_where_that_is_known(
+    web: Web, enforced: bool | None, told: bool
+) -> None:
+    """DP-Q57."""
+    web.services.policies.enforced = enforced
+    assert ("enforces no network policies" in signed_in(web, web.token("viewer")).get("/").text) is told
+
+
 @pytest.mark.parametrize(("role", "offered"), [("viewer", False), ("deployer", True)])
 def test_taking_a_deploy_out_of_the_queue_is_offered_to_who_may_deploy(web: Web, role: Role, offered: bool) -> None:
     """DP-Q72."""
