@@ -67,6 +67,41 @@ def test_news_that_could_not_be_fetched_is_fetched_later(tabs: Tabs, live: Live)
     tab.complaints.clear()  # of being offline
 
 
+def test_what_a_gateway_without_a_server_answers_takes_nothing_off_a_page(tabs: Tabs, live: Live) -> None:
+    """While the server is replaced; the stream of a deploy is opened again too, which browsers do not do then."""
+    token = live.token("deployer", actor="ann")
+    deploy_id = live.deploy(token, "acme", "shop", "dev")
+    name = live.applied(deploy_id)
+    tab = tabs(token)
+    away = ["**/events?*", lambda url: url.endswith(f"/deploys/{deploy_id}")]
+    tab.page.route(away[0], lambda route: route.fulfill(status=503, body="no available server"))
+    tab.goto(f"/deploys/{deploy_id}")
+    tab.page.route(away[1], lambda route: route.fulfill(status=503, body="no available server"))
+    tab.page.wait_for_timeout(500)
+    steps = tab.page.locator(".timeline .phase")
+    expect(steps).to_have_text(["Pending"])
+    for each in away:
+        tab.page.unroute(each)
+    live.report(name, phase="Publishing")
+    expect(steps).to_have_text(["Pending", "Publishing"], timeout=15000)
+    live.report(name, phase="RollingOut")
+    expect(steps).to_have_text(["Pending", "Publishing", "RollingOut"], timeout=15000)
+    tab.complaints.clear()  # of 503
+
+
+def test_lines_that_cannot_be_followed_stay_as_they_are(tabs: Tabs, live: Live, furnished: dict[str, str]) -> None:
+    live.cluster.lines = ["shop-1 first", "shop-2 second"]
+    tab = tabs(live.token("viewer"))
+    tab.page.route("**/logs/stream?*", lambda route: route.fulfill(status=429))
+    tab.goto("/projects/acme/shop/envs/dev/logs")
+    follow = tab.page.get_by_role("button", name="Follow")
+    follow.click()
+    expect(tab.page.locator("#log-state")).to_have_text("The lines cannot be followed right now; try again later.")
+    expect(tab.page.locator("#log p")).to_have_count(2)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    tab.complaints.clear()  # of 429
+
+
 def test_who_waits_sees_for_whom_and_may_cancel(tabs: Tabs, live: Live) -> None:
     ann, bob = live.token("deployer", actor="ann"), live.token("deployer", actor="bob")
     first = live.deploy(ann, "acme", "shop", "dev")

@@ -23,6 +23,12 @@ CAUSES: Sequence[Cause] = (
         "another program holds one of the project's ports",
         "`kilter doctor` names it; end that program and run `kilter up` again",
     ),
+    # Before the disk: the kernel says "no space left on device" where a user has too many watches (inotify(7)).
+    Cause(
+        r"too many open files|inotify",
+        "the machine's inotify limits are too low for another cluster",
+        "run `kilter doctor`, which prints the two sysctl lines to raise them",
+    ),
     Cause(
         r"no space left on device",
         "the disk is full",
@@ -32,11 +38,6 @@ CAUSES: Sequence[Cause] = (
         r"failed to pull image|manifest unknown|pull access denied|error pulling image|toomanyrequests",
         "the node image could not be pulled",
         "check the network, or name another image with `cluster.image` in kilter.yaml",
-    ),
-    Cause(
-        r"too many open files|inotify",
-        "the machine's inotify limits are too low for another cluster",
-        "run `kilter doctor`, which prints the two sysctl lines to raise them",
     ),
     Cause(
         r"is configured to not run on a host using cgroup v1",

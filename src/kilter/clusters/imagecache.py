@@ -96,15 +96,15 @@ def get(runner: Runner, node: str, url: str) -> dict[str, Any]:
 
 def of_platform(index: dict[str, Any], architecture: str) -> Iterator[str]:
     """Yield the digests of an index that are for Linux on this architecture."""
-    for entry in index.get("manifests", ()):
-        platform = entry.get("platform", {})
+    for entry in index.get("manifests") or ():
+        platform = entry.get("platform") or {}
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture):
             yield str(entry["digest"])
 
 
 def parts(manifest: dict[str, Any]) -> Iterator[str]:
     """Yield the digests of what an image is made of."""
-    for entry in (manifest.get("config"), *manifest.get("layers", ())):
+    for entry in (manifest.get("config"), *(manifest.get("layers") or ())):
         if entry:
             yield str(entry["digest"])
 

@@ -262,7 +262,8 @@ class KindProvider:
         try:
             self.runner.run(command)
         except Failed as error:
-            raise _left_over(volumes) from error
+            if is_filled(volumes):
+                raise _left_over(volumes) from error
         if is_filled(volumes):
             raise _left_over(volumes)
 

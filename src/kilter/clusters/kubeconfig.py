@@ -90,7 +90,7 @@ def leads_to(file: Path, servers: Collection[str]) -> bool:
     """Tell whether the file is there and points at one of these addresses."""
     if not file.is_file():
         return False
-    lines = map(str.strip, file.read_text(encoding="utf-8").splitlines())
+    lines = map(str.strip, file.read_text(encoding="utf-8", errors="replace").splitlines())  # it may be damaged
     return any(line.removeprefix("server: ") in servers for line in lines if line.startswith("server: "))
 
 

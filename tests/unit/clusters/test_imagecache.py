@@ -63,6 +63,7 @@ def test_every_part_for_the_nodes_own_platform_is_asked_for_once() -> None:
     )
     complete(runner, "shop", ["docker.io/library/redis:8"])
     assert len(runner.commands) == 4
+    assert runner.commands[-1].argv[10:14] == ("--range", "0-0", "--output", "/dev/null"), "a look, no pull"
     questions = [command.argv for command in runner.commands if "curl" in command.argv]
     assert all("--noproxy" in argv for argv in questions), "a node may have a proxy, which reaches no cache"
 
@@ -73,10 +74,15 @@ def test_an_image_for_one_platform_has_no_index() -> None:
         asked(f"{REDIS}/manifests/8"): json.dumps(MANIFEST),
         imagecache.look_at(NODE, [f"{REDIS}/blobs/sha256:{name}" for name in ("c", "l1", "l2")]).argv: "",
     }
-    complete(FakeRunner(answers), "shop", ["redis:8"])
+    runner = FakeRunner(answers)
+    complete(runner, "shop", ["redis:8"])
+    assert len(runner.commands) == 3
 
 
-@pytest.mark.parametrize("told", ["", "not JSON", "[]", "{}"])
+@pytest.mark.parametrize(
+    "told",
+    ["", "not JSON", "[]", "{}", '{"manifests": null}', '{"manifests": [{"platform": null}]}', '{"layers": null}'],
+)
 def test_a_cache_that_knows_nothing_is_asked_for_nothing_more(told: str) -> None:
     runner = FakeRunner({ARCHITECTURE: "x86_64\n", asked(f"{REDIS}/manifests/8"): Outcome(22 if not told else 0, told)})
     complete(runner, "shop", ["redis:8"])

@@ -216,8 +216,11 @@ def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
     paths: Paths, node: Callable[..., str]
 ) -> None:
     runner = FakeRunner({INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN})
+    scratch = paths.project_data("shop") / "kubeconfig.kind"
+    write_whole(scratch, "as kind writes it")
     made = provider(runner, paths).create("shop", CONFIG, IMAGE)
     assert made.state is State.RUNNING
+    assert not scratch.exists(), "it holds the credentials, and nobody looks after it"
     assert paths.volumes("shop").is_dir()
     assert paths.cluster_mark("shop").read_text() == "shop\n"
     assert (paths.identity("shop") / cluster.KUBELET_UNIT).read_text() == kubelet.UNIT
@@ -397,6 +400,8 @@ def test_starting_waits_until_the_api_is_ready(
 def test_a_paused_node_goes_on(paths: Paths, node: Callable[..., str]) -> None:
     runner = FakeRunner({INSPECT: [node("paused"), node()], docker.unpause("abc").argv: "", READY: "ok", READ: ADMIN})
     provider(runner, paths).start("shop", 60)
+    told = [command.argv[1] for command in runner.commands]
+    assert (told.count("unpause"), told.count("start")) == (1, 0)
 
 
 @pytest.mark.requirement("LC-Q22")
@@ -679,6 +684,19 @@ def test_data_that_cannot_be_deleted_keeps_the_container_and_says_where_it_lies(
     with pytest.raises(Failed, match="could not be deleted") as caught:
         provider(runner, paths).delete("shop")
     assert str(paths.volumes("shop")) in caught.value.hint
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_who_has_deleted_the_data_as_they_were_told_is_rid_of_the_cluster_by_the_next_deletion(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    empty = docker.run_once(
+        "sha256:1", "find", ("/var/local-path-provisioner", "-mindepth", "1", "-delete"), mounts_of="abc"
+    ).argv
+    gone = Outcome(125, "", "Error response from daemon: No such image: sha256:1")
+    runner = FakeRunner({INSPECT: node(), docker.kill("abc").argv: "", empty: gone, docker.remove("abc").argv: ""})
+    assert provider(runner, paths).delete("shop")
+    assert runner.commands[-1].argv == docker.remove("abc").argv
 
 
 def test_there_is_no_kubeconfig_without_a_running_cluster(paths: Paths, node: Callable[..., str]) -> None:

@@ -63,7 +63,8 @@ def test_a_file_that_does_not_fit_is_made_again(paths: Paths) -> None:
         lambda: spoil(good.replace("35599", "1")),
         lambda: spoil(good.replace("current-context: kind-kilter-shop", "current-context: production")),
         lambda: spoil(good.replace("contexts:\n", "contexts:\n- name: production\n  context: {}\n")),
-        lambda: spoil(good, 0o644),
+        lambda: spoil(good, 0o640),
+        lambda: spoil(good, 0o604),
         file.unlink,
     ]
     for spoiling in spoiled:
@@ -73,13 +74,16 @@ def test_a_file_that_does_not_fit_is_made_again(paths: Paths) -> None:
     assert len(runner.commands) == 1 + len(spoiled)
 
 
-def test_a_link_is_replaced_and_never_written_through(paths: Paths, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fits", [False, True])
+def test_a_link_is_replaced_and_never_written_through(paths: Paths, tmp_path: Path, fits: bool) -> None:
+    """Nor read through: what it leads to may be others' to change."""
     target = tmp_path / "mine"
-    target.write_text("keep")
-    paths.project_cache("shop").mkdir(parents=True)
+    kubeconfig.ensure_for(FakeRunner({READ: ADMIN}), paths, "shop", NODE).rename(target)
+    text = target.read_text() if fits else "keep"
+    target.write_text(text)
     paths.kubeconfig("shop").symlink_to(target)
     kubeconfig.ensure_for(FakeRunner({READ: ADMIN}), paths, "shop", NODE)
-    assert target.read_text() == "keep"
+    assert target.read_text() == text
     assert not paths.kubeconfig("shop").is_symlink()
 
 

@@ -108,6 +108,7 @@ class FakeSocket:
     [
         ({}, True, True),
         ({"127.0.0.1": errno.EADDRINUSE}, False, True),
+        ({"127.0.0.1": errno.EACCES}, False, True),
         ({"::1": errno.EADDRINUSE}, False, False),
         ({"::1": errno.EADDRNOTAVAIL}, True, False),
     ],

@@ -15,7 +15,7 @@ def node(architecture: str, system: str = "linux") -> dict[str, Any]:
 
 def test_the_platforms_are_those_of_the_linux_nodes_the_most_common_first() -> None:
     """DP-Q5."""
-    nodes = [node("arm64"), node("amd64"), node("amd64"), node("amd64", "windows"), {"status": {}}]
+    nodes = [node("arm64"), node("amd64"), node("amd64"), node("386", "windows"), {"status": {}}]
     assert of_nodes(nodes) == ("linux/amd64", "linux/arm64")
     assert of_nodes([node("arm64")]) == ("linux/arm64",)
 

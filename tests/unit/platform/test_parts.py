@@ -61,6 +61,18 @@ def test_a_container_that_cannot_start_is_named_with_its_reason(which: str) -> N
     assert raised.value.details == ("kilter-registry-1: ImagePullBackOff: no such image: x/y:1",)
 
 
+def test_what_cannot_start_is_given_up_after_a_minute_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    pod = unready("server-1", containerStatuses=[{"name": "server", "state": {"waiting": waiting}}])
+    runner = telling(f"{parts.WORKLOADS},pods", {"kind": "Deployment", **deployment("kilter-server", 0)}, pod)
+    now = [1000.0]
+    monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(parts.time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    with pytest.raises(NotReady):
+        parts.await_all(runner, HERE, 9999.0, RecordedStep(Recorder(), ""))
+    assert 1060 < now[0] < 1065
+
+
 def unready(name: str, **status: object) -> dict[str, object]:
     return {"kind": "Pod", "metadata": {"name": name}, "status": status}
 

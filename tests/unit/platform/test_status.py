@@ -85,6 +85,15 @@ def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path)
     assert found.gateway.faults == ("there is no such Gateway",)
 
 
+def test_a_platform_that_an_upgrade_left_half_changed_is_not_ready_though_all_of_it_runs(tmp_path: Path) -> None:
+    here = machine(tmp_path, "true\n")
+    assert isinstance(here.runner, FakeRunner)
+    half = json.dumps([RELEASE | {"status": "pending-upgrade"}])
+    here.runner.answers = {**here.runner.answers, HERE.helm.releases().argv: half}
+    found = status(here, HERE)
+    assert (found.ready, found.state, [part.up for part in found.parts]) == (False, "pending-upgrade", [True])
+
+
 def test_a_cluster_without_a_platform_has_no_status(tmp_path: Path) -> None:
     here = machine(tmp_path, "")
     assert isinstance(here.runner, FakeRunner)

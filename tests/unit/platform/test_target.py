@@ -56,6 +56,16 @@ def test_a_projects_own_cluster_is_refused_by_its_context_and_by_its_address(mac
         pass
 
 
+def test_a_damaged_kubeconfig_of_a_project_is_looked_at_as_far_as_it_goes(machine: Machine, tmp_path: Path) -> None:
+    records.claim(machine.paths, "shop", tmp_path)
+    leads_to(machine, "https://10.0.0.1:6443")
+    with machine.paths.kubeconfig("shop").open("ab") as file:
+        file.write(b"\xff\n")
+    told(machine, "renamed", CONFIG)
+    with pytest.raises(NotAllowed, match="renamed is the cluster of the project shop"), of_context(machine, "renamed"):
+        pass
+
+
 def test_an_address_that_only_begins_like_that_of_a_project_is_another_cluster(
     machine: Machine, tmp_path: Path
 ) -> None:

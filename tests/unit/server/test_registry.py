@@ -230,9 +230,17 @@ def test_the_thumbprint_is_the_one_of_rfc_7638() -> None:
     assert keys.Key(Public()).jwk["kid"] == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"  # type: ignore[arg-type]
 
 
+def lengthened(text: str) -> str:
+    """Write the signature's second number with a zero before it."""
+    content, _, signature = text.rpartition(".")
+    raw = jwt.unpadded(signature)
+    return f"{content}.{jwt.base64url(raw[: keys.SIZE] + bytes(1) + raw[keys.SIZE :])}"
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        lengthened,
         lambda text: text[:-2],
         lambda text: text + "A",
         lambda text: ".".join([text.split(".")[0], jwt.base64url(b'{"aud":"kilter-push"}'), text.split(".")[2]]),
@@ -275,6 +283,7 @@ def pem(private: Any) -> str:
         "",
         "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----",
         pem(ec.generate_private_key(ec.SECP384R1())),
+        pem(rsa.generate_private_key(65537, 1024)),  # noqa: S505 - which is what is refused
     ],
 )
 def test_a_key_that_cannot_sign_is_refused_and_not_shown(text: str) -> None:

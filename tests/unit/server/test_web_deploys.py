@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from unit.server.orders import IMAGE, MINUTE, NOON, order
-from unit.server.web import DEPLOY, SETTINGS, Web, Webs
+from unit.server.web import DEPLOY, SETTINGS, Reply, Web, Webs
 
 from kilter.api.deploys import Deploy, DeployAccepted, Event, PhaseEvent
 from kilter.api.environments import Environment
@@ -22,6 +22,7 @@ from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
+from kilter.server.routes import events as event_routes
 from kilter.server.routes.deploys import accept_once
 from kilter.server.seams import LogQuery
 from kilter.server.settings import Settings
@@ -873,6 +874,40 @@ def test_logs_that_cannot_be_had_are_an_answer_of_their_own_and_take_nobodys_pla
 def test_logs_that_end_early_say_so(web: Web) -> None:
     reply = web.get(with_logs(web, "shop-1 one", Unavailable("away")), web.token("viewer"))
     assert reply.text == "shop-1 one\n(the cluster does not answer any more: lines are missing from here on)\n"
+
+
+def test_lines_that_are_followed_and_end_early_say_so(web: Web) -> None:
+    reply = web.get(f"{with_logs(web, 'shop-1 one', Unavailable('away'))}?follow=true", web.token("viewer"))
+    assert reply.text.split("\n\n")[0] == "event: log\ndata: shop-1 one"
+    assert reply.text.endswith("data: (the cluster does not answer any more: lines are missing from here on)\n\n")
+
+
+@pytest.mark.parametrize(
+    ("what", "first"), [("events", ": still here\n\n"), ("logs", "event: log\ndata: shop-1 one\n\n")]
+)
+def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
+    web: Web, monkeypatch: pytest.MonkeyPatch, what: str, first: str
+) -> None:
+    for module in (env_routes, event_routes):
+        monkeypatch.setattr(module, "ASK_ALIVE", 0.01)
+    logs, token, run = with_logs(web, "shop-1 one"), web.token("viewer"), web.store.run
+    url = f"/v1/deploys/{deploy(web).deploy_id}/events" if what == "events" else f"{logs}?follow=true"
+
+    async def away(*_: object, **__: object) -> object:
+        raise Unavailable("gone")
+
+    def leave(body: bytes) -> bool:
+        if body:
+            web.store.run = away  # type: ignore[method-assign]
+        return False
+
+    async def story() -> Reply:
+        async with asyncio.timeout(5):
+            return await web.send("GET", url, token, until=leave)
+
+    reply = web.runner.run(story())
+    web.store.run = run  # type: ignore[method-assign]
+    assert (reply.status, reply.text) == (200, first)
 
 
 def test_long_logs_are_sent_piece_by_piece_and_whole(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ async def deploy(visit: Visit) -> Response:
     """One deploy."""
     path = visit.path("deploy_id")
     found = await visit.document(Deploy, f"GET {DEPLOY}", path)
-    told = await visit.call.store.run(events.after, found.deploy_id, 0)
+    told = await visit.call.store.run(events.newest, found.deploy_id)
     is_over = found.state in ENDED
     return visit.page(
         "deploy.html",

@@ -80,7 +80,8 @@ def shown(text: str) -> str:
 def web(url: str | None) -> bool:
     """Tell whether an address may become a link (P1)."""
     try:
-        return url is not None and urlsplit(url).scheme in ("http", "https")
+        parts = urlsplit(url or "")
+        return parts.scheme in ("http", "https") and bool(parts.netloc)
     except ValueError:
         return False
 

@@ -25,6 +25,7 @@ from kilter.server.store.engine import Tx
 from kilter.words import did_you_mean, duration
 
 PIECE = 65536  # characters of a text that are sent together
+CUT = "(the cluster does not answer any more: lines are missing from here on)"
 
 
 async def one(call: Call) -> Answer:
@@ -95,7 +96,7 @@ async def logs(call: Call) -> Response:
     lines = call.services.cluster.logs(wanted(query, namespace, labels))
     if not call.services.readers.has_room(call.granted().actor, follow=query.follow):
         raise Refused("too_many", "too many logs are being read, by you or by all; end some, or try again")
-    text = counted(call, followed(call, lines) if query.follow else printed(lines), follow=query.follow)
+    text = counted(call, followed(call, told_whole(lines)) if query.follow else printed(lines), follow=query.follow)
     await anext(text)
     if query.follow:
         return StreamingResponse(text, headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
@@ -127,7 +128,7 @@ async def printed(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
                 held, size = [], 0
             line = await anext(lines, None)
     except Unavailable:
-        held.append("(the cluster does not answer any more: lines are missing from here on)\n")
+        held.append(f"{CUT}\n")
     yield "".join(held)
 
 
@@ -201,5 +202,16 @@ async def followed(call: Call, lines: AsyncIterator[str]) -> AsyncGenerator[str,
                     return
                 yield "event: log\ndata: " + line.replace("\r", "\\r") + "\n\n"
                 waiting = asyncio.ensure_future(anext(lines, None))
+    except Unavailable:  # the store: who follows asks again
+        return
     finally:
         waiting.cancel()
+
+
+async def told_whole(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Yield lines; where the cluster stops answering, the last one says so."""
+    try:
+        async for line in lines:
+            yield line
+    except Unavailable:
+        yield CUT

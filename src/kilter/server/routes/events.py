@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from kilter.api.deploys import Event
 from kilter.api.words import ENDED
 from kilter.server.call import Call
-from kilter.server.refusals import Refused
+from kilter.server.refusals import Refused, Unavailable
 from kilter.server.routes.deploys import recorded
 from kilter.server.store import deploys, events
 from kilter.server.store.engine import Tx
@@ -34,7 +34,10 @@ async def told(call: Call, last: int) -> AsyncIterator[str]:
     quiet = 0.0
     with services.hub.listen(deploy_id) as listener:
         while not services.stopping.is_set():
-            batch, is_over = await services.store.run(news, call, deploy_id, last, services.clock())
+            try:
+                batch, is_over = await services.store.run(news, call, deploy_id, last, services.clock())
+            except Unavailable:  # who follows asks again, for what came after the last event
+                return
             for number, event in batch:
                 last = number
                 yield written(number, event)

@@ -23,6 +23,12 @@ def after(tx: Tx, deploy_id: str, number: int) -> list[tuple[int, Event]]:
     return [(row["number"], event_of(row["body"])) for row in tx.rows(sql, deploy_id, number, BATCH)]
 
 
+def newest(tx: Tx, deploy_id: str) -> list[tuple[int, Event]]:
+    """Return the last events, at most a batch of them, oldest first."""
+    sql = "SELECT number, body FROM events WHERE deploy_id = ? ORDER BY number DESC LIMIT ?"
+    return [(row["number"], event_of(row["body"])) for row in reversed(tx.rows(sql, deploy_id, BATCH))]
+
+
 def steps(tx: Tx, deploy_id: str) -> tuple[Step, ...]:
     """Return the phases that were seen; each ends where the next event of the deploy begins one or ends it."""
     rows = tx.rows("SELECT body FROM events WHERE deploy_id = ? ORDER BY number", deploy_id)

@@ -1,6 +1,7 @@
 """Who gets in, which forms are believed, and what every answer says to browsers."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from unit.server.web import DEPLOY, SETTINGS, Reply, Web
 
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ROLES, Role
-from kilter.server.portal import forms
+from kilter.server.portal import cookies, forms
 from kilter.server.portal.door import HEADERS, Page
 from kilter.server.portal.table import PAGES
 from kilter.server.refusals import Unavailable
@@ -59,6 +60,13 @@ def test_a_form_from_elsewhere_changes_nothing(portal: Web, page: Page) -> None:
     assert browser.get("/account").status == 200, "still signed in"
 
 
+def test_a_form_of_a_browser_that_was_given_none_is_refused(portal: Web) -> None:
+    """S14: else a page of another could sign its reader in as somebody else."""
+    stranger = Browser(portal, {}, word=cookies.form_word(""))
+    assert stranger.post("/sign-in", {"token": portal.token("viewer")}).status == 403
+    assert stranger.cookies == {}
+
+
 @pytest.mark.parametrize(
     ("headers", "believed"),
     [
@@ -82,6 +90,7 @@ def test_browsers_are_believed_and_silence_is_not(headers: dict[str, str], belie
         ("/projects/acme/shop?x=1", "/projects/acme/shop?x=1"),
         ("", "/"),
         ("//evil.example", "/"),
+        ("///evil.example", "/"),
         ("/\\evil.example", "/"),
         ("/\t/evil.example", "/"),
         ("https://evil.example", "/"),
@@ -95,12 +104,15 @@ def test_where_to_go_next_is_a_place_of_ours(text: str, place: str) -> None:
     assert forms.place(text) == place
 
 
-@pytest.mark.parametrize("content", [b"x" * 8193, b"&".join(b"a=1" for _ in range(40)), b"\xff=\xfe"])
-def test_a_form_that_is_none_is_refused(portal: Web, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"x" * 8193, 413), (b"&".join(b"a=1" for _ in range(40)), 400), (b"\xff=\xfe", 400), (b"token=%00", 400)],
+)
+def test_a_form_that_is_none_is_refused(portal: Web, content: bytes, status: int) -> None:
     """S11."""
     headers = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
     reply = portal("POST", "/sign-in", content=[content], headers={**headers, "content-length": str(len(content))})
-    assert reply.status in (400, 413)
+    assert reply.status == status
     assert portal("POST", "/sign-in", json={"token": "x"}, headers={"sec-fetch-site": "same-origin"}).status == 415
 
 
@@ -112,15 +124,13 @@ def test_the_cookie_is_bound_to_this_host_and_holds_no_token(portal: Web) -> Non
     reply = browser.post("/sign-in", {"token": token, "next": "/audit"})
     assert (reply.status, reply.headers["location"]) == (303, "/audit")
     said = portal("GET", "/sign-in").headers["set-cookie"].lower()
-    for word in ("__host-kilter-form=", "httponly", "secure", "samesite=lax", "path=/"):
-        assert word in said
+    assert said.startswith("__host-kilter-form=")
+    assert {"httponly", "secure", "samesite=lax", "path=/", "max-age=43200"} <= set(said.split("; "))
     assert token not in browser.cookies[COOKIE]
     assert browser.cookies[COOKIE] not in portal.run(lambda tx: repr(tx.rows("SELECT * FROM sessions")))
 
 
 def test_without_https_the_cookie_has_no_promise_that_browsers_would_refuse() -> None:
-    from kilter.server.portal import cookies
-
     plain = replace(SETTINGS, public_url="http://kilter.local:8080")
     assert (cookies.name_of(plain, "kilter"), cookies.is_secure(plain)) == ("kilter", False)
 
@@ -147,6 +157,19 @@ def test_a_session_ends_with_its_token_its_time_and_its_reader(web: Web) -> None
     assert fourth.get("/").status == 303
 
 
+@pytest.mark.parametrize(("path", "is_revoked"), [("/sign-out", False), ("/account/revoke", True)])
+def test_signing_out_takes_the_cookie_and_revoking_the_token_too(web: Web, path: str, is_revoked: bool) -> None:
+    token = web.token("viewer")
+    browser, other = signed_in(web, token), signed_in(web, token)
+    reply = browser.post(path)
+    assert (reply.status, reply.headers["location"]) == (303, "/sign-in")
+    said = reply.headers["set-cookie"].lower()
+    assert said.startswith(f'{COOKIE.lower()}="";')
+    assert "max-age=0" in said
+    assert "secure" in said, "browsers refuse to change a cookie of this name otherwise"
+    assert (web.get("/v1/whoami", token).status, other.get("/").status) == ((401, 303) if is_revoked else (200, 200))
+
+
 def test_signing_in_again_ends_the_session_before(web: Web) -> None:
     browser = signed_in(web, web.token("viewer", actor="ann"))
     before = browser.cookies[COOKIE]
@@ -169,6 +192,8 @@ def test_every_page_tells_the_browser_what_it_may_not_do(portal: Web, path: str,
     policy = said["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "unsafe" not in policy
+    for word in ("frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'", "connect-src 'self'"):
+        assert word in policy.split("; ")
     # Nothing that the policy would have to stop.
     assert re.search(r"<script(?! src)|<style|\sstyle=|\son\w+=|hx-on|hx-vals|js:", reply.text) is None
 
@@ -216,6 +241,13 @@ def test_a_part_that_is_fetched_again_brings_the_whole_page_when_something_is_wr
     assert (part.status, part.body) == (204, b""), "what is there stays"
     assert (whole.status, whole.headers["retry-after"]) == (503, "5")
     assert Browser(web, {}).get("/deploys/x/events", accept="text/event-stream").status == 401
+
+
+def test_a_part_that_is_fetched_again_is_not_replaced_by_the_words_of_a_gateway(portal: Web) -> None:
+    """By itself htmx takes an answer of any status for the page, and without the part in it removes that for good."""
+    config = re.search(r"""name="htmx-config" content='([^']+)'""", Browser(portal, {}).get("/sign-in").text)
+    assert config is not None
+    assert json.loads(config[1])["noSwap"] == [204, 304, "4xx", "5xx"]
 
 
 def test_who_asks_the_api_gets_no_page(portal: Web) -> None:

@@ -11,17 +11,19 @@ from unit.server.orders import IMAGE, SHOP, order
 from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
+from kilter.api.access import AuditEntry
 from kilter.api.deploys import Deploy, Holder, Queue, Step
 from kilter.api.kilterapp_status import Failure, Release, Status, Workload
-from kilter.api.words import PHASES, DeployState, Phase
-from kilter.server.portal import deploys, look, static
+from kilter.api.words import PHASES, DeployState, Phase, Role
+from kilter.server.portal import deploys, look, static, trail
 from kilter.server.portal import logs as portal_logs
 from kilter.server.portal.visit import BY_NAME
 from kilter.server.routes import audit as audit_routes
-from kilter.server.store import audit, environments
+from kilter.server.store import audit, environments, events, progress
 from kilter.server.store import deploys as store
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SOURCE = {"commit": "a" * 40, "dirty": False}
 
 
 def deploy(**changes: Any) -> Deploy:
@@ -83,11 +85,26 @@ def test_what_a_terminal_would_obey_is_seen(text: str, shown: str) -> None:
     assert look.shown(text) == shown
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil", "", None, "http://[", "HTTPS"])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//evil", "", None, "http://[", "HTTPS", "https:x"]
+)
 def test_only_web_addresses_become_links(url: str | None) -> None:
     """P1."""
     assert not look.web(url)
-    assert look.web("https://shop.example.com")
+    assert "<a" not in link(url)
+    assert ">shop.example.com/?from=http://x</a>" in link("https://shop.example.com/?from=http://x")
+
+
+def link(url: str | None) -> str:
+    """Return what a page has of an address."""
+    return look.environment().from_string('{% import "parts.html" as parts %}{{ parts.link(url) }}').render(url=url)
+
+
+def test_the_name_of_who_is_signed_in_turns_nothing_around(portal: Web) -> None:
+    """P3."""
+    page = signed_in(portal, portal.token("viewer", actor="\u202enna")).get("/account").text
+    assert "\u202e" not in page
+    assert page.count("\ufffdnna") == 2
 
 
 def test_moments_and_every_word_have_a_look() -> None:
@@ -130,6 +147,7 @@ def test_lines_are_shown_of_the_workloads_that_the_page_offers_and_of_no_others(
     for process in ("", "shop", "worker", "shop-worker"):
         page = browser.get(f"/projects/acme/shop/envs/dev/logs?process={process}&since=&lines=200")
         assert (page.status, "have printed nothing yet" in page.text) == (200, True)
+    assert "have printed nothing in the last 5m" in browser.get("/projects/acme/shop/envs/dev/logs?since=5m").text
     workloads = tuple(Workload(name=name, desired=1) for name in ("shop", "shop-worker", "cache"))
     record = web.run(store.latest, SHOP)
     assert record is not None
@@ -178,6 +196,84 @@ def test_pages_work_without_script(web: Web) -> None:
     assert browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"}).status == 409
 
 
+@pytest.mark.parametrize(
+    ("role", "env", "offered"),
+    [
+        ("viewer", "dev", False),
+        ("deployer", "dev", False),
+        ("maintainer", "dev", True),
+        ("maintainer", "prod", False),
+        ("admin", "prod", True),
+    ],
+)
+def test_the_form_of_a_deletion_is_for_who_may_send_it(web: Web, role: Role, env: str, offered: bool) -> None:
+    """DP-Q72."""
+    path = f"/projects/acme/shop/envs/{env}"
+    reply = web.post(f"/v1{path}/deploys", web.token("maintainer"), {**DEPLOY, "source": SOURCE})
+    assert reply.status == 202, reply.text
+    browser = signed_in(web, web.token(role))
+    assert (f'href="{path}/delete"' in browser.get(path).text) is offered
+    assert browser.get(f"{path}/delete").status == (200 if offered else 403)
+
+
+@pytest.mark.parametrize("typed", ["{}", " {} "])
+def test_the_code_of_a_device_is_taken_as_people_type_it(web: Web, typed: str) -> None:
+    code = web.post("/v1/device/codes", "", {"client_name": "laptop"}).json
+    browser = signed_in(web, web.token("viewer", actor="ann"))
+    browser.get("/device")
+    unknown = browser.post("/device", {"code": "XXXX-XXXX"})
+    assert (unknown.status, "No device waits with this code" in unknown.text) == (404, True)
+    written = typed.format(code["user_code"].lower().replace("-", " "))
+    approved = browser.post("/device", {"code": written})
+    assert "<bdi>laptop</bdi></strong> is now logged in as <bdi>ann</bdi>" in approved.text
+    assert web.post("/v1/device/tokens", "", {"device_code": code["device_code"]}).status == 200
+
+
+def test_a_project_shows_the_deploys_of_all_its_environments_newest_first(web: Web) -> None:
+    for env in ("dev", "pr-1", "dev"):
+        web.now += 60_000_000
+        web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("deployer"), DEPLOY)
+    page = signed_in(web, web.token("viewer")).get("/projects/acme/shop").text
+    assert re.findall(r'class="unseen"> of ([\w-]+)<', page) == ["dev", "pr-1", "dev"]
+
+
+@pytest.mark.parametrize(("enforced", "told"), [(None, False), (True, False), (False, True)])
+def test_that_no_network_policy_is_enforced_is_said_where_that_is_known(
+    web: Web, enforced: bool | None, told: bool
+) -> None:
+    """DP-Q57."""
+    web.services.policies.enforced = enforced
+    assert ("enforces no network policies" in signed_in(web, web.token("viewer")).get("/").text) is told
+
+
+@pytest.mark.parametrize(("role", "offered"), [("viewer", False), ("deployer", True)])
+def test_taking_a_deploy_out_of_the_queue_is_offered_to_who_may_deploy(web: Web, role: Role, offered: bool) -> None:
+    """DP-Q72."""
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    waiting = web.run(store.latest, SHOP)
+    assert ("Cancel this deploy" in signed_in(web, web.token(role)).get(f"/deploys/{waiting.id}").text) is offered
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "result"),
+    [
+        (0, None, ("no answer", "bad")),
+        (202, None, ("done", "good")),
+        (403, "forbidden", ("forbidden", "past")),
+        (422, "wrong_confirmation", ("wrong confirmation", "past")),
+        (503, "unavailable", ("unavailable", "bad")),
+        (500, None, ("500", "bad")),
+    ],
+)
+def test_what_became_of_a_call_is_said_in_words(status: int, code: str | None, result: tuple[str, str]) -> None:
+    """DP-Q74."""
+    entry = AuditEntry(
+        id="aud-1", at=NOON, actor="ann", token_id="tok", action="deploy", project=None, env=None, deploy_id=None,
+        status=status, code=code, overrides=(), request_id="req-1",
+    )  # fmt: skip
+    assert trail.outcome(entry) == result
+
+
 def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web) -> None:
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     web.run(store.cancel, web.run(store.latest, SHOP).id, "ann", web.now)
@@ -186,6 +282,29 @@ def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web) -> No
     ending = web.run(store.latest, SHOP)
     assert ending.operation == "delete"
     assert (reply.status, reply.headers.get("location")) == (303, f"/deploys/{ending.id}")
+
+
+def test_of_a_deletion_that_fails_it_is_said_to_delete_again_and_not_to_deploy(web: Web) -> None:
+    token = web.token("maintainer")
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", token, DEPLOY)
+    web.run(store.cancel, web.run(store.latest, SHOP).id, "ann", web.now)
+    assert web("DELETE", "/v1/projects/acme/shop/envs/dev", token, json={"confirm": "acme/shop/dev"}).status == 202
+    ending = web.run(progress.claim, web.now)
+    failure = Failure(phase=ending.phase, reason="Conflict", message="it was made anew")
+    web.run(progress.refused, ending.id, failure, web.now)
+    page = signed_in(web, token).get(f"/deploys/{ending.id}").text
+    assert "The environment is still there; mend it and delete it again." in page
+    assert "kilter deploy" not in page
+
+
+def test_on_its_way_out_an_environment_says_what_it_waits_for_and_not_to_deploy(web: Web) -> None:
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    failure = Failure(phase="Deleting", reason="NoFlux", message="Flux is gone")
+    release = Release(number=1, image=IMAGE, deploy_id="dep-1")
+    web.run(environments.record_status, SHOP, Status(phase="Deleting", failure=failure, release=release), web.now)
+    page = signed_in(web, web.token("viewer")).get("/projects/acme/shop/envs/dev").text
+    assert "Failed while Deleting: Flux is gone" in page
+    assert "kilter deploy" not in page
 
 
 def test_the_stream_goes_on_from_what_the_page_shows(web: Web) -> None:
@@ -197,6 +316,26 @@ def test_the_stream_goes_on_from_what_the_page_shows(web: Web) -> None:
     assert "event: failed" in whole.text
     assert browser.get(f"/deploys/{held.id}/events?after=1").text == ""
     assert browser.get(f"/deploys/{held.id}/events", last_event_id="1").text == ""
+
+
+def test_a_deploy_that_much_was_said_of_is_shown_as_it_is_now(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "BATCH", 3)
+    web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
+    held = web.run(progress.claim, web.now)
+    for number in range(9):
+        web.run(progress.enter, held, "RollingOut", f"{number} of 9 pods are ready", web.now)
+    page = signed_in(web, web.token("viewer")).get(f"/deploys/{held.id}").text
+    assert "RollingOut: 8 of 9 pods are ready" in page
+    assert '/events?after=10"' in page, "what came before is not sent again"
+
+
+def test_the_tiles_that_are_fetched_again_give_way_to_a_search(portal: Web) -> None:
+    """Else an answer that was asked for before the search comes after it, and shows all projects under its words."""
+    page = signed_in(portal, portal.token("viewer")).get("/").text
+    syncs = {
+        each["id"]: each["sync"] for each in re.finditer(r'<\w+ id="(?P<id>\w+)"[^>]*hx-sync="(?P<sync>[^"]+)"', page)
+    }
+    assert syncs == {"q": "replace", "tiles": "#q:abort"}
 
 
 @pytest.mark.parametrize(

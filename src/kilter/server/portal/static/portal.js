@@ -8,15 +8,29 @@ const AGAIN = 2000; // milliseconds until a page that could not be fetched is tr
 function followDeploy() {
   const page = document.querySelector("[data-events]");
   if (!page) return;
-  const stream = new EventSource(page.dataset.events);
+  let waiting = 0;
   const tell = () => htmx.trigger(page, "news");
-  const again = () => setTimeout(tell, AGAIN);
+  const again = () => { clearTimeout(waiting); waiting = setTimeout(tell, AGAIN); };
   page.addEventListener("htmx:error", again);
-  page.addEventListener("htmx:after:request", (event) => { if (event.detail.ctx.response.status === 204) again(); });
+  page.addEventListener("htmx:after:request", (event) => {
+    const { status } = event.detail.ctx.response;
+    if (status === 204 || status >= 400) again();
+  });
+  listen(page, tell);
+}
+
+function listen(page, tell) {
+  if (!page.dataset.events) return;
+  const stream = new EventSource(page.dataset.events);
   for (const name of ["queued", "phase", "log"]) stream.addEventListener(name, tell);
-  // The stream ends at once where all was told before the page was made: then the page is behind.
-  stream.addEventListener("error", () => { if (page.dataset.events) tell(); else stream.close(); });
   for (const name of ENDS) stream.addEventListener(name, () => { stream.close(); tell(); });
+  stream.addEventListener("error", () => {
+    if (!page.dataset.events) return stream.close();
+    // The stream ends at once where all was told before the page was made: then the page is behind.
+    tell();
+    // Browsers open one again that broke off, but none that was refused, as gateways do while no server is there.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => listen(page, tell), AGAIN);
+  });
 }
 
 // The step that is under way counts its own seconds.
@@ -49,12 +63,16 @@ class Log {
   }
 
   start() {
-    this.lines.replaceChildren();
+    let why = "The lines cannot be followed right now; try again later.";
     this.stream = new EventSource(this.button.dataset.stream);
+    this.stream.addEventListener("open", () => {
+      why = "The stream has ended.";
+      this.lines.replaceChildren();
+      this.state.textContent = "Followed as it is printed.";
+    });
     this.stream.addEventListener("log", (event) => this.add(event.data));
-    this.stream.addEventListener("error", () => this.stop("The stream has ended."));
+    this.stream.addEventListener("error", () => this.stop(why));
     this.button.setAttribute("aria-pressed", "true");
-    this.state.textContent = "Followed as it is printed.";
   }
 
   stop(why) {
