@@ -201,7 +201,7 @@ def test_the_settings_are_the_platform_that_releases_are_rendered_for() -> None:
     [
         ({"profile": {"bse": "none"}}, "profile is not as"),
         ({"processes": {"worker": {"command": ["x"], "probes": {"live": {}}}}}, r"processes\.worker\.probes is not as"),
-        ({"services": [{"name": "redis", "kind": "redis", "version": "1"}]}, "Redis 1 is not in"),
+        ({"services": [{"name": "redis", "kind": "redis", "version": "1"}]}, "catalog has no Redis 1"),
         ({"appSecrets": ["images.kilter.dev"]}, "cannot be rendered"),
     ],
 )
