@@ -25,11 +25,11 @@ from kilter.api.crd import crd as kilter_crd
 from kilter.api.kilterapp import Spec
 from kilter.errors import Busy, Failed
 from kilter.gitops.flux import REQUESTED_AT
+from kilter.gitops.model import Fence
 from kilter.operator import kinds
 from kilter.operator.effects import Change
 from kilter.operator.gateway import Prober
 from kilter.operator.kinds import Kind
-from kilter.operator.lease import Fence
 from kilter.operator.publications import Receipt
 from kilter.operator.settings import Gateway
 from kilter.operator.steps.publish import Rendered

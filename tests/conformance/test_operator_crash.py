@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from kilter.api.kilterapp import NAMESPACE
+from kilter.gitops.model import Fence
 from kilter.operator import kinds
 from kilter.operator.kube import Kube, configuration, session
-from kilter.operator.lease import Fence, Leadership
+from kilter.operator.lease import Leadership
 from kilter.operator.postgres import Postgres
 from kilter.operator.publications import Publications
 from kilter.operator.reconcile import reconcile

@@ -16,9 +16,10 @@ from psycopg import sql
 
 from kilter.api.kilterapp import KilterApp, Metadata, Spec
 from kilter.api.kilterapp_parts import Service
+from kilter.gitops.model import Fence
 from kilter.operator import effects
 from kilter.operator.effects import Effect
-from kilter.operator.lease import Deposed, Fence
+from kilter.operator.lease import Deposed
 from kilter.operator.postgres import DatabaseUnavailable, Postgres
 from kilter.operator.settings import Database, Settings
 from kilter.operator.steps import cleanup, database

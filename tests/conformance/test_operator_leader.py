@@ -14,9 +14,10 @@ from urllib.error import HTTPError
 
 import pytest
 
+from kilter.gitops.model import Fence
 from kilter.operator import kinds
 from kilter.operator.kube import Kube, configuration, session
-from kilter.operator.lease import Deposed, Elector, Fence, Lapsed, Leadership, Times
+from kilter.operator.lease import Deposed, Elector, Lapsed, Leadership, Times
 from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import reconcile
 from kilter.operator.settings import Settings

@@ -10,8 +10,8 @@ from harness.repository import Repository, git
 
 from kilter.errors import KilterError
 from kilter.gitops.flux import Flux
+from kilter.gitops.model import Fence
 from kilter.operator.effects import Change
-from kilter.operator.lease import Fence
 from kilter.operator.repository import Repository as Opening
 from kilter.operator.settings import from_environment
 from kilter.proc import SubprocessRunner

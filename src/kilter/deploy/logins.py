@@ -117,6 +117,8 @@ def server_address(text: str) -> str:
         raise BadInput(f"{text!r} is no address of a server", why=str(error)) from None
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
         raise BadInput(f"{text!r} is no address of a server", hint=ADDRESS)
+    if not host.isprintable() or any(char.isspace() for char in host):
+        raise BadInput(f"{text!r} is no address of a server", why="its host holds a space", hint=ADDRESS)
     if not all(0 < len(label) <= LABEL_LIMIT for label in host.removesuffix(".").split(".")):
         why = f"between two dots of its host is nothing, or more than {LABEL_LIMIT} characters"
         raise BadInput(f"{text!r} is no address of a server", why=why, hint=ADDRESS)

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from kilter.errors import Busy, Failed, KilterError
 from kilter.tools.git import Log
+
+SERIAL_BITS: Final = 20  # below them lies the count of leaders, above them the second in which the Lease was made
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,11 @@ class Fence:
 
     @classmethod
     def of_lease(cls, created: datetime, transitions: int, holder: str) -> "Fence":
-        """Return the fence of a Lease's holder; it goes on growing when the Lease is deleted and made again (F40)."""
-        return cls((int(created.timestamp()) << 20) + transitions, holder)
+        """Return the fence of a Lease's holder; it goes on growing when the Lease is deleted and made again (F40).
+
+        `created` is when the Lease was made, `transitions` how many have taken it over since.
+        """
+        return cls((int(created.timestamp()) << SERIAL_BITS) + transitions, holder)
 
 
 class Result(StrEnum):

@@ -11,21 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from kilter.errors import Busy
+from kilter.gitops.model import Fence
 from kilter.operator.kinds import LEASE, Object
 from kilter.operator.kube import Conflict, Kube, KubeError
-
-SERIAL_BITS: Final = 20  # below them lies the count of leaders, above them the second in which the Lease was made
-
-
-@dataclass(frozen=True)
-class Fence:
-    """A leader's number and name. The number grows from leader to leader, even when the Lease is deleted and remade."""
-
-    number: int
-    holder: str
 
 
 class Deposed(Busy):
@@ -60,7 +51,7 @@ class Record:
     @property
     def fence(self) -> Fence:
         """The holder's number."""
-        return Fence((int(self.created.timestamp()) << SERIAL_BITS) + self.transitions, self.holder)
+        return Fence.of_lease(self.created, self.transitions, self.holder)
 
 
 class Move(Enum):

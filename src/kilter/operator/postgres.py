@@ -20,9 +20,10 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from kilter.errors import Failed
+from kilter.gitops.model import Fence
 from kilter.operator import effects
 from kilter.operator.effects import DatabaseEffect
-from kilter.operator.lease import Deposed, Fence
+from kilter.operator.lease import Deposed
 from kilter.operator.statements import EXPIRED, ROLES, change, is_expired, retire
 from kilter.operator.steps.database import DatabaseFact, RoleFact
 

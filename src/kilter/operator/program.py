@@ -13,10 +13,11 @@ import httpx2
 from kilter.api import kilterapp
 from kilter.api.kilterapp import KilterApp
 from kilter.errors import Busy, KilterError, in_one_line
+from kilter.gitops.model import Fence
 from kilter.operator import expiry, kinds, lease
 from kilter.operator.gateway import Prober
 from kilter.operator.kube import Kube, KubeError, async_session, configuration, session
-from kilter.operator.lease import Deposed, Elector, Fence, Lapsed
+from kilter.operator.lease import Deposed, Elector, Lapsed
 from kilter.operator.loop import Loop, by_phase
 from kilter.operator.metrics import Endpoint, Health, Metrics, Sample
 from kilter.operator.postgres import Postgres

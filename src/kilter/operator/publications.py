@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from kilter.errors import BadInput, Busy, Failed, KilterError, in_one_line
+from kilter.gitops.model import Fence
 from kilter.operator.effects import Change, Revision, Submit
-from kilter.operator.lease import Fence
 from kilter.operator.steps.publish import NONE, Submission
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from kilter.errors import BadInput, Failed, KilterError
 from kilter.gitops import model
 from kilter.gitops.flux import Flux
-from kilter.gitops.model import Refused, Result
+from kilter.gitops.model import Fence, Refused, Result
 from kilter.gitops.remote import Remote
 from kilter.gitops.writer import Writer
 from kilter.operator.effects import Change
-from kilter.operator.lease import Deposed, Fence
+from kilter.operator.lease import Deposed
 from kilter.operator.publications import Receipt
 from kilter.operator.settings import Git
 from kilter.proc import Runner
@@ -36,8 +36,7 @@ class Repository:
         """
         git = self.git
         remote = Remote(git.url, branch=git.branch, username=git.username, token=git.token, ca=git.ca)
-        own = model.Fence(fence.number, fence.holder)
-        writer = Writer(self.runner, remote, self.git.folder, own, self.flux)
+        writer = Writer(self.runner, remote, self.git.folder, fence, self.flux)
         commit = writer.open(anew=anew)
         LOG.info("writing to %s from commit %s on", remote.branch, commit[:12])
         return Publisher(writer)

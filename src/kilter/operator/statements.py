@@ -33,9 +33,8 @@ def change(connection: "psycopg.Connection[Any]", effect: DatabaseEffect) -> Non
     """Carry out one effect inside of a transaction; what was done before is not done again."""
     match effect:
         case effects.CreateRole(name, mark):
-            if (
-                _role_mark(connection, name) != mark
-            ):  # the server refuses what somebody else made since it was looked at
+            # One that somebody else made since it was looked at is met with the server's refusal.
+            if _role_mark(connection, name) != mark:
                 _run(connection, "CREATE ROLE {0} NOLOGIN INHERIT CONNECTION LIMIT {1}", name, ROLE_CONNECTIONS)
                 _run(connection, "COMMENT ON ROLE {0} IS {1}", name, sql.Literal(mark))
                 # The one who makes a role may admit itself; without it no database can be made for the role.

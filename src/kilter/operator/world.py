@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kilter.api.kilterapp import Spec
+from kilter.gitops.model import Fence
 from kilter.operator.effects import DatabaseEffect
 from kilter.operator.kube import Kube
-from kilter.operator.lease import Fence, Leadership
+from kilter.operator.lease import Leadership
 from kilter.operator.postgres import Snapshot
 from kilter.operator.publications import Publications
 from kilter.operator.settings import Settings

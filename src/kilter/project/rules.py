@@ -100,6 +100,8 @@ def relative(text: str, folder: str = ".") -> str:
 
 def absolute(text: str) -> str:
     """Paths inside a container."""
+    if ":" in text:
+        return f"'{visible(text)}' holds a colon, which Kubernetes takes in no path of a volume"
     good = text.startswith("/") and ".." not in text.split("/")
     return "" if good else f"'{visible(text)}' must be an absolute path in the container"
 

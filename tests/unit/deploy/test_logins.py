@@ -159,6 +159,8 @@ def test_an_address_has_one_form(text: str, address: str) -> None:
         "https://[::1",
         "https://kilter..example.com",
         "https://münchen..de",
+        "https://foo bar.example",
+        "https://foo\u00a0bar.example",
         f"https://{'a' * 64}.example.com",
         "",
     ],

@@ -10,11 +10,11 @@ import msgspec
 from kilter.api.kilterapp import API_VERSION, KIND, NAMESPACE, KilterApp
 from kilter.api.kilterapp_status import Condition as Said
 from kilter.api.kilterapp_status import Status
-from kilter.gitops.model import Change
+from kilter.gitops.model import Change, Fence
 from kilter.operator import kinds
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Kube, KubeError
-from kilter.operator.lease import Fence, Leadership
+from kilter.operator.lease import Leadership
 from kilter.operator.publications import Publications, Receipt
 from kilter.operator.reconcile import Again, reconcile
 from kilter.operator.settings import Gateway, Settings

@@ -8,10 +8,9 @@ import pytest
 from unit.operator.acting import NAME, Stage, Writer, given
 
 from kilter.api.kilterapp import FINALIZER, NAMESPACE, KilterApp
-from kilter.gitops.model import Change
+from kilter.gitops.model import Change, Fence
 from kilter.operator.effects import DatabaseEffect
 from kilter.operator.kinds import Object
-from kilter.operator.lease import Fence
 from kilter.operator.postgres import Snapshot
 from kilter.operator.publications import Receipt
 from kilter.operator.reconcile import Again, reconcile

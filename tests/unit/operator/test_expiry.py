@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from kilter.api.kilterapp import NAMESPACE
+from kilter.gitops.model import Fence
 from kilter.operator import effects, expiry, kinds
 from kilter.operator.effects import DatabaseEffect
 from kilter.operator.kinds import Object
 from kilter.operator.kube import KubeError
-from kilter.operator.lease import Deposed, Fence, Leadership
+from kilter.operator.lease import Deposed, Leadership
 from kilter.operator.logs import JsonLines
 from kilter.operator.postgres import DatabaseUnavailable
 from kilter.operator.publications import ClosedWriter, Publications

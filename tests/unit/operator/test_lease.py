@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kilter.operator.lease import Deposed, Fence, Lapsed, Leadership, Move, Record, decide, parse
+from kilter.gitops.model import Fence
+from kilter.operator.lease import Deposed, Lapsed, Leadership, Move, Record, decide, parse
 
 MADE = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 

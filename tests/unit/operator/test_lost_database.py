@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from unit.operator.acting import Stage, given
 
+from kilter.gitops.model import Fence
 from kilter.operator import effects, lasting
 from kilter.operator.effects import DatabaseEffect
-from kilter.operator.lease import Fence
 from kilter.operator.postgres import DatabaseUnavailable, Snapshot
 from kilter.operator.steps.database import DatabaseFact, RoleFact
 from kilter.operator.steps.route import Answer

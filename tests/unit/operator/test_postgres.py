@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from kilter.gitops.model import Fence
 from kilter.operator.effects import AdmitRole
-from kilter.operator.lease import Deposed, Fence
+from kilter.operator.lease import Deposed
 from kilter.operator.postgres import FENCE_TABLE, LEAD, SHUT, DatabaseUnavailable, Postgres
 
 FENCE = Fence(7, "me")

@@ -9,9 +9,9 @@ import pytest
 
 from kilter.api.kilterapp import NAMESPACE, KilterApp, Metadata, Spec
 from kilter.api.kilterapp_status import Git, Status
-from kilter.gitops.model import Unpublished
+from kilter.gitops.model import Fence, Unpublished
 from kilter.operator import kinds, program
-from kilter.operator.lease import Fence, Leadership
+from kilter.operator.lease import Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
 from kilter.operator.program import Operator, Seams

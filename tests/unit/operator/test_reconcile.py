@@ -13,11 +13,12 @@ from unit.operator.acting import Cluster, Stage, forbidden, given
 from kilter.api.crd import STATUS_RULE
 from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
 from kilter.errors import TimedOut
+from kilter.gitops.model import Fence
 from kilter.operator import kinds, observe
 from kilter.operator import world as operator_world
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Conflict, Kube, KubeError, Missing
-from kilter.operator.lease import Deposed, Fence, Leadership
+from kilter.operator.lease import Deposed, Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
 from kilter.operator.publications import ClosedWriter, Publications

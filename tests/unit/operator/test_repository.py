@@ -10,10 +10,10 @@ import pytest
 from kilter.errors import BadInput, Failed, KilterError, MachineLacks
 from kilter.gitops import model
 from kilter.gitops.flux import Flux
-from kilter.gitops.model import Rewritten, Unpublished
+from kilter.gitops.model import Fence, Rewritten, Unpublished
 from kilter.gitops.writer import Writer
 from kilter.operator.effects import Change
-from kilter.operator.lease import Deposed, Fence
+from kilter.operator.lease import Deposed
 from kilter.operator.publications import Receipt
 from kilter.operator.repository import Publisher, Repository
 from kilter.operator.settings import Git
