@@ -317,13 +317,15 @@ def test_a_gateway_of_the_clusters_own_takes_over_from_the_platforms(here: Elsew
     file = tmp_path / "platform.yaml"
     file.write_text(OTHER_GATEWAY.sub(f"gateway: {EXISTING}\n", here.values()))
     given = ("--context", here.context, "--cluster-domain", DOMAIN, "--image", here.platform.image)
-    installed = here.admin.run("platform", "install", *given, "--values", str(file), "--timeout", "4m")
-    assert installed.out.splitlines()[0] == f"the platform answers at https://kilter.{DOMAIN}:{here.tls_port}"
+    install = ("platform", "install", *given, "--values", str(file), "--timeout", "4m")
+    assert "there is no such Gateway" in here.admin.run(*install, code=10).err
     assert "traefik" not in {part["metadata"]["name"] for part in here.platform.get("deployments,gateways")["items"]}
     here.platform.kubectl("create", "namespace", "edge")
     here.bring_certificate("edge")
     here.platform.kubectl("apply", "--filename", "-", stdin=edge.replace(SYSTEM, "edge"))
     here.platform.kubectl("rollout", "status", "--namespace", "edge", "deployment/traefik", "--timeout=120s")
+    installed = here.admin.run(*install)
+    assert installed.out.splitlines()[0] == f"the platform answers at https://kilter.{DOMAIN}:{here.tls_port}"
     eventually(lambda: here.ask(f"kilter.{DOMAIN}", "/healthz"), lambda answer: answer.startswith("200 "))
     here.developer.run("deploy", *ENV, "--timeout", "4m")
     assert here.ask(HOST) == "200 guests: 2"

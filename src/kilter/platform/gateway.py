@@ -27,6 +27,7 @@ class Door:
 
     name: str
     faults: tuple[str, ...] = ()
+    is_there: bool = True
 
 
 def door(runner: Runner, target: Target) -> Door:
@@ -41,18 +42,21 @@ def door(runner: Runner, target: Target) -> Door:
     asked = kubectl.get("gateways.gateway.networking.k8s.io", name, "--namespace", space)
     gateways = parse_list(runner.run(asked).stdout)
     if not gateways:
-        return Door(f"{space}/{name}", ("there is no such Gateway",))
+        return Door(f"{space}/{name}", ("there is no such Gateway",), is_there=False)
     # Where the listener is at fault, the route is refused for that very reason.
     faults = tuple(_of_listeners(gateways[0], parent)) or tuple(_of_route(route, name))
     return Door(f"{space}/{name}", faults)
 
 
 def await_door(runner: Runner, target: Target, limit: float, step: Step) -> None:
-    """Wait until the Gateway serves the platform. Raises NotReady, a minute after it began not to."""
+    """Wait until the Gateway serves the platform. Raises NotReady after a minute, at once for one that is not there.
+
+    The platform's own is there by now, and nothing that is under way brings one of the cluster's own.
+    """
     limit = min(limit, time.monotonic() + PATIENCE)
     while (found := door(runner, target)).faults:
         step.note(found.faults[0])
-        if time.monotonic() > limit:
+        if time.monotonic() > limit or not found.is_there:
             raise NotReady(
                 f"the Gateway {found.name} does not serve the platform",
                 details=found.faults,

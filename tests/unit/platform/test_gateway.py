@@ -88,7 +88,7 @@ def test_a_gateway_that_no_controller_knows_or_that_is_not_there_is_told() -> No
     assert told == ("no controller has taken up its listener https yet",)
     gone = cluster([], accepted)
     gone.answers[GATEWAY] = ""
-    assert door(gone, HERE) == Door("edge/shared", ("there is no such Gateway",))
+    assert door(gone, HERE) == Door("edge/shared", ("there is no such Gateway",), is_there=False)
     assert door(FakeRunner({ROUTE: ""}), HERE).faults
 
 
@@ -101,6 +101,10 @@ def test_an_installation_waits_for_it_and_ends_with_its_words(monkeypatch: pytes
     with progress.step("wait") as step:
         await_door(bad, HERE, gateway.time.monotonic() + 60, step)
     assert any("InvalidCertificateRef" in line for line in progress.lines)
+    gone = cluster([], [])
+    gone.answers[GATEWAY] = ""
+    with progress.step("wait") as step, pytest.raises(NotReady, match="edge/shared"):
+        await_door(gone, HERE, gateway.time.monotonic() + 60, step)
     stays = cluster([listener("https", MISSING)], [parent(*good("Accepted"))])
     with progress.step("wait") as step, pytest.raises(NotReady, match="edge/shared does not serve") as caught:
         await_door(stays, HERE, gateway.time.monotonic() - 1, step)
