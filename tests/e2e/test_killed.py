@@ -60,7 +60,8 @@ def test_a_killed_up_leaves_nothing_that_makes_a_cluster_behind_the_next_ones_ba
     assert "which a killed kilter had left running" in again.err
     assert start_time(kind) is None
     assert node(project) != cut_off
-    assert project.json("status")["ready"]
+    found = project.json("status")
+    assert found["ready"], found
     assert not mark.exists()
 
 
@@ -78,7 +79,8 @@ def test_a_killed_stop_leaves_a_node_that_the_next_up_makes_work_again(project: 
         first.communicate(timeout=20)
     project.run("up")
     assert (node(project), kubelet()) == (before, "active")
-    assert project.json("status")["ready"]
+    found = project.json("status")
+    assert found["ready"], found
 
 
 @pytest.mark.requirement("LC-Q22")
