@@ -13,18 +13,7 @@ from kilter.operator.elders import elder
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Missing
 from kilter.operator.status import report
-from kilter.operator.steps import (
-    base,
-    cleanup,
-    database,
-    flux,
-    hpa,
-    namespace,
-    publish,
-    rollout,
-    route,
-    services,
-)
+from kilter.operator.steps import base, cleanup, database, flux, hpa, namespace, publish, rollout, route, services
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed, World

@@ -1,6 +1,5 @@
 """`kilter platform status`: which release is installed, where it answers, and what of it runs."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ from kilter.platform.parts import parts
 from kilter.platform.target import Target, check_choice, of_context, of_local
 from kilter.platform.tokens import SERVER
 from kilter.platform.values import PLATFORM
+from kilter.tools.helm import parse_releases
 from kilter.tools.kubectl import parse_list
 
 POLICIES = ("python", "-m", "kilter.server", "policies")
@@ -31,8 +31,7 @@ def existing(machine: Machine, context: str, *, is_local: bool) -> Iterator[Targ
 
 def status(machine: Machine, target: Target) -> PlatformDocument:
     """Look at a platform. Raises NotFound where none is installed."""
-    releases = json.loads(machine.runner.run(target.helm.releases()).stdout or "[]")
-    release = next((each for each in releases if each["name"] == PLATFORM), None)
+    release = parse_releases(machine.runner.run(target.helm.releases()).stdout).get(PLATFORM)
     if release is None:
         raise NotFound(f"there is no platform on {target.name}", hint="`kilter platform install` makes one")
     found, seen = parts(machine.runner, target), door(machine.runner, target)

@@ -1,7 +1,5 @@
 """`kilter platform uninstall`: the programs go; what people made stays, unless the trial platform goes as a whole."""
 
-import json
-
 from kilter.clusters.lock import held
 from kilter.dev import clusters
 from kilter.dev.machine import Machine
@@ -11,6 +9,7 @@ from kilter.platform.pending import await_others
 from kilter.platform.target import LOCAL, Target
 from kilter.platform.values import CRDS, PLATFORM
 from kilter.state import records
+from kilter.tools.helm import parse_releases
 from kilter.tools.kubectl import parse_list
 
 
@@ -26,8 +25,8 @@ def environments(machine: Machine, target: Target) -> list[str]:
 
 def refuse_none(machine: Machine, target: Target) -> None:
     """Raise NotFound where no platform is installed: whoever means another cluster would think it gone."""
-    known = {each["name"] for each in json.loads(machine.runner.run(target.helm.releases()).stdout or "[]")}
-    if not known & {PLATFORM, CRDS}:
+    known = parse_releases(machine.runner.run(target.helm.releases()).stdout)
+    if not known.keys() & {PLATFORM, CRDS}:
         raise NotFound(
             f"there is no platform on {target.name}", hint="`kubectl config get-contexts` lists the clusters"
         )

@@ -48,6 +48,12 @@ def writing(file: Path) -> Iterator[None]:
         raise refused(f"cannot write {file}", file, error) from error
 
 
+def remove_file(file: Path) -> None:
+    """Remove a file; one that is gone is fine. Raises MachineLacks when the system does not let it go."""
+    with writing(file):
+        file.unlink(missing_ok=True)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder; of a link, there or within, the link alone; one that is gone is fine. Raises Failed."""
     import shutil  # start-up: only `destroy` removes

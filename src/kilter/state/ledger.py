@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kilter.errors import MachineLacks
-from kilter.state.files import write_whole, writing
+from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.values import Credentials, Value
 
@@ -119,13 +119,6 @@ def copy_of(paths: Paths, name: str) -> Path:
 def save_copy(paths: Paths, record: Allocation) -> None:
     """Write the copy of one record, in the same form as the whole."""
     save(copy_of(paths, record.project), {record.project: record})
-
-
-def remove_copy(paths: Paths, name: str) -> None:
-    """Remove the copy of one record; one that is gone is fine."""
-    file = copy_of(paths, name)
-    with writing(file):
-        file.unlink(missing_ok=True)
 
 
 def copy(paths: Paths, name: str) -> Allocation | None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from kilter.errors import BadInput, NotFound
 from kilter.state import blocks, ledger
-from kilter.state.files import file_lock, is_gone, keep_aside
+from kilter.state.files import file_lock, is_gone, keep_aside, remove_file
 from kilter.state.ledger import Allocation
 from kilter.state.paths import Paths
 
@@ -126,7 +126,7 @@ def forget(paths: Paths, name: str) -> None:
     with _changing(paths) as records:
         records.pop(name, None)
         # Before the whole is written: a copy that stayed alone would bring the record back.
-        ledger.remove_copy(paths, name)
+        remove_file(ledger.copy_of(paths, name))
 
 
 def move(paths: Paths, name: str, directory: Path) -> Allocation:
@@ -175,7 +175,7 @@ def renew_copies(paths: Paths) -> tuple[str, ...]:
             if name in known:
                 ledger.save_copy(paths, known[name])
             else:
-                ledger.remove_copy(paths, name)
+                remove_file(ledger.copy_of(paths, name))
         return tuple(name for name in damaged if name not in known)
 
 

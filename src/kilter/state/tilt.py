@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec.structs import asdict
 
-from kilter.state.files import write_whole, writing
+from kilter.state.files import remove_file, write_whole
 from kilter.state.paths import Paths
 from kilter.values import Value
 
@@ -39,9 +39,7 @@ def read(paths: Paths, name: str) -> TiltRecord | None:
 
 def clear(paths: Paths, name: str) -> None:
     """Forget the record; without one this does nothing."""
-    file = _file(paths, name)
-    with writing(file):
-        file.unlink(missing_ok=True)
+    remove_file(_file(paths, name))
 
 
 def _file(paths: Paths, name: str) -> Path:

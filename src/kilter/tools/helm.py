@@ -1,9 +1,11 @@
 """Commands for Helm: charts and values become manifests without a cluster, or a release of the platform on one."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from kilter.errors import BadInput
 from kilter.proc import Command
@@ -86,6 +88,11 @@ class Pending:
     def record(self) -> str:
         """The Secret in which Helm keeps it."""
         return f"sh.helm.release.v1.{self.name}.v{self.revision}"
+
+
+def parse_releases(text: str) -> dict[str, Mapping[str, Any]]:
+    """Read the answer to `Helm.releases`: what Helm says of each release, by its name."""
+    return {str(each["name"]): each for each in json.loads(text or "[]")}
 
 
 def parse_pending(text: str) -> tuple[Pending, ...]:

@@ -118,17 +118,14 @@ async def printed(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
     """
     line = await anext(lines, None)
     yield ""
-    held, size = list[str](), 0
-    try:
-        while line is not None:
-            held.append(f"{line}\n")
-            size += len(line)
-            if size >= PIECE:
-                yield "".join(held)
-                held, size = [], 0
-            line = await anext(lines, None)
-    except Unavailable:
-        held.append(f"{CUT}\n")
+    held, size, rest = list[str](), 0, told_whole(lines)
+    while line is not None:
+        held.append(f"{line}\n")
+        size += len(line)
+        if size >= PIECE:
+            yield "".join(held)
+            held, size = [], 0
+        line = await anext(rest, None)
     yield "".join(held)
 
 
