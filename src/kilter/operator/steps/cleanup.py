@@ -5,7 +5,7 @@ service account, and last the database. Only what carries the environment's own 
 and what lies in the namespace that does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -77,23 +77,6 @@ def retired_name(target: Target) -> str:
 def expired_name(slot: Slot) -> str:
     """Return the last name of a database that was left behind and whose days are over."""
     return f"{names.database(slot).name}__gone_expired"
-
-
-def residue(target: Target, facts: Facts) -> tuple[str, ...]:
-    """Return what of the environment's own is still there, and is not kept on purpose."""
-    named: Mapping[str, Object | None] = {
-        "Kustomization": facts.kustomization,
-        "Namespace": facts.namespace,
-        "ServiceAccount": facts.account,
-    }
-    found = [f"{kind} {target.name}" for kind, thing in named.items() if _own(target, thing)]
-    if policy(target) == "drop":
-        own = names.database(target.slot)
-        found += [f"role {name}" for name, role in _roles(target, facts) if role.mark == mark(target)]
-        found += [f"database {own.name}"] if _owns_database(target, facts) else []
-        found += [f"database {retired_name(target)}"] if facts.retired else []
-        found += [f"database {expired_name(target.slot)}"] if facts.expired else []
-    return tuple(found)
 
 
 def _git(target: Target, facts: Facts) -> Decision | None:
