@@ -10,6 +10,7 @@ ORG_LIMIT = APP_LIMIT = 40
 ENV_LIMIT = 32
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
+_SLUG = re.compile(r"[a-z](-?[a-z0-9])*\Z")
 _DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?\Z")
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|[kMGTPE]|[KMGTPE]i)?\Z")
 _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18} | {
@@ -48,6 +49,8 @@ def slug_fault(text: str, limit: int) -> str:
 
     '' means nothing does. Such a name has no `--`, so that names joined by it can be told apart again.
     """
+    if len(text) <= limit and _SLUG.match(text):
+        return ""
     for place, character in enumerate(text, start=1):
         if not re.match(r"[a-z0-9-]", character):
             return f"character {place} is {character!a}, and only a-z, 0-9 and '-' are allowed"
@@ -57,7 +60,23 @@ def slug_fault(text: str, limit: int) -> str:
         return "it ends with '-', not with a letter or digit"
     if "--" in text:
         return f"character {text.index('--') + 2} is a second '-' in a row"
-    return f"it has {len(text)} characters, and at most {limit} are allowed" if len(text) > limit else ""
+    return f"it has {len(text)} characters, and at most {limit} are allowed"
+
+
+def closest(patterns: Iterable[str], env: str) -> str | None:
+    """Return which pattern of kilter.yaml an environment goes by: its own name, else the longest that fits (DP-Q38).
+
+    In a pattern `*` is any run of characters and `?` any one of them.
+    """
+    import fnmatch  # start-up: needed only where something is deployed
+
+    fitting = [pattern for pattern in patterns if fnmatch.fnmatchcase(env, pattern)]
+    return max(fitting, key=lambda pattern: (pattern == env, len(pattern), pattern), default=None)
+
+
+def shortened(text: str, limit: int = 300) -> str:
+    """Return a text of somebody else's for one line: its runs of blanks as one, and so many characters of it."""
+    return " ".join(text.split())[:limit]
 
 
 def matches(glob: str, text: str) -> bool:

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from kilter.words import (
+    closest,
     duration,
     escaped,
     human_duration,
@@ -13,6 +14,7 @@ from kilter.words import (
     matches,
     nearest,
     quantity,
+    shortened,
     slug_fault,
     valid_spelling,
 )
@@ -92,6 +94,31 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
 )
 def test_sizes_are_written_with_a_binary_unit(size: float, text: str) -> None:
     assert human_size(size) == text
+
+
+@pytest.mark.requirement("DP-Q38", "PP-Q29")
+@pytest.mark.parametrize(
+    ("patterns", "env", "chosen"),
+    [
+        (("*", "pr-*", "pr-7"), "pr-7", "pr-7"),
+        (("pr-*-web", "pr-7"), "pr-7", "pr-7"),
+        (("*", "pr-*"), "pr-8", "pr-*"),
+        (("pr-?", "pr-*"), "pr-8", "pr-?"),
+        (("pr-*", "pr-?"), "pr-8", "pr-?"),
+        (("pr-?", "*"), "pr-81", "*"),
+        (("pr-*",), "prod", None),
+        ((), "prod", None),
+    ],
+)
+def test_an_environment_goes_by_its_own_name_or_the_longest_pattern_whatever_the_order(
+    patterns: tuple[str, ...], env: str, chosen: str | None
+) -> None:
+    assert closest(patterns, env) == chosen
+
+
+def test_somebody_elses_text_becomes_one_line() -> None:
+    assert shortened("  no\n\tnode  fits ") == "no node fits"
+    assert shortened("abc def", 5) == "abc d"
 
 
 def test_the_nearest_word_is_found_or_none() -> None:

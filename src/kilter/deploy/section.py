@@ -1,7 +1,6 @@
 """What kilter.yaml says of one environment, as the platform takes it: overrides merged, kinds of services named."""
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from kilter.project.model_deploy import Process as WrittenProcess
 from kilter.project.model_profile import Probes, Profile
 from kilter.project.plaintext import plaintext
 from kilter.render.production.services import check_values
+from kilter.words import closest
 
 LOCAL_OF_A_DATABASE = ("port", "env", "resources", "storage", "values")
 NOT_YET = "this release of kilter does not deploy it yet"
@@ -65,8 +65,7 @@ def primary_of(project: Project) -> model.Component:
 
 def override(environments: Mapping[str, Environment], env: str) -> tuple[str, Environment]:
     """Return where kilter.yaml changes an environment, and what: its own name before the longest pattern (DP-Q38)."""
-    matching = [pattern for pattern in environments if fnmatchcase(env, pattern)]
-    pattern = env if env in environments else max(matching, key=len, default="")
+    pattern = closest(environments, env) or ""
     return pattern, environments.get(pattern, Environment())
 
 

@@ -13,10 +13,10 @@ from kilter.platform.target import Target
 from kilter.proc import Runner
 from kilter.progress import Step
 from kilter.tools.kubectl import parse_list
+from kilter.words import shortened
 
 ROUTE = "kilter-server"
 GOOD = {"Accepted": "True", "Programmed": "True", "ResolvedRefs": "True", "Conflicted": "False"}
-LINE = 300  # characters of what is told of one fault
 PAUSE = 1.0
 PATIENCE = 60.0  # seconds in which a certificate that is missing may come
 
@@ -35,7 +35,7 @@ def door(runner: Runner, target: Target) -> Door:
     kubectl = target.kubectl
     found = parse_list(runner.run(kubectl.get("httproutes.gateway.networking.k8s.io", ROUTE)).stdout)
     if not found:
-        return Door("none", (f"there is no route {ROUTE}: `kilter platform install` makes it",))
+        return Door("none", (f"there is no route {ROUTE}: {target.command('install')} makes it",))
     route = found[0]
     parent = route["spec"]["parentRefs"][0]
     space, name = parent.get("namespace", kubectl.namespace), parent["name"]
@@ -60,7 +60,7 @@ def await_door(runner: Runner, target: Target, limit: float, step: Step) -> None
             raise NotReady(
                 f"the Gateway {found.name} does not serve the platform",
                 details=found.faults,
-                hint="`kilter platform status` looks again; the same command again goes on",
+                hint=target.again,
             )
         time.sleep(PAUSE)
 
@@ -91,7 +91,7 @@ def _bad(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for each in conditions:
         if each.get("status") == GOOD.get(each["type"], each.get("status")):
             continue
-        reason, message = each.get("reason", each["type"]), " ".join(each.get("message", "").split())
+        reason, message = each.get("reason", each["type"]), shortened(each.get("message", ""))
         if (message or reason) not in told:
             told.add(message or reason)
-            yield ": ".join(filter(None, (what, reason, message)))[:LINE]
+            yield ": ".join(filter(None, (what, reason, message)))

@@ -12,6 +12,7 @@ from kilter.proc import Runner
 from kilter.progress import Step
 from kilter.tools.kubectl import container_statuses, parse_list
 from kilter.tools.nolog import printed
+from kilter.words import shortened
 
 OWN = "app.kubernetes.io/part-of=kilter"
 WORKLOADS = "deployments,statefulsets"
@@ -19,7 +20,6 @@ PAUSE = 1.0
 STUCK = frozenset(
     {"CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 )
-LINE = 300  # characters of what is told of one cause
 LAST_WORDS = 5  # lines of the log of what crashed
 PATIENCE = 60.0  # seconds in which a pull that fails may come right
 
@@ -65,7 +65,7 @@ def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
             raise NotReady(
                 f"{', '.join(part.name for part in missing)} did not come up",
                 details=stuck or tuple(_hindrances(runner, target, pods)),
-                hint="`kilter platform status` looks again; the same command again goes on",
+                hint=target.again,
             )
         time.sleep(PAUSE)
 
@@ -96,7 +96,7 @@ def _stuck(pods: Iterable[dict[str, Any]]) -> Iterator[str]:
         for container in container_statuses(pod):
             waiting = container.get("state", {}).get("waiting", {})
             if waiting.get("reason") in STUCK:
-                yield f"{pod['metadata']['name']}: {waiting['reason']}: {_short(waiting.get('message', ''))}"
+                yield f"{pod['metadata']['name']}: {waiting['reason']}: {shortened(waiting.get('message', ''))}"
 
 
 def _hindrances(runner: Runner, target: Target, pods: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _hindrances(runner: Runner, target: Target, pods: Iterable[dict[str, Any]]) 
         if conditions.get("Ready", {}).get("status") == "True":
             continue
         if (scheduled := conditions.get("PodScheduled", {})).get("status") == "False":
-            yield f"{name}: {scheduled.get('reason', '')}: {_short(scheduled.get('message', ''))}"
+            yield f"{name}: {scheduled.get('reason', '')}: {shortened(scheduled.get('message', ''))}"
         elif crashed := next(_crashed(pod), None):
             yield f"{name}: {crashed['name']} ended with exit code {crashed['lastState']['terminated']['exitCode']}"
             yield from _last_words(runner, target, name, crashed["name"])
@@ -124,7 +124,7 @@ def _crashed(pod: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _last_words(runner: Runner, target: Target, pod: str, container: str) -> Iterator[str]:
     with suppress(KilterError):  # its log is gone with it, perhaps
         log = runner.run(target.kubectl.logs(pod, container=container, flags=("--previous", f"--tail={LAST_WORDS}")))
-        yield from (f"    {_short(line)}" for line in printed(log.stdout).splitlines())
+        yield from (f"    {shortened(line)}" for line in printed(log.stdout).splitlines())
 
 
 def _warnings(runner: Runner, target: Target, pod: str) -> Iterator[str]:
@@ -134,8 +134,4 @@ def _warnings(runner: Runner, target: Target, pod: str) -> Iterator[str]:
         about = (each for each in events if each.get("involvedObject", {}).get("name") == pod)
         warnings = [each for each in about if each.get("type") == "Warning"]
         for each in sorted(warnings, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime")))[-1:]:
-            yield f"{pod}: {each.get('reason', '')}: {_short(each.get('message', ''))}"
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:LINE]
+            yield f"{pod}: {each.get('reason', '')}: {shortened(each.get('message', ''))}"

@@ -33,7 +33,7 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
     """Look at a platform. Raises NotFound where none is installed."""
     release = parse_releases(machine.runner.run(target.helm.releases()).stdout).get(PLATFORM)
     if release is None:
-        raise NotFound(f"there is no platform on {target.name}", hint="`kilter platform install` makes one")
+        raise NotFound(f"there is no platform on {target.name}", hint=f"{target.command('install')} makes one")
     found, seen = parts(machine.runner, target), door(machine.runner, target)
     return PlatformDocument(
         cluster=target.name,

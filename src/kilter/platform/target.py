@@ -1,6 +1,7 @@
 """The cluster that the platform is on, or is to be: one that is named, never one that happens to be current."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,17 @@ class Target:
     name: str
     helm: Helm
     kubectl: Kubectl
+
+    def command(self, verb: str) -> str:
+        """Write a `kilter platform` command that means this cluster."""
+        context = self.kubectl.context
+        choice = "--local" if context == context_name(LOCAL) else f"--context {shlex.quote(context)}"
+        return f"`kilter platform {verb} {choice}`"
+
+    @property
+    def again(self) -> str:
+        """The next step where something of the platform has not come up."""
+        return f"{self.command('status')} looks again; the same command again goes on"
 
 
 def check_choice(context: str, *, local: bool) -> None:

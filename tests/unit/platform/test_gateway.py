@@ -109,3 +109,11 @@ def test_an_installation_waits_for_it_and_ends_with_its_words(monkeypatch: pytes
     with progress.step("wait") as step, pytest.raises(NotReady, match="edge/shared does not serve") as caught:
         await_door(stays, HERE, gateway.time.monotonic() - 1, step)
     assert caught.value.details == ("listener https: InvalidCertificateRef: no Secret tls",)
+
+
+@pytest.mark.parametrize(
+    ("context", "option"), [("prod eu", "--context 'prod eu'"), ("kind-kilter-platform", "--local")]
+)
+def test_the_next_step_names_the_cluster_that_was_meant(context: str, option: str) -> None:
+    known = Target("c", HERE.helm, Kubectl("kubectl", Path("/k"), context, NAMESPACE))
+    assert known.again == f"`kilter platform status {option}` looks again; the same command again goes on"

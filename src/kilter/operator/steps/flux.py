@@ -12,6 +12,7 @@ from kilter.operator.effects import Apply, Effect, PokeSource
 from kilter.operator.kinds import Object
 from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Decision, Done, Failed, Target, Wait, is_own
+from kilter.words import shortened
 
 PROGRESSING: Final = frozenset({"Progressing", "ProgressingWithRetry", "DependencyNotReady", "ArtifactFailed"})
 
@@ -88,7 +89,7 @@ def _ready(status: dict[str, Any]) -> dict[str, str]:
 
 
 def _message(condition: dict[str, str]) -> str:
-    said = " ".join(condition.get("message", "").split())[:500]
+    said = shortened(condition.get("message", ""), 500)
     return f"Flux could not apply the release: {said or 'it does not say why'}"
 
 

@@ -9,6 +9,7 @@ from kilter.operator.steps.base import Failed, Log
 from kilter.operator.views import Container, Deployment, Pod, StatefulSet
 from kilter.tools.pulls import PULLING, is_refused
 from kilter.tools.starts import is_passing
+from kilter.words import shortened
 
 # A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them, where they have a
 # login for that registry.
@@ -134,4 +135,4 @@ def _deployment(deployment: Deployment) -> Failed | None:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:TEXT] or "Kubernetes does not say why"
+    return shortened(text, TEXT) or "Kubernetes does not say why"

@@ -5,7 +5,6 @@ A shared cluster has floors that no project can switch off: the rights of contai
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -14,7 +13,7 @@ from kilter.project.model import Profile, Resources
 from kilter.project.model_profile import Autoscale, Budget, Disruption, Monitoring, Network, Overlay, Security
 from kilter.render.production.release import AppRelease, EnvClass
 from kilter.render.services import requests
-from kilter.words import quantity
+from kilter.words import closest, quantity
 
 Amounts = dict[str, str]
 
@@ -104,12 +103,7 @@ def guardrails(release: AppRelease, *, trial: bool = False) -> Guardrails:
 
 def _overlay(profile: Profile, env: str, sort: str) -> Overlay:
     """Choose by exact name, then by the longest pattern, then by class (PP-Q29)."""
-    if env in profile.envs:
-        return profile.envs[env]
-    patterns = [pattern for pattern in profile.envs if fnmatchcase(env, pattern)]
-    if patterns:
-        return profile.envs[max(patterns, key=lambda pattern: (len(pattern), pattern))]
-    return profile.envs.get(sort, Overlay())
+    return profile.envs.get(closest(profile.envs, env) or sort, Overlay())
 
 
 def _autoscale(profile: Profile, replicas: int) -> Autoscale | None:
