@@ -167,11 +167,18 @@ def _forget_old_trees(folder: Path) -> None:
 
 
 def _receipt(folder: Path) -> dict[str, str]:
+    """Return what was rendered, a digest for each name; nothing where the receipt is not as it was written."""
     try:
-        receipt: dict[str, str] = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return receipt
+    if not isinstance(receipt, dict) or not all(isinstance(digest, str) for digest in receipt.values()):
+        return {}
+    return receipt if all(_within(name) for name in receipt) else {}
+
+
+def _within(name: str) -> bool:
+    return "\0" not in name and not {"", "..", "."}.intersection(name.split("/"))
 
 
 def _digest(text: str) -> str:

@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from os import fsencode
 from pathlib import Path
+from typing import TypeGuard
 
 from kilter.errors import MachineLacks
 from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.values import Credentials, Value
+from kilter.words import is_name
 
 SCHEMA = "kilter.ports/v1"
 REBUILD = "run `kilter doctor --fix`: it rebuilds the file"
@@ -101,7 +104,7 @@ def load(file: Path) -> dict[str, Allocation]:
         if schema != SCHEMA:
             raise ValueError(f"its schema is {schema!r}")
         return {name: _record(name, entry) for name, entry in document["projects"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Damaged(file, f"{type(error).__name__}: {error}") from error
 
 
@@ -171,11 +174,15 @@ def _folders(paths: Paths) -> list[str]:
 
 def _record(name: str, entry: Mapping[str, object]) -> Allocation:
     directory, base, ports, password = (entry[key] for key in ("directory", "base", "ports", "password"))
-    if not (isinstance(directory, str) and isinstance(base, int) and isinstance(password, str)):
+    if not (isinstance(directory, str) and isinstance(password, str) and is_name(name)) or b"\0" in fsencode(directory):
         raise TypeError(f"the entry of {name} is not of the right form")
-    if not (isinstance(ports, dict) and ports and {type(port) for port in ports.values()} == {int}):
-        raise TypeError(f"the ports of {name} are not numbers")
+    if not (_is_port(base) and isinstance(ports, dict) and ports and all(map(_is_port, ports.values()))):
+        raise TypeError(f"the ports of {name} are no port numbers")
     return Allocation(name, directory, base, ports, password)
+
+
+def _is_port(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 < value < 65536
 
 
 def _entry(record: Allocation) -> dict[str, object]:

@@ -71,6 +71,20 @@ def test_edits_in_the_cache_are_noticed(folder: Path) -> None:
     assert rendered.edited(folder) == []
 
 
+@pytest.mark.requirement("CT-Q27")
+@pytest.mark.parametrize(
+    "receipt",
+    ["", "[]", "7", '{"a": 7}', '{"": ""}', '{"../a": ""}', '{"/etc/hostname": ""}', '{"a\\u0000": ""}', "[" * 100_000],
+)
+def test_a_receipt_that_kilter_never_writes_is_none_and_leads_nowhere(folder: Path, receipt: str) -> None:
+    rendered.write(folder, {"a": "1"})
+    (folder / rendered.RECEIPT).write_text(receipt)
+    assert rendered.read(folder) == {}
+    assert rendered.edited(folder) == []
+    assert rendered.write(folder, {"a": "1"}) == ["a"]
+    assert rendered.read(folder) == {"a": "1"}
+
+
 @pytest.mark.requirement("LC-Q22")
 def test_the_leavings_of_a_killed_render_are_removed_by_the_next(folder: Path) -> None:
     rendered.write(folder, {"a": "1"})

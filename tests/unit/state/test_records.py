@@ -281,7 +281,8 @@ def test_a_forgotten_project_gives_its_block_back(paths: Paths, directory: Calla
 
 @pytest.mark.requirement("NS-Q14")
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"schema": "kilter.ports/v1"}', '{"projects": {}}', "\x00\xff"]
+    "text",
+    ["", "{", "[]", "null", '{"schema": "kilter.ports/v1"}', '{"projects": {}}', "\x00\xff", "[" * 100_000],
 )
 def test_a_damaged_record_is_named_and_rebuilt_from_the_copies(
     paths: Paths, directory: Callable[[str], Path], text: str
@@ -295,6 +296,50 @@ def test_a_damaged_record_is_named_and_rebuilt_from_the_copies(
     assert records.repair(paths) == ("shop",)
     assert records.read(paths, "shop") == before
     assert (paths.data / "ports.json.damaged").exists()
+
+
+@pytest.mark.requirement("NS-Q14")
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("directory", "/src/\0shop"),
+        ("directory", "/src/\ud800"),
+        ("directory", 7),
+        ("base", True),
+        ("base", -20),
+        ("base", 10**30),
+        ("base", "30000"),
+        ("ports", {}),
+        ("ports", {"tilt": 0}),
+        ("ports", {"tilt": 65536}),
+        ("ports", {"tilt": 30019.0}),
+        ("ports", [30019]),
+        ("password", None),
+    ],
+)
+def test_an_entry_that_kilter_never_writes_is_damage(
+    paths: Paths, directory: Callable[[str], Path], change: str, value: object
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    document = json.loads(paths.ports_file.read_text())
+    document["projects"]["shop"][change] = value
+    paths.ports_file.write_text(json.dumps(document))
+    with pytest.raises(MachineLacks, match=r"ports\.json is damaged"):
+        records.all(paths)
+    assert records.repair(paths) == ("shop",)
+
+
+@pytest.mark.requirement("NS-Q14")
+@pytest.mark.parametrize("name", ["../shop", "/etc", "", ".", "a/b", "Shop"])
+def test_a_record_leads_into_no_folder_but_its_projects_own(
+    paths: Paths, directory: Callable[[str], Path], name: str
+) -> None:
+    records.claim(paths, "shop", directory("shop"))
+    document = json.loads(paths.ports_file.read_text())
+    document["projects"] = {name: document["projects"]["shop"]}
+    paths.ports_file.write_text(json.dumps(document))
+    with pytest.raises(MachineLacks, match=r"ports\.json is damaged"):
+        records.all(paths)
 
 
 def test_every_truncation_of_the_record_is_an_error_that_names_the_file(
