@@ -68,7 +68,16 @@ def refusals(source: Source) -> list[Fault]:
 
 def reminders(source: Source) -> list[Fault]:
     """Return a line for each key that is left out of account without harm, in the order of the table."""
-    return [_fault(source, path, f"without effect here: {key.fact}") for key, path in _asked(source) if not key.refused]
+    found = [(path, key.fact) for key, path in _asked(source) if not key.refused]
+    found += [(path, "the service runs what its `image` names") for path in _versions_beside_images(source)]
+    return [_fault(source, path, f"without effect here: {fact}") for path, fact in found]
+
+
+def _versions_beside_images(source: Source) -> Iterator[Path]:
+    for path, node in _places(source.root, ("services", NAME), ()):
+        match node.data():
+            case {"image": str(), "version": str()}:
+                yield (*path, "version")
 
 
 def _asked(source: Source) -> Iterator[tuple[Unused, Path]]:

@@ -160,3 +160,10 @@ def test_what_does_no_harm_is_named_with_its_place_and_the_fact(tmp_path: Path) 
 def test_what_is_for_the_platform_is_passed_over_in_silence(tmp_path: Path) -> None:
     text = APP + "app: acme/shop\npublic: false\nseed: [a.sql]\nprofile: basic\nenvironments: {prod: {public: true}}\n"
     assert list(notices(workspace(tmp_path, text=text))) == []
+
+
+def test_a_version_beside_an_image_is_said_to_choose_nothing(tmp_path: Path) -> None:
+    services = "services:\n  redis: {version: '8', image: redis:7}\n  postgres: {version: '17', image: null}\n"
+    [told] = notices(workspace(tmp_path, text=APP + services))
+    fact = "the service runs what its `image` names"
+    assert told == f"kilter.yaml:4:11 services.redis.version: without effect here: {fact}"

@@ -291,6 +291,14 @@ def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
     assert shared_web.get("/healthz").text == "ok"
 
 
+def test_a_store_that_lost_its_tables_is_not_ready(web: Web) -> None:
+    """S22: a database that came back empty answers, and holds nothing."""
+    assert web.get("/readyz").status == 200
+    web.run(lambda tx: tx.execute("ALTER TABLE tokens RENAME TO lost"))
+    assert web.get("/readyz").status == 503
+    assert web.get("/healthz").text == "ok"
+
+
 @pytest.mark.parametrize("repository", ["registry.example.com/acme/shop", "registry.example.com/acme/shop/web"])
 def test_a_tag_beside_the_digest_is_refused(shared_web: Web, repository: str) -> None:
     """A port is none."""
