@@ -102,10 +102,14 @@ def test_a_refused_write_is_a_conflict_and_a_failing_server_is_away(
 
 @pytest.mark.parametrize(
     "message",
-    ["etcdserver: request is too large", "rpc error: trying to send message larger than max (2097162 vs. 2097152)"],
+    [
+        "etcdserver: request is too large",
+        "rpc error: trying to send message larger than max (2097162 vs. 2097152)",
+        "failed to create typed patch object (kilter-apps/x): .spec.services: duplicate entries for key",
+    ],
 )
-def test_what_etcd_has_no_room_for_is_refused_for_good(runner: asyncio.Runner, message: str) -> None:
-    """The API server passes it on as a failure of its own."""
+def test_what_will_never_be_taken_is_refused_for_good(runner: asyncio.Runner, message: str) -> None:
+    """The API server calls it a failure of its own: etcd has no room for it, or two entries have one key."""
     with pytest.raises(Conflict, match=message.partition("(")[0]):
         runner.run(Api(lambda _: failure(500, message)).cluster().apply("x", spec()))
 

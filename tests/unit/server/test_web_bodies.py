@@ -347,6 +347,13 @@ def test_an_external_service_needs_its_secret(shared_web: Web) -> None:
     assert refused(shared_web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)
 
 
+def test_two_services_of_one_name_are_refused(shared_web: Web) -> None:
+    """The cluster answers 500 to such a KilterApp, as if it were at fault itself."""
+    services = [{"name": "db", "kind": "postgres"}, {"name": "db", "kind": "postgres"}]
+    body = {**DEPLOY, "app": {"port": 1, "services": services}}
+    assert refused(shared_web, body) == (422, "invalid", "app.services[1].name")
+
+
 def test_a_version_of_a_service_that_the_catalog_does_not_have_is_refused_with_those_it_has(shared_web: Web) -> None:
     services = [{"name": "db", "kind": "postgres", "version": "9"}]
     reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "app": {"port": 1, "services": services}})
