@@ -223,6 +223,35 @@ def test_a_new_word_about_the_same_phase_is_told_and_makes_no_second_step(store:
     assert [step.phase for step in store(events.steps, record.id)] == ["Pending", "RollingOut"]
 
 
+def hear(store: Store, record: Record, phase: Any, version: int, *, listed: bool = False) -> None:
+    app = reported("acme-shop-dev", SHOP, record.id, record.sequence, phase)
+    metadata = msgspec.structs.replace(app.metadata, resource_version=str(version))
+    app = msgspec.structs.replace(app, metadata=metadata)
+    store(progress.observe, app, DOMAIN, NOON, listed=listed)
+
+
+@pytest.mark.requirement("F30")
+def test_what_a_replica_hears_later_than_another_is_not_told_twice(store: Store) -> None:
+    record, words = accept(store), ("Provisioning", "Publishing", "Reconciling")
+    claim(store)
+    for _ in ("replica", "other replica"):
+        for version, phase in enumerate(words, start=9):
+            hear(store, record, phase, version)
+    assert [event.phase for _, event in store(events.after, record.id, 0)] == ["Pending", *words]
+
+
+@pytest.mark.requirement("F30", "F40")
+def test_what_a_list_tells_is_taken_also_where_the_cluster_counts_on_from_before(store: Store) -> None:
+    """A backup of its own came back."""
+    record = accept(store)
+    claim(store)
+    hear(store, record, "Reconciling", 10)
+    hear(store, record, "Publishing", 9)
+    assert store(environments.find, SHOP).status.phase == "Reconciling"
+    hear(store, record, "Publishing", 9, listed=True)
+    assert store(environments.find, SHOP).status.phase == "Publishing"
+
+
 def test_a_ready_environment_ends_its_deploy_with_release_and_address(store: Store) -> None:
     record = accept(store)
     claim(store)
