@@ -1,13 +1,14 @@
 """From an accepted deploy to its end, over HTTP, with a cluster in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
+from starlette.requests import ClientDisconnect
 from unit.server.orders import IMAGE, MINUTE, NOON, order
 from unit.server.web import DEPLOY, SETTINGS, Reply, Web, Webs
 
@@ -162,6 +163,19 @@ def test_what_is_refused_before_it_is_looked_at_is_in_the_trail_once(
     [entry] = web.get("/v1/audit", web.token("admin", "*/*")).json["entries"]
     assert (reply.status, reply.code) == (entry["status"], entry["code"]) == answer
     assert (entry["project"], entry["env"]) == ("acme/shop", "dev")
+
+
+def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web: Web) -> None:
+    """DP-Q74: it is no failure of the server."""
+
+    def leaving() -> Iterator[bytes]:
+        yield b"{"
+        raise ClientDisconnect
+
+    headers = {"content-type": "application/json"}
+    web("POST", f"{DEV}/deploys", web.token("maintainer"), content=leaving(), headers=headers)
+    [entry] = web.get("/v1/audit", web.token("admin", "*/*")).json["entries"]
+    assert (entry["status"], entry["code"]) == (499, None)
 
 
 def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
