@@ -208,10 +208,11 @@ def test_a_query_where_none_is_known_is_refused(shared_web: Web) -> None:
     assert shared_web.get("/v1/whoami?verbose=1", shared_web.token("viewer")).code == "unknown_field"
 
 
-def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web) -> None:
-    """S1."""
+@pytest.mark.requirement("S1")
+@pytest.mark.parametrize("query", ["access={}", "access={}&access=", "{}", "{}=1"])
+def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web, query: str) -> None:
     token = shared_web.token("viewer")
-    reply = shared_web.get(f"/v1/whoami?access={token}", token)
+    reply = shared_web.get(f"/v1/whoami?{query.format(token)}", token)
     assert (reply.status, reply.code) == (400, "token_in_url")
     assert token not in reply.text
 
