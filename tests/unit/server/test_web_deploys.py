@@ -178,6 +178,26 @@ def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web:
     assert (entry["status"], entry["code"]) == (499, None)
 
 
+def test_a_deploy_is_as_old_as_its_acceptance_however_slowly_its_body_comes(web: Web) -> None:
+    """What ended meanwhile is older: a late word of it must not end this one."""
+    text = msgspec.json.encode(DEPLOY)
+
+    def slowly() -> Iterator[bytes]:
+        yield text[:5]
+        web.now += 20 * clock.SECOND
+        yield text[5:]
+
+    reply = web(
+        "POST",
+        f"{DEV}/deploys",
+        web.token("maintainer"),
+        content=slowly(),
+        headers={"content-type": "application/json"},
+    )
+    accepted = msgspec.json.decode(reply.body, type=DeployAccepted)
+    assert look(web, accepted).created_at == clock.to_datetime(NOON + 20 * clock.SECOND)
+
+
 def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
