@@ -208,6 +208,11 @@ def test_a_query_where_none_is_known_is_refused(shared_web: Web) -> None:
     assert shared_web.get("/v1/whoami?verbose=1", shared_web.token("viewer")).code == "unknown_field"
 
 
+def test_an_unknown_field_is_told_of_in_short(shared_web: Web) -> None:
+    reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "x" * 300_000: 1})
+    assert (reply.status, reply.code, len(reply.body) < 1000) == (422, "unknown_field", True)
+
+
 @pytest.mark.requirement("S1")
 @pytest.mark.parametrize("query", ["access={}", "access={}&access=", "{}", "{}=1"])
 def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web, query: str) -> None:
