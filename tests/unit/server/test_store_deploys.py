@@ -206,6 +206,16 @@ def test_phases_become_events_and_steps_with_times(store: Store) -> None:
     assert (steps[1].finished_at - steps[1].started_at).total_seconds() == 60
 
 
+def test_the_last_event_of_many_deploys_is_found_in_one_look(store: Store) -> None:
+    first, second, third = accept(store), accept(store), accept(store, PROD)
+    assert store(events.last_numbers, []) == {}
+    found = store(events.last_numbers, [first.id, second.id, third.id, *("dep-none",) * events.TOGETHER])
+    assert found == {second.id: 1}
+    assert {claimed.id for claimed in (claim(store), claim(store)) if claimed} == {first.id, third.id}
+    say(store, first, "Publishing")
+    assert store(events.last_numbers, [first.id, second.id]) == {first.id: 2, second.id: 1}
+
+
 def test_a_new_word_about_the_same_phase_is_told_and_makes_no_second_step(store: Store) -> None:
     record = accept(store)
     claim(store)

@@ -18,9 +18,10 @@ from kilter.api.kilterapp import labels
 from kilter.api.kilterapp_status import Condition, Failure, Release, Workload
 from kilter.api.words import ConditionType
 from kilter.render.names import Slot
-from kilter.server import clock, readers
+from kilter.server import clock, elsewhere, readers
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
+from kilter.server.hub import Hub
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes import events as event_routes
@@ -302,6 +303,28 @@ def test_an_open_stream_gets_news_at_once_and_ends_with_the_deploy(web: Web) -> 
             return (await open_stream).text
 
     assert names(read_events(web.runner.run(story()))) == ["phase", "done"]
+
+
+def test_an_open_stream_hears_of_what_another_server_records(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "EVERY", 0.01)
+    accepted, token = deploy(web), web.token("viewer")
+    other = replace(web.services, hub=Hub())
+
+    async def story() -> list[str]:
+        hearing = asyncio.create_task(elsewhere.hear(web.services))
+        url = f"/v1/deploys/{accepted.deploy_id}/events"
+        streams = [asyncio.create_task(web.send("GET", url, token)) for _ in range(2)]
+        await asyncio.sleep(0.02)
+        await Dispatcher(other).step()
+        web.cluster.report(NAME, phase="Ready")
+        await Follower(other).record(web.cluster.changes.get_nowait())
+        async with asyncio.timeout(2):
+            texts = [(await each).text for each in streams]
+        hearing.cancel()
+        return texts
+
+    for text in web.runner.run(story()):
+        assert names(read_events(text)) == ["phase", "done"]
 
 
 def test_a_stream_ends_when_its_token_does_or_the_server(web: Web) -> None:
@@ -924,7 +947,7 @@ def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
 ) -> None:
     for module in (env_routes, event_routes):
         monkeypatch.setattr(module, "ASK_ALIVE", 0.01)
-    logs, token, run = with_logs(web, "shop-1 one"), web.token("viewer"), web.store.run
+    logs, token = with_logs(web, "shop-1 one"), web.token("viewer")
     url = f"/v1/deploys/{deploy(web).deploy_id}/events" if what == "events" else f"{logs}?follow=true"
 
     async def away(*_: object, **__: object) -> object:
@@ -932,7 +955,8 @@ def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
 
     def leave(body: bytes) -> bool:
         if body:
-            web.store.run = away  # type: ignore[method-assign]
+            monkeypatch.setattr(web.store, "run", away)
+            monkeypatch.setattr(web.store, "look", away)
         return False
 
     async def story() -> Reply:
@@ -940,7 +964,6 @@ def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
             return await web.send("GET", url, token, until=leave)
 
     reply = web.runner.run(story())
-    web.store.run = run  # type: ignore[method-assign]
     assert (reply.status, reply.text) == (200, first)
 
 
