@@ -89,6 +89,15 @@ def test_the_api_server_itself_keeps_the_rules(
         loop.run(cluster.apply("acme-rules-dev", spec(**{"app": "rules", **changes})))
 
 
+def test_what_the_api_server_cannot_put_together_is_refused_for_good(
+    cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    """It answers 500, as if asking again might help."""
+    services = [{"name": "db", "kind": "postgres"}, {"name": "db", "kind": "redis"}]
+    with pytest.raises(Conflict, match="duplicate entries"):
+        loop.run(cluster.apply("acme-twice-dev", spec(app="twice", services=services)))
+
+
 def test_a_field_that_somebody_edited_is_seen_and_not_taken_and_does_not_keep_the_object(
     api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
 ) -> None:

@@ -82,7 +82,11 @@ def check_app(settings: Settings, app: AppSection) -> None:
     if missing:
         message = f"the platform does not provide {', '.join(missing)}; take it out of the app's services"
         raise Refused("invalid", message, field="app.services", details={"provided": list(settings.services)})
+    called = [service.name for service in app.services]
     for number, service in enumerate(app.services):
+        if service.name in called[:number]:
+            field = f"app.services[{number}].name"
+            raise Refused("invalid", f"{field}: another service is called {service.name} too", field=field)
         if service.mode == "external" and not service.secret_name:
             field = f"app.services[{number}].secretName"
             raise Refused("invalid", f"{field} is missing: an external service needs a Secret", field=field)

@@ -13,6 +13,7 @@ from starlette.routing import Route as Path
 from kilter.server import clock, ids
 from kilter.server.call import Services
 from kilter.server.dispatch import Dispatcher
+from kilter.server.elsewhere import hear
 from kilter.server.endpoint import HEADERS, Endpoint, failed
 from kilter.server.follow import Follower
 from kilter.server.housekeeping import keep_house
@@ -80,6 +81,8 @@ async def unrouted(request: Request, _: Exception) -> Response:
 async def background(services: Services) -> AsyncIterator[None]:
     """Carry deploys to the cluster, follow what becomes of them, remove what is left, as long as the server runs."""
     works = [Dispatcher(services).run(), Follower(services).run(), keep_house(services), services.policies.run()]
+    if services.store.shared:
+        works.append(hear(services))
     if services.images is not None:
         works.append(Remover(services, services.images).run())
     tasks = [asyncio.create_task(work) for work in works]

@@ -136,7 +136,7 @@ def refusal(text: str, value: Any, kind: type) -> Refused:
     path = with_keys(path.lstrip("."), value, kind)
     what = f"a key: {what}" if found and found["key"] else what
     if unknown := UNKNOWN.fullmatch(what):
-        field = joined(path, unknown[1])
+        field = joined(path, unknown[1][:KEY_TOLD])
         return Refused("unknown_field", f"unknown field {field}", field=field)
     if missing := MISSING.fullmatch(what):
         field = joined(path, missing[1])

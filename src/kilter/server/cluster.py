@@ -43,7 +43,8 @@ Resource = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
 REFUSALS = (400, 403, 413, 422)  # of a write: asking again would not help
 TAKEN = 409  # by somebody else, for good where fields are applied; a patch or a delete has only met another write
 GIVE_BACK = "; docs/concepts/server.md says how an administrator gives kilter-server its fields back"
-TOO_LARGE = ("request is too large", "larger than max")  # what etcd says to the API server, which answers 500
+# Of a write, too, though the API server answers 500: etcd has no room for it, or a list has two entries of one key.
+HOPELESS = ("request is too large", "larger than max", "failed to create typed patch object")
 WATCH_SECONDS = 300  # then the API server ends a watch
 # Without a word: a watch may hang without an error (F30). A bookmark comes about every minute.
 SILENCE = 100.0
@@ -201,7 +202,7 @@ async def translated(refusals: tuple[int, ...] = ()) -> AsyncIterator[None]:
         code, message = error.status.code, error.status.message or ""
         if code == 404:
             raise Missing from error
-        if code in refusals or (refusals and any(words in message for words in TOO_LARGE)):
+        if code in refusals or (refusals and any(words in message for words in HOPELESS)):
             raise Conflict(f"the cluster refuses it: {message}{GIVE_BACK if code == TAKEN else ''}") from error
         raise Unavailable(f"the cluster answers {code}: {message}") from error
     except httpx2.HTTPStatusError as error:

@@ -114,6 +114,9 @@ async def let_in(call: Call, entered: Entered, route: Route, work: Callable[[Cal
         answer = await work(guards.admitted(call, entered, route))
         status, code = answer.status_code if isinstance(answer, Response) else answer.status, ""
         return answer
+    except ClientDisconnect:
+        status, code = CLIENT_LEFT, ""
+        raise
     except Exception as error:
         told = refusal(error)
         status, code = told.status, told.code

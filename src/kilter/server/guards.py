@@ -41,7 +41,8 @@ class Entered(NamedTuple):
 
 def refuse_token_in_url(request: Request) -> None:
     """Refuse a token where logs and histories would keep it (S1), before the audit trail does."""
-    parts = (*request.scope["path"].split("/"), *request.query_params.values())
+    said = (part for pair in request.query_params.multi_items() for part in pair)
+    parts = (*request.scope["path"].split("/"), *said)
     if any(part.startswith(PREFIX) for part in parts):
         raise Refused("token_in_url", "a token belongs into the header `Authorization`; revoke this one")
 

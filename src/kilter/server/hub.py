@@ -23,7 +23,11 @@ class Hub:
 
     def tell_everybody(self) -> None:
         """Wake all who wait, for whatever."""
-        self.tell(tuple(self._waiting))
+        self.tell(self.topics())
+
+    def topics(self) -> tuple[str, ...]:
+        """Return what somebody waits for."""
+        return tuple(self._waiting)
 
     def waiting(self) -> int:
         """Return how many wait, for whatever."""

@@ -81,8 +81,11 @@ async def sources(api: Api, query: LogQuery) -> Sources:
 
 
 async def printed(api: Api, query: LogQuery) -> AsyncIterator[str]:
-    """Yield the last lines of every pod, one pod after the other; a container that is not there has none."""
-    found = await sources(api, query)
+    """Yield the last lines of every pod, one pod after the other; a container that is not there has none.
+
+    One that cannot be read, because its node is down, hides no other's; it is told of at the end.
+    """
+    found, unread = await sources(api, query), dict[str, httpx2.HTTPError]()
     for source in found.read:
         size = 0
         try:
@@ -90,13 +93,28 @@ async def printed(api: Api, query: LogQuery) -> AsyncIterator[str]:
                 size += length + 1
                 for text in texts(line, length):
                     yield f"{source.pod} {text}"
-        except httpx2.HTTPStatusError as error:
-            if error.response.status_code not in ABSENT:
-                raise
+        except (httpx2.HTTPStatusError, httpx2.ReadTimeout) as error:
+            if code_of(error) not in ABSENT:
+                unread[source.pod] = error
         if size >= LOG:
             yield f"{source.pod} (cut after {LOG >> 20} MiB: ask for fewer lines, or for younger ones)"
+    if unread and len(unread) == len(found.read):
+        raise next(iter(unread.values()))
+    for pod, reason in unread.items():
+        yield f"{pod} (its log cannot be read: {why(reason)})"
     if found.left_out:
         yield found.told()
+
+
+def code_of(error: httpx2.HTTPError) -> int | None:
+    """Return the status of an answer; None where there was none."""
+    return error.response.status_code if isinstance(error, httpx2.HTTPStatusError) else None
+
+
+def why(error: httpx2.HTTPError) -> str:
+    """Say why a log was not read."""
+    code = code_of(error)
+    return f"the cluster answers {code}" if code else type(error).__name__
 
 
 async def log(

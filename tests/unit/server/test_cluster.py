@@ -102,10 +102,14 @@ def test_a_refused_write_is_a_conflict_and_a_failing_server_is_away(
 
 @pytest.mark.parametrize(
     "message",
-    ["etcdserver: request is too large", "rpc error: trying to send message larger than max (2097162 vs. 2097152)"],
+    [
+        "etcdserver: request is too large",
+        "rpc error: trying to send message larger than max (2097162 vs. 2097152)",
+        "failed to create typed patch object (kilter-apps/x): .spec.services: duplicate entries for key",
+    ],
 )
-def test_what_etcd_has_no_room_for_is_refused_for_good(runner: asyncio.Runner, message: str) -> None:
-    """The API server passes it on as a failure of its own."""
+def test_what_will_never_be_taken_is_refused_for_good(runner: asyncio.Runner, message: str) -> None:
+    """The API server calls it a failure of its own: etcd has no room for it, or two entries have one key."""
     with pytest.raises(Conflict, match=message.partition("(")[0]):
         runner.run(Api(lambda _: failure(500, message)).cluster().apply("x", spec()))
 
@@ -331,6 +335,47 @@ def test_lines_come_from_the_main_container_of_every_pod(runner: asyncio.Runner)
         "5",
         "false",
     )
+
+
+def one_unread(found: Callable[[], httpx2.Response], *names: str) -> Answering:
+    """Answer for pods of which those of these names have no log to give."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/pods"):
+            return listed(*[pod(f"shop-{number}", "app") for number in (1, 2, 3)])
+        return found() if request.url.path.split("/")[-2] in names else httpx2.Response(200, text="one\n")
+
+    return answer
+
+
+def silent() -> httpx2.Response:
+    raise httpx2.ReadTimeout("")
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [(lambda: failure(500, "no route to host"), "the cluster answers 500"), (silent, "ReadTimeout")],
+    ids=["refused", "silent"],
+)
+def test_a_pod_whose_node_does_not_answer_hides_no_others_log(
+    runner: asyncio.Runner, found: Callable[[], httpx2.Response], why: str
+) -> None:
+    async def story() -> list[str]:
+        return [line async for line in Api(one_unread(found, "shop-1", "shop-2")).cluster().logs(QUERY)]
+
+    unread = [f"{name} (its log cannot be read: {why})" for name in ("shop-1", "shop-2")]
+    assert runner.run(story()) == ["shop-3 one", *unread]
+
+
+@pytest.mark.parametrize("found", [lambda: failure(500), silent], ids=["refused", "silent"])
+def test_where_no_pods_log_can_be_read_the_cluster_is_away(
+    runner: asyncio.Runner, found: Callable[[], httpx2.Response]
+) -> None:
+    async def story() -> list[str]:
+        return [line async for line in Api(one_unread(found, "shop-1", "shop-2", "shop-3")).cluster().logs(QUERY)]
+
+    with pytest.raises(Unavailable):
+        runner.run(story())
 
 
 def stamped(*texts: str, start: int = 0) -> str:

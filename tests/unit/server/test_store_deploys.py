@@ -206,6 +206,16 @@ def test_phases_become_events_and_steps_with_times(store: Store) -> None:
     assert (steps[1].finished_at - steps[1].started_at).total_seconds() == 60
 
 
+def test_the_last_event_of_many_deploys_is_found_in_one_look(store: Store) -> None:
+    first, second, third = accept(store), accept(store), accept(store, PROD)
+    assert store(events.last_numbers, []) == {}
+    found = store(events.last_numbers, [first.id, second.id, third.id, *("dep-none",) * events.TOGETHER])
+    assert found == {second.id: 1}
+    assert {claimed.id for claimed in (claim(store), claim(store)) if claimed} == {first.id, third.id}
+    say(store, first, "Publishing")
+    assert store(events.last_numbers, [first.id, second.id]) == {first.id: 2, second.id: 1}
+
+
 def test_a_new_word_about_the_same_phase_is_told_and_makes_no_second_step(store: Store) -> None:
     record = accept(store)
     claim(store)
@@ -221,6 +231,35 @@ def test_a_new_word_about_the_same_phase_is_told_and_makes_no_second_step(store:
     told = [event.message for _, event in store(events.after, record.id, 0)]
     assert told == ["", "0 of 2 ready", "1 of 2 ready"]
     assert [step.phase for step in store(events.steps, record.id)] == ["Pending", "RollingOut"]
+
+
+def hear(store: Store, record: Record, phase: Any, version: int, *, listed: bool = False) -> None:
+    app = reported("acme-shop-dev", SHOP, record.id, record.sequence, phase)
+    metadata = msgspec.structs.replace(app.metadata, resource_version=str(version))
+    app = msgspec.structs.replace(app, metadata=metadata)
+    store(progress.observe, app, DOMAIN, NOON, listed=listed)
+
+
+@pytest.mark.requirement("F30")
+def test_what_a_replica_hears_later_than_another_is_not_told_twice(store: Store) -> None:
+    record, words = accept(store), ("Provisioning", "Publishing", "Reconciling")
+    claim(store)
+    for _ in ("replica", "other replica"):
+        for version, phase in enumerate(words, start=9):
+            hear(store, record, phase, version)
+    assert [event.phase for _, event in store(events.after, record.id, 0)] == ["Pending", *words]
+
+
+@pytest.mark.requirement("F30", "F40")
+def test_what_a_list_tells_is_taken_also_where_the_cluster_counts_on_from_before(store: Store) -> None:
+    """A backup of its own came back."""
+    record = accept(store)
+    claim(store)
+    hear(store, record, "Reconciling", 10)
+    hear(store, record, "Publishing", 9)
+    assert store(environments.find, SHOP).status.phase == "Reconciling"
+    hear(store, record, "Publishing", 9, listed=True)
+    assert store(environments.find, SHOP).status.phase == "Publishing"
 
 
 def test_a_ready_environment_ends_its_deploy_with_release_and_address(store: Store) -> None:

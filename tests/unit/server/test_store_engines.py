@@ -58,6 +58,7 @@ APPLIED = {  # a new version adds its own
     2: "d64e8c68dfd9fb57",
     3: "05a0b5aafe7d9fc2",
     4: "c79f6b92fa999897",
+    5: "b3feab556b5ac30a",
 }
 
 

@@ -280,6 +280,7 @@ def test_the_trail_is_turned_page_by_page(web: Web) -> None:
         web.now = NOON + number * MINUTE
         web.post(DEV, token, DEPLOY)
     first = web.get("/v1/audit?limit=3&project=acme/shop", admin).json
+    assert web.get("/v1/audit?limit=3&project=acme/shop&cursor=", admin).json == first
     second = web.get(f"/v1/audit?limit=3&project=acme/shop&cursor={first['cursor']}", admin).json
     assert len({entry["id"] for entry in first["entries"] + second["entries"]}) == 5
     assert second["cursor"] is None

@@ -208,10 +208,16 @@ def test_a_query_where_none_is_known_is_refused(shared_web: Web) -> None:
     assert shared_web.get("/v1/whoami?verbose=1", shared_web.token("viewer")).code == "unknown_field"
 
 
-def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web) -> None:
-    """S1."""
+def test_an_unknown_field_is_told_of_in_short(shared_web: Web) -> None:
+    reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "x" * 300_000: 1})
+    assert (reply.status, reply.code, len(reply.body) < 1000) == (422, "unknown_field", True)
+
+
+@pytest.mark.requirement("S1")
+@pytest.mark.parametrize("query", ["access={}", "access={}&access=", "{}", "{}=1"])
+def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web, query: str) -> None:
     token = shared_web.token("viewer")
-    reply = shared_web.get(f"/v1/whoami?access={token}", token)
+    reply = shared_web.get(f"/v1/whoami?{query.format(token)}", token)
     assert (reply.status, reply.code) == (400, "token_in_url")
     assert token not in reply.text
 
@@ -353,6 +359,13 @@ def test_an_external_service_needs_its_secret(shared_web: Web) -> None:
     service = {"name": "queue", "kind": "temporal", "mode": "external"}
     field = "app.services[0].secretName"
     assert refused(shared_web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)
+
+
+def test_two_services_of_one_name_are_refused(shared_web: Web) -> None:
+    """The cluster answers 500 to such a KilterApp, as if it were at fault itself."""
+    services = [{"name": "db", "kind": "postgres"}, {"name": "db", "kind": "postgres"}]
+    body = {**DEPLOY, "app": {"port": 1, "services": services}}
+    assert refused(shared_web, body) == (422, "invalid", "app.services[1].name")
 
 
 def test_a_version_of_a_service_that_the_catalog_does_not_have_is_refused_with_those_it_has(shared_web: Web) -> None:

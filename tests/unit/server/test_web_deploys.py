@@ -1,13 +1,14 @@
 """From an accepted deploy to its end, over HTTP, with a cluster in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
+from starlette.requests import ClientDisconnect
 from unit.server.orders import IMAGE, MINUTE, NOON, order
 from unit.server.web import DEPLOY, SETTINGS, Reply, Web, Webs
 
@@ -17,9 +18,10 @@ from kilter.api.kilterapp import labels
 from kilter.api.kilterapp_status import Condition, Failure, Release, Workload
 from kilter.api.words import ConditionType
 from kilter.render.names import Slot
-from kilter.server import clock, readers
+from kilter.server import clock, elsewhere, readers
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
+from kilter.server.hub import Hub
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes import events as event_routes
@@ -164,6 +166,39 @@ def test_what_is_refused_before_it_is_looked_at_is_in_the_trail_once(
     assert (entry["project"], entry["env"]) == ("acme/shop", "dev")
 
 
+def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web: Web) -> None:
+    """DP-Q74: it is no failure of the server."""
+
+    def leaving() -> Iterator[bytes]:
+        yield b"{"
+        raise ClientDisconnect
+
+    headers = {"content-type": "application/json"}
+    web("POST", f"{DEV}/deploys", web.token("maintainer"), content=leaving(), headers=headers)
+    [entry] = web.get("/v1/audit", web.token("admin", "*/*")).json["entries"]
+    assert (entry["status"], entry["code"]) == (499, None)
+
+
+def test_a_deploy_is_as_old_as_its_acceptance_however_slowly_its_body_comes(web: Web) -> None:
+    """What ended meanwhile is older: a late word of it must not end this one."""
+    text = msgspec.json.encode(DEPLOY)
+
+    def slowly() -> Iterator[bytes]:
+        yield text[:5]
+        web.now += 20 * clock.SECOND
+        yield text[5:]
+
+    reply = web(
+        "POST",
+        f"{DEV}/deploys",
+        web.token("maintainer"),
+        content=slowly(),
+        headers={"content-type": "application/json"},
+    )
+    accepted = msgspec.json.decode(reply.body, type=DeployAccepted)
+    assert look(web, accepted).created_at == clock.to_datetime(NOON + 20 * clock.SECOND)
+
+
 def test_what_was_committed_stays_in_the_trail_though_its_answer_was_lost(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +303,28 @@ def test_an_open_stream_gets_news_at_once_and_ends_with_the_deploy(web: Web) -> 
             return (await open_stream).text
 
     assert names(read_events(web.runner.run(story()))) == ["phase", "done"]
+
+
+def test_an_open_stream_hears_of_what_another_server_records(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "EVERY", 0.01)
+    accepted, token = deploy(web), web.token("viewer")
+    other = replace(web.services, hub=Hub())
+
+    async def story() -> list[str]:
+        hearing = asyncio.create_task(elsewhere.hear(web.services))
+        url = f"/v1/deploys/{accepted.deploy_id}/events"
+        streams = [asyncio.create_task(web.send("GET", url, token)) for _ in range(2)]
+        await asyncio.sleep(0.02)
+        await Dispatcher(other).step()
+        web.cluster.report(NAME, phase="Ready")
+        await Follower(other).record(web.cluster.changes.get_nowait())
+        async with asyncio.timeout(2):
+            texts = [(await each).text for each in streams]
+        hearing.cancel()
+        return texts
+
+    for text in web.runner.run(story()):
+        assert names(read_events(text)) == ["phase", "done"]
 
 
 def test_a_stream_ends_when_its_token_does_or_the_server(web: Web) -> None:
@@ -890,7 +947,7 @@ def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
 ) -> None:
     for module in (env_routes, event_routes):
         monkeypatch.setattr(module, "ASK_ALIVE", 0.01)
-    logs, token, run = with_logs(web, "shop-1 one"), web.token("viewer"), web.store.run
+    logs, token = with_logs(web, "shop-1 one"), web.token("viewer")
     url = f"/v1/deploys/{deploy(web).deploy_id}/events" if what == "events" else f"{logs}?follow=true"
 
     async def away(*_: object, **__: object) -> object:
@@ -898,7 +955,8 @@ def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
 
     def leave(body: bytes) -> bool:
         if body:
-            web.store.run = away  # type: ignore[method-assign]
+            monkeypatch.setattr(web.store, "run", away)
+            monkeypatch.setattr(web.store, "look", away)
         return False
 
     async def story() -> Reply:
@@ -906,7 +964,6 @@ def test_a_stream_ends_without_a_fault_of_the_server_where_its_store_is_away(
             return await web.send("GET", url, token, until=leave)
 
     reply = web.runner.run(story())
-    web.store.run = run  # type: ignore[method-assign]
     assert (reply.status, reply.text) == (200, first)
 
 

@@ -21,7 +21,7 @@ async def listed(call: Call) -> Answer:
 def page(tx: Tx, grant: Grant, query: AuditQuery) -> AuditList:
     """Return one page. Its cursor is the id of the last entry that was looked at."""
     filters = filters_of(query)
-    shown, before = list[AuditEntry](), query.cursor
+    shown, before = list[AuditEntry](), query.cursor or None
     for _ in range(ROUNDS):
         found = audit.page(tx, filters=filters, before=before, limit=audit.PAGE_LIMIT)
         for entry in found:

@@ -84,7 +84,8 @@ def accept(tx: Tx, call: Call) -> DeployAccepted:
         port=settings.public_port,
         replaces_waiting=any(matches(glob, slot.env) for glob in settings.replace_waiting_envs),
     )
-    record, place = deploys.accept(tx, order, call.now)
+    # Not as of when the request began: its body may have taken half a minute.
+    record, place = deploys.accept(tx, order, call.services.clock())
     if body.push_id:
         images.pushed(tx, (slot.org, slot.app), body.push_id)
     return DeployAccepted(

@@ -66,7 +66,7 @@ def accept_delete(tx: Tx, call: Call) -> DeleteAccepted:
         raise not_found()
     spec = msgspec.structs.replace(last.spec, actor=grant.actor, database_on_delete=database)
     order = Order(slot, "delete", env_class, spec, grant.token_id, call.settings.cluster_domain)
-    record, place = deploys.accept(tx, order, call.now)
+    record, place = deploys.accept(tx, order, call.services.clock())
     days = access.days_kept(call.settings, env_class) if database == "keep" else None
     return DeleteAccepted(
         deploy_id=record.id, sequence=record.sequence, database=database, database_kept_days=days, queue=place

@@ -14,7 +14,6 @@ from kilter.server.store import deploys, events
 from kilter.server.store.engine import Tx
 
 MEDIA_TYPE = "text/event-stream"
-ASK_SHARED = 1.0  # seconds between looks into a store to which other replicas write
 # Seconds until the end of a token or session ends a stream at the latest (S2), and between signs of life.
 ASK_ALIVE = 5.0
 
@@ -30,12 +29,10 @@ async def stream(call: Call) -> StreamingResponse:
 async def told(call: Call, last: int) -> AsyncIterator[str]:
     """Yield the stream's text."""
     services, deploy_id = call.services, recorded(call).id
-    pause = min(ASK_SHARED, ASK_ALIVE) if services.store.shared else ASK_ALIVE
-    quiet = 0.0
     with services.hub.listen(deploy_id) as listener:
         while not services.stopping.is_set():
             try:
-                batch, is_over = await services.store.run(news, call, deploy_id, last, services.clock())
+                batch, is_over = await services.store.look(news, call, deploy_id, last, services.clock())
             except Unavailable:  # who follows asks again, for what came after the last event
                 return
             for number, event in batch:
@@ -43,14 +40,15 @@ async def told(call: Call, last: int) -> AsyncIterator[str]:
                 yield written(number, event)
             if is_over:
                 return
-            quiet = 0.0 if batch else quiet + pause
-            if not batch and not await listener.wait(pause) and quiet >= ASK_ALIVE:
-                quiet = 0.0
+            if not batch and not await listener.wait(ASK_ALIVE):
                 yield ": still here\n\n"
 
 
 def news(tx: Tx, call: Call, deploy_id: str, last: int, now: int) -> tuple[list[tuple[int, Event]], bool]:
-    """Return what is new, and whether nothing more will come: the deploy has ended, or the token or session has."""
+    """Return what is new, and whether nothing more will come: the deploy has ended, or the token or session has.
+
+    The state is looked at first: what comes between the looks is then among the events.
+    """
     if not call.is_good(tx, now):
         return [], True
     record = deploys.found(tx, deploy_id)

@@ -11,6 +11,7 @@ from kilter.render.names import Slot
 from kilter.server.refusals import host_taken
 from kilter.server.store.engine import Row, Tx
 
+PLAIN = ("env_class", "object_name", "host", "sequence", "status_at", "object_version")
 PROTECTIVE: tuple[EnvClass, ...] = ("ephemeral", "standard", "protected")
 
 
@@ -25,6 +26,7 @@ class Environment:
     sequence: int
     status: Status
     status_at: int | None = None  # when that was recorded
+    object_version: int | None = None  # of the object whose status it is, as the cluster counts
 
 
 def find(tx: Tx, slot: Slot) -> Environment | None:
@@ -83,15 +85,16 @@ def catch_up(tx: Tx, slot: Slot, sequence: int, name: str | None = None) -> None
     _update(tx, slot, "sequence = ?, object_name = COALESCE(?, object_name)", sequence, name)
 
 
-def record_status(tx: Tx, slot: Slot, status: Status, now: int) -> None:
+def record_status(tx: Tx, slot: Slot, status: Status, now: int, version: int | None = None) -> None:
     """Keep what was last seen."""
-    _update(tx, slot, "status = ?, status_at = ?", msgspec.json.encode(status).decode(), now)
+    changes = "status = ?, status_at = ?, object_version = ?"
+    _update(tx, slot, changes, msgspec.json.encode(status).decode(), now, version)
 
 
 def mark_deleted(tx: Tx, slot: Slot, now: int) -> None:
     """Give up the names and the images; the number goes on where it was, should the environment come back."""
-    changes = "deleted_at = ?, images_due_at = ?, object_name = NULL, host = NULL, status = NULL, status_at = NULL"
-    _update(tx, slot, changes, now, now)
+    forgotten = "object_name = NULL, host = NULL, status = NULL, status_at = NULL, object_version = NULL"
+    _update(tx, slot, f"deleted_at = ?, images_due_at = ?, {forgotten}", now, now)
 
 
 def by_object(tx: Tx, name: str) -> Environment | None:
@@ -131,8 +134,7 @@ def environment_of(row: Row) -> Environment:
     """Read a row."""
     status = msgspec.json.decode(row["status"], type=Status) if row["status"] else Status()
     slot = Slot(row["org"], row["app"], row["env"])
-    named = {name: row[name] for name in ("env_class", "object_name", "host", "sequence", "status_at")}
-    return Environment(slot, status=status, **named)
+    return Environment(slot, status=status, **{name: row[name] for name in PLAIN})
 
 
 def _made(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int, *, numbers: int = 0) -> Environment:
@@ -144,7 +146,8 @@ def _made(tx: Tx, slot: Slot, env_class: EnvClass, domain: str, now: int, *, num
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, app, env) DO UPDATE SET env_class = excluded.env_class,"
         " object_name = excluded.object_name, host = excluded.host, created_at = excluded.created_at,"
         " sequence = environments.sequence + excluded.sequence,"
-        " deleted_at = NULL, images_due_at = NULL, status = NULL, status_at = NULL RETURNING *",
+        " deleted_at = NULL, images_due_at = NULL, status = NULL, status_at = NULL, object_version = NULL"
+        " RETURNING *",
         *(*triple(slot), env_class, name, host, numbers, now),
     )
     return environment_of(row)

@@ -99,10 +99,25 @@ def observe(tx: Tx, app: KilterApp, domain: str, now: int, *, listed: bool = Fal
             deploys.take_up(tx, slot, app.spec, now)
     if not app.metadata.deletion_timestamp:
         _handed_over(tx, app.spec.deploy_id, slot, now)
-    if environment.status == app.status:
+    version = version_of(app)
+    if environment.status == app.status or (not listed and is_late(version, environment.object_version)):
         return []
-    environments.record_status(tx, slot, app.status, now)
+    environments.record_status(tx, slot, app.status, now, version)
     return overtaken(tx, environment, app.status, now) + advanced(tx, environment, app.status, now)
+
+
+def version_of(app: KilterApp) -> int | None:
+    """Return the version of an object as the cluster counts; None where it does not say, or not in numbers."""
+    said = app.metadata.resource_version
+    return int(said) if said.isdecimal() else None
+
+
+def is_late(version: int | None, known: int | None) -> bool:
+    """Tell whether a later word was recorded already: each replica hears all of them, in its own time.
+
+    A list is never late: after a backup of etcd came back, the cluster counts on from before.
+    """
+    return version is not None and known is not None and version < known
 
 
 def _handed_over(tx: Tx, deploy_id: str, slot: Slot, now: int) -> None:
