@@ -79,6 +79,7 @@ def test_what_others_say_in_progress_cannot_drive_the_terminal(
     assert "\x07" not in screen.getvalue()
 
 
+@pytest.mark.usefixtures("clock")
 def test_json_progress_is_one_object_per_line() -> None:
     stream = io.StringIO()
     told(JsonReporter(stream))
