@@ -1,5 +1,6 @@
 """What is built and pushed, by which engine, and what is known of it."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from fakes import FakeRunner
 from unit.deploy.test_deploy import AT, GRANTED
 from unit.deploy.test_target import CHANGED, COMMIT, HEAD, STATUS, Platform, built, project
 
-from kilter.deploy.image import source_of
+from kilter.deploy.image import Source, source_of
 from kilter.errors import BadInput, Busy
 from kilter.proc import Command, Outcome, SubprocessRunner
+from kilter.project.load import load
 from kilter.tools import docker
 
 TREE = (*STATUS, ".")
@@ -50,6 +52,39 @@ def test_no_setting_of_git_hides_what_changed_in_a_submodule(tmp_path: Path) -> 
     git(here.root, "config", "diff.ignoreSubmodules", "all")
     (here.root / "part" / "notes.txt").touch()
     assert source_of(SubprocessRunner(), here).changes == ("part",)
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_a_worktree_whose_repository_is_not_there_is_not_taken_for_a_directory_outside_of_git(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    project(tmp_path / "whole")
+    git(repository(tmp_path / "whole"), "worktree", "add", "--quiet", str(tmp_path / "tree"))
+    here = load(tmp_path / "tree" / "kilter.yaml")
+    assert not source_of(SubprocessRunner(), here).dirty
+    (tmp_path / "whole").rename(tmp_path / "elsewhere")
+    assert source_of(SubprocessRunner(), here).fault.startswith("not a git repository: ")
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_the_repository_of_a_hook_is_not_taken_for_that_of_the_project(tmp_path: Path) -> None:
+    for name in ("pushed.git", "whole/app", "outside"):
+        (tmp_path / name).mkdir(parents=True)
+    git(tmp_path / "pushed.git", "init", "--quiet", "--bare")
+    here, outside = project(tmp_path / "whole" / "app"), project(tmp_path / "outside")
+    repository(tmp_path / "whole")
+    commit = source_of(SubprocessRunner(), here).commit
+    hook = SubprocessRunner({**os.environ, "GIT_DIR": ".", "GIT_INDEX_FILE": str(tmp_path / "index"), "GIT_PREFIX": ""})
+    assert source_of(hook, here) == Source(commit)
+    assert source_of(hook, outside) == Source("")
+
+
+@pytest.mark.requirement("LC-16", "DP-Q28")
+def test_the_note_of_kilter_stop_is_no_change_in_a_folder_whose_name_git_writes_in_quotes(tmp_path: Path) -> None:
+    folder = tmp_path / "my app"
+    folder.mkdir()
+    project(folder)
+    commit = source_of(SubprocessRunner(), load(repository(tmp_path) / "my app" / "kilter.yaml")).commit
+    assert source_of(SubprocessRunner(), project(folder, "name: shop\ncluster:\n  stopped: true\n")) == Source(commit)
 
 
 def changing(folder: Path, env: str, head: str = COMMIT, changes: str = "", before: str = "") -> Platform:
