@@ -23,6 +23,7 @@ from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
 from kilter.deploy.queries import replaced
 from kilter.deploy.refusals import accepted_perhaps
+from kilter.deploy.renderable import check_renderable
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
 from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.proc import Runner
@@ -150,6 +151,7 @@ class Deployment:
         source = image.source_of(self.runner, self.project)
         target = look(self.client, self.name, self.options.env)
         check_services(target, app)
+        check_renderable(target, app)
         platform = build_platform(target, self.options.platform, given=bool(given))
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
         return Prepared(target, source, platform, plan(target, app, source, given))
