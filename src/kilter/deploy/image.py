@@ -65,6 +65,8 @@ def source_of(runner: Runner, project: Project) -> Source:
         if any(project.file.name in path for path in changes) and _only_stopped(runner, project):
             own = _changes(runner, project, project.file.name)
             changes = tuple(path for path in changes if path not in own)
+        if not _git(runner, project, "check-ignore", "--quiet", "--", project.file.name, ok=(0, 1)).code:
+            changes = (project.file.name, *changes)  # told to pass it over, Git has it in no commit and says nothing
     except KilterError as error:
         return Source("", fault=error.what)
     return Source(head.stdout.strip(), changes)

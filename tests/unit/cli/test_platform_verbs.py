@@ -453,6 +453,7 @@ def test_uncommitted_changes_go_to_a_protected_environment_only_where_they_are_m
     runner.answers = {
         ("git", "rev-parse", "HEAD"): "c0ffee\n",
         ("git", "status", "--porcelain", *ALL_CHANGES, "--", "."): "?? a.py\n",
+        ("git", "check-ignore", "--quiet", "--", "kilter.yaml"): Outcome(1),
     }
     assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE]) == 2
     assert "  a.py\n" in capsys.readouterr().err

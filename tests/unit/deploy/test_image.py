@@ -55,6 +55,18 @@ def test_no_setting_of_git_hides_what_changed_in_a_submodule(tmp_path: Path) -> 
 
 
 @pytest.mark.requirement("DP-Q28")
+def test_a_project_that_git_is_told_to_pass_over_is_in_no_commit(tmp_path: Path) -> None:
+    (tmp_path / "sandbox").mkdir()
+    here = project(tmp_path / "sandbox")
+    (tmp_path / ".gitignore").write_text("sandbox/\n")
+    repository(tmp_path)
+    assert source_of(SubprocessRunner(), here).changes == ("kilter.yaml",)
+    git(tmp_path, "add", "--force", "sandbox/kilter.yaml")
+    git(tmp_path, "commit", "--quiet", "--message", "two")
+    assert source_of(SubprocessRunner(), here).changes == ()
+
+
+@pytest.mark.requirement("DP-Q28")
 def test_a_worktree_whose_repository_is_not_there_is_not_taken_for_a_directory_outside_of_git(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     project(tmp_path / "whole")
