@@ -1,19 +1,22 @@
 """What is built and pushed, by which engine, and what is known of it."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.deploy.test_deploy import AT, GRANTED
+from unit.deploy.conftest import RUN
+from unit.deploy.test_deploy import AT, GRANTED, IMAGE
 from unit.deploy.test_target import CHANGED, COMMIT, HEAD, STATUS, Platform, built, project
 
+from kilter.deploy import deploy as deploying
 from kilter.deploy.image import Source, source_of
-from kilter.errors import BadInput, Busy
+from kilter.errors import BadInput, BuildFailed, Busy
 from kilter.proc import Command, Outcome, SubprocessRunner
 from kilter.project.load import load
-from kilter.tools import docker
+from kilter.tools import docker, images
 
 TREE = (*STATUS, ".")
 
@@ -163,6 +166,37 @@ def test_an_image_is_not_deployed_from_a_repository_that_it_was_not_pushed_to(tm
         there.deploy("dev", image="")
     assert len(there.sent) == 2, "both credentials, and nothing was submitted"
     assert not [command for command in there.runner.commands if "push" in command.argv]
+
+
+REFUSED = Outcome(1, "", "unauthorized: authentication required")
+PUSHED = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
+CREDENTIALS = "POST__/v1/projects/acme/shop/push-credentials"
+
+
+@pytest.mark.requirement("DP-Q6")
+@pytest.mark.parametrize(
+    ("lives", "answers", "pushes"),
+    [
+        (0.0, [REFUSED, PUSHED], 2),
+        (0.0, [REFUSED] * 4, 3),
+        (600.0, [REFUSED, PUSHED], 1),  # what is refused sooner is refused for another reason
+    ],
+)
+def test_a_push_that_takes_longer_than_its_credential_lives_goes_on_with_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lives: float, answers: list[str | Outcome], pushes: int
+) -> None:
+    monkeypatch.setattr(deploying, "CREDENTIAL", lives)
+    there = Platform(tmp_path)
+    built(there, "")
+    push = images.push(f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}").argv
+    there.runner.answers |= {push: list(answers)}
+    there.table[CREDENTIALS] = [(201, {**GRANTED, "expires_at": AT, "push_id": f"psh-{n}"}) for n in range(4)]
+    is_pushed = answers[pushes - 1] == PUSHED
+    with nullcontext() if is_pushed else pytest.raises(BuildFailed):
+        there.deploy("dev", image="")
+    assert [command.argv for command in there.runner.commands].count(push) == pushes
+    if is_pushed:
+        assert (there.sent[-1]["push_id"], there.sent[-1]["image"]) == ("psh-2", IMAGE)
 
 
 @dataclass
