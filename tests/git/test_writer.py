@@ -253,14 +253,17 @@ def test_a_rewritten_history_needs_a_person(repository: Repository, writer: Open
 
 
 @pytest.mark.requirement("F32")
+@pytest.mark.parametrize("pruned", [False, True])
 def test_a_history_rewritten_behind_a_broken_clone_is_noticed_all_the_same(
-    repository: Repository, writer: Open
+    repository: Repository, writer: Open, pruned: bool
 ) -> None:
     opened = writer()
     opened.submit(change())
     opened.flush()
     git("update-ref", "refs/heads/main", "main^", cwd=repository.path)
     repository.by_hand({"x": "x\n"})
+    if pruned:
+        git("gc", "--quiet", "--prune=now", cwd=repository.path)
     for clone in clones(opened):
         shutil.rmtree(clone)
     future = opened.submit(change(text="a: 2\n"))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from kilter.errors import Failed, NotFound
 from kilter.gitops.model import Rewritten
 from kilter.gitops.plan import Tree
@@ -18,6 +20,7 @@ from kilter.tools.git import Draft, Edit, Git, Log
 WORK = "refs/kilter/work"
 AUTHOR = "kilter <kilter@localhost>"
 LOG_LIMIT = 20  # commits by others that a receipt names
+NOT_THERE = "not our ref"  # of a commit that no branch contains any more
 DEEPER = 64  # commits, at least, that are brought at a time of those from before the clone
 
 
@@ -45,8 +48,7 @@ class Clone:
             _refuse_missing(self.remote, heads, known)
             return
         if known and known != found:
-            self._run(self._outside.fetch(NAME, f"{known}:{HEAD}", depth=1))
-            self._begin(known)
+            self._begin_at(known, found)
         self.fetch()
         if known == found != self.head:
             raise Failed(f"{self.remote.branch} moved while it was cloned")  # and who knows whether forward: once more
@@ -142,6 +144,16 @@ class Clone:
 
     def _run(self, command: Command) -> str:
         return self.runner.run(command).stdout
+
+    def _begin_at(self, known: str, found: str) -> None:
+        """Begin with a head that was known; the repository may have thrown away what nobody's branch contains."""
+        command = self._outside.fetch(NAME, f"{known}:{HEAD}", depth=1)
+        fetched = self.runner.run(replace(command, ok=(*command.ok, 128)))
+        if NOT_THERE in fetched.stderr:
+            raise rewritten(self.remote, known, found)
+        if fetched.code == 128:
+            raise failure(command, fetched)
+        self._begin(known)
 
     def _begin(self, head: str) -> None:
         self.tree = Tree(git.parse_files(self._run(self._git.files(head))))
