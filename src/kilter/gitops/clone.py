@@ -20,7 +20,6 @@ from kilter.tools.git import Draft, Edit, Git, Log
 WORK = "refs/kilter/work"
 AUTHOR = "kilter <kilter@localhost>"
 LOG_LIMIT = 20  # commits by others that a receipt names
-NOT_THERE = "not our ref"  # of a commit that no branch contains any more
 DEEPER = 64  # commits, at least, that are brought at a time of those from before the clone
 
 
@@ -146,14 +145,18 @@ class Clone:
         return self.runner.run(command).stdout
 
     def _begin_at(self, known: str, found: str) -> None:
-        """Begin with a head that was known; the repository may have thrown away what nobody's branch contains."""
+        """Begin with a head that was known; where it cannot be had alone, all history tells whether it is part of it.
+
+        Some servers give out the heads of branches alone, and none what it has thrown away.
+        """
         command = self._outside.fetch(NAME, f"{known}:{HEAD}", depth=1)
-        fetched = self.runner.run(replace(command, ok=(*command.ok, 128)))
-        if NOT_THERE in fetched.stderr:
+        if self.runner.run(replace(command, ok=(0, 1, 128))).code == 0:
+            self._begin(known)
+            return
+        self._run(self._outside.fetch(NAME))
+        if not self.has(known):
             raise rewritten(self.remote, known, found)
-        if fetched.code == 128:
-            raise failure(command, fetched)
-        self._begin(known)
+        self._begin(self._run(self._git.resolve(HEAD)).strip())
 
     def _begin(self, head: str) -> None:
         self.tree = Tree(git.parse_files(self._run(self._git.files(head))))
