@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kilter.gitops.publisher import Limits, Publisher
 from kilter.gitops.remote import Remote
 from kilter.gitops.writer import Writer
 from kilter.proc import SubprocessRunner
+from kilter.tools import git as git_commands
 
 FOLDER = "apps/acme/shop/prod"
 ANEW = '{"number": 0, "holder": ""}\n'  # as docs/how-to/install-the-platform.md has it
@@ -253,20 +255,44 @@ def test_a_rewritten_history_needs_a_person(repository: Repository, writer: Open
 
 
 @pytest.mark.requirement("F32")
+@pytest.mark.parametrize("pruned", [False, True])
 def test_a_history_rewritten_behind_a_broken_clone_is_noticed_all_the_same(
-    repository: Repository, writer: Open
+    repository: Repository, writer: Open, pruned: bool
 ) -> None:
     opened = writer()
     opened.submit(change())
     opened.flush()
     git("update-ref", "refs/heads/main", "main^", cwd=repository.path)
     repository.by_hand({"x": "x\n"})
+    if pruned:
+        git("gc", "--quiet", "--prune=now", cwd=repository.path)
     for clone in clones(opened):
         shutil.rmtree(clone)
     future = opened.submit(change(text="a: 2\n"))
     opened.flush()
     with pytest.raises(Rewritten):
         future.result(0)
+
+
+@pytest.mark.requirement("F32")
+@pytest.mark.parametrize("is_rewritten", [False, True])
+def test_a_broken_clone_is_made_anew_from_a_server_that_gives_out_heads_of_branches_alone(
+    repository: Repository, writer: Open, monkeypatch: pytest.MonkeyPatch, is_rewritten: bool
+) -> None:
+    """As servers do that know version 0 of Git's protocol, and no later one."""
+    monkeypatch.setattr(git_commands, "_ALWAYS", {**git_commands._ALWAYS, "protocol.version": "0"})
+    opened = writer()
+    opened.submit(change())
+    opened.flush()
+    if is_rewritten:
+        git("update-ref", "refs/heads/main", "main^", cwd=repository.path)
+    repository.by_hand({"x": "x\n"})
+    for clone in clones(opened):
+        shutil.rmtree(clone)
+    future = opened.submit(change(text="a: 2\n"))
+    opened.flush()
+    with pytest.raises(Rewritten) if is_rewritten else nullcontext():
+        assert future.result(0).result is Result.PUBLISHED
 
 
 def test_a_repository_with_other_branches_only_is_not_written_to(

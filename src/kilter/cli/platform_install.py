@@ -25,8 +25,9 @@ def command(app: App, /, values: Path | None, **given: Any) -> None:
     Safe to run again at any time: passwords, keys, databases and images stay.
     """
     from kilter.platform.install import Options, install
+    from kilter.project.source import content, decode
 
-    more = values.read_text(encoding="utf-8") if values else ""
+    more = decode(content(values), str(values)) if values else ""
     installed = install(app.machine, Options(**given, values=more))
     lines = [f"the platform answers at {installed.server}"]
     if installed.token:

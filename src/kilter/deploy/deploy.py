@@ -23,8 +23,9 @@ from kilter.deploy.names import ProjectName
 from kilter.deploy.plan import plan, removals
 from kilter.deploy.queries import replaced
 from kilter.deploy.refusals import accepted_perhaps
+from kilter.deploy.renderable import check_renderable
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
-from kilter.errors import BadInput, Busy, MachineLacks
+from kilter.errors import BadInput, BuildFailed, Busy, MachineLacks
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
@@ -33,6 +34,8 @@ from kilter.tools import docker
 from kilter.words import duration, human_duration
 
 T = TypeVar("T")
+CREDENTIAL = 600.0  # seconds that a credential to push with lives (DP-Q6)
+PUSH_TRIES = 3  # of a push that each time took longer
 
 
 @dataclass(frozen=True)
@@ -150,28 +153,43 @@ class Deployment:
         source = image.source_of(self.runner, self.project)
         target = look(self.client, self.name, self.options.env)
         check_services(target, app)
+        check_renderable(target, app)
         platform = build_platform(target, self.options.platform, given=bool(given))
         check_tree(target, source, self.progress, allowed=self.options.allow_dirty)
         return Prepared(target, source, platform, plan(target, app, source, given))
 
     def _image(self, engine: image.Engine, ready: Prepared, seconds: dict[str, float]) -> Pushed:
-        component = section.primary_of(self.project)
-        repository = self._credentials().repository
+        component, first = section.primary_of(self.project), self._credentials()
+        repository = first.repository
         tag = f"{repository}:{tag_of(self.options.env, ready.source)}"
         with image.named(self.runner, engine, tag):
             with self.progress.step("build the image"):
                 build = partial(image.build, self.runner, engine, self.project, component, tag, ready.platform)
                 timed(seconds, "build", build)
             source = self._built_from(ready)
-            granted = self._credentials()  # the build may have taken longer than the first one lives
+            with self.progress.step(f"push to {first.registry}") as step:
+                digest, push_id = timed(seconds, "push", lambda: self._push(engine, tag, repository))
+                step.done(digest[7:19])
+        return Pushed(f"{repository}@{digest}", source, push_id)
+
+    def _push(self, engine: image.Engine, tag: str, repository: str) -> tuple[str, str]:
+        """Push, and return the digest and the id of the credential; that of before the build may be over by now.
+
+        Where it is over before the push is, another one goes on with the layers that are not there yet.
+        """
+        paths = Paths.from_environment(os.environ)
+        for tries_left in reversed(range(PUSH_TRIES)):
+            began, granted = time.monotonic(), self._credentials()
             if granted.repository != repository:
                 raise Busy(f"the platform takes images at {granted.repository}, and this one is for {repository}",
                            why="where to push was changed during the build", hint="deploy again")  # fmt: skip
-            paths = Paths.from_environment(os.environ)
-            with self.progress.step(f"push to {granted.registry}") as step:
-                digest = timed(seconds, "push", lambda: image.push(self.runner, engine, tag, granted, paths))
-                step.done(digest[7:19])
-        return Pushed(f"{repository}@{digest}", source, granted.push_id)
+            try:
+                return image.push(self.runner, engine, tag, granted, paths), granted.push_id
+            except BuildFailed:
+                if not tries_left or time.monotonic() - began < CREDENTIAL:
+                    raise
+                self.progress.note("the push took longer than its credential lives; going on with another one")
+        raise AssertionError
 
     def _credentials(self) -> PushCredentials:
         request = PushRequest(env=self.options.env, registry=self.options.registry or None)

@@ -26,8 +26,12 @@ DEFAULT_CONTEXT = "default"  # of the docker CLI: DOCKER_HOST, or this machine's
 RELEASE_STAGE = "release"
 NAMED = 3  # files that changed during the build, in a sentence
 DIGEST = re.compile(r"digest: (sha256:[a-f0-9]{64})")
-# What Git says is read, so it must be in its own words; and looking takes no lock from who works there.
-QUIET = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+# What Git says is read, so it must be in its own words; looking takes no lock from who works there; and a hook that
+# deploys, such as the one of a push, has its own repository in these variables and not the project's.
+OF_A_HOOK = ("GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
+QUIET = {**dict.fromkeys(OF_A_HOOK), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+# A repository that is named and cannot be found, as of a worktree that was moved alone, is said in other words.
+OUTSIDE = "not a git repository (or any"
 # The build takes files whatever the user's settings of Git leave out.
 ALL_CHANGES = ("--untracked-files=normal", "--ignore-submodules=none")
 
@@ -55,11 +59,14 @@ def source_of(runner: Runner, project: Project) -> Source:
         head = _git(runner, project, "rev-parse", "HEAD", ok=(0, 128))
         if head.code:
             said = head.stderr.strip().partition("\n")[0]
-            return Source("", fault="" if "not a git repository" in said else said.removeprefix("fatal: "))
+            return Source("", fault="" if OUTSIDE in head.stderr else said.removeprefix("fatal: "))
         changes = _changes(runner, project, ".")
-        if any(path.endswith(project.file.name) for path in changes) and _only_stopped(runner, project):
+        # Git writes a path in quotes where one of its folders has a space, say.
+        if any(project.file.name in path for path in changes) and _only_stopped(runner, project):
             own = _changes(runner, project, project.file.name)
             changes = tuple(path for path in changes if path not in own)
+        if not _git(runner, project, "check-ignore", "--quiet", "--", project.file.name, ok=(0, 1)).code:
+            changes = (project.file.name, *changes)  # told to pass it over, Git has it in no commit and says nothing
     except KilterError as error:
         return Source("", fault=error.what)
     return Source(head.stdout.strip(), changes)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from kilter.errors import Failed, NotFound
 from kilter.gitops.model import Rewritten
 from kilter.gitops.plan import Tree
@@ -45,8 +47,7 @@ class Clone:
             _refuse_missing(self.remote, heads, known)
             return
         if known and known != found:
-            self._run(self._outside.fetch(NAME, f"{known}:{HEAD}", depth=1))
-            self._begin(known)
+            self._begin_at(known, found)
         self.fetch()
         if known == found != self.head:
             raise Failed(f"{self.remote.branch} moved while it was cloned")  # and who knows whether forward: once more
@@ -142,6 +143,20 @@ class Clone:
 
     def _run(self, command: Command) -> str:
         return self.runner.run(command).stdout
+
+    def _begin_at(self, known: str, found: str) -> None:
+        """Begin with a head that was known; where it cannot be had alone, all history tells whether it is part of it.
+
+        Some servers give out the heads of branches alone, and none what it has thrown away.
+        """
+        command = self._outside.fetch(NAME, f"{known}:{HEAD}", depth=1)
+        if self.runner.run(replace(command, ok=(0, 1, 128))).code == 0:
+            self._begin(known)
+            return
+        self._run(self._outside.fetch(NAME))
+        if not self.has(known):
+            raise rewritten(self.remote, known, found)
+        self._begin(self._run(self._git.resolve(HEAD)).strip())
 
     def _begin(self, head: str) -> None:
         self.tree = Tree(git.parse_files(self._run(self._git.files(head))))

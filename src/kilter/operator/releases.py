@@ -4,11 +4,10 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
-from kilter.api import kilterapp_parts as wire
 from kilter.api.kilterapp import Spec
 from kilter.catalog import load as catalog
 from kilter.errors import BadInput, Failed
@@ -18,20 +17,20 @@ from kilter.operator.settings import Settings
 from kilter.operator.steps.database import KIND as DATABASE
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed
-from kilter.proc import Runner
-from kilter.project.model import Probes, Process, Profile, Resources, Service
+from kilter.proc import Runner, failure
 from kilter.render import names
 from kilter.render.names import MANAGED_BY, OPERATOR
 from kilter.render.production import manifests
 from kilter.render.production.guardrails import guardrails
-from kilter.render.production.release import AppRelease, DatabaseServer, Gateway, Platform, ServiceRelease
+from kilter.render.production.release import AppRelease, DatabaseServer, Gateway, Platform
 from kilter.render.production.services import bindings
+from kilter.render.production.spec import release_of
 from kilter.render.tree import ChartJob
 from kilter.tools import helm
 from kilter.values import Credentials
 
-T = TypeVar("T")
 Render = Callable[[ChartJob], str]
+SIGNALS: Final = range(-64, 0)  # exit codes of a process that one of them ended
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,17 @@ class Helm:
     scratch: Path
 
     def __call__(self, job: ChartJob) -> str:
-        """Return what the chart renders; raises BadInput with helm's words when it refuses its values."""
+        """Return what the chart renders.
+
+        Raises BadInput with helm's words when it refuses its values, Failed when somebody ended it.
+        """
         command = helm.template(
             self.binary, job.release, job.chart, namespace=job.namespace, values=job.values_text, scratch=self.scratch
         )
-        return self.runner.run(command).stdout
+        outcome = self.runner.run(replace(command, ok=(0, *SIGNALS)))
+        if outcome.code:  # for the memory that it took, say: that is no word on the values, and another try may do
+            raise failure(replace(command, error=Failed), outcome)
+        return outcome.stdout
 
 
 @dataclass(frozen=True)
@@ -74,31 +79,6 @@ def files(rendered: Mapping[str, str]) -> dict[str, str]:
     """Return one file per object, as they lie in Git; the release's own heads are left out for Git's."""
     text = "---\n".join(each.removeprefix(manifests.HEADER) for _, each in sorted(rendered.items()))
     return split(text)
-
-
-def release_of(spec: Spec, namespace: str) -> AppRelease:
-    """Return what the charts render from; raises BadInput for a part that is not as in kilter.yaml."""
-    external = [each.secret_name for each in spec.services if each.mode == "external" and each.secret_name]
-    return AppRelease(
-        org=spec.org,
-        app=spec.app,
-        env=spec.env,
-        env_class=spec.class_,
-        namespace=namespace,
-        release=spec.deploy_id,
-        number=spec.sequence,
-        image=spec.image,
-        platform=spec.platform,
-        port=spec.port,
-        command=spec.command or (),
-        public=spec.public,
-        vars=_variables(spec.vars, spec.withheld),
-        resources=_resources(spec.resources),
-        processes={name: _process(name, each) for name, each in spec.processes.items()},
-        services=tuple(_service(each) for each in spec.services),
-        app_secrets=tuple(dict.fromkeys((*spec.app_secrets, *external))),
-        profile=_read("profile", spec.profile, Profile),
-    )
 
 
 def fewest(spec: Spec, settings: Settings) -> int:
@@ -163,45 +143,3 @@ def _own(secret: Object) -> Object:
 
 def _database(spec: Spec) -> str:
     return names.database_secret(spec.app)
-
-
-def _process(name: str, given: wire.Process) -> Process:
-    return Process(
-        command=given.command,
-        port=given.port,
-        env=_variables(given.vars, given.withheld),
-        replicas=given.replicas,
-        resources=_resources(given.resources),
-        public=given.public,
-        schedule=given.schedule,
-        probes=_read(f"processes.{name}.probes", given.probes, Probes) if given.probes else None,
-    )
-
-
-def _service(given: wire.Service) -> ServiceRelease:
-    settings = Service(
-        type=given.kind,
-        version=given.version,
-        port=given.port,
-        env=_variables(given.vars, ()),
-        resources=_resources(given.resources),
-        storage=given.storage,
-        values=given.values,
-    )
-    return ServiceRelease(name=given.name, kind=given.kind, mode=given.mode, settings=settings)
-
-
-def _variables(given: Mapping[str, str], withheld: tuple[str, ...]) -> dict[str, str | None]:
-    return {**dict.fromkeys(withheld), **given}
-
-
-def _resources(given: wire.Resources | None) -> Resources | None:
-    return Resources(cpu=given.cpu, memory=given.memory) if given else None
-
-
-def _read(place: str, given: Mapping[str, Any], kind: type[T]) -> T:
-    """Read a part that is written as in kilter.yaml."""
-    try:
-        return msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
-        raise BadInput(f"{place} is not as kilter.yaml may have it", why=str(error)) from None

@@ -106,7 +106,7 @@ def definitions(text: str) -> str:
 def _text(found: Mapping[str, Any], more: str) -> str:
     try:
         given = yaml.safe_load(more) if more.strip() else {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day that there is not; brackets without end
         raise BadInput("the values are no YAML", why=" ".join(str(error).split())) from None
     if not isinstance(given, dict):
         raise BadInput("the values are no map", hint="see the chart's values.yaml")

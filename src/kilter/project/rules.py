@@ -88,6 +88,18 @@ def duration(text: str) -> str:
     return ""
 
 
+def up_to(most: str) -> Rule:
+    """Durations of at most so long, such as 30m."""
+
+    def rule(text: str) -> str:
+        wrong = duration(text)
+        if wrong or words.duration(text) <= words.duration(most):
+            return wrong
+        return f"'{visible(text)}' is longer than {most}, the most that it can be"
+
+    return rule
+
+
 def relative(text: str, folder: str = ".") -> str:
     """Paths inside the project, seen from one of its folders: relative, and not out by `..`; links are for later."""
     if not text or "\0" in text or "\\" in text:
@@ -103,7 +115,9 @@ def absolute(text: str) -> str:
     if ":" in text:
         return f"'{visible(text)}' holds a colon, which Kubernetes takes in no path of a volume"
     good = text.startswith("/") and ".." not in text.split("/")
-    return "" if good else f"'{visible(text)}' must be an absolute path in the container"
+    if not good:
+        return f"'{visible(text)}' must be an absolute path in the container"
+    return "" if text.strip("/") else f"'{visible(text)}' is the whole file system; name a directory in it"
 
 
 def url_path(text: str) -> str:

@@ -453,6 +453,7 @@ def test_uncommitted_changes_go_to_a_protected_environment_only_where_they_are_m
     runner.answers = {
         ("git", "rev-parse", "HEAD"): "c0ffee\n",
         ("git", "status", "--porcelain", *ALL_CHANGES, "--", "."): "?? a.py\n",
+        ("git", "check-ignore", "--quiet", "--", "kilter.yaml"): Outcome(1),
     }
     assert run(["deploy", *DEV, "--no-wait", "--image", IMAGE]) == 2
     assert "  a.py\n" in capsys.readouterr().err
@@ -634,3 +635,12 @@ def test_a_message_that_no_platform_takes_is_refused_before_anything_is_asked_or
 def test_what_logs_of_an_environment_cannot_be_asked_for_is_refused_here(table: Table, words: list[str]) -> None:
     assert run(["logs", *words, *DEV]) == 2
     assert table.asked == []
+
+
+def test_values_for_the_chart_that_are_no_text_are_refused_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "values.yaml").write_bytes(b"clusterDomain: caf\xe9.example\n")
+    words = ["platform", "install", "--local", "--image", "kilter:1", "--values", "values.yaml"]
+    assert run(["-C", str(tmp_path), *words]) == 2
+    assert "values.yaml:1:19 the file is no UTF-8 text (byte 0xE9)" in capsys.readouterr().err

@@ -1,17 +1,22 @@
 """What is built and pushed, by which engine, and what is known of it."""
 
+import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.deploy.test_deploy import AT, GRANTED
+from unit.deploy.conftest import RUN
+from unit.deploy.test_deploy import AT, GRANTED, IMAGE
 from unit.deploy.test_target import CHANGED, COMMIT, HEAD, STATUS, Platform, built, project
 
-from kilter.deploy.image import source_of
-from kilter.errors import BadInput, Busy
+from kilter.deploy import deploy as deploying
+from kilter.deploy.image import Source, source_of
+from kilter.errors import BadInput, BuildFailed, Busy
 from kilter.proc import Command, Outcome, SubprocessRunner
-from kilter.tools import docker
+from kilter.project.load import load
+from kilter.tools import docker, images
 
 TREE = (*STATUS, ".")
 
@@ -50,6 +55,51 @@ def test_no_setting_of_git_hides_what_changed_in_a_submodule(tmp_path: Path) -> 
     git(here.root, "config", "diff.ignoreSubmodules", "all")
     (here.root / "part" / "notes.txt").touch()
     assert source_of(SubprocessRunner(), here).changes == ("part",)
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_a_project_that_git_is_told_to_pass_over_is_in_no_commit(tmp_path: Path) -> None:
+    (tmp_path / "sandbox").mkdir()
+    here = project(tmp_path / "sandbox")
+    (tmp_path / ".gitignore").write_text("sandbox/\n")
+    repository(tmp_path)
+    assert source_of(SubprocessRunner(), here).changes == ("kilter.yaml",)
+    git(tmp_path, "add", "--force", "sandbox/kilter.yaml")
+    git(tmp_path, "commit", "--quiet", "--message", "two")
+    assert source_of(SubprocessRunner(), here).changes == ()
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_a_worktree_whose_repository_is_not_there_is_not_taken_for_a_directory_outside_of_git(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    project(tmp_path / "whole")
+    git(repository(tmp_path / "whole"), "worktree", "add", "--quiet", str(tmp_path / "tree"))
+    here = load(tmp_path / "tree" / "kilter.yaml")
+    assert not source_of(SubprocessRunner(), here).dirty
+    (tmp_path / "whole").rename(tmp_path / "elsewhere")
+    assert source_of(SubprocessRunner(), here).fault.startswith("not a git repository: ")
+
+
+@pytest.mark.requirement("DP-Q28")
+def test_the_repository_of_a_hook_is_not_taken_for_that_of_the_project(tmp_path: Path) -> None:
+    for name in ("pushed.git", "whole/app", "outside"):
+        (tmp_path / name).mkdir(parents=True)
+    git(tmp_path / "pushed.git", "init", "--quiet", "--bare")
+    here, outside = project(tmp_path / "whole" / "app"), project(tmp_path / "outside")
+    repository(tmp_path / "whole")
+    commit = source_of(SubprocessRunner(), here).commit
+    hook = SubprocessRunner({**os.environ, "GIT_DIR": ".", "GIT_INDEX_FILE": str(tmp_path / "index"), "GIT_PREFIX": ""})
+    assert source_of(hook, here) == Source(commit)
+    assert source_of(hook, outside) == Source("")
+
+
+@pytest.mark.requirement("LC-16", "DP-Q28")
+def test_the_note_of_kilter_stop_is_no_change_in_a_folder_whose_name_git_writes_in_quotes(tmp_path: Path) -> None:
+    folder = tmp_path / "my app"
+    folder.mkdir()
+    project(folder)
+    commit = source_of(SubprocessRunner(), load(repository(tmp_path) / "my app" / "kilter.yaml")).commit
+    assert source_of(SubprocessRunner(), project(folder, "name: shop\ncluster:\n  stopped: true\n")) == Source(commit)
 
 
 def changing(folder: Path, env: str, head: str = COMMIT, changes: str = "", before: str = "") -> Platform:
@@ -116,6 +166,37 @@ def test_an_image_is_not_deployed_from_a_repository_that_it_was_not_pushed_to(tm
         there.deploy("dev", image="")
     assert len(there.sent) == 2, "both credentials, and nothing was submitted"
     assert not [command for command in there.runner.commands if "push" in command.argv]
+
+
+REFUSED = Outcome(1, "", "unauthorized: authentication required")
+PUSHED = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
+CREDENTIALS = "POST__/v1/projects/acme/shop/push-credentials"
+
+
+@pytest.mark.requirement("DP-Q6")
+@pytest.mark.parametrize(
+    ("lives", "answers", "pushes"),
+    [
+        (0.0, [REFUSED, PUSHED], 2),
+        (0.0, [REFUSED] * 4, 3),
+        (600.0, [REFUSED, PUSHED], 1),  # what is refused sooner is refused for another reason
+    ],
+)
+def test_a_push_that_takes_longer_than_its_credential_lives_goes_on_with_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lives: float, answers: list[str | Outcome], pushes: int
+) -> None:
+    monkeypatch.setattr(deploying, "CREDENTIAL", lives)
+    there = Platform(tmp_path)
+    built(there, "")
+    push = images.push(f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}").argv
+    there.runner.answers |= {push: list(answers)}
+    there.table[CREDENTIALS] = [(201, {**GRANTED, "expires_at": AT, "push_id": f"psh-{n}"}) for n in range(4)]
+    is_pushed = answers[pushes - 1] == PUSHED
+    with nullcontext() if is_pushed else pytest.raises(BuildFailed):
+        there.deploy("dev", image="")
+    assert [command.argv for command in there.runner.commands].count(push) == pushes
+    if is_pushed:
+        assert (there.sent[-1]["push_id"], there.sent[-1]["image"]) == ("psh-2", IMAGE)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from kilter.tools import images
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 HEAD, STATUS = ("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", *ALL_CHANGES, "--")
+IGNORED = ("git", "check-ignore", "--quiet", "--", "kilter.yaml")
 CHANGED = " M shop/greeting.py\n?? notes.txt\n"
 ENVS = "/v1/projects/acme/shop/envs"
 WARNING = f"warn: the release holds uncommitted changes (2 on top of {COMMIT[:12]})"
@@ -41,7 +42,9 @@ class Platform:
         self, folder: Path, changes: str = "", info: Any = INFO, text: str = "name: shop\n", **classes: str
     ) -> None:
         self.project = project(folder, text)
-        self.runner = FakeRunner({**ENGINE, HEAD: f"{COMMIT}\n", (*STATUS, "."): changes})
+        self.runner = FakeRunner(
+            {**ENGINE, HEAD: f"{COMMIT}\n", (*STATUS, "."): changes, IGNORED: Outcome(1)},
+        )
         self.table: dict[str, Any] = {"GET__/v1/info": [(200, info)]}
         for env in ("dev", "prod"):
             self.table[f"POST__{ENVS}/{env}/deploys"] = [(202, ACCEPTED)]
@@ -253,6 +256,7 @@ def test_the_note_of_kilter_stop_is_no_change(
         (*STATUS, "."): " M kilter.yaml\n M a.py\n",
         (*STATUS, "kilter.yaml"): " M kilter.yaml\n",
         ("git", "show", "HEAD:./kilter.yaml"): committed,
+        IGNORED: Outcome(1),
     }
     found = source_of(FakeRunner(answers), project(tmp_path, written))
     assert (found.commit, found.changes) == (COMMIT, changes or ("kilter.yaml", "a.py"))

@@ -3,23 +3,28 @@
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
+from fakes import FakeRunner
 
 from kilter.api.kilterapp import KilterApp, Metadata, Spec
-from kilter.errors import BadInput
-from kilter.operator.releases import Renderer, platform_of, release_of
+from kilter.errors import BadInput, Failed, KilterError
+from kilter.operator.releases import Helm, Renderer, platform_of
 from kilter.operator.settings import Database, Gateway, Settings
 from kilter.operator.steps.base import Target
 from kilter.operator.steps.database import declared, wanted_secret
 from kilter.operator.steps.publish import Rendered
 from kilter.operator.world import Observed
+from kilter.proc import Outcome
 from kilter.project.model import Probe, Probes, Process, Resources, Service
 from kilter.project.model_profile import Overlay
+from kilter.render.production.spec import release_of
 from kilter.render.tree import ChartJob
+from kilter.tools import helm
 
 IMAGE = "registry.example.com/acme/shop@sha256:" + "1" * 64
 SPACE = "acme-shop-prod"
@@ -214,3 +219,13 @@ def test_an_object_that_no_release_may_have_is_the_specs_fault() -> None:
     role = yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "mine"}})
     with pytest.raises(BadInput, match="Node mine, which is not allowed"):
         Renderer(lambda _: role)(spec(), Observed(SPACE, SETTINGS, {}))
+
+
+@pytest.mark.parametrize(("code", "error"), [(1, BadInput), (-9, Failed)])
+def test_a_helm_that_was_killed_is_no_fault_of_the_release(tmp_path: Path, code: int, error: type[KilterError]) -> None:
+    """The kernel ends it where memory is short; the deploy would fail for good, and not be tried again."""
+    job = ChartJob("shop", tmp_path, "shop", SPACE, "{}")
+    command = helm.template("helm", "shop", tmp_path, namespace=SPACE, values="{}", scratch=tmp_path)
+    render = Helm(FakeRunner({command.argv: Outcome(code, "", "no")}), Path("helm"), tmp_path)
+    with pytest.raises(error):
+        render(job)

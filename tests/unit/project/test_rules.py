@@ -2,7 +2,7 @@
 
 import pytest
 
-from kilter.project.rules import schedule, size
+from kilter.project.rules import absolute, schedule, size, up_to
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,15 @@ def test_a_schedule_of_another_form_is_told_of_the_five_fields(text: str) -> Non
 def test_a_size_below_a_mebibyte_is_taken_for_a_slip(text: str) -> None:
     assert size(text) == f"'{text}' is less than a mebibyte; write it as 256Mi or 1Gi"
     assert size("1Mi") == size("2G") == size("1048576") == ""
+
+
+def test_a_duration_that_is_too_long_says_what_the_most_is() -> None:
+    assert up_to("30m")("31m") == "'31m' is longer than 30m, the most that it can be"
+    assert up_to("30m")("1800s") == up_to("1h")("60m") == ""
+    assert "is not a duration" in up_to("1h")("long")
+
+
+@pytest.mark.parametrize("text", ["/", "//"])
+def test_the_root_of_a_container_is_no_directory_to_be_made_writable(text: str) -> None:
+    assert absolute(text) == f"'{text}' is the whole file system; name a directory in it"
+    assert absolute("/tmp/") == ""

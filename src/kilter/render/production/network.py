@@ -67,19 +67,30 @@ def _target(text: str, provided: set[str]) -> Iterable[Rule]:
         return []  # the policy admits what the platform provides anyway
     if text == "internet":
         return [_internet()]
-    try:
-        return [{"blocks": [{"cidr": str(ipaddress.ip_network(text))}]}]
-    except ValueError:
-        pass
+    if address := _address(text):
+        return [{"blocks": [{"cidr": address}]}]
     host, colon, number = text.rpartition(":")
     if not (colon and host and number.isascii() and number.isdigit() and 0 < int(number) < 65536):
-        raise BadInput(
-            f"profile.network.egress: '{visible(text)}' is no target",
-            hint="write <host>:<port>, a CIDR such as 203.0.113.0/24, or internet",
-        )
+        raise _no_target(text)
+    if address := _address(host.strip("[]")):
+        return [{"blocks": [{"cidr": address}], "ports": [int(number)]}]
+    # Policies know no host names: the port is opened to all public addresses.
+    return [_internet(int(number))]
+
+
+def _address(text: str) -> str:
+    """Return a CIDR; '' for what is none. Raises BadInput for IPv4 in the form of IPv6, which no policy may have."""
     try:
-        address = ipaddress.ip_network(host.strip("[]"))
+        found = ipaddress.ip_network(text)
     except ValueError:
-        # Policies know no host names: the port is opened to all public addresses.
-        return [_internet(int(number))]
-    return [{"blocks": [{"cidr": str(address)}], "ports": [int(number)]}]
+        return ""
+    if isinstance(found, ipaddress.IPv6Network) and found.network_address.ipv4_mapped:
+        raise _no_target(text)
+    return str(found)
+
+
+def _no_target(text: str) -> BadInput:
+    return BadInput(
+        f"profile.network.egress: '{visible(text)}' is no target",
+        hint="write <host>:<port>, a CIDR such as 203.0.113.0/24, or internet",
+    )

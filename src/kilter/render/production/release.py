@@ -1,8 +1,10 @@
 """What a deploy renders from: the release, as a KilterApp asks for it, and the platform it goes to."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from kilter.errors import BadInput
@@ -17,6 +19,8 @@ EnvClass = Literal["protected", "standard", "ephemeral"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 _DIGEST = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:/]*@sha256:[0-9a-f]{64}\Z")
+# Flux builds what lies in Git by kustomize, which fails at most of these, and makes a blank of U+0085.
+_UNAPPLICABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 
 
@@ -129,6 +133,7 @@ def internal_url(release: AppRelease) -> str:
 def check(release: AppRelease) -> None:
     """Refuse a release that cannot be rendered; raises BadInput with every fault."""
     faults = [*_grammar(release), *_images(release), *_processes(release), *_taken(release)]
+    faults += _unapplicable(msgspec.to_builtins(release), "")
     if release.namespace not in names.object_names(release.slot):
         faults.append(f"the namespace '{visible(release.namespace)}' is not one that {release.slot} may have")
     if not _LABEL_VALUE.match(release.release):
@@ -154,6 +159,18 @@ def _grammar(release: AppRelease) -> list[str]:
         wrong += [(f"processes.{name}.env.{key}", said) for key, said in rules.variables(process.env)]
     wrong += [(f"vars.{key}", said) for key, said in rules.variables(release.vars)]
     return [f"{visible(place)}: {said}" for place, said in wrong if said]
+
+
+def _unapplicable(value: Any, place: str) -> Iterator[str]:
+    """Yield the places of texts that no reader of Git would bring to the cluster as they are."""
+    if isinstance(value, str) and (found := _UNAPPLICABLE.search(value)):
+        yield f"{visible(place)}: a value with the character U+{ord(found[0]):04X} cannot be applied; encode it"
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _unapplicable(each, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, tuple | list):
+        for number, each in enumerate(value):
+            yield from _unapplicable(each, f"{place}[{number}]")
 
 
 def _images(release: AppRelease) -> list[str]:

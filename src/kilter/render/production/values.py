@@ -33,7 +33,7 @@ def values(release: AppRelease, platform: Platform, bound: Sequence[Binding]) ->
         "security": {
             "uid": guards.security.uid,
             "readOnlyRoot": guards.security.read_only_root,
-            "writable": list(guards.security.writable),
+            "writable": list(dict.fromkeys(guards.security.writable)),
         },
         "gateway": _gateway(platform),
         "dnsNamespace": platform.dns_namespace,

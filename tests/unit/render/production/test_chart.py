@@ -13,6 +13,8 @@ import yaml
 from golden.release_trees import HERE, SCENARIOS, jobs
 
 import kilter
+from kilter.catalog.load import chart as catalog_chart
+from kilter.project.rules import quantity
 from kilter.render.charts import APP, chart
 
 FREE_MAPS = {"variables", "secretVariables"}  # whose keys are the user's
@@ -87,6 +89,19 @@ def test_a_workload_that_contradicts_itself_is_refused(change: dict[str, Any]) -
     values = given("web-only")
     values["workloads"][0].update(change)
     assert not VALIDATOR.is_valid(values)
+
+
+CHARTS = [chart(APP), chart("kilter-platform"), *map(catalog_chart, ("postgres", "redis"))]
+
+
+@pytest.mark.parametrize("place", CHARTS, ids=lambda place: str(place.relative_to(place.parents[2])))
+def test_every_amount_that_kilter_yaml_takes_is_one_for_the_charts(place: Path) -> None:
+    pattern = json.loads((place / "values.schema.json").read_text())["$defs"]["quantity"]["pattern"]
+    amounts = [
+        f"{number}{unit}" for number in ("1", "2.5") for unit in ("", "m", *"kMGTPE", *(f"{one}i" for one in "KMGTPE"))
+    ]
+    assert [amount for amount in amounts if quantity(amount) or not re.search(pattern, amount)] == []
+    assert [wrong for wrong in ("1ki", "1K", "1mi", "-1") if re.search(pattern, wrong)] == []
 
 
 def test_every_default_of_the_chart_is_known_to_its_schema_and_none_makes_a_release() -> None:

@@ -72,7 +72,12 @@ def test_a_service_that_the_platform_provides_is_open_already() -> None:
     assert egress("redis", services=(REDIS,)) == []
 
 
-@pytest.mark.parametrize("target", ["redis", "example.com", "example.com:0", "example.com:70000", ":80", "10.0.0.1/8"])
+IPV4_IN_IPV6 = ("::ffff:203.0.113.7", "::ffff:203.0.113.0/120", "[::ffff:203.0.113.7]:443")
+
+
+@pytest.mark.parametrize(
+    "target", ["redis", "example.com", "example.com:0", "example.com:70000", ":80", "10.0.0.1/8", *IPV4_IN_IPV6]
+)
 def test_what_is_no_target_is_refused(target: str) -> None:
     with pytest.raises(BadInput, match="is no target"):
         egress(target)

@@ -2,10 +2,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from unit.render.production.support import IMAGE, PLATFORM, POSTGRES, REDIS, release, valued, workload
 
 from kilter.errors import BadInput
-from kilter.project.model import Process, Profile, Resources
+from kilter.project.model import Process, Profile, Resources, Service
 from kilter.project.model_profile import Overlay
 from kilter.render.production.release import DatabaseServer, ServiceRelease, internal_url, url
 
@@ -196,3 +197,16 @@ def test_the_apps_command_replaces_the_images() -> None:
 def test_a_secret_of_kilters_own_is_no_apps() -> None:
     said = faults(app_secrets=("images.kilter.dev", "shop-database", "mine"))
     assert said == ("appSecrets: images.kilter.dev is kilter's own", "appSecrets: shop-database is kilter's own")
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x80", "\x85", "\x9f", "\ufffe", "\uffff"])
+def test_a_text_that_kustomize_would_not_carry_is_refused_where_it_stands(character: str) -> None:
+    """Flux would apply nothing of the release, or another text."""
+    text = f"a{character}b"
+    worker, redis = Process(command=("work", text), env={"B": text}), replace(REDIS, settings=Service(env={"C": text}))
+    with pytest.raises(BadInput) as refused:
+        valued(release(vars={"A": text}, processes={"worker": worker}, services=(redis,)))
+    places = [line.partition(":")[0] for line in refused.value.details]
+    assert places == ["vars.A", "processes.worker.command[1]", "processes.worker.env.B", "services[0].settings.env.C"]
+    assert f"U+{ord(character):04X}" in refused.value.details[0]
+    valued(release(vars={"A": "\t\n\r\x1b é\u00a0\u200b\u2028\ufeff\ufffd😀"}))
