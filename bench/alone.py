@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.measure import Row
+from bench.process import Failed
 
 
 def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
@@ -17,8 +19,12 @@ def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
 
     signal.signal(signal.SIGTERM, interrupt)  # what was started ends with this
     began, report, before = datetime.now(UTC), Report(), os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
-        report.rows += compare(Path(folder))
+    try:
+        with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
+            report.rows += compare(Path(folder))
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     report.loads[name] = (before, os.getloadavg()[0])
     print(report.text())
     file = RESULTS / f"{began:%Y%m%dT%H%M%SZ}-{name}.json"
