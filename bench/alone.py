@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.measure import Row
 from bench.process import Failed
+from kilter.errors import KilterError, in_one_line
 
 
 def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
@@ -22,8 +23,9 @@ def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
             report.rows += compare(Path(folder))
-    except Failed as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (Failed, KilterError) as error:
+        why = in_one_line(error) if isinstance(error, KilterError) else error
+        print(f"error: {why}", file=sys.stderr)
         return 1
     report.loads[name] = (before, os.getloadavg()[0])
     print(report.text())

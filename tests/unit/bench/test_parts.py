@@ -16,6 +16,7 @@ from bench.process import Failed
 from bench.shop import BUILT, copy_example, user_environment
 from bench.start import described
 from bench.subject import subject
+from kilter.errors import MachineLacks
 
 
 def stats(**memory: int) -> dict[str, object]:
@@ -25,15 +26,16 @@ def stats(**memory: int) -> dict[str, object]:
     }
 
 
+@pytest.mark.parametrize("error", [Failed("no helm: offline"), MachineLacks("no helm", why="offline")])
 def test_a_benchmark_by_itself_that_cannot_be_run_says_why(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def compare(_: Path) -> Sequence[Row]:
-        raise Failed("there is a trial platform already")
+        raise error
 
     monkeypatch.setattr("bench.alone.signal.signal", lambda *_: None)
     assert alone("redeploy", compare) == 1
-    assert capsys.readouterr() == ("", "error: there is a trial platform already\n")
+    assert capsys.readouterr() == ("", "error: no helm: offline\n")
 
 
 @pytest.mark.parametrize("droppable", ["total_inactive_file", "inactive_file"])
