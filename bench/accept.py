@@ -35,7 +35,7 @@ from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE
 from kilter.operator import kinds
 from tests.conformance import postgres
-from tests.conformance.apiserver import ApiServer, binaries
+from tests.conformance.apiserver import MISSING, ApiServer, binaries
 from tests.harness.server import RunningServer
 
 CLIENTS = 100
@@ -213,7 +213,7 @@ def bed(folder: Path) -> Iterator[Bed]:
     """Start API server, PostgreSQL and kilter-server; all of them end with the block."""
     programs = binaries()
     if programs is None:
-        raise Failed("there is no API server: `make testbed` compiles one, or KILTER_TEST_KUBERNETES names a folder")
+        raise Failed(MISSING)
     try:
         with ApiServer(programs) as api, postgres.server() as database:
             api.retried("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd())

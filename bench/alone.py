@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.measure import Row
+from bench.process import Failed
+from kilter.errors import KilterError, in_one_line
 
 
 def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
@@ -17,8 +20,13 @@ def alone(name: str, compare: Callable[[Path], Sequence[Row]]) -> int:
 
     signal.signal(signal.SIGTERM, interrupt)  # what was started ends with this
     began, report, before = datetime.now(UTC), Report(), os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
-        report.rows += compare(Path(folder))
+    try:
+        with tempfile.TemporaryDirectory(prefix="kilter-bench-") as folder:
+            report.rows += compare(Path(folder))
+    except (Failed, KilterError) as error:
+        why = in_one_line(error) if isinstance(error, KilterError) else error
+        print(f"error: {why}", file=sys.stderr)
+        return 1
     report.loads[name] = (before, os.getloadavg()[0])
     print(report.text())
     file = RESULTS / f"{began:%Y%m%dT%H%M%SZ}-{name}.json"

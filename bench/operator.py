@@ -34,7 +34,7 @@ from kilter.progress import Recorder
 from kilter.state.paths import Paths
 from kilter.tools.provision import provide
 from kilter.tools.versions import HELM
-from tests.conformance.apiserver import ApiServer, binaries, free_port
+from tests.conformance.apiserver import MISSING, ApiServer, binaries, free_port
 from tests.conformance.pretend import FLUX, applied, install, pod_status
 
 APPS = 1000
@@ -185,7 +185,7 @@ def bed(folder: Path) -> Iterator[Bed]:
     """Start API server, Git service and operator; all of them end with the block."""
     programs = binaries()
     if programs is None:
-        raise Failed("there is no API server: `make testbed` compiles one, or KILTER_TEST_KUBERNETES names a folder")
+        raise Failed(MISSING)
     runner, token = SubprocessRunner(), secrets.token_hex(24)
     helm = provide(HELM, runner, Paths(folder / "data", folder / "cache"), os.environ, Recorder())
     (folder / "tokens").write_text(line(Right.WRITE, token))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kilter.errors import BadInput
+from kilter.errors import BadInput, KilterError, MachineLacks, in_one_line
 from kilter.progress import Recorder
 from kilter.state.paths import Paths
 from kilter.tools.provision import bring
@@ -21,6 +21,7 @@ ENGINE = ("docker", "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
 
 def main(tag: str, platform: str, *, push: bool) -> int:
     """Make the context, build, and push where that is wanted; returns docker's exit code."""
+    target = of_linux(platform or os.environ.get("DOCKER_DEFAULT_PLATFORM") or asked(*ENGINE))
     shutil.rmtree(CONTEXT, ignore_errors=True)
     CONTEXT.mkdir(parents=True)
     uv = shutil.which("uv") or str(ROOT / "build/uv/bin/uv")
@@ -31,7 +32,6 @@ def main(tag: str, platform: str, *, push: bool) -> int:
     run(uv, "export", "--quiet", "--frozen", "--no-header", "--no-dev", "--no-emit-project", *extras,
         "--output-file", str(CONTEXT / "requirements.txt"))  # fmt: skip
     # The pinned one for the image's platform, whatever this machine is and has on PATH.
-    target = of_linux(platform or os.environ.get("DOCKER_DEFAULT_PLATFORM") or asked(*ENGINE))
     helm = bring(HELM, target, Paths.from_environment(os.environ), os.environ, Recorder())
     shutil.copy(helm, CONTEXT / "helm")
     wanted = ("--platform", platform) if platform else ()
@@ -50,7 +50,9 @@ def of_linux(platform: str) -> Platform:
 
 
 def asked(*command: str) -> str:
-    """Return what a command prints; its failure ends the build."""
+    """Return what a command prints; its failure ends the build. Raises MachineLacks where there is no such program."""
+    if not shutil.which(command[0]):
+        raise MachineLacks(f"there is no `{command[0]}` on PATH", hint="`make testbed` gives this machine one")
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -74,5 +76,5 @@ if __name__ == "__main__":
         sys.exit(main(given.tag, given.platform, push=given.push))
     except subprocess.CalledProcessError as failed:
         sys.exit(failed.returncode)
-    except BadInput as wrong:
-        sys.exit(f"{wrong.what}: {wrong.hint}")
+    except KilterError as wrong:
+        sys.exit(in_one_line(wrong))

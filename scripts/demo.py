@@ -1,6 +1,7 @@
 """`make demo`: brings examples/shop up with the installed kilter, uses it, edits it, and says what to try next."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,16 +33,25 @@ def main(kilter: str) -> int:
     await_handling(app, order)
     show_data(binary, order)
     edit(app)
-    say("Try next, in " + str(SHOP.relative_to(ROOT)) + ":")
-    for line in (
-        f"open {app}            the shop itself",
-        "kilter env               the addresses of PostgreSQL and Redis",
-        "kilter logs -f worker    what the worker does",
-        "kilter stop              frees the memory, keeps the data; `kilter up` resumes",
-        f"(kilter is {Path(kilter)}; `make testbed-down` ends what `make testbed` started)",
-    ):
-        print("  " + line)
+    say(f"The shop itself is at {app}. Try next:")
+    has_testbed = bool(output([sys.executable, str(ROOT / "testbed"), "env"]))
+    print("\n".join(f"  {line}" for line in next_steps(binary, has_testbed=has_testbed)))
     return 0
+
+
+def next_steps(binary: str, *, has_testbed: bool) -> list[str]:
+    """Return commands as a person may paste them into another shell, with what they do."""
+    engine = [f'eval "$(python3 {shlex.quote(str(ROOT / "testbed"))} env)"'] if has_testbed else []
+    end = ["# `make testbed-down` ends what `make testbed` started"] if has_testbed else []
+    return [
+        f"cd {shlex.quote(str(SHOP))}",
+        *engine,
+        f"alias kilter={shlex.quote(shlex.quote(binary))}",
+        "kilter env               # the addresses of PostgreSQL and Redis",
+        "kilter logs -f worker    # what the worker does",
+        "kilter stop              # frees the memory, keeps the data; `kilter up` resumes",
+        *end,
+    ]
 
 
 def place_order(app: str) -> int:

@@ -6,8 +6,9 @@ charts, and the server's unit tests, with PostgreSQL beside SQLite: that of KILT
 Cluster tests run in one lane, one after the other; those that mind nobody beside them (`island`) and everything else in
 another: clusters wait more than they work. The second lane's output comes when the first has ended.
 
-With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run them fails; without it, they are left out loudly. So are the
-tests in a browser where there is no Chromium, and those on an API server where none can be compiled.
+With KILTER_REQUIRE_CLUSTER=1 a machine that cannot run containers fails; without it, what needs them is left out
+loudly, and the rest is run. So it is with the tests in a browser where there is no Chromium, and those on an API server
+where none can be compiled.
 """
 
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv/bin/python")
+KILTER = ROOT / "build/kilter/bin/kilter"
 IN_TESTBED = (sys.executable, "testbed", "exec", "--")
 IN_BROWSER = "tests/browser"
 SUITES = (
@@ -32,6 +34,7 @@ SUITES = (
 POSTGRES = "KILTER_TEST_POSTGRES"
 POSTGRES_IMAGE = "postgres:17"
 MARK = "kilter.test"  # label: the process that made the container
+ON_CONTAINERS = "the tests that need containers, those of clusters and with PostgreSQL, and the stored output of helm"
 ON_API_SERVER = "the tests of tests/conformance on an API server without nodes"
 PATIENCE = 120.0  # seconds until it answers
 BESIDE = ROOT / "build/test-others.log"
@@ -40,7 +43,7 @@ CANNOT = 3  # the testbed's exit code on a machine that cannot run it
 
 
 def main() -> int:
-    """Make the testbed, build the wheel and the platform's image, run the suites; returns the exit code."""
+    """Build the wheel, make the testbed and run the suites, as far as this machine can; returns the exit code."""
     required = os.environ.get("KILTER_REQUIRE_CLUSTER") == "1"
     wheel = subprocess.run(["make", "--no-print-directory", "wheel"], cwd=ROOT, check=False)
     if wheel.returncode != 0:
@@ -49,27 +52,32 @@ def main() -> int:
     if made.returncode not in (0, CANNOT) or (made.returncode and required):
         print("\nThe testbed could not be made: failed.", file=sys.stderr)
         return made.returncode
-    if made.returncode != 0:
-        why = "this machine cannot run containers (the testbed's last lines above say why)"
-        not_run(", ".join(SUITES), f"{why}.\n*** Set KILTER_REQUIRE_CLUSTER=1 to make this a failure")
-        return 0
+    containers = made.returncode == 0
+    if not containers:
+        why = "this machine cannot run any (the testbed's last lines above say why)"
+        not_run(ON_CONTAINERS, f"{why}.\n*** Set KILTER_REQUIRE_CLUSTER=1 to make this a failure")
     if not (api_server() or required):  # without it, they fail one by one where all are required
         not_run(ON_API_SERVER, "none could be compiled (the testbed's last lines above say why)")
+    suites = [suite for suite in SUITES if required or suite != IN_BROWSER or shutil.which("chromium")]
+    if len(suites) < len(SUITES):
+        not_run(IN_BROWSER, "there is no `chromium` on PATH")
+    arguments, environment = [*suites, *sys.argv[1:]], os.environ | {"KILTER_BINARY": str(KILTER)}
+    return on_containers(arguments, environment, required) if containers else in_two_lanes(arguments, environment)
+
+
+def on_containers(arguments: Sequence[str], environment: Mapping[str, str], required: bool) -> int:
+    """Build the platform's image and run all suites, with helm and PostgreSQL; returns the exit code."""
     built = subprocess.run(["make", "--no-print-directory", "platform-image"], cwd=ROOT, check=False)
     if built.returncode != 0:
         print("\nThe image of the platform's programs could not be built: failed.", file=sys.stderr)
         return built.returncode
-    environment = os.environ | {
-        "KILTER_BINARY": str(ROOT / "build/kilter/bin/kilter"),
+    all_of_it = {
         "KILTER_REQUIRE_CLUSTER": "1",
         "KILTER_SKIPPED_FAILS": "1" if required else "",
         "KILTER_TEST_HELM": pinned("helm"),
     }
-    suites = [suite for suite in SUITES if required or suite != IN_BROWSER or shutil.which("chromium")]
-    if len(suites) < len(SUITES):
-        not_run(IN_BROWSER, "there is no `chromium` on PATH")
     with database() as url:
-        return in_two_lanes([*suites, *sys.argv[1:]], environment | {POSTGRES: url})
+        return in_two_lanes(arguments, {**environment, **all_of_it, POSTGRES: url})
 
 
 def not_run(what: str, why: str) -> None:

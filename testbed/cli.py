@@ -73,7 +73,7 @@ def status(home: Home, _: argparse.Namespace) -> int:
         print(f"service  {service:<29} {f'pid {pid}' if pid else 'not running'}")
     for stage in STAGES:
         if stage.cached:
-            made = finished(home, stage, keys[stage.name]).is_dir()
+            made = stage.sound(finished(home, stage, keys[stage.name]))
             word = "made" if made else f"missing (for {stage.purpose}; usually {duration(stage.usual)})"
             print(f"stage    {stage.name:<29} {keys[stage.name]}  {word}")
     for note in sorted(home.current.glob("*/image.json")):

@@ -26,13 +26,16 @@ from testbed.processes import (
 )
 from testbed.work import StageFailed, Work
 
+# Without a path of its own for what it never gets here, it makes /opt/containerd.
 CONTAINERD = """\
 version = 2
-root = "{root}/containerd"
-state = "{run}/containerd"
+root = "{root}"
+state = "{state}"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
-  address = "{run}/containerd.sock"
+  address = "{address}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{root}/opt"
 """
 REGISTRY = """\
 version: 0.1
@@ -48,7 +51,7 @@ PRELOAD = "preload"  # fills the store of a node that is being made
 BRIDGE = "docker0"
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # What an engine makes outside of its folders, whatever it is told; the inner ones first.
-OUTSIDE = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
+OUTSIDE = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker", "/run/runc")
 
 
 def tools_environment(home: Home) -> dict[str, str]:
@@ -154,9 +157,8 @@ def start_containerd(home: Home, environment: Mapping[str, str]) -> None:
     note = record(home, "containerd")
     if recorded(note):
         return
-    config = home.engine / "containerd.toml"
-    write(config, CONTAINERD.format(root=home.engine, run=home.run))
-    address = home.run / "containerd.sock"
+    config, address = home.engine / "containerd.toml", home.run / "containerd.sock"
+    write(config, CONTAINERD.format(root=home.engine / "containerd", state=home.run / "containerd", address=address))
     address.unlink(missing_ok=True)
     spawn(note, ["containerd", "--config", str(config)], home.logs / "containerd.log", environment)
     wait_until(address.exists, note, "containerd")

@@ -11,9 +11,16 @@ from pathlib import Path
 from testbed.processes import write
 
 RAISED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1_048_576}
-# dockerd switches forwarding on; noted so that `down` can switch it back.
 FORWARDING = "net/ipv4/ip_forward"
-NOTED = (FORWARDING, "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding")
+# What others set on the way, noted so that `down` can put it back: dockerd forwarding, that of IPv6 for a network which
+# has it; a node's kubelet and systemd what there is only once in a kernel.
+NOTED = (
+    FORWARDING, "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding",
+    "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding",
+    "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "kernel/pid_max",
+    *(f"fs/protected_{what}" for what in ("fifos", "hardlinks", "regular", "symlinks")),
+)  # fmt: skip
 PROGRAMS = ("iptables", "ip6tables")
 # Jumps to its chains, what names its bridges, and a container's way to itself by a published port.
 OWN_RULE = r" -[jg] DOCKER| -[io] (docker0|br-[0-9a-f]{12})\b| -s (\S+) -d \2 .*-j MASQUERADE$"
@@ -38,7 +45,8 @@ def noted(note: Path) -> dict[str, str]:
 def restore_limits(note: Path, system: Path = Path("/proc/sys")) -> None:
     """Put back what was remembered."""
     for name, value in noted(note).items():
-        (system / name).write_text(value)
+        if (system / name).read_text().strip() != value:
+            (system / name).write_text(value)
 
 
 def removal(saved: str) -> str:

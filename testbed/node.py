@@ -7,7 +7,7 @@ from pathlib import Path
 
 from testbed import debian, pins
 from testbed.archive import Image, write_archive
-from testbed.engine import PRELOAD, record, tools_environment
+from testbed.engine import CONTAINERD, PRELOAD, record, tools_environment
 from testbed.images import push
 from testbed.processes import spawn, stop, wait_until
 from testbed.work import RECIPES, Work, copy_into, copy_recipe
@@ -145,10 +145,7 @@ def preload(work: Work, archive: Path, store: Path, tree: Path) -> None:
     stop(note := record(work.home, PRELOAD))
     socket.unlink(missing_ok=True)
     settings = archive.with_name("containerd.toml")
-    settings.write_text(
-        f'version = 2\nroot = "{store}/root"\nstate = "{store}/state"\n'
-        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
-    )
+    settings.write_text(CONTAINERD.format(root=store / "root", state=store / "state", address=socket))
     spawn(note, ["containerd", "--config", str(settings)], work.log, environment)
     try:
         wait_until(socket.exists, note, "containerd", 10.0)

@@ -66,6 +66,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     cluster = [item for item in items if item.get_closest_marker("cluster")]
     if os.environ.get("KILTER_REQUIRE_CLUSTER") != "1":
         for item in cluster:
-            item.add_marker(pytest.mark.skip(reason="needs a container engine: run `make test`"))
+            item.add_marker(pytest.mark.skip(reason="needs a container engine: `make test` runs it where there is one"))
     elif cluster:
         leftovers.remove()

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 PATIENCE = 90.0  # seconds until a program answers; a busy machine is slow
+MISSING = "no API server: `python3 testbed up --only kubernetes` compiles one, or KILTER_TEST_KUBERNETES names a folder"
 CONTROLLERS = ("namespace-controller", "deployment-controller", "replicaset-controller", "endpointslice-controller")
 
 

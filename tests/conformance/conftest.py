@@ -19,7 +19,7 @@ from kilter.tools import docker
 from kilter.tools.provision import provide
 from kilter.tools.versions import KIND, NODE_IMAGE
 
-from .apiserver import CONTROLLERS, ApiServer, binaries
+from .apiserver import CONTROLLERS, MISSING, ApiServer, binaries
 from .pretend import FolderGit, Pretend, clear, install
 
 
@@ -39,7 +39,7 @@ def api() -> Iterator[ApiServer]:
     """A Kubernetes API server without nodes, with the few controllers that the operator's work shows by."""
     programs = binaries()
     if programs is None:
-        pytest.skip("no API server: `make testbed` compiles one, or KILTER_TEST_KUBERNETES names a folder")
+        pytest.skip(MISSING)
     with ApiServer(programs, CONTROLLERS) as server:
         yield server
 

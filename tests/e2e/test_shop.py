@@ -20,6 +20,7 @@ import pytest
 import yaml
 from harness.cli import ROOT, Kilter, docker
 from harness.expect import Expectations
+from harness.project import free_name
 
 from kilter.clusters.ports import has_ipv6
 from kilter.dev.documents import DOCUMENTS
@@ -27,7 +28,8 @@ from kilter.state.lock import holder
 from kilter.state.paths import Paths
 
 pytestmark = pytest.mark.cluster
-NODE = "kilter-shop-control-plane"
+NAME = free_name()  # `shop` may be up on this machine, by `make demo` say, and belongs to whoever runs it
+NODE, NAMESPACE, USER = f"kilter-{NAME}-control-plane", f"{NAME}-dev", NAME.replace("-", "_")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kilter]:
     (home / ".kube").mkdir(parents=True)
     (home / ".kube" / "config").write_text("# the user's own\n")
     shutil.copytree(ROOT / "examples" / "shop", base / "shop")
+    file = base / "shop" / "kilter.yaml"
+    file.write_text(file.read_text().replace("name: shop\n", f"name: {NAME}\n", 1))
     kilter = Kilter(base / "shop", home)
     yield kilter
     kilter.run("destroy", "--yes", "--no-snapshot", "--purge", code=None)
@@ -56,7 +60,7 @@ def rows(shop: Kilter, query: str) -> list[tuple[object, ...]]:
 @pytest.mark.requirement("LC-1", "LC-2", "LC-8", "NS-2", "LC-Q6", "LC-Q16")
 def test_up_brings_everything_to_its_printed_address(shop: Kilter) -> None:
     result = shop.run("up", "--timings", "--timeout", "6m")
-    for name in ("shop", "worker", "postgres", "redis"):
+    for name in (NAME, "worker", "postgres", "redis"):
         assert name in result.out
     assert docker("ps", "--filter", f"name={NODE}", "--format", "{{.Names}}").split() == [NODE]
 
@@ -73,9 +77,9 @@ def test_env_prints_both_sections_in_order(shop: Kilter) -> None:
     text = shop.run("env").out
     inside, _, outside = text.partition("# Localhost (NodePort mapping):")
     assert inside.startswith("# In-cluster (K8s DNS):")
-    assert "DATABASE_URL=postgresql://shop:" in inside
-    assert "@postgres.shop-dev.svc:5432/shop" in inside
-    assert "DATABASE_URL=postgresql://shop:" in outside
+    assert f"DATABASE_URL=postgresql://{USER}:" in inside
+    assert f"@postgres.{NAMESPACE}.svc:5432/{USER}" in inside
+    assert f"DATABASE_URL=postgresql://{USER}:" in outside
     assert "@localhost:3" in outside
     assert text.count("REDIS_URL=") == 2
 
@@ -110,7 +114,7 @@ def test_status_shows_every_workload_ready(shop: Kilter) -> None:
     status = shop.json("status")
     assert (status["state"], status["ready"]) == ("up", True)
     assert {row["name"]: row["ready"] for row in status["workloads"]} == dict.fromkeys(
-        ("postgres", "redis", "shop", "worker"), True
+        ("postgres", "redis", NAME, "worker"), True
     )
 
 
@@ -136,7 +140,7 @@ def test_restart_replaces_the_pods_and_keeps_the_rows(shop: Kilter) -> None:
 @pytest.mark.requirement("LC-32", "LC-33")
 def test_a_followed_log_goes_on_in_the_pod_that_takes_over(shop: Kilter) -> None:
     before, after = (f"/?{secrets.token_hex(8)}" for _ in range(2))
-    following = shop.start("logs", "--follow", "shop")
+    following = shop.start("logs", "--follow", NAME)
     watchdog = threading.Timer(240, following.kill)
     watchdog.start()
 
@@ -148,14 +152,14 @@ def test_a_followed_log_goes_on_in_the_pod_that_takes_over(shop: Kilter) -> None
 
     try:
         assert comes(before), "it follows the old pod"
-        shop.run("restart", "shop")
+        shop.run("restart", NAME)
         assert comes(after), "the new pod's lines come too"
         following.send_signal(signal.SIGINT)
         said = following.communicate(timeout=30)[1]
     finally:
         watchdog.cancel()
         following.kill()
-    assert "shop: following its new pod" in said
+    assert f"{NAME}: following its new pod" in said
     assert following.returncode == 130
 
 
@@ -171,15 +175,15 @@ def test_a_lost_record_of_ports_and_passwords_comes_back_with_the_same_ones(shop
 
 @pytest.mark.requirement("NS-6", "NS-12", "NS-13", "NS-14", "NS-Q8", "NS-Q9", "NS-42")
 def test_kubectl_reaches_this_cluster_and_no_other(shop: Kilter) -> None:
-    assert shop.run("kubectl", "--", "config", "get-contexts", "-o", "name").out.split() == ["kind-kilter-shop"]
-    assert "namespace/shop-dev" in shop.run("kubectl", "get", "namespace", "-o", "name").out
+    assert shop.run("kubectl", "--", "config", "get-contexts", "-o", "name").out.split() == [f"kind-kilter-{NAME}"]
+    assert f"namespace/{NAMESPACE}" in shop.run("kubectl", "get", "namespace", "-o", "name").out
     shop.run("kubectl", "--", "--context", "production", "get", "pods", code=5)
 
 
 @pytest.mark.requirement("CT-38", "CT-39", "CT-Q39", "CT-Q40", "CT-Q27", "CT-27")
 def test_render_is_stable_and_mends_drift(shop: Kilter) -> None:
     assert shop.run("render", "--check").out == ""
-    tiltfile = shop.home / ".cache" / "kilter" / "shop" / "Tiltfile"
+    tiltfile = shop.home / ".cache" / "kilter" / NAME / "Tiltfile"
     text = tiltfile.read_text()
     tiltfile.write_text(text + "# drift\n")
     assert "Tiltfile" in shop.run("render", "--check", code=1).out
@@ -192,7 +196,7 @@ def test_a_changed_variable_reaches_the_app_by_up_again(shop: Kilter) -> None:
     file = shop.directory / "kilter.yaml"
     file.write_text(file.read_text() + "\nenv:\n  SHOP_COLOUR: green\n")
     shop.run("up")
-    assert shop.run("kubectl", "--", "exec", "deploy/shop", "--", "printenv", "SHOP_COLOUR").out.strip() == "green"
+    assert shop.run("kubectl", "--", "exec", f"deploy/{NAME}", "--", "printenv", "SHOP_COLOUR").out.strip() == "green"
 
 
 @pytest.mark.requirement("Y2", "Y15")
@@ -212,7 +216,7 @@ def test_a_second_command_is_refused_with_the_holder_named(shop: Kilter) -> None
     paths = Paths.from_environment(shop.environment)
     first = shop.start("restart", "worker")
     try:
-        while (by := holder(paths, "shop")) is None or by.pid != first.pid:
+        while (by := holder(paths, NAME)) is None or by.pid != first.pid:
             assert first.poll() is None, "it ended without having held the lock"
             time.sleep(0.02)
         first.send_signal(signal.SIGSTOP)  # so that it holds the lock for as long as the other takes to ask for it
@@ -289,7 +293,7 @@ def test_the_users_kubeconfig_is_untouched_and_ours_is_private(shop: Kilter) -> 
     user = shop.home / ".kube" / "config"
     assert hashlib.sha256(user.read_bytes()).hexdigest() == hashlib.sha256(b"# the user's own\n").hexdigest()
     assert [path.name for path in (shop.home / ".kube").iterdir()] == ["config"]
-    ours = shop.home / ".cache" / "kilter" / "shop" / "kubeconfig"
+    ours = shop.home / ".cache" / "kilter" / NAME / "kubeconfig"
     assert ours.stat().st_mode & 0o777 == 0o600
     ours.unlink()
     shop.run("kubectl", "--", "get", "nodes")
@@ -324,7 +328,7 @@ def test_destroy_asks_for_consent_and_then_leaves_nothing(shop: Kilter) -> None:
     ports = shop.run("env").out
     shop.run("destroy", "--yes", "--no-snapshot")
     assert docker("ps", "--all", "--quiet", "--filter", f"name={NODE}") == ""
-    assert not (shop.home / ".cache" / "kilter" / "shop").exists()
+    assert not (shop.home / ".cache" / "kilter" / NAME).exists()
     assert shop.run("env").out == ports
     assert "already" in shop.run("destroy", "--yes").out
     with socket.socket() as probe:

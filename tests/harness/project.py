@@ -10,6 +10,7 @@ import yaml
 
 from harness.cli import Kilter
 from harness.ports import SPAN
+from kilter.clusters.ports import is_free
 from kilter.state.blocks import BLOCK_SIZE, free_block
 
 PREFIX = os.environ.get("KILTER_TEST_PREFIX", "e2e")  # of project names, for a machine that several people test on
@@ -30,7 +31,7 @@ def small(
     folder: Path, home: Path | None = None, *, binary: Path | None = None, extra: dict[str, str] | None = None
 ) -> Iterator[Kilter]:
     """Write the project into `folder`, with a name that nobody has, and destroy it in the end."""
-    name = next(filter(is_apart, (f"{PREFIX}-{secrets.token_hex(3)}" for _ in range(1000))))
+    name = free_name()
     directory, home = folder / name, home or folder / "home"
     directory.mkdir(parents=True)
     home.mkdir(parents=True, exist_ok=True)
@@ -44,14 +45,19 @@ def small(
         kilter.run("destroy", "--yes", "--no-snapshot", "--purge", code=None)
 
 
+def free_name() -> str:
+    """Return a name for a project: one that nobody has, with ports of this lane."""
+    return next(filter(is_apart, (f"{PREFIX}-{secrets.token_hex(3)}" for _ in range(1000))))
+
+
 def is_apart(name: str) -> bool:
-    """Tell whether a project of that name gets ports that no test of the other lane wants.
+    """Tell whether a project of that name gets ports that no test of the other lane wants, and no cluster here has.
 
     The lanes' projects are of different HOMEs, whose records know nothing of each other. Blocks are even in lane 1, and
-    odd in lane 0, as those of `shop` and of the trial platform are; the last ones are those of `harness.ports`.
+    odd in lane 0, as those of the trial platform are; the last ones are those of `harness.ports`.
     """
     base = free_block(name, {})
-    return base + BLOCK_SIZE <= SPAN.start and base // BLOCK_SIZE % 2 != LANE
+    return base + BLOCK_SIZE <= SPAN.start and base // BLOCK_SIZE % 2 != LANE and is_free(base)
 
 
 def declare(

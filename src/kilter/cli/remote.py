@@ -174,10 +174,12 @@ def environment_view(document: "EnvironmentDocument") -> str:
 def releases_view(found: "ReleasesDocument") -> str:
     """Print whose they are, then one line per deploy, newest first."""
     from kilter.cli.views import columns
+    from kilter.words import escaped
 
-    rows = [("RELEASE", "STATE", "WHEN", "BY", "COMMIT", "DEPLOY")]
+    rows = [("RELEASE", "STATE", "WHEN", "BY", "COMMIT", "DEPLOY", "MESSAGE")]
     for one in found.deploys:
         commit = (one.source.commit[:12] + (" (dirty)" if one.source.dirty else "")) if one.source else "-"
         when = one.created_at.astimezone().isoformat(sep=" ", timespec="minutes")
-        rows.append((str(one.release or "-"), one.state, when, one.actor, commit or "-", one.deploy_id))
+        said = escaped(" ".join(one.source.message.split())) if one.source else ""
+        rows.append((str(one.release or "-"), one.state, when, one.actor, commit or "-", one.deploy_id, said))
     return "\n".join([f"{found.project} {found.env} (platform {found.server})", *columns(rows)])

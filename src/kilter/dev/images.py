@@ -38,12 +38,12 @@ def remove_built(machine: Machine, project: str) -> bool:
 
 
 def of_project(rows: Iterable[Mapping[str, str]], project: str) -> list[str]:
-    """Return which of the rows of `docker image ls` name images of a project, sorted."""
-    return sorted(
-        f"{row['Repository']}:{row['Tag']}"
-        for row in rows
-        if row["Repository"].startswith(_prefix(project)) and row["Tag"] != UNTAGGED
-    )
+    """Return what names a project's images in the rows of `docker image ls`, tag or digest, sorted."""
+    ours = [row for row in rows if row["Repository"].startswith(_prefix(project))]
+    names = {f"{row['Repository']}:{row['Tag']}" for row in ours if row["Tag"] != UNTAGGED}
+    # A tag that was pushed, and was then given to a later build, leaves the earlier one with its digest alone.
+    unnamed = [row for row in ours if row["Tag"] == UNTAGGED and row.get("Digest", UNTAGGED) != UNTAGGED]
+    return sorted(names | {f"{row['Repository']}@{row['Digest']}" for row in unnamed})
 
 
 def _prefix(project: str) -> str:

@@ -11,7 +11,8 @@ from kilter.tools.docker import QUICK
 def named(reference: str = "") -> Command:
     """List local images, all or those of a reference, in which `*` stands for anything but `/`."""
     chosen = (reference,) if reference else ()
-    return Command(("docker", "image", "ls", "--no-trunc", "--format", "{{json .}}", *chosen), timeout=QUICK)
+    listing = ("docker", "image", "ls", "--no-trunc", "--digests", "--format", "{{json .}}")
+    return Command((*listing, *chosen), timeout=QUICK)
 
 
 def inspect(reference: str) -> Command:

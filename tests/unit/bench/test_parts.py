@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import BENCHMARKS, Report, parse
+from bench.alone import alone
 from bench.engine import Process, Usage, own_processes, parse_ps, usage
 from bench.idle import proxied, published, rows
 from bench.measure import Row, Sample
+from bench.process import Failed
 from bench.shop import BUILT, copy_example, user_environment
 from bench.start import described
 from bench.subject import subject
+from kilter.errors import MachineLacks
 
 
 def stats(**memory: int) -> dict[str, object]:
@@ -21,6 +24,18 @@ def stats(**memory: int) -> dict[str, object]:
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": {"usage": 300 * 1024 * 1024, "stats": memory},
     }
+
+
+@pytest.mark.parametrize("error", [Failed("no helm: offline"), MachineLacks("no helm", why="offline")])
+def test_a_benchmark_by_itself_that_cannot_be_run_says_why(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def compare(_: Path) -> Sequence[Row]:
+        raise error
+
+    monkeypatch.setattr("bench.alone.signal.signal", lambda *_: None)
+    assert alone("redeploy", compare) == 1
+    assert capsys.readouterr() == ("", "error: no helm: offline\n")
 
 
 @pytest.mark.parametrize("droppable", ["total_inactive_file", "inactive_file"])

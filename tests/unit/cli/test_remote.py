@@ -194,6 +194,18 @@ def test_an_option_that_is_typed_empty_is_refused_and_not_taken_for_left_out(
     assert table.asked == []
 
 
+def test_releases_show_what_was_said_of_a_deploy_in_one_line_that_drives_no_terminal(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"commit": "3f1c2ab90d41", "dirty": False, "message": "New greeting\n\tand \x1b[31m a fix"}
+    deploys = [{**DEPLOY, "source": said}, DEPLOY]
+    table.answers[f"{ENV}/deploys".replace("__", " ")] = [(200, {"deploys": deploys, "cursor": None})]
+    assert run(["releases", *SLOT]) == 0
+    _, head, first, second = capsys.readouterr().out.splitlines()
+    assert first[head.index("MESSAGE") :] == r"New greeting and \x1b[31m a fix"
+    assert second.endswith("d-1")
+
+
 def test_an_empty_variable_is_one_that_is_not_set(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KILTER_ENV", "KILTER_REGISTRY", "KILTER_PROJECT"):
         monkeypatch.setenv(name, "")

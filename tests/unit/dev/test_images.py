@@ -44,6 +44,15 @@ def test_what_is_no_image_of_the_project_is_not_listed(tmp_path: Path) -> None:
     assert built(opened, "shop") == ["localhost:32760/shop_shop:warm"]
 
 
+def test_one_whose_tag_went_to_a_later_build_is_known_by_its_digest() -> None:
+    """Docker keeps it, with all its layers, for as long as it has the name that the registry gave it."""
+    row = {"Repository": "localhost:32760/shop_shop", "Tag": "<none>", "Digest": "sha256:91644ea1"}
+    assert of_project([row, {**row, "Tag": "warm"}], "shop") == [
+        "localhost:32760/shop_shop:warm", "localhost:32760/shop_shop@sha256:91644ea1"
+    ]  # fmt: skip
+    assert "--digests" in LIST
+
+
 @pytest.mark.requirement("LC-Q10")
 def test_they_are_removed_by_name_and_without_force(tmp_path: Path) -> None:
     names = sorted(f"{repository}:{tag}" for repository, tag in OURS)

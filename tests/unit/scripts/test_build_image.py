@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from harness.script import loaded
 
-from kilter.errors import BadInput
+from kilter.errors import BadInput, MachineLacks
 from kilter.tools.versions import Platform
 
 build_image = loaded(Path(__file__).resolve().parents[3] / "scripts/build_image.py")
+ASKED = build_image.asked
 
 
 class Machine:
@@ -60,6 +61,16 @@ def test_a_platform_that_is_named_is_that_of_the_image_and_of_helm(
     monkeypatch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/amd64")
     build_image.main("kilter:dev", "", push=False)
     assert machine.brought == [("linux", "amd64")] * 2
+
+
+def test_a_machine_without_docker_is_told_so_before_anything_is_built(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_image, "asked", ASKED)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(MachineLacks, match="there is no `docker` on PATH"):
+        build_image.main("kilter:dev", "", push=False)
+    assert machine.commands == []
 
 
 @pytest.mark.parametrize("platform", ["windows/amd64", "linux/riscv64", "darwin/arm64", "linux"])

@@ -1,5 +1,6 @@
 """What stays out of `make test`: only what cannot be there, and never unsaid."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import pytest
 from conformance import apiserver, postgres
 from harness import skips
+
+from testbed import cli
+from testbed.plan import selection
+from testbed.stages import STAGES
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,14 @@ def test_a_docker_that_cannot_start_postgresql_is_a_failure(monkeypatch: pytest.
     docker(monkeypatch, {step})
     with pytest.raises(AssertionError, match=f"docker {step}: no space left on device"), postgres.server():
         pass
+
+
+def test_who_has_no_api_server_is_told_what_compiles_one_where_docker_works_too() -> None:
+    """`make testbed` makes nothing there."""
+    told = re.search(r"`python3 testbed (.+?)`", apiserver.MISSING)
+    assert told
+    chosen = selection(STAGES, cli.parser().parse_args(told[1].split()).only)
+    assert [stage.name for stage in chosen] == ["go", "kubernetes"]
 
 
 def test_the_api_server_is_looked_for_where_xdg_puts_the_testbed(

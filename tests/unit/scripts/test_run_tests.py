@@ -75,7 +75,23 @@ def test_a_machine_without_containers_fails_only_where_they_are_required(
     monkeypatch.setenv("KILTER_REQUIRE_CLUSTER", required)
     programs["all"] = run_tests.CANNOT
     assert run_tests.main() == code
-    assert ("*** NOT RUN: tests/golden" in capsys.readouterr().err) is (not required)
+    assert (f"*** NOT RUN: {run_tests.ON_CONTAINERS}" in capsys.readouterr().err) is (not required)
+
+
+def test_what_needs_no_containers_is_run_on_a_machine_without_them(
+    programs: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster test is skipped there by itself, because nobody required one."""
+    lanes: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(run_tests, "in_two_lanes", lambda *given: lanes.append(given) or 1)
+    monkeypatch.setattr(run_tests, "database", lambda: pytest.fail("asked Docker for a database"))
+    monkeypatch.setattr(run_tests.sys, "argv", ["run_tests.py"])
+    monkeypatch.delenv("KILTER_REQUIRE_CLUSTER", raising=False)
+    programs["all"], programs["platform-image"] = run_tests.CANNOT, 1
+    assert run_tests.main() == 1
+    [(arguments, environment)] = lanes
+    assert arguments == list(run_tests.SUITES)
+    assert "KILTER_REQUIRE_CLUSTER" not in environment
 
 
 def test_asked_to_end_it_lets_the_lanes_undo_what_they_made() -> None:

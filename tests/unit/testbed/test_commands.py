@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from testbed import cli, engine, machine, probe
+from testbed.build import finished
 from testbed.cli import COMMANDS, parser
 from testbed.home import Home
-from testbed.work import StageFailed, Work
+from testbed.plan import Stage, keys_of
+from testbed.work import RECIPES, StageFailed, Work
 
 
 @pytest.fixture
@@ -176,6 +178,21 @@ def test_the_home_that_is_handed_out_is_that_of_the_testbed_that_runs(
     assert f"export KILTER_TOOLS_MIRROR={tmp_path}/other/mirror\n" in said
     assert f"home     {tmp_path}/other\n" in said
     assert started[0][1]["KILTER_TOOLS_MIRROR"] == f"{tmp_path}/other/mirror"
+
+
+def test_status_takes_for_made_what_up_would_take(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A toolchain whose Go was removed from the machine is a folder, and is made anew all the same."""
+    go = Stage("go", "Go toolchain", lambda *_: None, sound=lambda artefact: (artefact / "go").exists())
+    monkeypatch.setattr(cli, "STAGES", (go,))
+    artefact = finished(home, go, keys_of(RECIPES, (go,))["go"])
+    artefact.mkdir(parents=True)
+    run(home, "status")
+    (artefact / "go").touch()
+    run(home, "status")
+    told = [line.split()[3] for line in capsys.readouterr().out.splitlines() if line.startswith("stage")]
+    assert told == ["missing", "made"]
 
 
 @pytest.mark.parametrize(

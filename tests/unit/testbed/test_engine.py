@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,15 @@ def test_an_engine_that_never_answers_is_replaced(monkeypatch: pytest.MonkeyPatc
     assert programs == ["dockerd"]
     assert processes.recorded(service) is None
     assert limits == [(), ()]
+
+
+def test_containerd_makes_nothing_outside_of_the_testbeds_folders(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
+    """Left to itself it makes /opt/containerd, and `down` cannot tell whose that is."""
+    spawned(monkeypatch)
+    engine.start_containerd(work.home, {})
+    told = tomllib.loads((work.home.engine / "containerd.toml").read_text())
+    paths = [told["root"], told["state"], told["plugins"]["io.containerd.internal.v1.opt"]["path"]]
+    assert all(path.startswith((f"{work.home.root}/", f"{work.home.run}/")) for path in paths)
 
 
 def test_an_engine_that_is_not_there_is_started_at_once(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:

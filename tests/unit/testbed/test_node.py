@@ -1,6 +1,7 @@
 """The store of a cluster node, filled by a containerd that goes with it."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from testbed.work import StageFailed, Work
 CONTAINERD = """\
 #!/bin/sh
 echo "$$" >>{folder}/containerds
+/bin/cat "$2" >{folder}/settings
 : >{run}/preload.sock
 exec sleep 60
 """
@@ -43,6 +45,13 @@ def test_its_containerd_ends_with_it(work: Work, tmp_path: Path) -> None:
         node.preload(work, tmp_path / "images.tar", tmp_path / "store", tmp_path / "tree")
     assert containerds(tmp_path) == [None]
     assert not engine.record(work.home, engine.PRELOAD).exists()
+
+
+def test_its_containerd_makes_nothing_outside_of_the_store(work: Work, tmp_path: Path) -> None:
+    with pytest.raises(StageFailed, match="ctr"):
+        node.preload(work, tmp_path / "images.tar", tmp_path / "store", tmp_path / "tree")
+    told = tomllib.loads((tmp_path / "settings").read_text())
+    assert told["plugins"]["io.containerd.internal.v1.opt"]["path"] == f"{tmp_path}/store/root/opt"
 
 
 def test_one_that_a_killed_run_left_is_ended_first(work: Work, tmp_path: Path) -> None:

@@ -207,7 +207,37 @@ def test_limits_are_raised_and_put_back(tmp_path: Path) -> None:
     network.raise_limits(note, system)
     network.restore_limits(note, system)
     assert (system / "fs/inotify/max_user_instances").read_text() == "128"
-    assert (system / "net/ipv4/ip_forward").read_text() == "0"
+    assert (system / "net/ipv4/ip_forward").read_text() == "0\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "net/ipv6/conf/all/forwarding",  # dockerd, for a network with IPv6 such as kind's
+        "kernel/panic",  # kubelet
+        "vm/overcommit_memory",
+        "fs/protected_fifos",  # systemd of a node
+    ],
+)
+def test_what_engine_and_nodes_set_in_the_kernel_is_put_back(tmp_path: Path, name: str) -> None:
+    system, note = tmp_path / "sys", tmp_path / "note"
+    for each in (*network.RAISED, name):
+        (system / each).parent.mkdir(parents=True, exist_ok=True)
+        (system / each).write_text("2000000\n")
+    network.raise_limits(note, system)
+    (system / name).write_text("1\n")
+    network.restore_limits(note, system)
+    assert (system / name).read_text() == "2000000"
+
+
+def test_a_setting_that_nobody_changed_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's /proc/sys may be read-only in part."""
+    note, system = tmp_path / "note", tmp_path / "sys"
+    (system / "kernel").mkdir(parents=True)
+    (system / "kernel/panic").write_text("0\n")
+    note.write_text('{"kernel/panic": "0"}')
+    monkeypatch.setattr(Path, "write_text", lambda *_: pytest.fail("written"))
+    network.restore_limits(note, system)
 
 
 def test_an_image_archive_holds_layer_config_and_every_name(tmp_path: Path) -> None:

@@ -216,6 +216,13 @@ def test_the_form_of_a_deletion_is_for_who_may_send_it(web: Web, role: Role, env
     assert browser.get(f"{path}/delete").status == (200 if offered else 403)
 
 
+def test_a_deploy_shows_what_was_said_of_it(web: Web) -> None:
+    path, source = "/v1/projects/acme/shop/envs/dev/deploys", {**SOURCE, "message": "New <b>greeting</b>"}
+    accepted = web.post(path, web.token("deployer"), {**DEPLOY, "source": source}).json
+    page = signed_in(web, web.token("viewer")).get(f"/deploys/{accepted['deploy_id']}").text
+    assert "<dt>Message</dt><dd><bdi>New &lt;b&gt;greeting&lt;/b&gt;</bdi></dd>" in page
+
+
 @pytest.mark.parametrize("typed", ["{}", " {} "])
 def test_the_code_of_a_device_is_taken_as_people_type_it(web: Web, typed: str) -> None:
     code = web.post("/v1/device/codes", "", {"client_name": "laptop"}).json
