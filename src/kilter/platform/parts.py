@@ -1,7 +1,7 @@
 """The programs of a platform, as its cluster has them, and waiting until they all run."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from kilter.words import shortened
 OWN = "app.kubernetes.io/part-of=kilter"
 WORKLOADS = "deployments,statefulsets"
 PAUSE = 1.0
+NAMED = 3  # programs in one line
 STUCK = frozenset(
     {"CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 )
@@ -55,9 +56,7 @@ def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
         missing = [part for part in found if not part.is_up]
         if found and not missing:
             return
-        step.note(
-            f"{len(found) - len(missing)} of {len(found)} run; waiting for {', '.join(p.name for p in missing[:3])}"
-        )
+        step.note(f"{len(found) - len(missing)} of {len(found)} run; waiting for {_some(missing)}")
         stuck = tuple(_stuck(pods))
         now = time.monotonic()
         seen_stuck = (seen_stuck or now) if stuck else 0.0
@@ -68,6 +67,11 @@ def await_all(runner: Runner, target: Target, limit: float, step: Step) -> None:
                 hint=target.again,
             )
         time.sleep(PAUSE)
+
+
+def _some(missing: Sequence[Part]) -> str:
+    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    return ", ".join(part.name for part in missing[:NAMED]) + more
 
 
 def _items(runner: Runner, target: Target, kinds: str) -> tuple[dict[str, Any], ...]:

@@ -61,6 +61,17 @@ def test_a_container_that_cannot_start_is_named_with_its_reason(which: str) -> N
     assert raised.value.details == ("kilter-registry-1: ImagePullBackOff: no such image: x/y:1",)
 
 
+@pytest.mark.parametrize(("count", "said"), [(3, "p0, p1, p2"), (5, "p0, p1, p2 and 2 more")])
+def test_what_is_waited_for_is_named_or_counted(count: int, said: str) -> None:
+    programs = [{"kind": "Deployment", **deployment(f"p{number}", 0)} for number in range(count)]
+    progress = Recorder()
+    with pytest.raises(NotReady):
+        parts.await_all(
+            telling(f"{parts.WORKLOADS},pods", *programs), HERE, time.monotonic() - 1, RecordedStep(progress, "")
+        )
+    assert progress.lines[-1].endswith(f"0 of {count} run; waiting for {said}")
+
+
 def test_what_cannot_start_is_given_up_after_a_minute_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
     pod = unready("server-1", containerStatuses=[{"name": "server", "state": {"waiting": waiting}}])
