@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from kilter.operator import effects, kinds
 from kilter.operator.effects import Effect
 from kilter.operator.settings import Flux, Gateway, Registry, Settings
 from kilter.operator.steps import admission, cleanup, flux, namespace, route
-from kilter.operator.steps.base import Failed, Target
+from kilter.operator.steps.base import Failed, Target, Wait
 from kilter.operator.steps.publish import Submission
 from kilter.signing import pulls
 from kilter.signing.keys import generate, read
@@ -143,6 +143,19 @@ def test_flux_is_asked_to_fetch_the_commit_that_removes_an_environment() -> None
     assert poked == effects.PokeSource("d" * 40)
     gone = cleanup.decide(asked, replace(facts, kustomization=None))
     assert gone.effects == ()
+
+
+@pytest.mark.requirement("O4")
+@pytest.mark.parametrize(("seconds", "is_late"), [(None, False), (59, False), (61, True)])
+def test_how_to_go_on_without_flux_is_told_once_it_has_let_a_minute_pass(seconds: int | None, is_late: bool) -> None:
+    asked = target()
+    metadata = {"name": SPACE, "namespace": "flux-system", "uid": "u1", "labels": asked.labels}
+    if seconds is not None:
+        metadata["deletionTimestamp"] = (asked.now - timedelta(seconds=seconds)).isoformat()
+    verdict = cleanup.decide(asked, cleanup.Facts(LEAVING, kustomization={"metadata": metadata})).verdict
+    assert isinstance(verdict, Wait)
+    assert verdict.message.startswith("waiting for Flux to prune what it applied")
+    assert ("kubectl" in verdict.message) is is_late
 
 
 LEAVING = Submission("published", "d" * 40)

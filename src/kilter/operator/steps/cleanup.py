@@ -23,6 +23,7 @@ from kilter.render.names import Slot
 POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
 SLACK: Final = 300.0  # seconds by which the clocks of API server and operator may differ
 EMPTY: Final = "kilter.dev/empty"  # annotation of a namespace on its way out: no pod is left in it
+PRUNED: Final = 60.0  # seconds within which Flux has pruned, where it works
 SPARED: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")  # annotation of what Flux is to leave
 
 
@@ -100,12 +101,18 @@ def _flux(target: Target, facts: Facts) -> Decision | None:
     poke = (effects.PokeSource(facts.submission.commit),) if facts.submission.commit else ()
     if found is None or not isinstance(found.verdict, Wait):
         return found
-    unblock = (
-        f"kubectl -n {target.settings.flux.namespace} patch kustomization {target.name} --type=merge "
-        '-p \'{"metadata":{"finalizers":null}}\''
-    )
-    said = f"waiting for Flux to prune what it applied; if there is no Flux any more: {unblock}"
+    said = f"waiting for Flux to prune what it applied{_unblock(target, facts.kustomization)}"
     return Decision(Wait("Pruning", said, 10.0), (*_spared(target, facts), *found.effects, *poke))
+
+
+def _unblock(target: Target, thing: Object | None) -> str:
+    """Return how an administrator goes on without Flux, once it has not been heard of for a while."""
+    asked = thing["metadata"].get("deletionTimestamp") if thing is not None else None
+    if not asked or (target.now - datetime.fromisoformat(asked)).total_seconds() < PRUNED:
+        return ""
+    patch = '-p \'{"metadata":{"finalizers":null}}\''
+    place = f"-n {target.settings.flux.namespace} patch kustomization {target.name}"
+    return f"; if there is no Flux any more: kubectl {place} --type=merge {patch}"
 
 
 def _spared(target: Target, facts: Facts) -> tuple[Effect, ...]:
