@@ -17,6 +17,7 @@ SET_ASIDE = (
     "put it right: it has the password of the project's databases; "
     "`kilter doctor --fix` sets it aside, and the project gets another one"
 )
+_KEPT = re.compile(r"pg_|(public|none|template0)\Z")  # users, and a database, that PostgreSQL keeps to itself
 _NEWER = re.compile(r"kilter\.ports/v([2-9]|[1-9][0-9]+)\Z")
 
 
@@ -79,6 +80,7 @@ class Allocation(Value, frozen=True):
     def login(self) -> Credentials:
         """User and database named after the project, with the project's password."""
         name = self.project.replace("-", "_")
+        name = f"_{name}" if _KEPT.match(name) else name
         return Credentials(name, self.password, name)
 
 
