@@ -16,6 +16,7 @@ from kilter.dev import kubectl as dev_kubectl
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
+from kilter.state.files import write_whole
 from kilter.state.paths import Paths
 from kilter.tools import docker, images
 from kilter.tools.kubectl import Kubectl
@@ -94,6 +95,12 @@ def test_a_working_directory_that_was_deleted_is_named_where_one_is_needed(
     assert run(["-C", str(shop), "env"]) == 0
 
 
+def test_init_takes_no_empty_name_for_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(tmp_path), "init", "--name", ""]) == 2
+    assert "`--name` has an empty value" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.requirement("NS-Q1", "C1", "C3")
 @pytest.mark.parametrize("name", ["a;touch x", "$(id)", "Shop", "-f", "x" * 43])
 def test_init_refuses_a_bad_name_and_proposes_a_good_one(
@@ -152,6 +159,28 @@ def test_destroying_what_is_not_there_is_fine(shop: Path, capsys: pytest.Capture
 def test_env_needs_no_engine(shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(shop), "env"]) == 0
     assert "REDIS_URL=" in capsys.readouterr().out
+    assert runner.commands == []
+
+
+@pytest.mark.requirement("NS-Q24")
+def test_env_says_on_standard_error_why_no_address_answers(
+    shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, file = App.machine.paths, shop / "kilter.yaml"
+    heard = []
+    for mark, flag in ((False, ""), (True, "cluster: {stopped: true}\n"), (True, "")):
+        file.write_text(f"services: [redis]\n{flag}")
+        if mark:
+            write_whole(paths.cluster_mark("shop"), "shop\n")
+        assert run(["-C", str(shop), "env"]) == 0
+        said = capsys.readouterr()
+        assert "REDIS_URL=" in said.out
+        heard.append(said.err)
+    assert heard == [
+        "shop has no cluster yet: `kilter up` makes one\n",
+        "shop is stopped: `kilter up` resumes it\n",
+        "",
+    ]
     assert runner.commands == []
 
 
@@ -341,8 +370,7 @@ def test_a_data_folder_of_a_snap_is_passed_over_with_one_warning(
     assert run(["-C", str(shop), "env"]) == 0
     said = capsys.readouterr()
     assert said.out == usual.out, "the same password in every terminal"
-    assert usual.err == ""
-    [line] = said.err.splitlines()
+    [line] = set(said.err.splitlines()) - set(usual.err.splitlines())
     used = home / ".local" / "share" / "kilter"
     assert f"XDG_DATA_HOME={snap} is a snap's own and is passed over for {used}" in line
     assert line.endswith(f"what is in {snap}/kilter stays there")

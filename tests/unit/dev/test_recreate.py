@@ -66,6 +66,18 @@ def bring_up(opened: Workspace, provider: Any, state: State, pool: ThreadPoolExe
     up.bring_up(provider, Cluster("shop", state), opened, "config")
 
 
+@pytest.mark.requirement("LC-Q13")
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNFINISHED])
+def test_a_flag_without_a_cluster_makes_one_and_says_so(state: State, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    flagged = workspace(tmp_path, FakeRunner(ENGINE), "cluster: {stopped: true}\nservices: {redis: }\n")
+    provider = FakeProvider()
+    bring_up(flagged, provider, state, pool, recreate=False)
+    assert provider.asked == ["create shop config"]
+    assert (
+        told(flagged.machine)[0] == f"note: {flagged.project.file} says `stopped`, and this machine has no such cluster"
+    )
+
+
 BROKEN = BeyondRepair("the container does not start")
 TAKEN = ApiPortTaken("port 35599 is held by ssh (process 7)", "kilter-shop")
 SILENT = StaysUnready("kilter-shop-control-plane", 300, "etcd failed")
