@@ -57,7 +57,7 @@ def silence(view: Environment) -> str:
     workspace, name = view.workspace, view.workspace.name
     if is_gone(workspace.machine.paths.cluster_mark(name)):
         return f"{name} has no cluster yet: `kilter up` makes one"
-    return f"{name} is stopped: `kilter up` resumes it" if workspace.project.says_stopped else ""
+    return f"kilter.yaml says that {name} is stopped: `kilter up` resumes it" if workspace.project.says_stopped else ""
 
 
 def differences(view: Environment, file: Path, machine: Machine) -> list[str]:

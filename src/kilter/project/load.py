@@ -92,7 +92,9 @@ def _validated(text: bytes, label: str, directory_name: str, catalog: Collection
     source = read(decode(text, label), label)
     root = source.root
     if root is None or (root.pairs is None and root.items is None and root.value is None):
-        message = "the file is empty; run `kilter init`, or begin with a line such as `services:`"
+        message = (
+            "the file is empty; begin with a line such as `services:`, or with what `kilter init --dry-run` prints"
+        )
         raise InvalidProject(label, [Fault(label, 1, 1, "", message)])
     if root.pairs is None:
         message = "the file must be a map of keys such as `services:`, not a list or a single value"

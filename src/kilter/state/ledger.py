@@ -1,6 +1,7 @@
 """The form of `ports.json`: records to text and back, strictly."""
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -177,12 +178,13 @@ def _record(name: str, entry: Mapping[str, object]) -> Allocation:
         raise TypeError(f"the entry of {name} is not of the right form")
     if not (isinstance(ports, dict) and ports and {type(port) for port in ports.values()} == {int}):
         raise TypeError(f"the ports of {name} are not numbers")
-    return Allocation(name, directory, base, ports, password)
+    # As this locale names it: the file is UTF-8, and a terminal in Latin-1 reads the same bytes as other letters.
+    return Allocation(name, os.fsdecode(directory.encode(errors="surrogateescape")), base, ports, password)
 
 
 def _entry(record: Allocation) -> dict[str, object]:
     return {
-        "directory": record.directory,
+        "directory": os.fsencode(record.directory).decode(errors="surrogateescape"),
         "base": record.base,
         "ports": dict(record.ports),
         "password": record.password,

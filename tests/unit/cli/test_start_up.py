@@ -145,3 +145,17 @@ def test_ctrl_c_shows_no_traceback_while_kilter_starts_and_while_it_says_that_it
     moment: str, tmp_path: Path
 ) -> None:
     assert run(["-c", PRESSING.format(moment), "upp"], tmp_path, code=130) == ""
+
+
+@pytest.mark.requirement("NS-Q13")
+def test_a_project_is_the_same_one_in_a_terminal_that_is_not_in_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "東京 é"
+    directory.mkdir()
+    (directory / "kilter.yaml").write_text("name: shop\n")
+    line = ["-m", "kilter", "-C", os.fsdecode(directory), "env"]
+    said = run(line, tmp_path)
+    for name, value in {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert run(["-X", "utf8=0", *line], tmp_path) == said

@@ -95,6 +95,18 @@ def test_a_working_directory_that_was_deleted_is_named_where_one_is_needed(
     assert run(["-C", str(shop), "env"]) == 0
 
 
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("verb", [["logs"], ["restart"], ["kubectl", "get", "pods"]])
+def test_no_kubectl_is_brought_to_find_that_there_is_no_cluster(
+    verb: list[str], shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr(Machine, "tool", lambda _, name: brought.append(name))
+    assert run(["-C", str(shop), *verb]) == 6
+    assert "project shop has no cluster" in capsys.readouterr().err
+    assert brought == []
+
+
 def test_init_takes_no_empty_name_for_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(tmp_path), "init", "--name", ""]) == 2
     assert "`--name` has an empty value" in capsys.readouterr().err
@@ -178,7 +190,7 @@ def test_env_says_on_standard_error_why_no_address_answers(
         heard.append(said.err)
     assert heard == [
         "shop has no cluster yet: `kilter up` makes one\n",
-        "shop is stopped: `kilter up` resumes it\n",
+        "kilter.yaml says that shop is stopped: `kilter up` resumes it\n",
         "",
     ]
     assert runner.commands == []
