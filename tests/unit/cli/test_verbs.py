@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from kilter.dev import kubectl as dev_kubectl
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
+from kilter.state import records
 from kilter.state.files import write_whole
+from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
 from kilter.tools import docker, images
 from kilter.tools.kubectl import Kubectl
@@ -104,6 +107,34 @@ def test_no_kubectl_is_brought_to_find_that_there_is_no_cluster(
     monkeypatch.setattr(Machine, "tool", lambda _, name: brought.append(name))
     assert run(["-C", str(shop), *verb]) == 6
     assert "project shop has no cluster" in capsys.readouterr().err
+    assert brought == []
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("verb", [["down"], ["stop"], ["destroy", "--yes"], ["restart"], ["render"]])
+def test_whoever_changes_a_project_waits_for_nobody_and_names_who_is_at_work(
+    verb: list[str], shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "kilter.yaml").write_text("name: shop\n")
+    monkeypatch.setattr(Machine, "tool", lambda _, name: Path(name))
+    records.claim(App.machine.paths, "shop", shop)
+    with project_lock(App.machine.paths, "shop", "up"):
+        assert run(["-C", str(shop), *verb]) == 3
+    said = capsys.readouterr().err
+    assert "`kilter up` is working on project shop" in said
+    assert f"process {os.getpid()} holds the project's lock since " in said
+
+
+def test_up_begins_nothing_for_what_this_release_cannot_give(
+    shop: Path, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr(Machine, "tool", lambda _, name: brought.append(name))
+    (shop / "kilter.yaml").write_text("name: shop\ncluster: {provider: k3d}\n")
+    assert run(["-C", str(shop), "up"]) == 2
+    assert "not in this release" in capsys.readouterr().err
+    assert runner.commands == []
     assert brought == []
 
 
