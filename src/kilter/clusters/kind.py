@@ -132,7 +132,7 @@ class KindProvider:
         volumes = self.paths.volumes(project)
         if found.container is None:
             emptied = self._empty_orphan(project, volumes)
-            self._forget(project)
+            self._forget(project, is_over=False)
             return emptied
         container = node.own(found)
         self.runner.run(docker.kill(container.id))

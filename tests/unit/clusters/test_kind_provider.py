@@ -312,9 +312,10 @@ def test_an_interrupted_creation_is_undone(paths: Paths, node: Callable[..., str
     assert runner.commands[-1].argv == docker.remove("abc").argv
 
 
-@pytest.mark.requirement("LC-Q22", "F1")
+@pytest.mark.requirement("LC-Q22", "F1", "F4")
+@pytest.mark.parametrize("is_deleted", [False, True])
 def test_a_node_that_the_engine_makes_after_its_creation_was_given_up_is_a_rest_of_it(
-    paths: Paths, node: Callable[..., str]
+    is_deleted: bool, paths: Paths, node: Callable[..., str]
 ) -> None:
     """An engine goes on with what it was asked for, whoever asked it is gone by then."""
 
@@ -325,9 +326,11 @@ def test_a_node_that_the_engine_makes_after_its_creation_was_given_up_is_a_rest_
                 raise KeyboardInterrupt
             return outcome
 
-    runner = Interrupted({INSPECT: [ABSENT, ABSENT], create_command(paths): ""})
+    runner = Interrupted({INSPECT: [ABSENT, ABSENT, ABSENT], create_command(paths): ""})
     with pytest.raises(KeyboardInterrupt):
         provider(runner, paths).create("shop", CONFIG, IMAGE)
+    if is_deleted:
+        assert provider(runner, paths).delete("shop") is False
     assert not paths.cluster_mark("shop").exists()
     late = provider(FakeRunner({INSPECT: node("created")}), paths).find("shop")
     assert (late.state, late.exists) == (State.UNFINISHED, False)
