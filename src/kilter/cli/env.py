@@ -58,6 +58,8 @@ def command(
     view = environment.read(app.machine, app.project())
     if check:
         return app.console.differences(environment.differences(view, check, app.machine), str(check))
+    if silence := environment.silence(view):
+        app.console.progress.note(silence)
     if as_json or form == "json":
         app.console.document(view.document())
     else:

@@ -3,13 +3,14 @@
 import click
 
 from kilter.cli.app import App
+from kilter.cli.options import chosen
 
 
 @click.command("init")
-@click.option("--name", help="The project's name; default is the directory's.")
+@chosen("--name", help="The project's name; default is the directory's.")
 @click.option("--dry-run", is_flag=True, help="Print the file instead of writing it.")
 @click.pass_obj
-def command(app: App, name: str | None, dry_run: bool) -> None:
+def command(app: App, name: str, dry_run: bool) -> None:
     """Write a kilter.yaml for this directory.
 
     An existing file is never touched.

@@ -17,9 +17,14 @@ from kilter.progress import Step
 from kilter.words import escaped_lines, human_duration
 
 
+def console_on(terminal: TextIO, *, color: bool) -> RichConsole:
+    """Return what draws on a terminal; that it is one was decided, whatever Rich makes of the user's variables."""
+    return RichConsole(file=terminal, force_terminal=True, no_color=not color, highlight=False, soft_wrap=False)
+
+
 def draw(texts: Iterable[str], stream: TextIO, *, color: bool) -> None:
     """Show one text after the other in the same place; the last one stays, whatever ends the sequence."""
-    console = RichConsole(file=stream, no_color=not color, highlight=False, soft_wrap=False)
+    console = console_on(stream, color=color)
     following = iter(texts)
     first = next(following, "")  # before anything is drawn: it may raise, or show progress of its own
     with Live(Text(first), console=console, auto_refresh=False) as live:
@@ -45,15 +50,15 @@ class LiveStep:
         """See `Step.done`."""
         self.outcome = escaped_lines(text)
 
-    def line(self) -> Spinner:
-        """Draw the step as it stands now."""
-        text = Text(f" {self.title} ")
-        text.append(human_duration(time.monotonic() - self.began), style="dim")
+    def line(self) -> Text:
+        """Draw the step as it stands now, in one line however narrow the terminal is."""
+        now = time.monotonic()
+        sign = cast("Text", self.spinner.render(now))
+        text = Text.assemble(sign, f" {self.title} ", no_wrap=True, overflow="ellipsis")
+        text.append(human_duration(now - self.began), style="dim")
         if self.said:
             text.append(f"  {self.said}", style="dim")
-        text.no_wrap, text.overflow = True, "ellipsis"
-        self.spinner.update(text=text)
-        return self.spinner
+        return text
 
 
 class LiveReporter:
@@ -61,7 +66,7 @@ class LiveReporter:
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         file = cast("TextIO", Unheard(stream))  # a terminal may vanish, under a command that does not hear of its end
-        self._console = RichConsole(file=file, no_color=not color, highlight=False, soft_wrap=False)
+        self._console = console_on(file, color=color)
         self._lock = threading.RLock()
         self._steps: list[LiveStep] = []
         self._live: Live | None = None

@@ -30,7 +30,7 @@ def status_view(document: StatusDocument) -> str:
     """Print the state of the project, then one line per workload and its addresses."""
     head = f"{document.project} is {document.state} (local cluster {document.cluster})"
     lines = [head + (f", dev loop at {document.tilt}" if document.tilt else "")]
-    lines += [f"note: {note}" for note in document.notes]
+    lines += [f"note: {escaped_lines(note)}" for note in document.notes]
     if document.workloads:
         table = [("NAME", "KIND", "READY", "RESTARTS", "AGE", "LOCALHOST", "IN CLUSTER")]
         lines += columns([*table, *(_workload(row) for row in document.workloads)])
@@ -60,7 +60,7 @@ def ps_view(document: PsDocument) -> str:
         memory = human_size(row.memory) if row.memory is not None else "-"
         ports = f"{row.ports[0]}-{row.ports[1]}"
         state = f"{row.state} (kilter {row.at_work})" if row.at_work else row.state
-        table.append((row.name, state, ports, cpu, memory, row.directory, row.last_used or "-"))
+        table.append((row.name, state, ports, cpu, memory, escaped(row.directory), row.last_used or "-"))
     lines = columns(table)
     if document.shared:
         lines += ["", *columns([("SHARED", "STATE"), *((row.name, row.state) for row in document.shared)])]
@@ -72,8 +72,8 @@ def doctor_view(document: DoctorDocument) -> str:
     marks = {"pass": "✓", "warning": "!", "fail": "✗"}
     lines: list[str] = []
     for check in document.checks:
-        lines.append(f"{marks[check.status]} {check.message}")
-        lines += [f"    {check.fix}"] if check.fix and check.status != "pass" else []
+        lines.append(f"{marks[check.status]} {escaped_lines(check.message)}")
+        lines += [f"    {escaped_lines(check.fix)}"] if check.fix and check.status != "pass" else []
     return "\n".join([*lines, _summary(document.checks)])
 
 

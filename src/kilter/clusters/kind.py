@@ -132,7 +132,7 @@ class KindProvider:
         volumes = self.paths.volumes(project)
         if found.container is None:
             emptied = self._empty_orphan(project, volumes)
-            self._forget(project)
+            self._forget(project, is_over=False)
             return emptied
         container = node.own(found)
         self.runner.run(docker.kill(container.id))
@@ -224,13 +224,15 @@ class KindProvider:
             log = self.runner.run(docker.logs(found.container.id, 30))
             said = log.stdout + log.stderr
             self.runner.run(docker.remove(found.container.id))
-        self._forget(project)
+        # The engine may still be making what it was asked for: found later, that is to be known as the rest it is.
+        self._forget(project, is_over=found.container is not None)
         return said
 
-    def _forget(self, project: str) -> None:
-        """Remove what this machine's files say of a cluster, once there is none."""
-        marks = (creation_mark(self.paths, project), stopping_mark(self.paths, project))
-        for file in (*marks, self.paths.cluster_mark(project)):
+    def _forget(self, project: str, *, is_over: bool = True) -> None:
+        """Remove what this machine's files say of a cluster, once there is none; and of its creation, if it is over."""
+        if is_over:
+            creation_mark(self.paths, project).unlink(missing_ok=True)
+        for file in (stopping_mark(self.paths, project), self.paths.cluster_mark(project)):
             file.unlink(missing_ok=True)
         with suppress(PermissionError):  # its folder is root's; a stale one is noticed, and made anew
             self.paths.kubeconfig(project).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from kilter.errors import NotFound
 from kilter.project.load import Project
 from kilter.render.addresses import Address, Section, addresses, environment_text
 from kilter.state import records
+from kilter.state.files import is_gone
 from kilter.values import Value
 
 if TYPE_CHECKING:  # start-up: `env` prints text unless JSON is asked for
@@ -49,6 +50,14 @@ def read(machine: Machine, project: Project) -> Environment:
     """Return the project's addresses; needs no Docker, and no cluster yet (NS-Q24)."""
     workspace = open_workspace(machine, project)
     return Environment(workspace, addresses(workspace.plan))
+
+
+def silence(view: Environment) -> str:
+    """Say why no address answers, as far as files alone tell (NS-Q24); '' where the cluster may well run."""
+    workspace, name = view.workspace, view.workspace.name
+    if is_gone(workspace.machine.paths.cluster_mark(name)):
+        return f"{name} has no cluster yet: `kilter up` makes one"
+    return f"kilter.yaml says that {name} is stopped: `kilter up` resumes it" if workspace.project.says_stopped else ""
 
 
 def differences(view: Environment, file: Path, machine: Machine) -> list[str]:

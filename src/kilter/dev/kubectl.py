@@ -17,8 +17,8 @@ def kubectl(workspace: Workspace) -> Kubectl:
 
     Raises NotFound without a cluster, NotReady when it does not run.
     """
-    binary = workspace.machine.tool("kubectl")
     file = provider(workspace.machine).kubeconfig(workspace.name)
+    binary = workspace.machine.tool("kubectl")  # afterwards: without a cluster nothing needs to be brought
     return Kubectl(binary, file, workspace.plan.context, workspace.plan.namespace)
 
 

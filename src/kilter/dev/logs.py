@@ -69,6 +69,9 @@ def _lines(
     found = _logs(workspace, commands, names, previous=options.previous)
     if options.previous and not found:
         workspace.machine.progress.note(f"no container of {', '.join(names)} has run before")
+    absent = [name for name in names if name not in {log.name for log in found}]
+    if absent and not options.previous:
+        workspace.machine.progress.note(f"there is no pod of {', '.join(absent)}")
     for log in found:
         readers.begin(log, commands.logs(log.pod, container=log.container, flags=options.flags()))
     while readers.running:

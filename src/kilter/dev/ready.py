@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from kilter.dev.conditions import Condition, conditions, leaving, stuck
+from kilter.dev.events import last_event
 from kilter.dev.probes import Answer, probe
 from kilter.dev.settled import Steadiness, outdated
 from kilter.dev.updates import Updates
@@ -171,14 +172,28 @@ class Wait:
         )
 
     def timed_out(self, pending: Sequence[Condition]) -> TimedOut:
-        """Build the error of a wait that took too long: the first object that is not ready and what it last said."""
+        """Build the error of a wait that took too long: the first object that is not ready, and what it last said.
+
+        What happened to it last is said, too: a volume that cannot be mounted prints nothing.
+        """
         first = pending[0]
         return TimedOut(
             f"{first.name} {first.says}, and the time is up",
             why="; ".join(f"{condition.name} {condition.says}" for condition in pending[1:4]),
-            details=self.last_lines(first),
+            details=[*self.last_event(first), *self.last_lines(first)],
             hint="it may still come: run `kilter status`, or `kilter up --timeout 10m`",
         )
+
+    def last_event(self, condition: Condition) -> list[str]:
+        """Return what last happened to a workload or its pod, if the cluster tells it."""
+        if condition.name not in {target.service for target in self.targets}:
+            return []
+        try:
+            told = self.workspace.machine.runner.run(self.kubectl.get("events"))
+        except KilterError:
+            return []
+        event = last_event(parse_list(told.stdout), condition)
+        return [f"last event: {event}"] if event else []
 
     def last_lines(self, condition: Condition) -> list[str]:
         """Return the last log lines of a pod, those before its last restart where there was one."""

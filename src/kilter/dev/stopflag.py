@@ -13,7 +13,7 @@ def set_(machine: Machine, project: Project) -> None:
 
 def clear(machine: Machine, project: Project) -> None:
     """Remove the flag, and a `cluster:` that it leaves empty."""
-    if project.config.cluster and project.config.cluster.stopped:
+    if project.says_stopped:
         _change(machine, project, stopped=False)
 
 

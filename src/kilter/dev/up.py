@@ -127,6 +127,8 @@ class Up:
         """Create the cluster, start the stopped one, or find that it runs (LC-8, LC-Q19)."""
         if not cluster.exists:
             self.refuse_lost_data(workspace)
+            if self.project.says_stopped:
+                self.machine.progress.note(f"{self.project.file} says `stopped`, and this machine has no such cluster")
             ports.check(self.machine.runner, needed(self.machine.paths, workspace.allocation, cluster))
             self.create(provider, workspace, config)
             return
@@ -211,8 +213,12 @@ class Up:
 
     def await_answers(self, workspace: Workspace, life: TiltLife, commands: Kubectl, files: Mapping[str, str]) -> None:
         """Wait until every service and app answers at its address."""
-        targets, ask = awaited(files), partial(self.pool.submit, life.check)
-        wait = ready.Wait(workspace, commands, targets, self.limit, ask, self.since)
-        wait.steadiness.is_watching = self.has_started_node
-        with self.machine.progress.step("wait until every service and app answers") as step:
+        # In a thread of its own: those of the pool may all be building, for longer than the time that is given.
+        with (
+            beside(self.machine) as asking,
+            self.machine.progress.step("wait until every service and app answers") as step,
+        ):
+            ask = partial(asking.submit, life.check)
+            wait = ready.Wait(workspace, commands, awaited(files), self.limit, ask, self.since)
+            wait.steadiness.is_watching = self.has_started_node
             wait.run(step)

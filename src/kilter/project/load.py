@@ -28,16 +28,20 @@ def find(start: Path) -> Path:
     """Return the `kilter.yaml` of the directory `start` or of the closest one above it.
 
     Without links and `..` on its way, because one directory is one project. Raises NotFound, and BadInput where the way
-    is closed to this user.
+    is closed to this user, or what has the name is no file: the project above is not the one that is meant.
     """
     directory = real(start)
-    for place in (directory, *directory.parents):
+    for file in (place / FILE_NAME for place in (directory, *directory.parents)):
         try:
-            if (place / FILE_NAME).is_file():
-                return place / FILE_NAME
+            if file.is_file():
+                return file
+            is_other = os.path.lexists(file)
         except OSError as error:
-            what, why = f"{place / FILE_NAME} cannot be looked for", error.strerror or str(error)
+            what, why = f"{file} cannot be looked for", error.strerror or str(error)
             raise BadInput(what, why=why, hint="name a directory that you may enter with -C") from None
+        if is_other:
+            why = "it is a link that leads to no file" if file.is_symlink() else ""
+            raise BadInput(f"{file} is no file", why=why, hint="mend it, or remove it")
     raise NotFound(
         f"no {FILE_NAME} in {start} or above it",
         hint="run `kilter init` in the project's root to make one, or name the project's directory with -C",
@@ -92,7 +96,9 @@ def _validated(text: bytes, label: str, directory_name: str, catalog: Collection
     source = read(decode(text, label), label)
     root = source.root
     if root is None or (root.pairs is None and root.items is None and root.value is None):
-        message = "the file is empty; run `kilter init`, or begin with a line such as `services:`"
+        message = (
+            "the file is empty; begin with a line such as `services:`, or with what `kilter init --dry-run` prints"
+        )
         raise InvalidProject(label, [Fault(label, 1, 1, "", message)])
     if root.pairs is None:
         message = "the file must be a map of keys such as `services:`, not a list or a single value"

@@ -27,6 +27,11 @@ class Project(Value, frozen=True):
 
     hidden = ("source",)
 
+    @property
+    def says_stopped(self) -> bool:
+        """Whether the file says that the cluster was stopped; the container alone decides (LC-Q13)."""
+        return bool(self.config.cluster and self.config.cluster.stopped)
+
     def components(self, stage: str = "dev") -> dict[str, Component]:
         """Return the project's apps by name, the primary one marked; empty for a project of services only.
 

@@ -1,10 +1,10 @@
 """The form of `ports.json`: records to text and back, strictly."""
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from os import fsencode
 from pathlib import Path
 from typing import TypeGuard
 
@@ -20,6 +20,7 @@ SET_ASIDE = (
     "put it right: it has the password of the project's databases; "
     "`kilter doctor --fix` sets it aside, and the project gets another one"
 )
+_KEPT = re.compile(r"pg_|(public|none|template0)\Z")  # users, and a database, that PostgreSQL keeps to itself
 _NEWER = re.compile(r"kilter\.ports/v([2-9]|[1-9][0-9]+)\Z")
 
 
@@ -82,6 +83,7 @@ class Allocation(Value, frozen=True):
     def login(self) -> Credentials:
         """User and database named after the project, with the project's password."""
         name = self.project.replace("-", "_")
+        name = f"_{name}" if _KEPT.match(name) else name
         return Credentials(name, self.password, name)
 
 
@@ -174,11 +176,12 @@ def _folders(paths: Paths) -> list[str]:
 
 def _record(name: str, entry: Mapping[str, object]) -> Allocation:
     directory, base, ports, password = (entry[key] for key in ("directory", "base", "ports", "password"))
-    if not (isinstance(directory, str) and isinstance(password, str) and is_name(name)) or b"\0" in fsencode(directory):
+    if not (isinstance(directory, str) and isinstance(password, str) and is_name(name)) or "\0" in directory:
         raise TypeError(f"the entry of {name} is not of the right form")
     if not (_is_port(base) and isinstance(ports, dict) and ports and all(map(_is_port, ports.values()))):
         raise TypeError(f"the ports of {name} are no port numbers")
-    return Allocation(name, directory, base, ports, password)
+    # As this locale names it: the file is UTF-8, and a terminal in Latin-1 reads the same bytes as other letters.
+    return Allocation(name, os.fsdecode(directory.encode(errors="surrogateescape")), base, ports, password)
 
 
 def _is_port(value: object) -> TypeGuard[int]:
@@ -187,7 +190,7 @@ def _is_port(value: object) -> TypeGuard[int]:
 
 def _entry(record: Allocation) -> dict[str, object]:
     return {
-        "directory": record.directory,
+        "directory": os.fsencode(record.directory).decode(errors="surrogateescape"),
         "base": record.base,
         "ports": dict(record.ports),
         "password": record.password,

@@ -113,12 +113,18 @@ def of_snaps(env: Mapping[str, str]) -> dict[str, Path]:
 
 
 def home(env: Mapping[str, str]) -> Path:
-    """Return the user's home: HOME, else what the system knows. Raises MachineLacks for a user without one."""
+    """Return the user's home: HOME, else what the system knows. Raises MachineLacks for a user without one.
+
+    A relative HOME is none: it would be another folder in each directory, with other ports and passwords.
+    """
     try:
-        return Path(env["HOME"]) if env.get("HOME") else Path.home()
-    except RuntimeError as error:
+        found = Path(env["HOME"]) if env.get("HOME") else Path.home()
+        why = "" if found.is_absolute() else f"HOME is {found}, which leads to another folder from each directory"
+    except RuntimeError:
         why = "HOME is not set, and the system does not know the user"
-        raise MachineLacks("this user has no home", why=why, hint="let HOME name a folder of yours") from error
+    if why:
+        raise MachineLacks("this user has no home", why=why, hint="let HOME name a folder of yours")
+    return found
 
 
 def _refuse_shared(paths: Paths) -> None:

@@ -223,6 +223,16 @@ def test_live_steps_fit_terminals_of_any_width(width: int) -> None:
     assert screen.getvalue()
 
 
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_a_live_step_takes_one_line_of_a_narrow_terminal(width: int) -> None:
+    progress, _ = live(width)
+    with progress.step("wait until every service and app answers") as step, progress.step("download kind 0.33.0"):
+        step.note("postgres is starting (pulling its image); shop waits for postgres; worker waits for postgres")
+        lines = progress._console.render_lines(progress._lines())
+    assert len(lines) == 2
+    assert "…" in "".join(segment.text for segment in lines[0])
+
+
 def test_live_text_is_shown_as_it_is_and_never_read_as_markup() -> None:
     progress, screen = live()
     with progress.step("build [red]web[/red]") as step:

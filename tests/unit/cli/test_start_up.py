@@ -35,6 +35,17 @@ sys.addaudithook(lambda event, _: event in {STARTING} and os.write(2, f"started 
 from kilter.__main__ import main
 main()
 """
+# Somebody presses Ctrl-C each time when a module is to be imported.
+PRESSING = """
+import signal, sys
+class Pressing:
+    def find_spec(self, name, *_):
+        if name == "{}":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Pressing())
+from kilter.__main__ import main
+main()
+"""
 
 
 def run(arguments: list[str], directory: Path, code: int = 0) -> str:
@@ -124,4 +135,27 @@ def test_status_without_a_project_imports_nothing_that_draws(tmp_path: Path) -> 
 @pytest.mark.requirement("NS-Q24", "NS-Q28")
 @pytest.mark.parametrize(("verb", "count"), [("--help", 0), ("env", 0), ("ps", 1), ("ps --all", 2)])
 def test_a_verb_that_looks_starts_as_few_processes_as_it_can(verb: str, count: int, shop: Path) -> None:
-    assert run(["-c", HEARING, *verb.split()], shop).splitlines() == ["started by subprocess.Popen"] * count
+    heard = [line for line in run(["-c", HEARING, *verb.split()], shop).splitlines() if line.startswith("started")]
+    assert heard == ["started by subprocess.Popen"] * count
+
+
+@pytest.mark.requirement("LC-Q33")
+@pytest.mark.parametrize("moment", ["kilter.cli.main", "kilter.words"])
+def test_ctrl_c_shows_no_traceback_while_kilter_starts_and_while_it_says_that_it_was_interrupted(
+    moment: str, tmp_path: Path
+) -> None:
+    assert run(["-c", PRESSING.format(moment), "upp"], tmp_path, code=130) == ""
+
+
+@pytest.mark.requirement("NS-Q13")
+def test_a_project_is_the_same_one_in_a_terminal_that_is_not_in_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "東京 é"
+    directory.mkdir()
+    (directory / "kilter.yaml").write_text("name: shop\n")
+    line = ["-m", "kilter", "-C", os.fsdecode(directory), "env"]
+    said = run(line, tmp_path)
+    for name, value in {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert run(["-X", "utf8=0", *line], tmp_path) == said

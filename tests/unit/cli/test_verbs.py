@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from kilter.dev import kubectl as dev_kubectl
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
+from kilter.state import records
+from kilter.state.files import write_whole
+from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
 from kilter.tools import docker, images
 from kilter.tools.kubectl import Kubectl
@@ -94,6 +98,52 @@ def test_a_working_directory_that_was_deleted_is_named_where_one_is_needed(
     assert run(["-C", str(shop), "env"]) == 0
 
 
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("verb", [["logs"], ["restart"], ["kubectl", "get", "pods"]])
+def test_no_kubectl_is_brought_to_find_that_there_is_no_cluster(
+    verb: list[str], shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr(Machine, "tool", lambda _, name: brought.append(name))
+    assert run(["-C", str(shop), *verb]) == 6
+    assert "project shop has no cluster" in capsys.readouterr().err
+    assert brought == []
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("verb", [["down"], ["stop"], ["destroy", "--yes"], ["restart"], ["render"]])
+def test_whoever_changes_a_project_waits_for_nobody_and_names_who_is_at_work(
+    verb: list[str], shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "kilter.yaml").write_text("name: shop\n")
+    monkeypatch.setattr(Machine, "tool", lambda _, name: Path(name))
+    records.claim(App.machine.paths, "shop", shop)
+    with project_lock(App.machine.paths, "shop", "up"):
+        assert run(["-C", str(shop), *verb]) == 3
+    said = capsys.readouterr().err
+    assert "`kilter up` is working on project shop" in said
+    assert f"process {os.getpid()} holds the project's lock since " in said
+
+
+def test_up_begins_nothing_for_what_this_release_cannot_give(
+    shop: Path, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr(Machine, "tool", lambda _, name: brought.append(name))
+    (shop / "kilter.yaml").write_text("name: shop\ncluster: {provider: k3d}\n")
+    assert run(["-C", str(shop), "up"]) == 2
+    assert "not in this release" in capsys.readouterr().err
+    assert runner.commands == []
+    assert brought == []
+
+
+def test_init_takes_no_empty_name_for_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(tmp_path), "init", "--name", ""]) == 2
+    assert "`--name` has an empty value" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.requirement("NS-Q1", "C1", "C3")
 @pytest.mark.parametrize("name", ["a;touch x", "$(id)", "Shop", "-f", "x" * 43])
 def test_init_refuses_a_bad_name_and_proposes_a_good_one(
@@ -152,6 +202,28 @@ def test_destroying_what_is_not_there_is_fine(shop: Path, capsys: pytest.Capture
 def test_env_needs_no_engine(shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(shop), "env"]) == 0
     assert "REDIS_URL=" in capsys.readouterr().out
+    assert runner.commands == []
+
+
+@pytest.mark.requirement("NS-Q24")
+def test_env_says_on_standard_error_why_no_address_answers(
+    shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, file = App.machine.paths, shop / "kilter.yaml"
+    heard = []
+    for mark, flag in ((False, ""), (True, "cluster: {stopped: true}\n"), (True, "")):
+        file.write_text(f"services: [redis]\n{flag}")
+        if mark:
+            write_whole(paths.cluster_mark("shop"), "shop\n")
+        assert run(["-C", str(shop), "env"]) == 0
+        said = capsys.readouterr()
+        assert "REDIS_URL=" in said.out
+        heard.append(said.err)
+    assert heard == [
+        "shop has no cluster yet: `kilter up` makes one\n",
+        "kilter.yaml says that shop is stopped: `kilter up` resumes it\n",
+        "",
+    ]
     assert runner.commands == []
 
 
@@ -341,8 +413,7 @@ def test_a_data_folder_of_a_snap_is_passed_over_with_one_warning(
     assert run(["-C", str(shop), "env"]) == 0
     said = capsys.readouterr()
     assert said.out == usual.out, "the same password in every terminal"
-    assert usual.err == ""
-    [line] = said.err.splitlines()
+    [line] = set(said.err.splitlines()) - set(usual.err.splitlines())
     used = home / ".local" / "share" / "kilter"
     assert f"XDG_DATA_HOME={snap} is a snap's own and is passed over for {used}" in line
     assert line.endswith(f"what is in {snap}/kilter stays there")

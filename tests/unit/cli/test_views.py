@@ -48,6 +48,23 @@ def test_a_reason_that_the_cluster_gives_cannot_drive_the_terminal() -> None:
     assert seen.text == "error: \\x1b[2J\n  \\x1b[2J\nwait"
 
 
+@pytest.mark.requirement("C15")
+def test_no_path_and_no_name_of_a_program_drives_the_terminal() -> None:
+    odd = "/w/\x1b]0;owned\x07"
+    row = ProjectRow(name="shop", state="gone", ports=(30000, 30019), directory=odd)
+    check = Check(id="a", category="project", status="warning", message=f"held by {odd}", fix=f"mkdir {odd}")
+    state = StatusDocument(
+        project="shop", state="absent", ready=False, cluster="kilter-shop", notes=[f"moved from {odd}"]
+    )
+    for text in (
+        ps_view(PsDocument(projects=[row])),
+        doctor_view(DoctorDocument(ok=True, checks=[check])),
+        status_view(state),
+    ):
+        assert "\\x1b]0;owned" in text
+        assert "\x1b" not in text
+
+
 def test_passwords_never_show_in_a_status() -> None:
     url = "postgresql://shop:hunter2@localhost:30000/shop"
     row = Row(name="postgres", kind="service", ready=True, reason="", localhost=url, in_cluster=url)

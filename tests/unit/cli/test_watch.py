@@ -73,6 +73,24 @@ def test_on_a_terminal_each_look_takes_the_place_of_the_last(monkeypatch: pytest
     assert "\x1b[?25h" in shown.rpartition("error")[2]  # and it is to be seen again at the end
 
 
+@pytest.mark.parametrize(("name", "value"), [("FORCE_COLOR", ""), ("TTY_COMPATIBLE", "0")])
+def test_no_variable_of_other_programs_hides_what_is_watched(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", screen := Terminal())
+    drawn = []
+
+    def frames() -> Iterator[Frame]:
+        yield watched(document(), as_json=False)
+        yield watched(document(age=60), as_json=False)
+        drawn.append("shop is up" in screen.getvalue())
+
+    Console().watch(frames(), redraw=True)
+    assert drawn == [True]
+
+
 @dataclass
 class Looks:
     """Answers of the looks to come."""

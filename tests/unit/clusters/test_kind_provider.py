@@ -312,6 +312,30 @@ def test_an_interrupted_creation_is_undone(paths: Paths, node: Callable[..., str
     assert runner.commands[-1].argv == docker.remove("abc").argv
 
 
+@pytest.mark.requirement("LC-Q22", "F1", "F4")
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_node_that_the_engine_makes_after_its_creation_was_given_up_is_a_rest_of_it(
+    is_deleted: bool, paths: Paths, node: Callable[..., str]
+) -> None:
+    """An engine goes on with what it was asked for, whoever asked it is gone by then."""
+
+    class Interrupted(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            outcome = super().run(command)
+            if command.argv == create_command(paths):
+                raise KeyboardInterrupt
+            return outcome
+
+    runner = Interrupted({INSPECT: [ABSENT, ABSENT, ABSENT], create_command(paths): ""})
+    with pytest.raises(KeyboardInterrupt):
+        provider(runner, paths).create("shop", CONFIG, IMAGE)
+    if is_deleted:
+        assert provider(runner, paths).delete("shop") is False
+    assert not paths.cluster_mark("shop").exists()
+    late = provider(FakeRunner({INSPECT: node("created")}), paths).find("shop")
+    assert (late.state, late.exists) == (State.UNFINISHED, False)
+
+
 @pytest.mark.requirement("LC-Q22")
 def test_an_engine_that_dies_during_a_creation_leaves_the_mark_for_the_next_one(
     paths: Paths, node: Callable[..., str]

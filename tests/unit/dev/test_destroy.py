@@ -14,11 +14,14 @@ from unit.dev.support import told, workspace
 
 from kilter.cli.app import App
 from kilter.cli.main import run
+from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import engine_file
+from kilter.dev import tilt_process
 from kilter.dev.destroy import destroy, losses, purged
 from kilter.dev.machine import Machine
 from kilter.dev.workspace import Workspace
 from kilter.errors import BadInput, Failed
+from kilter.project.load import load
 from kilter.state import records
 from kilter.tools import docker, images
 
@@ -62,6 +65,19 @@ def test_a_cluster_of_another_docker_is_named_before_and_after(opened: Workspace
     assert said.startswith("what the cluster kilter-shop needs, which was made on another Docker")
     destroy(opened.machine, opened.project, purge=False)
     assert any("kilter-shop was made on another Docker" in line for line in told(opened.machine))
+
+
+@pytest.mark.requirement("LC-Q10", "LC-Q11")
+def test_the_dev_loop_is_ended_first_and_the_flag_of_a_stop_goes_too(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr(tilt_process, "end", lambda _, name: happened.append(f"end the Tilt of {name}"))
+    monkeypatch.setattr(KindProvider, "delete", lambda _, name: happened.append(f"delete {name}"))
+    opened.project.file.write_text("name: shop\ncluster: {stopped: true}\n")
+    destroy(opened.machine, load(opened.project.file), purge=False)
+    assert happened == ["end the Tilt of shop", "delete shop"]
+    assert opened.project.file.read_text() == "name: shop\n"
 
 
 @pytest.mark.requirement("LC-Q10", "LC-28")

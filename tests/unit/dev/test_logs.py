@@ -118,14 +118,18 @@ def test_an_unknown_service_is_refused_before_anything_is_asked(tmp_path: Path, 
     assert reading.commands == []
 
 
-def test_a_project_whose_pods_are_not_there_yet_prints_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.requirement("LC-32")
+def test_a_project_whose_pods_are_not_there_yet_prints_nothing_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def commands(_workspace: Workspace) -> Kubectl:
         return COMMANDS
 
     monkeypatch.setattr(feature, "kubectl", commands)
-    (tmp_path / "kilter.yaml").write_text("name: shop\nservices: {redis: }\n")
+    (tmp_path / "kilter.yaml").write_text("name: shop\nservices: {redis: , postgres: }\n")
     here = machine(tmp_path, FakeRunner({COMMANDS.get("pods").argv: pods()}))
     assert list(logs(here, load(tmp_path / "kilter.yaml"), (), LogOptions())) == []
+    assert told(here) == ["note: there is no pod of redis, postgres"]
 
 
 @pytest.mark.parametrize("follow", [False, True])

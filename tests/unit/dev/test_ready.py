@@ -26,7 +26,7 @@ from kilter.tools.kubectl import Kubectl
 from kilter.values import Credentials
 
 COMMANDS = Kubectl("kubectl", Path("/k"), "kind-kilter-shop", "shop-dev")
-LOOK = COMMANDS.get(WATCHED).argv
+LOOK, EVENTS = COMMANDS.get(WATCHED).argv, COMMANDS.get("events").argv
 REDIS = Workload("redis", "StatefulSet", "redis", "hash")
 YES, NO = Answer(True, True, "fine"), Answer(False, False, "refused")
 
@@ -267,13 +267,32 @@ def test_logs_that_cannot_be_read_do_not_hide_the_failure(waiting: Waiting) -> N
         wait.run(step)
 
 
+MOUNT = {
+    "involvedObject": {"kind": "Pod", "name": "redis-0"},
+    "metadata": {},
+    "reason": "FailedMount",
+    "message": "no such Secret",
+}
+
+
 @pytest.mark.requirement("LC-Q16")
-def test_the_end_of_the_time_names_what_is_not_ready(waiting: Waiting, clock: list[float]) -> None:
-    wait, step = waiting(objects(ready_replicas=0), logs={logs("--previous"): "", logs(): "loading\n"})
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (json.dumps({"kind": "List", "items": [MOUNT]}), ("last event: FailedMount: no such Secret",)),
+        ("", ()),
+        (Outcome(1, "", "connection refused"), ()),
+    ],
+)
+def test_the_end_of_the_time_names_what_is_not_ready(
+    events: str | Outcome, said: tuple[str, ...], waiting: Waiting, clock: list[float]
+) -> None:
+    told = {EVENTS: events, logs("--previous"): "", logs(): "loading\n"}
+    wait, step = waiting(objects(ready_replicas=0), logs=told)
     with pytest.raises(TimedOut) as caught:
         wait.run(step)
     assert caught.value.what == "redis runs, but does not answer its readiness probe yet, and the time is up"
-    assert caught.value.details == ("loading",)
+    assert caught.value.details == (*said, "loading")
     assert 60.0 < clock[0] < 60.0 + LOOK_EVERY + PAUSE
 
 

@@ -14,6 +14,7 @@ from kilter.clusters import ports
 from kilter.clusters.node import engine_file
 from kilter.clusters.ports import Holder
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Cluster, State, StaysUnready
+from kilter.dev import tilt_process
 from kilter.dev.up import Up, UpOptions
 from kilter.dev.workspace import Workspace
 from kilter.errors import Busy, KilterError, MachineLacks, NotReady, TimedOut
@@ -64,6 +65,28 @@ def bring_up(opened: Workspace, provider: Any, state: State, pool: ThreadPoolExe
     """Bring the cluster up as `kilter up` does."""
     up = Up(opened.machine, opened.project, UpOptions(recreate=recreate), pool)
     up.bring_up(provider, Cluster("shop", state), opened, "config")
+
+
+@pytest.mark.requirement("LC-Q13")
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNFINISHED])
+def test_a_flag_without_a_cluster_makes_one_and_says_so(state: State, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    flagged = workspace(tmp_path, FakeRunner(ENGINE), "cluster: {stopped: true}\nservices: {redis: }\n")
+    provider = FakeProvider()
+    bring_up(flagged, provider, state, pool, recreate=False)
+    assert provider.asked == ["create shop config"]
+    assert (
+        told(flagged.machine)[0] == f"note: {flagged.project.file} says `stopped`, and this machine has no such cluster"
+    )
+
+
+@pytest.mark.requirement("LC-Q19")
+def test_a_tilt_that_speaks_to_the_cluster_before_is_ended_before_a_new_one_is_made(
+    opened: Workspace, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = FakeProvider()
+    monkeypatch.setattr(tilt_process, "end", lambda _, name: provider.asked.append(f"end the Tilt of {name}"))
+    bring_up(opened, provider, State.ABSENT, pool, recreate=True)
+    assert provider.asked == ["end the Tilt of shop", "create shop config"]
 
 
 BROKEN = BeyondRepair("the container does not start")

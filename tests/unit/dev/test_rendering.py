@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from unit.dev.support import workspace
 
-from kilter.dev import rendered
+from kilter.dev import rendered, tilt
+from kilter.dev.machine import Machine
 from kilter.dev.rendering import Rendering, difference, render_and_write, select
+from kilter.dev.tilt import TiltLife
 from kilter.errors import BadInput
+from kilter.state.tilt import TiltRecord
 
 FILES = {"Tiltfile": "new\n", "manifests/redis.yaml": "kind: StatefulSet\n"}
 
@@ -40,3 +43,20 @@ def test_the_tree_is_written_whole_whatever_is_named(things: list[str], fresh: R
     assert rendered.read(fresh.workspace.cache) == FILES
     for name in ("Tiltfile", "manifests/mailpit.yaml", "manifests/redis.yaml"):
         assert f"\n  {name}" in said
+
+
+@pytest.mark.requirement("CT-Q39")
+def test_a_dev_loop_that_runs_takes_over_what_changed_and_hears_of_nothing_else(
+    fresh: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[TiltRecord] = []
+    known = TiltRecord(4242, "1", 30019, str(fresh.workspace.project.root))
+    monkeypatch.setattr(Machine, "tool", lambda _, name: Path(name))
+    monkeypatch.setattr(TiltLife, "take_over", lambda _, record: told.append(record))
+    render_and_write(fresh.workspace.machine, fresh, [])
+    assert told == [], "none runs"
+    monkeypatch.setattr(tilt, "running", lambda _: known)
+    render_and_write(fresh.workspace.machine, fresh, [])
+    assert told == [], "nothing changed"
+    render_and_write(fresh.workspace.machine, Rendering(fresh.workspace, {"Tiltfile": "newer\n"}), [])
+    assert told == [known]

@@ -39,6 +39,23 @@ def test_the_file_is_found_upwards(project: Path) -> None:
     assert find(project / "a" / "b") == project / "kilter.yaml"
 
 
+@pytest.mark.requirement("LC-Q12")
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_is_no_file_is_not_passed_over_for_the_project_above(kind: str, project: Path) -> None:
+    """Who runs `kilter destroy` there means the inner one."""
+    (project / "kilter.yaml").write_text("detect: true\n")
+    inner = project / "inner" / "kilter.yaml"
+    inner.parent.mkdir()
+    if kind == "link":
+        inner.symlink_to("not-there.yaml")
+    else:
+        inner.mkdir()
+    with pytest.raises(BadInput) as raised:
+        find(inner.parent)
+    assert raised.value.what == f"{inner} is no file"
+    assert ("it is a link" in raised.value.why) is (kind == "link")
+
+
 def test_one_above_is_the_parents_file_and_never_the_one_that_is_left(project: Path) -> None:
     """`-C ..` in a project within another's directory means the other."""
     child = project / "a" / "child"

@@ -246,6 +246,12 @@ def test_a_user_without_a_home_is_told_so_unless_none_is_needed(
     Paths.from_environment({"XDG_DATA_HOME": f"{tmp_path}/data", "XDG_CACHE_HOME": f"{tmp_path}/cache"})
 
 
+def test_a_home_that_moves_with_the_working_directory_is_none() -> None:
+    with pytest.raises(MachineLacks, match="this user has no home") as caught:
+        Paths.from_environment({"HOME": "ada"})
+    assert "HOME is ada" in caught.value.why
+
+
 def test_a_folder_that_may_not_be_looked_into_is_taken_for_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,6 +248,23 @@ def test_credentials_are_named_after_the_project_and_its_password_is_random(
     assert paths.ports_file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.requirement("NS-Q22")
+@pytest.mark.parametrize(
+    ("name", "user"),
+    [
+        ("pg-shop", "_pg_shop"),
+        ("public", "_public"),
+        ("template0", "_template0"),
+        ("pgshop", "pgshop"),
+        ("public-x", "public_x"),
+    ],
+)
+def test_no_user_is_named_as_postgresql_keeps_to_itself(
+    name: str, user: str, paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    assert records.claim(paths, name, directory(name)).login.user == user
+
+
 def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths) -> None:
     assert records.read(paths, "nobody") is None
     records.forget(paths, "nobody")
