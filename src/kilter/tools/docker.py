@@ -89,16 +89,15 @@ def inspect(*containers: str) -> Command:
     return Command(("docker", "inspect", "--type", "container", *containers), timeout=QUICK, ok=(0, 1))
 
 
-def list_containers(*, labels: Sequence[str] = (), name: str = "", running_only: bool = False) -> Command:
+def list_containers(*, labels: Sequence[str] = (), name: str = "") -> Command:
     """List containers that bear all `labels` (`key` or `key=value`) and whose name matches the pattern `name`.
 
     Each line of the answer is a JSON object with the fields `LISTED`.
     """
     filters = [f"label={label}" for label in labels] + ([f"name={name}"] if name else [])
     flags = [flag for condition in filters for flag in ("--filter", condition)]
-    everything = () if running_only else ("--all",)
     return Command(
-        ("docker", "ps", *everything, "--no-trunc", *flags, "--format", LIST_FORMAT), timeout=QUICK, error=MachineLacks
+        ("docker", "ps", "--all", "--no-trunc", *flags, "--format", LIST_FORMAT), timeout=QUICK, error=MachineLacks
     )
 
 

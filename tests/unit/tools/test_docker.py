@@ -103,7 +103,7 @@ def test_labels_and_names_become_filters() -> None:
         '{"ID":{{json .ID}},"Names":{{json .Names}},"State":{{json .State}},"Labels":{{json .Labels}},'
         '"Mounts":{{json .Mounts}},"Networks":{{json .Networks}}}'
     )
-    assert docker.list_containers(labels=("a=b",), name="^x$", running_only=True).argv == (
-        "docker", "ps", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^x$", "--format", fields,
+    assert docker.list_containers(labels=("a=b",), name="^x$").argv == (
+        "docker", "ps", "--all", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^x$", "--format", fields,
     )  # fmt: skip
     assert docker.parse_labels("a=b,c=d=e,f=") == {"a": "b", "c": "d=e", "f": ""}
