@@ -26,10 +26,7 @@ class Engine(Value, frozen=True):
     version: str
     cgroup_version: str
     memory: int
-    cpus: int
-    containerd_store: bool
     rootless: bool
-    security: tuple[str, ...]
     faults: tuple[str, ...]
     root: str = ""
     id: str = ""
@@ -52,12 +49,9 @@ class Container(Value, frozen=True):
     image: str
     image_id: str
     status: str
-    exit_code: int
-    out_of_memory: bool
     started_at: str
     labels: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
-    networks: tuple[str, ...] = ()
     published: Mapping[str, tuple[int, ...]] = {}
 
 
@@ -220,16 +214,11 @@ def parse_info(outcome: Outcome) -> Engine:
     version = str(facts.get("ServerVersion") or "")
     if not version and not faults:
         faults = outcome.stderr.strip().splitlines()
-    store = [value for key, value in facts.get("DriverStatus") or () if key == "driver-type"]
-    security = tuple(str(option) for option in facts.get("SecurityOptions") or ())
     return Engine(
         version=version,
         cgroup_version=str(facts.get("CgroupVersion") or ""),
         memory=int(facts.get("MemTotal") or 0),
-        cpus=int(facts.get("NCPU") or 0),
-        containerd_store="io.containerd.snapshotter.v1" in store,
-        rootless="name=rootless" in security,
-        security=security,
+        rootless="name=rootless" in (facts.get("SecurityOptions") or ()),
         faults=tuple(faults),
         root=str(facts.get("DockerRootDir") or ""),
         id=str(facts.get("ID") or ""),
@@ -281,8 +270,6 @@ def _container(entry: Mapping[str, Any]) -> Container:
         image=entry["Config"]["Image"],
         image_id=entry["Image"],
         status=state["Status"],
-        exit_code=state.get("ExitCode", 0),
-        out_of_memory=bool(state.get("OOMKilled")),
         started_at=state.get("StartedAt", ""),
         labels=entry["Config"].get("Labels") or {},
         mounts=tuple(
@@ -290,7 +277,6 @@ def _container(entry: Mapping[str, Any]) -> Container:
             # Docker lists them in another order each time.
             for mount in sorted(entry.get("Mounts") or (), key=lambda one: str(one["Destination"]))
         ),
-        networks=tuple(sorted(settings.get("Networks") or ())),
         published={
             port: tuple(sorted({int(binding["HostPort"]) for binding in hosts if binding.get("HostPort")}))
             for port, hosts in bindings.items()

@@ -18,19 +18,13 @@ TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
 class Resource:
     """One resource of a running Tilt.
 
-    `update` and `runtime` are Tilt's words: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is
-    the message of the newest build when it failed, `began` and `finished` are when that was; `deployed` is the time of
-    the last deploy, empty before the first.
+    `update` is Tilt's word: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is the message of
+    the newest build when it failed, `began` and `finished` are when that was.
     """
 
     name: str
     update: str
-    runtime: str
     error: str = ""
-    warnings: tuple[str, ...] = ()
-    waiting: str = ""
-    deployed: str = ""
-    builds: int = 0
     began: datetime | None = None
     finished: datetime | None = None
 
@@ -100,12 +94,7 @@ def _resource(item: dict[str, Any]) -> Resource:
     return Resource(
         name=item["metadata"]["name"],
         update=status.get("updateStatus") or "unknown",
-        runtime=status.get("runtimeStatus") or "none",
         error=history[0].get("error") or "",
-        warnings=tuple(history[0].get("warnings") or ()),
-        waiting=(status.get("waiting") or {}).get("reason") or "",
-        deployed=status.get("lastDeployTime") or "",
-        builds=len(status.get("buildHistory") or ()),
         began=_moment(history[0].get("startTime")),
         finished=_moment(history[0].get("finishTime")),
     )

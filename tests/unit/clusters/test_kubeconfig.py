@@ -18,9 +18,7 @@ contexts: [{name: kubernetes-admin@kilter-shop, context: {cluster: kilter-shop, 
 current-context: kubernetes-admin@kilter-shop
 users: [{name: kubernetes-admin, user: {client-certificate-data: Q0VSVA==, client-key-data: S0VZ}}]
 """
-NODE = Container(
-    "abc", "kilter-shop-control-plane", "i", "s", "running", 0, False, "", published={"6443/tcp": (35599,)}
-)
+NODE = Container("abc", "kilter-shop-control-plane", "i", "s", "running", "", published={"6443/tcp": (35599,)})
 READ = docker.execute("abc", "cat", kubeconfig.ADMIN_FILE).argv
 
 

@@ -148,13 +148,13 @@ def test_questions_to_tilt_name_its_port() -> None:
 
 def test_the_resources_of_tilt_are_read() -> None:
     noon = "2026-01-01T12:00:00.000000Z"
-    history = [{"error": "exit status 1", "warnings": ["w"], "startTime": noon, "finishTime": noon}, {}]
-    status = {"updateStatus": "error", "runtimeStatus": "pending", "buildHistory": history}
+    history = [{"error": "exit status 1", "startTime": noon, "finishTime": noon}, {}]
+    status = {"updateStatus": "error", "buildHistory": history}
     items = [{"metadata": {"name": "app"}, "status": status}, {"metadata": {"name": "(Tiltfile)"}, "status": {}}]
     when = datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert tilt.parse_resources(json.dumps({"items": items})) == (
-        Resource("app", "error", "pending", "exit status 1", ("w",), "", "", 2, began=when, finished=when),
-        Resource("(Tiltfile)", "unknown", "none"),
+        Resource("app", "error", "exit status 1", began=when, finished=when),
+        Resource("(Tiltfile)", "unknown"),
     )
 
 
