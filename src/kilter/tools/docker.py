@@ -20,7 +20,8 @@ LIST_FORMAT = "{" + ",".join(f'"{name}":{{{{json .{name}}}}}' for name in LISTED
 class Engine(Value, frozen=True):
     """What `docker info` says of the engine; `faults` are its own words when it did not answer.
 
-    `root` is the folder that holds its images and volumes, `id` tells it from every other engine.
+    `root` is the folder that holds its images and volumes, `id` tells it from every other engine. `buildx` is the
+    version of the docker CLI's plugin for BuildKit, None where there is none.
     """
 
     version: str
@@ -30,15 +31,14 @@ class Engine(Value, frozen=True):
     faults: tuple[str, ...]
     root: str = ""
     id: str = ""
+    buildx: str | None = None
 
 
 class Mount(Value, frozen=True):
-    """One mount of a container; `source` is the host's path of a bind mount, `name` that of a volume."""
+    """One mount of a container; `source` is a path of the host."""
 
-    kind: str
     source: str
     destination: str
-    name: str = ""
 
 
 class Container(Value, frozen=True):
@@ -214,6 +214,7 @@ def parse_info(outcome: Outcome) -> Engine:
     version = str(facts.get("ServerVersion") or "")
     if not version and not faults:
         faults = outcome.stderr.strip().splitlines()
+    plugins = (facts.get("ClientInfo") or {}).get("Plugins") or ()
     return Engine(
         version=version,
         cgroup_version=str(facts.get("CgroupVersion") or ""),
@@ -222,6 +223,7 @@ def parse_info(outcome: Outcome) -> Engine:
         faults=tuple(faults),
         root=str(facts.get("DockerRootDir") or ""),
         id=str(facts.get("ID") or ""),
+        buildx=next((str(one.get("Version", "")) for one in plugins if one.get("Name") == "buildx"), None),
     )
 
 
@@ -273,7 +275,7 @@ def _container(entry: Mapping[str, Any]) -> Container:
         started_at=state.get("StartedAt", ""),
         labels=entry["Config"].get("Labels") or {},
         mounts=tuple(
-            Mount(mount["Type"], mount.get("Source", ""), mount["Destination"], mount.get("Name", ""))
+            Mount(mount.get("Source", ""), mount["Destination"])
             # Docker lists them in another order each time.
             for mount in sorted(entry.get("Mounts") or (), key=lambda one: str(one["Destination"]))
         ),

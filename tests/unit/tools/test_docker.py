@@ -26,7 +26,7 @@ def test_a_stopped_container_is_read_with_the_ports_it_will_publish_again() -> N
     assert node.name == "kilter-shop-control-plane"
     assert node.status == "exited"
     assert node.published == {"6443/tcp": (35599,)}
-    assert node.mounts[0] == docker.Mount("bind", "/data/shop/identity", "/kilter")
+    assert node.mounts[0] == docker.Mount("/data/shop/identity", "/kilter")
 
 
 def test_a_port_published_on_two_addresses_is_one_port() -> None:
