@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from secrets import token_hex
 from typing import NamedTuple, TypeVar
-from urllib.parse import quote
 
-from kilter.api.deploys import Deploy, DeployAccepted, DeployRequest
+from kilter.api.deploys import DeployAccepted, DeployRequest
 from kilter.api.kilterapp_parts import MESSAGE_LIMIT
 from kilter.api.kilterapp_parts import Source as SourceNote
 from kilter.api.projects import PushCredentials, PushRequest
@@ -278,8 +277,3 @@ def tag_of(env: str, source: image.Source) -> str:
     """
     commit = source.commit[:12] or "nogit"
     return f"{env}-{commit}" + ("-dirty" if source.dirty else "") + f"-{token_hex(4)}"
-
-
-def deploy_of(client: Client, deploy_id: str) -> Deploy:
-    """Return one deploy by its id."""
-    return client.get(f"/v1/deploys/{quote(deploy_id, safe='')}", Deploy)
