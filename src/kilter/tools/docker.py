@@ -163,11 +163,6 @@ def remove(container: str, *, missing_ok: bool = False) -> Command:
     return Command(("docker", "rm", "--force", "--volumes", container), timeout=120, ok=ok)
 
 
-def remove_volume(name: str) -> Command:
-    """Remove a named volume; one that is gone is fine."""
-    return Command(("docker", "volume", "rm", "--force", name), timeout=120)
-
-
 def restart_policy(container: str, policy: str) -> Command:
     """Set when the engine starts the container by itself."""
     return Command(("docker", "update", "--restart", policy, container), timeout=QUICK)
