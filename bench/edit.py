@@ -7,7 +7,6 @@ has the web process alone, and so the machine to itself while that loads.
 import itertools
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from bench.process import run as run_process
 from bench.run import Run
 from bench.shop import NAME, Shop, copy_example
 from bench.web import await_answer
+from tests.harness.ports import loopback_port
 
 ROUNDS = 10
 HAND = "bench-hand"
@@ -118,7 +118,7 @@ def hand_written(shop: Shop, tilt_port: int, tiltfile: str) -> Iterator[Loop]:
         shutil.copy(file, source)
     manifest = source / "web.yaml"
     manifest.write_text(manifest.read_text().replace("30000", str(node_port)))
-    loop = Loop(shop, source, f"http://localhost:{node_port}/greeting", free_port(), home)
+    loop = Loop(shop, source, f"http://localhost:{node_port}/greeting", loopback_port(), home)
     kubectl = [str(shop.tool("kubectl")), "--context", CONTEXT]
     try:
         run_process([*kubectl, "apply", "--filename", "-"], loop.environment, given=json.dumps(objects(shop)))
@@ -167,10 +167,3 @@ def objects(shop: Shop) -> Mapping[str, object]:
         {"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": data},
     ]
     return {"apiVersion": "v1", "kind": "List", "items": items}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

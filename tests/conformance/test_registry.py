@@ -146,4 +146,4 @@ def test_a_cache_needs_no_login_and_starts_and_serves_without_its_upstream(runne
         assert pulled(runner, name) == MANIFEST
     finally:
         runner.run(docker.remove(name, missing_ok=True))
-        runner.run(docker.remove_volume(name))
+        runner.run(Command(("docker", "volume", "rm", "--force", name)))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from harness.server import RunningServer, free_port
+from harness.ports import loopback_port
+from harness.server import RunningServer
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -23,7 +24,7 @@ from .proxy import SilentProxy
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """A server that waits: its database does not answer yet."""
-    found = RunningServer(tmp_path, dsn=f"postgresql://kilter:canary@127.0.0.1:{free_port()}/kilter")
+    found = RunningServer(tmp_path, dsn=f"postgresql://kilter:canary@127.0.0.1:{loopback_port()}/kilter")
     found.prepare()
     yield found
     if found.process is not None and found.process.poll() is None:
@@ -42,7 +43,7 @@ def wait(server: RunningServer) -> None:
 def test_a_server_that_is_there_before_its_database_waits_for_it(server: RunningServer) -> None:
     """Both start at once on a new platform, and neither crashes."""
     with postgres.server() as real:
-        port = free_port()
+        port = loopback_port()
         server.dsn = make_conninfo(real.operator, host="127.0.0.1", port=str(port))
         server.launch()
         wait(server)

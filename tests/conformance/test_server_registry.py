@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from harness.server import PATIENCE, RunningServer, free_port
+from harness.ports import loopback_port
+from harness.server import PATIENCE, RunningServer
 
 from kilter.clusters.registry import IMAGE
 from kilter.proc import SubprocessRunner
@@ -80,7 +81,7 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(runner: SubprocessRunner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("registry")
-    port, name = free_port(), f"kilter-test-{secrets.token_hex(4)}"
+    port, name = loopback_port(), f"kilter-test-{secrets.token_hex(4)}"
     server = RunningServer(folder, registry=f"127.0.0.1:{port}/team")
     found = Platform(server, folder)
     server.prepare()

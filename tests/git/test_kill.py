@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from harness.ports import loopback_port
 from harness.repository import READER, WRITER, Open, Repository, change
 
 from kilter.gitops.model import Result, Unpublished
@@ -133,7 +134,7 @@ def test_f23_writers_killed_at_random_moments_lose_nothing(
 def test_a_server_killed_during_pushes_keeps_what_it_took(repository: Repository, writer: Open, tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text(line(Right.READ, READER) + line(Right.WRITE, WRITER))
     (tmp_path / "token").write_text(WRITER)
-    port = free_port()
+    port = loopback_port()
     words = ["--repository", repository.path, "--tokens", tmp_path / "tokens", "--listen", f"127.0.0.1:{port}"]
     chance, published = random.Random(5), list[str]()  # noqa: S311
     remote = Remote(f"http://127.0.0.1:{port}/flux.git", token=tmp_path / "token")
@@ -165,11 +166,3 @@ def push_on(opened: Writer, published: list[str]) -> BaseException:
         if (error := future.exception(0)) is not None:
             return error
         published.append(future.result(0).commit)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -252,6 +253,23 @@ def until(condition: Callable[[], bool], limit: float = 10.0) -> bool:
     while not (so := condition()) and time.monotonic() < end:
         time.sleep(0.02)
     return so
+
+
+@pytest.mark.parametrize("limits", [Limits(connections=2)], indirect=True)
+def test_connections_that_no_thread_could_be_had_for_count_no_more(
+    service: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where processes and threads are bounded, as in a pod, some moments have none left."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(2):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                ask(service, "/healthz")
+    assert ask(service, "/healthz")[0] == 200
 
 
 @pytest.mark.parametrize("limits", [Limits(connections=2, silence=30)], indirect=True)

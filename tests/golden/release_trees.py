@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from kilter.catalog.load import entries
-from kilter.render.names import database, git_path
+from kilter.render.names import database
 from kilter.render.production.manifests import chart_jobs, rendered
 from kilter.render.production.release import AppRelease, DatabaseServer, Gateway, Platform
 from kilter.render.production.services import Binding, bindings
@@ -59,7 +59,7 @@ def tree(name: str) -> dict[str, str]:
     given = scenario(name)
     texts = {job.service: (HERE / name / "charts" / f"{job.service}.yaml").read_text() for job in jobs(name)}
     found = rendered(given.release, given.platform, bound(given), texts)
-    files = {git_path(given.release.slot) + file: text for file, text in found.files.items()}
+    files = {f"apps/{given.release.slot}/{file}": text for file, text in found.files.items()}
     files |= {f"values/{job.service}.yaml": job.values_text for job in jobs(name)}
     return files | ({"secrets.yaml": dump_all(found.secrets, "")} if found.secrets else {})
 

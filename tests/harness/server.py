@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ import httpx2
 
 from kilter.api import tokens
 
+from .ports import loopback_port
+
 PATIENCE = 60.0  # seconds until it answers; a busy machine is slow
 DEAD_CLUSTER = {
     "apiVersion": "v1",
@@ -28,13 +29,6 @@ DEAD_CLUSTER = {
 }
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on right now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @dataclass
 class RunningServer:
     """The process; `token` is an admin's."""
@@ -42,7 +36,7 @@ class RunningServer:
     folder: Path
     registry: str = "registry.example.com"
     dsn: str = ""  # of a PostgreSQL in place of the file
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=loopback_port)
     token: str = field(default_factory=lambda: tokens.mint().text)
     process: "subprocess.Popen[bytes] | None" = None
     more: Mapping[str, str] = field(default_factory=dict)  # settings, without the prefix

@@ -182,4 +182,3 @@ class SupersededEvent(Document, frozen=True, kw_only=True, tag="superseded"):
 
 
 Event = QueuedEvent | PhaseEvent | LogEvent | DoneEvent | FailedEvent | SupersededEvent
-EVENTS = (QueuedEvent, PhaseEvent, LogEvent, DoneEvent, FailedEvent, SupersededEvent)

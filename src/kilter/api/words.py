@@ -49,5 +49,4 @@ NOT_SERVING: Final = "NotServing"
 NOT_RUNNING: Final = "NotRunning"
 
 MigrationTool = Literal["drizzle", "prisma", "sql", "atlas"]
-LogKind = Literal["app", "migration", "seed"]
 DatabasePolicy = Literal["keep", "drop"]

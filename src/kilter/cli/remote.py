@@ -9,7 +9,7 @@ import click
 
 from kilter.cli.app import App
 from kilter.cli.options import chosen
-from kilter.errors import KilterError, NotFound
+from kilter.errors import NotFound
 
 if TYPE_CHECKING:
     from kilter.deploy.client import Client
@@ -78,17 +78,15 @@ def confirm_target(app: App, here: "Client", name: "ProjectName", env: str, *, y
 
 def offer_to_write(app: App, loaded: "Project", name: "ProjectName", registry: str) -> None:
     """Offer to write into kilter.yaml what the command line said of the platform, so that it need not again (DP-Q3)."""
-    from kilter.project import edit
+    from kilter.dev.changing import change
+    from kilter.project.edit import set_platform
 
     if loaded.config.app or not app.console.interactive:
         return
     lines = f"`app: {name}`" + (f" and `deploy.registry: {registry}`" if registry else "")
     if app.console.ask(f"Write {lines} into kilter.yaml, for the next time? [y/N]").lower() not in ("y", "yes"):
         return
-    try:
-        edit.write(loaded.file, edit.set_platform(edit.text_of(loaded.file), str(name), registry))
-    except (OSError, KilterError) as error:
-        app.console.progress.warn(f"{loaded.file} was left as it is: {error}")
+    change(loaded.file, app.console.progress, lambda text: set_platform(text, str(name), registry))
 
 
 def show_deployed(app: App, result: "Deployed", *, as_json: bool) -> None:

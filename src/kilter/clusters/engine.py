@@ -25,6 +25,11 @@ def check(runner: Runner, env: Mapping[str, str]) -> Engine:
             why="the project's addresses are on localhost and its files are mounted from this machine",
             hint=f"unset DOCKER_HOST, or `docker context use default`; {ALLOW_REMOTE}=1 takes it as it is",
         )
+    return answering(runner, address)
+
+
+def answering(runner: Runner, address: str) -> Engine:
+    """Return the facts of an engine, wherever it is. Raises MachineLacks when it is down, or forbidden."""
     engine = docker.parse_info(runner.run(docker.info()))
     if not engine.version or engine.faults:
         raise _silent(address, engine)

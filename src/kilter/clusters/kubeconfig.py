@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from kilter.clusters.node import context_name, find, own
 from kilter.clusters.provider import BeyondRepair, State
@@ -100,10 +99,3 @@ def server_of(node: Container) -> str:
     if not ports:
         raise BeyondRepair(f"{node.name} publishes no API server")
     return f"https://127.0.0.1:{ports[0]}"
-
-
-def contexts(text: str) -> tuple[Any, ...]:
-    """Return the names of all contexts of a kubeconfig text, for checks."""
-    import yaml
-
-    return tuple(entry["name"] for entry in (yaml.safe_load(text) or {}).get("contexts") or ())

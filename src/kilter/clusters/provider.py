@@ -109,7 +109,6 @@ class Capabilities(Value, frozen=True):
     survives_reboot: bool
     enforces_network_policy: bool
     load_balancer: bool
-    node_images: tuple[str, ...] = ()
 
 
 class Provider(Protocol):

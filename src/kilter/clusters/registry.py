@@ -105,18 +105,6 @@ def write_hosts(paths: Paths, texts: Mapping[str, str]) -> None:
         write_whole(file, text, mode=0o644)
 
 
-def remove(runner: Runner, env: Mapping[str, str], *, content: bool = False) -> tuple[str, ...]:
-    """Remove the containers that are kilter's, and with `content` their volumes; return the names removed."""
-    gone = []
-    for name, row in _present(runner).items():
-        if ROLE in docker.parse_labels(row["Labels"]) and name in {service.name for service in services(env)}:
-            runner.run(docker.remove(name))
-            gone.append(name)
-            if content:
-                runner.run(docker.remove_volume(name))
-    return tuple(gone)
-
-
 def _present(runner: Runner) -> dict[str, dict[str, Any]]:
     pattern = "^/?(kilter-registry|kilter-cache-.*)$"
     rows = docker.parse_lines(runner.run(docker.list_containers(name=pattern)).stdout)

@@ -5,10 +5,10 @@ from functools import partial
 
 from kilter.api.deploys import Deploy
 from kilter.deploy.client import Client
-from kilter.deploy.deploy import Deployed, deploy_of, timed
+from kilter.deploy.deploy import Deployed, timed
 from kilter.deploy.follow import answers, detachable, follow
 from kilter.deploy.names import ProjectName
-from kilter.deploy.queries import replaced
+from kilter.deploy.queries import deploy, replaced
 from kilter.progress import Progress
 
 
@@ -18,7 +18,7 @@ def attach(client: Client, progress: Progress, deploy_id: str, timeout: float) -
     Raises NotFound for an id that the server does not know, and what following raises.
     """
     limit, seconds = time.monotonic() + timeout, dict[str, float]()
-    found = deploy_of(client, deploy_id)
+    found = deploy(client, deploy_id)
     answered, url = "", found.url or ""
     name = ProjectName(found.org, found.app)
     where, is_over = name.options(found.env), partial(replaced, client, name, found.env, found.sequence)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from secrets import token_hex
 from typing import NamedTuple, TypeVar
-from urllib.parse import quote
 
-from kilter.api.deploys import Deploy, DeployAccepted, DeployRequest
+from kilter.api.deploys import DeployAccepted, DeployRequest
 from kilter.api.kilterapp_parts import MESSAGE_LIMIT
 from kilter.api.kilterapp_parts import Source as SourceNote
 from kilter.api.projects import PushCredentials, PushRequest
 from kilter.clusters import disk
+from kilter.clusters.engine import answering
 from kilter.deploy import image, section
 from kilter.deploy.client import Client
 from kilter.deploy.documents import DeployPlanDocument
@@ -25,12 +25,11 @@ from kilter.deploy.queries import replaced
 from kilter.deploy.refusals import accepted_perhaps
 from kilter.deploy.renderable import check_renderable
 from kilter.deploy.target import Target, build_platform, check_services, check_tree, look
-from kilter.errors import BadInput, BuildFailed, Busy, MachineLacks
+from kilter.errors import BadInput, BuildFailed, Busy
 from kilter.proc import Runner
 from kilter.progress import Progress
 from kilter.project.load import Project
 from kilter.state.paths import Paths
-from kilter.tools import docker
 from kilter.words import duration, human_duration
 
 T = TypeVar("T")
@@ -220,13 +219,9 @@ class Deployment:
 
         Raises MachineLacks when it does not answer, or has no room.
         """
-        facts = docker.parse_info(self.runner.run(docker.info()))
-        if not facts.version:
-            raise MachineLacks("Docker does not answer", why="the image is built on this machine",
-                               hint="start Docker and try again", details=facts.faults)  # fmt: skip
-        engine = image.engine_of(self.runner, os.environ)
-        disk.check(disk.of_engine(facts, engine.address))
-        return engine
+        chosen = image.engine_of(self.runner, os.environ)
+        disk.check(disk.of_engine(answering(self.runner, chosen.address), chosen.address))
+        return chosen
 
     def _submit(self, ready: Prepared, pushed: Pushed) -> DeployAccepted:
         source = pushed.source
@@ -282,8 +277,3 @@ def tag_of(env: str, source: image.Source) -> str:
     """
     commit = source.commit[:12] or "nogit"
     return f"{env}-{commit}" + ("-dirty" if source.dirty else "") + f"-{token_hex(4)}"
-
-
-def deploy_of(client: Client, deploy_id: str) -> Deploy:
-    """Return one deploy by its id."""
-    return client.get(f"/v1/deploys/{quote(deploy_id, safe='')}", Deploy)

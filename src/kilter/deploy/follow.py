@@ -4,17 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 import msgspec
 
-from kilter.api.deploys import Deploy, DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
+from kilter.api.deploys import DoneEvent, Event, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
 from kilter.api.environments import Environment
 from kilter.api.kilterapp_status import Failure
 from kilter.api.words import DELETED, MISSING
 from kilter.deploy.client import SILENCE, Client, ServerSentEvent, events, http_client
 from kilter.deploy.names import ProjectName
-from kilter.deploy.queries import environment
+from kilter.deploy.queries import deploy, environment
 from kilter.deploy.refusals import AWAY, Throttled, saying
 from kilter.errors import Busy, Failed, Interrupted, KilterError, NotReady, TimedOut, Unreachable
 from kilter.progress import Progress
@@ -129,7 +128,7 @@ class Follower:
         if failure.reason in (DELETED, MISSING) or failure.phase == "Deleting":
             return None
         try:
-            found = self.client.get(f"/v1/deploys/{quote(self.deploy_id, safe='')}", Deploy)
+            found = deploy(self.client, self.deploy_id)
             return environment(self.client, ProjectName(found.org, found.app), found.env)
         except (KilterError, KeyboardInterrupt):  # Ctrl-C ends the asking; the deploy has ended already
             return None

@@ -1,6 +1,7 @@
 """What the platform knows: projects, environments, releases, logs; and deleting an environment."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from kilter.api.deploys import Deploy, DeployList
 from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
@@ -23,6 +24,11 @@ def projects(client: Client) -> tuple[Tile, ...]:
         if not page.cursor:
             return tuple(found)
         cursor = page.cursor
+
+
+def deploy(client: Client, deploy_id: str) -> Deploy:
+    """Return one deploy by its id."""
+    return client.get(f"/v1/deploys/{quote(deploy_id, safe='')}", Deploy)
 
 
 def environment(client: Client, name: ProjectName, env: str) -> Environment:

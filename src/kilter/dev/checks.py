@@ -6,7 +6,7 @@ Each takes what it judges and returns its row; none prints and none raises for w
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from kilter.clusters import disk, ports
 from kilter.clusters.engine import ALLOW_REMOTE
@@ -71,12 +71,10 @@ def place(address: str, *, local: bool) -> Check:
     return found("engine.local", "warning", message, fix)
 
 
-def buildx(facts: Mapping[str, Any]) -> Check:
-    """Judge whether the docker CLI can build with BuildKit; `facts` is what `docker info` answered."""
-    plugins = (facts.get("ClientInfo") or {}).get("Plugins") or ()
-    plugin = next((one for one in plugins if one.get("Name") == "buildx"), None)
-    if plugin is not None:
-        message = f"docker buildx {plugin.get('Version', '')}".rstrip() + " builds the images"
+def buildx(engine: Engine) -> Check:
+    """Judge whether the docker CLI can build with BuildKit."""
+    if engine.buildx is not None:
+        message = f"docker buildx {engine.buildx}".rstrip() + " builds the images"
         return found("engine.buildx", "pass", message)
     message = "docker buildx is missing: images are built the old way, slower and without BuildKit's syntax"
     fix = "install Docker's buildx plugin: https://docs.docker.com/build/install-buildx/"

@@ -4,13 +4,11 @@ A doctor never raises for what it meets: an error is the row of the check that m
 that needs none is checked all the same.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from kilter.clusters import disk, engine, node, ports, registry
 from kilter.clusters.provider import Listed, State
@@ -32,10 +30,9 @@ NEEDS_ENGINE = "memory, cgroup, buildx, foreign clusters, ports, the image regis
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen of the engine: itself (None when it cannot be used), its facts and address, rows on it."""
+    """What was seen of the engine: itself (None when it cannot be used), its address, rows on it."""
 
     engine: Engine | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
     address: str = ""
     rows: tuple[Check, ...] = ()
 
@@ -64,7 +61,6 @@ def look(machine: Machine) -> Sight:
     local = engine.is_local(address)
     try:
         found = engine.check(machine.runner, machine.environment)
-        facts = _facts(machine)
     except KilterError as error:
         refused = not local and machine.environment.get(engine.ALLOW_REMOTE) != "1"
         first = checks.row(error, "engine.local" if refused else "engine.reachable")
@@ -74,17 +70,8 @@ def look(machine: Machine) -> Sight:
     message = f"Docker {found.version} answers" + (" (rootless)" if found.rootless else "")
     reachable = checks.found("engine.reachable", "pass", message)
     place = checks.place(address, local=local)
-    rows = (reachable, place, checks.memory(found), checks.cgroup(found), checks.buildx(facts))
-    return Sight(found, facts, address, rows)
-
-
-def _facts(machine: Machine) -> dict[str, Any]:
-    """Return all that `docker info` says, for the few facts that nobody else asks for."""
-    try:
-        facts = json.loads(machine.runner.run(docker.info()).stdout)
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    rows = (reachable, place, checks.memory(found), checks.cgroup(found), checks.buildx(found))
+    return Sight(found, address, rows)
 
 
 def _on_this_machine(machine: Machine, sight: Sight, fix: bool, directory: Path | None) -> list[Check]:

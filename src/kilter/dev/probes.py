@@ -17,10 +17,9 @@ PATIENCE = 2.0  # seconds for one answer on the loopback device
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether an address answered, whether the answer proves the owner, and one phrase that says how."""
+    """Whether an address answered, and one phrase that says how."""
 
     ok: bool
-    proven: bool
     detail: str
 
 
@@ -31,9 +30,9 @@ def probe(kind: str, port: int, login: Credentials | None) -> Answer:
             connection.settimeout(PATIENCE)
             return _PROBES.get(kind, _tcp)(connection, login)
     except TimeoutError:
-        return Answer(False, False, f"no answer on port {port} within {PATIENCE:g}s")
+        return Answer(False, f"no answer on port {port} within {PATIENCE:g}s")
     except OSError as error:
-        return Answer(False, False, f"port {port}: {error.strerror or error}")
+        return Answer(False, f"port {port}: {error.strerror or error}")
 
 
 def _postgres(connection: socket.socket, login: Credentials | None) -> Answer:
@@ -42,8 +41,8 @@ def _postgres(connection: socket.socket, login: Credentials | None) -> Answer:
     try:
         postgres_wire.authenticate(connection, login.user, login.password, login.database)
     except postgres_wire.Refused as error:
-        return Answer(False, False, str(error))
-    return Answer(True, True, "accepts this project's login")
+        return Answer(False, str(error))
+    return Answer(True, "accepts this project's login")
 
 
 def _redis(connection: socket.socket, login: Credentials | None) -> Answer:
@@ -56,19 +55,19 @@ def _redis(connection: socket.socket, login: Credentials | None) -> Answer:
         stream.flush()
         replies = [stream.readline().decode(errors="replace").strip() for _ in commands]
     if replies[-1] == "+PONG" and all(reply.startswith("+") for reply in replies):
-        return Answer(True, login is not None, "accepts this project's login" if login else "answers PING")
-    return Answer(False, False, next((reply for reply in replies if not reply.startswith("+")), "no reply")[1:])
+        return Answer(True, "accepts this project's login" if login else "answers PING")
+    return Answer(False, next((reply for reply in replies if not reply.startswith("+")), "no reply")[1:])
 
 
 def _http(connection: socket.socket, _login: Credentials | None) -> Answer:
     connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kilter\r\nConnection: close\r\n\r\n")
     first = connection.recv(64)
     if not first:
-        return Answer(False, False, "the connection was closed without an answer")
+        return Answer(False, "the connection was closed without an answer")
     words = first.split(b"\r\n", 1)[0].decode(errors="replace").split(" ")
     if not words[0].startswith("HTTP/"):
-        return Answer(True, False, "answers, though not in HTTP")
-    return Answer(True, False, f"answers {words[1] if len(words) > 1 else '?'}")
+        return Answer(True, "answers, though not in HTTP")
+    return Answer(True, f"answers {words[1] if len(words) > 1 else '?'}")
 
 
 def _tcp(connection: socket.socket, _login: Credentials | None) -> Answer:
@@ -77,7 +76,7 @@ def _tcp(connection: socket.socket, _login: Credentials | None) -> Answer:
         open_ = connection.recv(1) != b""
     except TimeoutError:
         open_ = True  # many protocols let the client speak first
-    return Answer(open_, False, "accepts connections" if open_ else "the connection was closed at once")
+    return Answer(open_, "accepts connections" if open_ else "the connection was closed at once")
 
 
 _PROBES: dict[str, Callable[[socket.socket, Credentials | None], Answer]] = {

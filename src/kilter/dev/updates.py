@@ -47,7 +47,7 @@ def _pending(known: Mapping[str, Resource], apps: Sequence[str], told: Mapping[s
     if tiltfile is None or tiltfile.update in UNDER_WAY or is_outdated(tiltfile, told):
         yield Condition("the dev loop", False, "is reading its files")
     for name in dict.fromkeys([*apps, *(name for name in told if name != TILTFILE)]):
-        resource = known.get(name, Resource(name, "unknown", "unknown"))
+        resource = known.get(name, Resource(name, "unknown"))
         update = "pending" if is_outdated(resource, told) else resource.update
         if update in UNDER_WAY:
             yield Condition(name, False, UNDER_WAY[update])

@@ -1,7 +1,6 @@
 """The objects through which Flux applies an env, and the patch that makes it look now rather than later. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from kilter.gitops.model import Change
@@ -57,8 +56,3 @@ def kustomization(change: Change, path: str, flux: Flux) -> dict[str, Any]:
             **({"decryption": decryption} if flux.decryption_secret else {}),
         },
     }
-
-
-def poke(now: datetime) -> dict[str, Any]:
-    """Return the merge patch that makes Flux fetch a source, or apply a Kustomization, at once (DP-Q19)."""
-    return {"metadata": {"annotations": {REQUESTED_AT: now.astimezone(UTC).isoformat()}}}

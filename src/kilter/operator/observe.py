@@ -70,15 +70,20 @@ def verified_database(world: World, target: Target) -> None:
         world.verified.note(target.name, circumstances)
 
 
-def of_services(world: World, target: Target) -> services.Facts:
-    """Look at the catalog and at the Secrets that the app counts on."""
-    spec = target.app.spec
-    wanted = {*spec.app_secrets, *(each.secret_name for each in spec.services if each.secret_name)}
-    there = {name for name in wanted if _exists(world, target.name, name)}
+def of_passwords(world: World, target: Target) -> services.Passwords:
+    """Look at the passwords of the services beside the app."""
     credentials = world.kube.get(kinds.SECRET, target.name, services.CREDENTIALS) if services.beside(target) else None
     missing = [name for name in services.beside(target) if name not in services.passwords(credentials)]
     fresh = {name: _in_use(world, target, name) or randomness.token_urlsafe(24) for name in missing}
-    return services.Facts(catalog.entries(), frozenset(there), credentials, fresh)
+    return services.Passwords(credentials, fresh)
+
+
+def of_services(world: World, target: Target) -> services.Provided:
+    """Look at the catalog and at the Secrets that the app counts on."""
+    spec = target.app.spec
+    wanted = {*spec.app_secrets, *(each.secret_name for each in spec.services if each.secret_name)}
+    there = frozenset(name for name in wanted if _exists(world, target.name, name))
+    return services.Provided(catalog.entries(), there)
 
 
 def of_publication(world: World, target: Target) -> publish.Facts:

@@ -49,7 +49,7 @@ STEPS: Final = (
         lambda w, t: database.decide(t, observe.of_database(w, t)),
         observe.verified_database,
     ),
-    Step("Provisioning", "SecretsReady", lambda w, t: services.decide_secrets(t, observe.of_services(w, t))),
+    Step("Provisioning", "SecretsReady", lambda w, t: services.decide_secrets(t, observe.of_passwords(w, t))),
     Step("Preflight", "PreflightPassed", lambda w, t: services.decide_preflight(t, observe.of_services(w, t))),
     Step("Publishing", "Published", lambda w, t: publish.decide(t, observe.of_publication(w, t))),
     Step("Reconciling", "Reconciled", lambda w, t: flux.decide(t, observe.of_flux(w, t))),

@@ -35,7 +35,6 @@ class Meta(View, frozen=True, kw_only=True):
     uid: str = ""
     generation: int = 0
     labels: dict[str, str] | None = None
-    creation_timestamp: str | None = None
     deletion_timestamp: str | None = None  # when it is to be gone: that many seconds after it was asked to end
     deletion_grace_period_seconds: int = 0
 
@@ -156,7 +155,6 @@ class EndpointConditions(View, frozen=True, kw_only=True):
 class Reference(View, frozen=True, kw_only=True):
     """What an endpoint is."""
 
-    kind: str = ""
     name: str = ""
 
 

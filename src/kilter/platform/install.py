@@ -10,7 +10,7 @@ from kilter.errors import BadInput
 from kilter.platform import gateway, local, nodes, parts, tokens, values
 from kilter.platform.pending import settle
 from kilter.platform.target import LOCAL, NAMESPACE, Target, check_choice, of_context, of_local
-from kilter.platform.values import CRDS, PLATFORM, Wanted
+from kilter.platform.values import CRDS, PLATFORM, Values, Wanted
 from kilter.render.charts import chart
 from kilter.render.text import dump
 
@@ -48,15 +48,15 @@ def install(machine: Machine, options: Options) -> Installed:
             made = local.ensure(machine)
             target = of_local(machine, made.kubeconfig)
             image, platforms = local.published(machine, options.image), nodes.platforms(machine.runner, target)
-            text = values.of_trial(Wanted(local.DOMAIN, image, options.values, platforms), made.port)
+            found = values.of_trial(Wanted(local.DOMAIN, image, options.values, platforms), made.port)
         else:
             target = opened.enter_context(of_context(machine, options.context))
             platforms = nodes.platforms(machine.runner, target)
-            text = values.of_cluster(Wanted(options.domain, options.image, options.values, platforms))
-        values.refuse_own_registry(text)
-        _apply(machine, target, text)
+            found = values.of_cluster(Wanted(options.domain, options.image, options.values, platforms))
+        values.refuse_own_registry(found)
+        _apply(machine, target, found)
         _await(machine, target, time.monotonic() + options.timeout)
-        return Installed(values.server(text), tokens.create_first(machine.runner, target))
+        return Installed(values.server(found), tokens.create_first(machine.runner, target))
 
 
 def _check(options: Options) -> None:
@@ -76,15 +76,15 @@ def _check(options: Options) -> None:
         raise BadInput("the domain of the apps is not named", hint="`--cluster-domain apps.example.com`")
 
 
-def _apply(machine: Machine, target: Target, text: str) -> None:
+def _apply(machine: Machine, target: Target, found: Values) -> None:
     labels = {"app.kubernetes.io/part-of": "kilter", "pod-security.kubernetes.io/enforce": "restricted"}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
-    run = machine.runner.run
+    run, text = machine.runner.run, dump(found, header="")
     with machine.progress.step(f"install the platform on {target.name}") as step:
         run(target.kubectl.apply(dump(space, header="")))
         settle(machine.runner, target, machine.progress, step)
         step.note("definitions")
-        run(target.helm.upgrade(CRDS, chart("kilter-platform-crds"), values.definitions(text)))
+        run(target.helm.upgrade(CRDS, chart("kilter-platform-crds"), dump(values.definitions(found), header="")))
         step.note("programs")
         run(target.helm.upgrade(PLATFORM, chart("kilter-platform"), text))
 

@@ -1,6 +1,5 @@
 """The values of the chart `kilter-platform`, from what the administrator said. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,8 @@ import yaml
 from kilter.errors import BadInput
 from kilter.render import names
 from kilter.render.services import merged
-from kilter.render.text import dump
+
+Values = dict[str, Any]
 
 CRDS, PLATFORM = "kilter-crds", "kilter"  # the names of the two releases (decision 0011)
 LOCAL_STORAGE = "2Gi"
@@ -34,13 +34,13 @@ class Wanted:
         return {"platforms": list(self.platforms)} if self.platforms else {}
 
 
-def of_cluster(wanted: Wanted) -> str:
+def of_cluster(wanted: Wanted) -> Values:
     """Return the values for a cluster of somebody's. Raises BadInput for further values that are no map."""
     found = {"clusterDomain": wanted.domain, "images": {"kilter": wanted.image}, "server": wanted.server}
-    return _text(found, wanted.more)
+    return _with_further(found, wanted.more)
 
 
-def of_trial(wanted: Wanted, port: int) -> str:
+def of_trial(wanted: Wanted, port: int) -> Values:
     """Return the values for the trial platform, where everything answers on one port of this machine.
 
     The registry is named `localhost`, because that is the one name which Docker trusts without TLS and finds without
@@ -63,12 +63,11 @@ def of_trial(wanted: Wanted, port: int) -> str:
         "git": {"storage": {"size": LOCAL_STORAGE}},
         "server": {"extraHosts": [wanted.domain], **wanted.server},
     }
-    return _text(found, wanted.more)
+    return _with_further(found, wanted.more)
 
 
-def server(text: str) -> str:
+def server(found: Values) -> str:
     """Return the address of the server, as the chart makes it of these values."""
-    found = yaml.safe_load(text)
     gateway = found.get("gateway") or {}
     if gateway.get("enabled", True):
         is_secure = bool((gateway.get("tls") or {}).get("secretName"))
@@ -78,9 +77,8 @@ def server(text: str) -> str:
     return names.public_url(scheme, f"kilter.{found['clusterDomain']}", found.get("publicPort") or 0)
 
 
-def refuse_own_registry(text: str) -> None:
+def refuse_own_registry(found: Values) -> None:
     """Raise BadInput for an image of kilter's that lies where its pods cannot get it: in the registry that needs it."""
-    found = yaml.safe_load(text)
     registry, image = found.get("registry") or {}, str((found.get("images") or {}).get("kilter"))
     port = f":{found['publicPort']}" if found.get("publicPort") else ""
     host = registry.get("host") or f"registry.{found['clusterDomain']}{port}"
@@ -92,18 +90,16 @@ def refuse_own_registry(text: str) -> None:
         )
 
 
-def definitions(text: str) -> str:
+def definitions(found: Values) -> Values:
     """Return the values of the chart of definitions, from those of the platform.
 
     A program that the platform leaves out is the cluster's own, and so are its definitions.
     """
-    found = yaml.safe_load(text)
     parts = {"flux": found.get("flux"), "gatewayApi": found.get("gateway")}
-    wanted = {name: not isinstance(part, dict) or part.get("enabled", True) for name, part in parts.items()}
-    return dump(wanted, header="")
+    return {name: not isinstance(part, dict) or part.get("enabled", True) for name, part in parts.items()}
 
 
-def _text(found: Mapping[str, Any], more: str) -> str:
+def _with_further(found: Values, more: str) -> Values:
     try:
         given = yaml.safe_load(more) if more.strip() else {}
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day that there is not; brackets without end
@@ -119,4 +115,4 @@ def _text(found: Mapping[str, Any], more: str) -> str:
         # A list replaces a list; without its own host the trial platform gives out no login for its registry.
         own = found["server"].get("extraHosts", [])
         server["extraHosts"] = [*(host for host in own if host not in hosts), *hosts]
-    return dump(whole, header="")
+    return whole

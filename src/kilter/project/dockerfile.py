@@ -70,11 +70,6 @@ class Dockerfile(Value, frozen=True):
 
     stages: tuple[Stage, ...]
 
-    @property
-    def exposed(self) -> tuple[int, ...]:
-        """Ports that the last stage exposes, its base stages' included."""
-        return self.exposed_by(None)
-
     def stage(self, name: str | None) -> Stage | None:
         """Return the stage of that name or number; None for `name` means the last one."""
         if name is None:
@@ -95,7 +90,10 @@ class Dockerfile(Value, frozen=True):
         return tuple(reversed(found))
 
     def exposed_by(self, target: str | None) -> tuple[int, ...]:
-        """Return the TCP ports that a target exposes, in order; variables, and numbers of no port, are left out."""
+        """Return the TCP ports that a target exposes, its base stages' included, in order.
+
+        Variables, and numbers of no port, are left out.
+        """
         words = [word for stage in self.chain(target) for each in stage.instructions if each.keyword == "EXPOSE"
                  for word in each.words()]  # fmt: skip
         ports = dict.fromkeys(int(match[1]) for word in words if (match := _PORT.match(word)))

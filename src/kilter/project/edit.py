@@ -5,8 +5,6 @@ changed; a file too unusual for that is refused with what to write by hand, neve
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -105,29 +103,6 @@ def text_of(file: Path) -> str:
     found = content(file)
     decode(found, file.name)
     return found.decode("utf-8")
-
-
-def write(file: Path, text: str) -> None:
-    """Replace a file whole, by rename; a link stays a link. Raises OSError and leaves no rest.
-
-    It keeps its mode, and its owner where this user may give files away: root may, and is not to take it.
-    """
-    place = file.resolve()
-    facts = place.stat()
-    descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text.encode("utf-8"))
-            stream.flush()
-            with suppress(PermissionError):
-                os.fchown(stream.fileno(), facts.st_uid, facts.st_gid)
-            os.fchmod(stream.fileno(), facts.st_mode & 0o7777)
-            os.fsync(stream.fileno())
-        Path(temporary).replace(place)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 def _sheet(text: str) -> Sheet:
@@ -242,4 +217,4 @@ def _block(key: str, value: Any) -> list[str]:
     return [f"{key}: {json.dumps(value, ensure_ascii=False)}"]
 
 
-__all__ = ["Entry", "add_service", "clear_stopped", "set_platform", "set_stopped", "text_of", "write"]
+__all__ = ["Entry", "add_service", "clear_stopped", "set_platform", "set_stopped", "text_of"]

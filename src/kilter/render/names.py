@@ -22,7 +22,6 @@ HOST_LIMIT = 253
 DIGITS = 8
 
 PROD = "prod"  # the environment that has the app's bare host
-APPS_NAMESPACE = "kilter-apps"  # the namespace of all KilterApps
 RELEASE = "kilter.dev/release"  # label of pods: the deploy that they belong to
 COMPONENT = "app.kubernetes.io/component"  # label of pods: `web` receives requests, `process` does not
 PROCESS = "kilter.dev/process"  # label of pods: the process that they are of; those of the app itself have none
@@ -163,14 +162,6 @@ def public_url(scheme: str, host: str, port: int = 0) -> str:
 def internal_url(name: str, namespace: str, port: int) -> str:
     """Return the address of a Service for pods (DP-51)."""
     return f"http://{name}.{namespace}.svc:{port}"
-
-
-# Git
-
-
-def git_path(slot: Slot) -> str:
-    """Return the folder of a slot's manifests in the flux repository, with a final slash (DP-Q16)."""
-    return f"apps/{slot.org}/{slot.app}/{slot.env}/"
 
 
 # PostgreSQL

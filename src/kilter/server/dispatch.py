@@ -1,7 +1,5 @@
 """Carries accepted deploys to the cluster, one after the other within an environment."""
 
-import logging
-
 from kilter.api.kilterapp_status import Failure
 from kilter.server import clock
 from kilter.server.call import Services
@@ -12,7 +10,6 @@ from kilter.server.seams import Conflict
 from kilter.server.store import absence, progress
 from kilter.server.store.deploys import Record
 
-log = logging.getLogger("kilter.server")
 IDLE = 1.0  # seconds between looks into the store where nobody tells: other replicas, expired leases
 AGAIN = 5 * clock.SECOND  # until a deploy that the cluster did not take is tried again
 

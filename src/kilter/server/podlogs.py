@@ -156,6 +156,7 @@ class Followed:
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._last: dict[str, bytes] = {}  # time of the last line, by pod
         self._remarks: dict[str, bytes] = {}  # last line without a time: the kubelet speaks
+        self._unread: set[str] = set()  # pods that were said to give no log since their last line
         self._done: set[str] = set()
         self._left_out = 0
 
@@ -189,8 +190,10 @@ class Followed:
                 self._heard(pod, line, length)
             if source.is_over:
                 self._done.add(pod)
-        except httpx2.HTTPStatusError:
-            pass
+        except httpx2.HTTPStatusError as error:
+            if code_of(error) not in ABSENT and pod not in self._unread:
+                self._unread.add(pod)
+                self._pass_on(f"{pod} (its log cannot be read: {why(error)}; it is asked again)")
         except (httpx2.HTTPError, httpx2.StreamError, OSError):
             if pod in self._last:
                 self._pass_on(f"{pod} (the connection was lost and is made anew)")
@@ -199,6 +202,7 @@ class Followed:
 
     def _heard(self, pod: str, line: bytes, length: int) -> None:
         """Pass a line on that was not heard before. A node writes all its times alike, so that they sort as text."""
+        self._unread.discard(pod)
         found = STAMP.match(line)
         kept, stamp = (self._last, found[0].strip()) if found else (self._remarks, line)
         if stamp <= kept.get(pod, b"") if found else stamp == kept.get(pod):

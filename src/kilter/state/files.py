@@ -6,9 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG
 
 from kilter.errors import Busy, Failed, MachineLacks
 
@@ -16,10 +16,11 @@ POLL = 0.02  # seconds between two attempts at a lock
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # no hard links are possible
 
 
-def write_whole(file: Path, content: str | bytes, mode: int = 0o600) -> None:
+def write_whole(file: Path, content: str | bytes, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
     """Replace `file` by `content` so that a reader, or a power cut, sees the old text or the new one and nothing else.
 
-    Missing folders are made, readable by their owner alone. Raises MachineLacks when the disk is full or read-only.
+    Missing folders are made, readable by their owner alone. It goes to `owner` (user and group) where this user may
+    give files away. Raises MachineLacks when the disk is full or read-only.
     """
     with writing(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,6 +29,9 @@ def write_whole(file: Path, content: str | bytes, mode: int = 0o600) -> None:
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
             with os.fdopen(descriptor, "wb") as stream:
+                if owner:
+                    with suppress(PermissionError):
+                        os.fchown(descriptor, *owner)
                 os.fchmod(descriptor, mode)
                 stream.write(content.encode() if isinstance(content, str) else content)
                 stream.flush()
@@ -37,6 +41,17 @@ def write_whole(file: Path, content: str | bytes, mode: int = 0o600) -> None:
             fresh.unlink(missing_ok=True)
             raise
         sync_folder(file.parent)
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Replace a file of the user's whole; it keeps its mode, a link stays a link. Raises MachineLacks.
+
+    It keeps its owner, too, where this user may give files away: root may, and is not to take it.
+    """
+    with writing(file):
+        place = file.resolve()
+        facts = place.stat()
+    write_whole(place, text, S_IMODE(facts.st_mode), (facts.st_uid, facts.st_gid))
 
 
 @contextmanager

@@ -20,28 +20,25 @@ LIST_FORMAT = "{" + ",".join(f'"{name}":{{{{json .{name}}}}}' for name in LISTED
 class Engine(Value, frozen=True):
     """What `docker info` says of the engine; `faults` are its own words when it did not answer.
 
-    `root` is the folder that holds its images and volumes, `id` tells it from every other engine.
+    `root` is the folder that holds its images and volumes, `id` tells it from every other engine. `buildx` is the
+    version of the docker CLI's plugin for BuildKit, None where there is none.
     """
 
     version: str
     cgroup_version: str
     memory: int
-    cpus: int
-    containerd_store: bool
     rootless: bool
-    security: tuple[str, ...]
     faults: tuple[str, ...]
     root: str = ""
     id: str = ""
+    buildx: str | None = None
 
 
 class Mount(Value, frozen=True):
-    """One mount of a container; `source` is the host's path of a bind mount, `name` that of a volume."""
+    """One mount of a container; `source` is a path of the host."""
 
-    kind: str
     source: str
     destination: str
-    name: str = ""
 
 
 class Container(Value, frozen=True):
@@ -52,12 +49,9 @@ class Container(Value, frozen=True):
     image: str
     image_id: str
     status: str
-    exit_code: int
-    out_of_memory: bool
     started_at: str
     labels: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
-    networks: tuple[str, ...] = ()
     published: Mapping[str, tuple[int, ...]] = {}
 
 
@@ -89,16 +83,15 @@ def inspect(*containers: str) -> Command:
     return Command(("docker", "inspect", "--type", "container", *containers), timeout=QUICK, ok=(0, 1))
 
 
-def list_containers(*, labels: Sequence[str] = (), name: str = "", running_only: bool = False) -> Command:
+def list_containers(*, labels: Sequence[str] = (), name: str = "") -> Command:
     """List containers that bear all `labels` (`key` or `key=value`) and whose name matches the pattern `name`.
 
     Each line of the answer is a JSON object with the fields `LISTED`.
     """
     filters = [f"label={label}" for label in labels] + ([f"name={name}"] if name else [])
     flags = [flag for condition in filters for flag in ("--filter", condition)]
-    everything = () if running_only else ("--all",)
     return Command(
-        ("docker", "ps", *everything, "--no-trunc", *flags, "--format", LIST_FORMAT), timeout=QUICK, error=MachineLacks
+        ("docker", "ps", "--all", "--no-trunc", *flags, "--format", LIST_FORMAT), timeout=QUICK, error=MachineLacks
     )
 
 
@@ -170,11 +163,6 @@ def remove(container: str, *, missing_ok: bool = False) -> Command:
     return Command(("docker", "rm", "--force", "--volumes", container), timeout=120, ok=ok)
 
 
-def remove_volume(name: str) -> Command:
-    """Remove a named volume; one that is gone is fine."""
-    return Command(("docker", "volume", "rm", "--force", name), timeout=120)
-
-
 def restart_policy(container: str, policy: str) -> Command:
     """Set when the engine starts the container by itself."""
     return Command(("docker", "update", "--restart", policy, container), timeout=QUICK)
@@ -221,19 +209,16 @@ def parse_info(outcome: Outcome) -> Engine:
     version = str(facts.get("ServerVersion") or "")
     if not version and not faults:
         faults = outcome.stderr.strip().splitlines()
-    store = [value for key, value in facts.get("DriverStatus") or () if key == "driver-type"]
-    security = tuple(str(option) for option in facts.get("SecurityOptions") or ())
+    plugins = (facts.get("ClientInfo") or {}).get("Plugins") or ()
     return Engine(
         version=version,
         cgroup_version=str(facts.get("CgroupVersion") or ""),
         memory=int(facts.get("MemTotal") or 0),
-        cpus=int(facts.get("NCPU") or 0),
-        containerd_store="io.containerd.snapshotter.v1" in store,
-        rootless="name=rootless" in security,
-        security=security,
+        rootless="name=rootless" in (facts.get("SecurityOptions") or ()),
         faults=tuple(faults),
         root=str(facts.get("DockerRootDir") or ""),
         id=str(facts.get("ID") or ""),
+        buildx=next((str(one.get("Version", "")) for one in plugins if one.get("Name") == "buildx"), None),
     )
 
 
@@ -282,16 +267,13 @@ def _container(entry: Mapping[str, Any]) -> Container:
         image=entry["Config"]["Image"],
         image_id=entry["Image"],
         status=state["Status"],
-        exit_code=state.get("ExitCode", 0),
-        out_of_memory=bool(state.get("OOMKilled")),
         started_at=state.get("StartedAt", ""),
         labels=entry["Config"].get("Labels") or {},
         mounts=tuple(
-            Mount(mount["Type"], mount.get("Source", ""), mount["Destination"], mount.get("Name", ""))
+            Mount(mount.get("Source", ""), mount["Destination"])
             # Docker lists them in another order each time.
             for mount in sorted(entry.get("Mounts") or (), key=lambda one: str(one["Destination"]))
         ),
-        networks=tuple(sorted(settings.get("Networks") or ())),
         published={
             port: tuple(sorted({int(binding["HostPort"]) for binding in hosts if binding.get("HostPort")}))
             for port, hosts in bindings.items()

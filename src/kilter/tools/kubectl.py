@@ -51,12 +51,6 @@ class Kubectl:
         """Ask the API server for a path such as `/readyz`."""
         return self._command("get", "--raw", path, f"--request-timeout={in_seconds(timeout)}", timeout=timeout + 5)
 
-    def wait(self, what: str, condition: str, *, timeout: float) -> Command:
-        """Wait until an object meets a condition such as `condition=Ready` or `delete`."""
-        return self._command(
-            "wait", what, f"--for={condition}", f"--timeout={in_seconds(timeout)}", timeout=timeout + 10
-        )
-
     def logs(self, what: str, *, container: str = "", flags: Sequence[str] = (), follow: bool = False) -> Command:
         """Print the logs of a pod or workload (`statefulset/postgres`); `flags` are kubectl's own, e.g. `--tail=20`."""
         chosen = (f"--container={container}",) if container else ("--all-containers",)
@@ -67,11 +61,10 @@ class Kubectl:
         """Replace the pods of a workload, keeping its volumes."""
         return self._command("rollout", "restart", what)
 
-    def execute(self, pod: str, *argv: str, container: str = "", stdin: str | None = None) -> Command:
+    def execute(self, pod: str, *argv: str, container: str = "") -> Command:
         """Run a program in a pod (`statefulset/postgres` works too)."""
         chosen = (f"--container={container}",) if container else ()
-        interactive = ("--stdin",) if stdin is not None else ()
-        return self._command("exec", pod, *chosen, *interactive, "--", *argv, stdin=stdin, timeout=600)
+        return self._command("exec", pod, *chosen, "--", *argv, timeout=600)
 
     def apply(self, manifests: str) -> Command:
         """Apply manifests given as text, server-side, as the field manager `kilter`."""
@@ -123,12 +116,6 @@ def environment(kubeconfig: Path) -> dict[str, str | None]:
         "KUBECACHEDIR": str(kubeconfig.parent.parent / "kube.d"),
         **NO_PREFERENCES,
     }
-
-
-def version(kubectl: Path | str) -> Command:
-    """Ask for the client's version as JSON; no cluster is asked."""
-    argv = (str(kubectl), "version", "--client", "--output", "json")
-    return Command(argv, env={"KUBECONFIG": "/dev/null", **NO_PREFERENCES}, timeout=20)
 
 
 def parse_list(text: str) -> tuple[dict[str, Any], ...]:

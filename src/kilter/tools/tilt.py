@@ -1,7 +1,6 @@
 """Commands for Tilt 0.37, and what its answers mean."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,19 +18,13 @@ TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
 class Resource:
     """One resource of a running Tilt.
 
-    `update` and `runtime` are Tilt's words: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is
-    the message of the newest build when it failed, `began` and `finished` are when that was; `deployed` is the time of
-    the last deploy, empty before the first.
+    `update` is Tilt's word: ok, error, pending, in_progress, none, not_applicable, unknown. `error` is the message of
+    the newest build when it failed, `began` and `finished` are when that was.
     """
 
     name: str
     update: str
-    runtime: str
     error: str = ""
-    warnings: tuple[str, ...] = ()
-    waiting: str = ""
-    deployed: str = ""
-    builds: int = 0
     began: datetime | None = None
     finished: datetime | None = None
 
@@ -47,51 +40,22 @@ class Tilt:
     context: str
     namespace: str
 
-    def up(self, tiltfile: Path, arguments: Sequence[str] = ()) -> Command:
-        """Run Tilt until it is ended, logs on standard output; `arguments` go to the Tiltfile.
+    def up(self, tiltfile: Path) -> Command:
+        """Run Tilt until it is ended, logs on standard output.
 
         The folder that is to hold `home` must exist: Tilt makes the last part of the path alone.
         """
-        after = ("--", *arguments) if arguments else ()
         argv = (str(self.binary), "up", "--stream", "--file", str(tiltfile), "--context", self.context)
         place = ("--namespace", self.namespace, *self._server())
-        return Command((*argv, *place, *after), cwd=tiltfile.parent, env=self._environment(), timeout=None)
+        return Command((*argv, *place), cwd=tiltfile.parent, env=self._environment(), timeout=None)
 
     def resources(self) -> Command:
         """Ask for the state of all resources."""
         return self._ask("get", "uiresources", "--output", "json")
 
-    def session(self) -> Command:
-        """Ask for the session; answers as soon as Tilt's own server is up."""
-        return self._ask("get", "session", "Tiltfile", "--output", "json")
-
-    def trigger(self, resource: str = TILTFILE) -> Command:
-        """Make Tilt build one resource again; without a name, read the Tiltfile again."""
+    def trigger(self, resource: str) -> Command:
+        """Make Tilt build one resource again; of `TILTFILE`, read the Tiltfile again."""
         return self._ask("trigger", resource)
-
-    def args(self, arguments: Sequence[str]) -> Command:
-        """Change the arguments of the Tiltfile; none clears them."""
-        return self._ask("args", *(("--", *arguments) if arguments else ("--clear",)))
-
-    def logs(
-        self,
-        resources: Sequence[str] = (),
-        *,
-        follow: bool = False,
-        since: str = "",
-        tail: int = -1,
-        source: str = "all",
-    ) -> Command:
-        """Print logs as JSON lines; `source` is all, build or runtime, `since` a duration such as 5m."""
-        flags = ["--json", "--source", source, "--tail", str(tail)]
-        flags += ["--since", since] if since else []
-        flags += ["--follow"] if follow else []
-        argv = (str(self.binary), "logs", *flags, *self._server(), *resources)
-        return Command(argv, env=self._environment(), timeout=None if follow else 60)
-
-    def version(self) -> Command:
-        """Ask for the version; the answer is `v0.37.6, built 2026-08-08`."""
-        return version(self.binary)
 
     def _ask(self, *words: str) -> Command:
         verb, *rest = words
@@ -119,11 +83,6 @@ class Tilt:
         }
 
 
-def version(tilt: Path | str) -> Command:
-    """Ask for the version; the answer is `v0.37.6, built 2026-08-08`."""
-    return Command((str(tilt), "version"), env={"TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}, timeout=20)
-
-
 def parse_resources(text: str) -> tuple[Resource, ...]:
     """Read the answer to `Tilt.resources`, in Tilt's order."""
     return tuple(_resource(item) for item in json.loads(text).get("items") or ())
@@ -135,12 +94,7 @@ def _resource(item: dict[str, Any]) -> Resource:
     return Resource(
         name=item["metadata"]["name"],
         update=status.get("updateStatus") or "unknown",
-        runtime=status.get("runtimeStatus") or "none",
         error=history[0].get("error") or "",
-        warnings=tuple(history[0].get("warnings") or ()),
-        waiting=(status.get("waiting") or {}).get("reason") or "",
-        deployed=status.get("lastDeployTime") or "",
-        builds=len(status.get("buildHistory") or ()),
         began=_moment(history[0].get("startTime")),
         finished=_moment(history[0].get("finishTime")),
     )

@@ -14,7 +14,6 @@ import yaml
 from kilter.api import kilterapp
 from kilter.api.crd import crd_yaml
 from kilter.operator.settings import Settings as OperatorSettings
-from kilter.render import names
 from kilter.server import settings
 from kilter.words import duration
 
@@ -171,7 +170,6 @@ def test_the_rules_of_environments_and_the_limits_are_by_default_those_of_the_pr
 def test_the_rights_on_kilterapps_are_given_where_the_programs_look_for_them() -> None:
     text = "".join(path.read_text() for path in TEMPLATES)
     assert f'{{{{- define "apps-namespace" -}}}}\n{kilterapp.NAMESPACE}\n' in text
-    assert names.APPS_NAMESPACE == kilterapp.NAMESPACE
     assert text.count('{{ include "apps-namespace" . }}') == 5
 
 

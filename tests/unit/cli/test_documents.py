@@ -132,7 +132,7 @@ POD = {
 @pytest.fixture
 def running(here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everything that a command asks of this machine answer: an engine, a cluster with a pod, a platform."""
-    container = Container("id", "kilter-shop-control-plane", "kindest/node:v1.36.0", "sha", "running", 0, False, "")
+    container = Container("id", "kilter-shop-control-plane", "kindest/node:v1.36.0", "sha", "running", "")
     monkeypatch.setattr(Machine, "tool", lambda _machine, name: Path(name))
     monkeypatch.setattr(KindProvider, "find", lambda *_: Cluster("shop", State.RUNNING, container))
     monkeypatch.setattr(KindProvider, "kubeconfig", lambda *_: Path("/k"))

@@ -531,6 +531,19 @@ def test_without_docker_nobody_is_asked_for_anything(
 
 
 @pytest.mark.requirement("DP-Q4")
+@pytest.mark.usefixtures("table")
+def test_who_may_not_use_docker_is_told_so_by_a_deploy_too(
+    runner: FakeRunner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = "permission denied while trying to connect to the Docker daemon socket"
+    runner.answers[docker.info().argv] = Outcome(1, "", fault)
+    assert run(["deploy", *DEV]) == 4
+    said = capsys.readouterr().err
+    assert "you may not use Docker" in said
+    assert "usermod" in said
+
+
+@pytest.mark.requirement("DP-Q4")
 @pytest.mark.parametrize(
     "room",
     [(2**30, "unix:///run/docker.sock", 4), (3 * 2**30, "unix:///run/docker.sock", 0), (2**30, "ssh://ci@far", 0)],

@@ -175,12 +175,3 @@ def test_hosts_files_are_written_once_and_kept(tmp_path: Path) -> None:
     registry.write_hosts(paths, {"docker.io": "c"})
     assert file.read_text() == "c"
     assert (paths.certs_dir / "localhost:32760" / "hosts.toml").read_text() == "b"
-
-
-@pytest.mark.requirement("NS-Q4")
-def test_only_what_is_kilters_is_removed() -> None:
-    foreign = row(CACHE, Labels="")
-    runner = FakeRunner(
-        {LIST: f"{row(REGISTRY)}\n{foreign}", REMOVE[REGISTRY.name]: "", docker.remove_volume(REGISTRY.name).argv: ""}
-    )
-    assert registry.remove(runner, {}, content=True) == ("kilter-registry",)

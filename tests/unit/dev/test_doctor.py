@@ -39,7 +39,7 @@ WITH_ENGINE = {
 
 def facts(**changes: Any) -> str:
     plugins = {"Plugins": [{"Name": "buildx", "Version": "v0.20.0"}]}
-    common = {"ServerVersion": "28.2.2", "CgroupVersion": "2", "MemTotal": 8 * 2**30, "NCPU": 4, "ClientInfo": plugins}
+    common = {"ServerVersion": "28.2.2", "CgroupVersion": "2", "MemTotal": 8 * 2**30, "ClientInfo": plugins}
     return json.dumps(common | changes)
 
 

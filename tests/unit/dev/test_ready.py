@@ -28,7 +28,7 @@ from kilter.values import Credentials
 COMMANDS = Kubectl("kubectl", Path("/k"), "kind-kilter-shop", "shop-dev")
 LOOK, EVENTS = COMMANDS.get(WATCHED).argv, COMMANDS.get("events").argv
 REDIS = Workload("redis", "StatefulSet", "redis", "hash")
-YES, NO = Answer(True, True, "fine"), Answer(False, False, "refused")
+YES, NO = Answer(True, "fine"), Answer(False, "refused")
 
 
 def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0, ended: str = "") -> str:

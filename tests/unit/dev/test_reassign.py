@@ -121,7 +121,7 @@ def test_a_stopped_cluster_makes_room_only_where_another_program_is_in_its_way(
 
 def test_a_paused_cluster_is_in_nobodys_way_but_its_own(opened: Workspace, taken: set[int]) -> None:
     """Its node holds the ports while it sleeps, and `up` wakes it."""
-    provider, container = Discarding(), Container("abc", "node", "img", "sha256:1", "paused", 0, False, "")
+    provider, container = Discarding(), Container("abc", "node", "img", "sha256:1", "paused", "")
     taken.add(opened.allocation.base)
     found = Cluster("shop", State.STOPPED, container)
     assert make_room(opened.machine, provider, opened.project, found) is found  # type: ignore[arg-type]

@@ -81,7 +81,7 @@ def pod(name: str, *, new: bool, crashes: bool = False) -> dict[str, Any]:
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every address answers, and no time is lost."""
-    monkeypatch.setattr(ready, "probe", lambda *_: Answer(True, True, "fine"))
+    monkeypatch.setattr(ready, "probe", lambda *_: Answer(True, "fine"))
     monkeypatch.setattr(ready.time, "sleep", lambda _seconds: None)
 
 
@@ -116,7 +116,7 @@ def test_the_old_pods_never_count_as_the_new_ones(shop: Workspace) -> None:
 def test_what_is_restarted_waits_for_no_other_address(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Postgres was added to kilter.yaml, and is not up yet."""
     ports = {each.name: each.port for each in ready.endpoints(shop.plan)}
-    monkeypatch.setattr(ready, "probe", lambda _, port, __: Answer(port != ports["postgres"], True, "refused"))
+    monkeypatch.setattr(ready, "probe", lambda _, port, __: Answer(port != ports["postgres"], "refused"))
     new = pod("shop-new", new=True)
     assert restart_of_shop(shop, seen(2, new)) == "restarted shop; volumes are as they were"
 

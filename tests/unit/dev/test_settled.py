@@ -28,7 +28,7 @@ def pod(started: datetime, *, probed: bool = False, container: str = "containerd
 
 
 def node(started_at: str) -> Cluster:
-    return Cluster("shop", State.RUNNING, Container("id", "node", "image", "sha", "running", 0, False, started_at))
+    return Cluster("shop", State.RUNNING, Container("id", "node", "image", "sha", "running", started_at))
 
 
 @pytest.mark.requirement("LC-Q16")

@@ -28,7 +28,7 @@ from kilter.tools.docker import Container
 
 
 def cluster(state: State) -> Cluster:
-    container = Container("id", "kilter-shop-control-plane", "kindest/node:v1.36.0", "sha", "running", 0, False, "")
+    container = Container("id", "kilter-shop-control-plane", "kindest/node:v1.36.0", "sha", "running", "")
     return Cluster("shop", state, None if state is State.ABSENT else container)
 
 

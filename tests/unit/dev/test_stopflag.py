@@ -1,5 +1,6 @@
 """The flag that a clean stop leaves in kilter.yaml."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,12 +68,23 @@ def test_a_file_that_is_gone_or_broken_is_a_warning(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("LC-Q15")
 def test_a_file_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_file: Path, _text: str) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(stopflag.edit, "write", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     here, file = machine(tmp_path), project(tmp_path)
     stopflag.set_(here, load(file))
     [warning] = told(here)
     assert "Permission denied" in warning
     assert file.read_text() == TEXT
+
+
+@pytest.mark.requirement("LC-Q15")
+def test_a_file_of_an_unusual_form_is_a_warning_with_what_to_write_by_hand(tmp_path: Path) -> None:
+    here, file = (
+        machine(tmp_path),
+        project(tmp_path, f"x-mine: &mine {{image: kindest/node:v1.37.0}}\n{TEXT}cluster: *mine\n"),
+    )
+    stopflag.set_(here, load(file))
+    [warning] = told(here)
+    assert warning.endswith("its form is unusual; write by hand: `stopped: true` under `cluster:`")

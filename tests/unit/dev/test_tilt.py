@@ -17,6 +17,7 @@ from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
 from kilter.proc import Command, Outcome, Started, is_alive, start_time
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
+from kilter.tools.tilt import TILTFILE
 
 BINARY = Path("tilt")
 
@@ -38,8 +39,8 @@ def life(
     runner = opened.machine.runner
     assert isinstance(runner, FakeRunner)
     port = opened.allocation.tilt_port
-    up = commands.up(opened.cache / "Tiltfile").argv
-    runner.answers = {commands.resources().argv: json.dumps({"items": resources}), commands.trigger().argv: "", up: ""}
+    up, trigger = commands.up(opened.cache / "Tiltfile").argv, commands.trigger(TILTFILE).argv
+    runner.answers = {commands.resources().argv: json.dumps({"items": resources}), trigger: "", up: ""}
     if running:
         record.write(opened.machine.paths, "shop", TiltRecord(4242, "1", port, str(opened.project.root)))
     return TiltLife(commands, opened)
@@ -200,7 +201,7 @@ def test_a_running_tilt_is_kept_and_told_of_changed_files_only(tmp_path: Path) -
     rendered.write(here.workspace.cache, {"Tiltfile": "# changed\n"})
     assert here.ensure() == "took the changed files over"
     assert here.ensure() == "was already running"
-    assert [command.argv for command in runner.commands] == [here.commands.trigger().argv]
+    assert [command.argv for command in runner.commands] == [here.commands.trigger(TILTFILE).argv]
 
 
 @pytest.mark.requirement("LC-Q7", "LC-Q22")
@@ -208,7 +209,7 @@ def test_a_running_tilt_is_kept_and_told_of_changed_files_only(tmp_path: Path) -
 def test_what_tilt_could_not_be_told_it_is_told_next_time(tmp_path: Path) -> None:
     """The next `up` finds the tree as it should be, and nothing changed."""
     here = life(tmp_path)
-    runner, trigger = here.workspace.machine.runner, here.commands.trigger().argv
+    runner, trigger = here.workspace.machine.runner, here.commands.trigger(TILTFILE).argv
     assert isinstance(runner, FakeRunner)
     runner.answers = {**runner.answers, trigger: [Outcome(1, "", "Error: context deadline exceeded"), ""]}
     rendered.write(here.workspace.cache, {"Tiltfile": "# changed\n"})

@@ -1,20 +1,12 @@
-"""The patch that makes Flux look at once, and the number that grows with every leader."""
+"""The number that grows with every leader."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kilter.gitops.flux import poke
 from kilter.gitops.model import Fence
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 5, tzinfo=UTC)
-
-
-@pytest.mark.requirement("DP-Q19")
-def test_a_poke_is_an_annotation_with_the_moment() -> None:
-    expected = {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "2026-01-02T12:00:00.000005+00:00"}}}
-    assert poke(NOON) == expected
-    assert poke(NOON.astimezone(timezone(timedelta(hours=2)))) == expected
 
 
 @pytest.mark.requirement("F26", "F40")

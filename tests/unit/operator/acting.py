@@ -235,7 +235,7 @@ class Stage:
         points = tuple(
             Endpoint(
                 conditions=EndpointConditions(ready=number < ready),
-                target_ref=Reference(kind="Pod", name=f"shop-{number}"),
+                target_ref=Reference(name=f"shop-{number}"),
             )
             for number in range(PODS)
         )
@@ -264,7 +264,7 @@ class Stage:
         stores.deployments.put_own((NAME, name), entry(Deployment(metadata=meta, status=status)))
         running = PodStatus(phase="Running", conditions=(Condition(type="Ready", status="True"),))
         stores.pods.put_own((NAME, name), entry(Pod(metadata=meta, status=running)))
-        point = Endpoint(conditions=EndpointConditions(ready=ready), target_ref=Reference(kind="Pod", name=name))
+        point = Endpoint(conditions=EndpointConditions(ready=ready), target_ref=Reference(name=name))
         stores.slices.put_own((NAME, name), entry(EndpointSlice(metadata=meta, endpoints=(point,))))
         seen = tuple(Condition(type=each, status="True") for each in ("Accepted", "ResolvedRefs"))
         route = HTTPRoute(

@@ -17,11 +17,11 @@ from kilter.render.services import merged
 WANTED = Wanted("apps.example.com", "registry.example.com/kilter:1")
 
 
-def fits(text: str) -> bool:
+def fits(found: values.Values) -> bool:
     folder: Path = chart("kilter-platform")
     defaults = yaml.safe_load((folder / "values.yaml").read_text())
     schema = jsonschema_rs.validator_for(json.loads((folder / "values.schema.json").read_text()))
-    return bool(schema.is_valid(merged(defaults, yaml.safe_load(text))))
+    return bool(schema.is_valid(merged(defaults, found)))
 
 
 def test_both_kinds_of_values_fit_the_chart() -> None:
@@ -58,7 +58,7 @@ def test_an_image_from_elsewhere_is_taken(image: str, more: str) -> None:
 
 
 def test_everything_of_a_trial_answers_on_one_port_of_localhost() -> None:
-    found = yaml.safe_load(values.of_trial(Wanted("localhost", "x/y:1"), 30800))
+    found = values.of_trial(Wanted("localhost", "x/y:1"), 30800)
     assert found["publicPort"] == found["gateway"]["service"]["nodePorts"]["http"] == 30800
     assert found["registry"]["host"] == "localhost:30800"
     assert found["registry"]["token"]["realm"] == "http://localhost:30800/v1/registry/token"
@@ -67,7 +67,7 @@ def test_everything_of_a_trial_answers_on_one_port_of_localhost() -> None:
 
 def test_what_the_administrator_writes_wins_and_leaves_the_rest() -> None:
     more = "gateway: {service: {type: LoadBalancer}}\nserver: {replicas: 2}\n"
-    found = yaml.safe_load(values.of_trial(Wanted("localhost", "x/y:1", more), 30800))
+    found = values.of_trial(Wanted("localhost", "x/y:1", more), 30800)
     assert found["gateway"]["service"] == {"type": "LoadBalancer", "nodePorts": {"http": 30800}}
     assert found["server"] == {"extraHosts": ["localhost"], "replicas": 2}
 
@@ -108,6 +108,6 @@ def test_values_that_yaml_cannot_hold_are_the_administrators_fault(more: str) ->
 
 def test_further_hosts_of_a_trial_leave_the_one_that_its_registry_needs() -> None:
     more = "server: {extraHosts: [portal.localhost]}"
-    found = yaml.safe_load(values.of_trial(Wanted("localhost", "kilter:1", more), 30800))
+    found = values.of_trial(Wanted("localhost", "kilter:1", more), 30800)
     assert found["server"]["extraHosts"] == ["localhost", "portal.localhost"]
-    assert "extraHosts" not in yaml.safe_load(values.of_cluster(WANTED))["server"]
+    assert "extraHosts" not in values.of_cluster(WANTED)["server"]

@@ -35,12 +35,12 @@ def test_nothing_is_synced_when_a_run_follows_the_copy_of_everything() -> None:
 
 def test_a_stage_has_the_ports_of_the_stages_below_it() -> None:
     dockerfile = read(NODE)
-    assert (dockerfile.exposed_by("dev"), dockerfile.exposed) == ((8080,), (8080, 80))
+    assert (dockerfile.exposed_by("dev"), dockerfile.exposed_by(None)) == ((8080,), (8080, 80))
     assert dockerfile.exposed_by("nothing") == ()
 
 
 def test_a_number_that_no_port_has_is_not_exposed() -> None:
-    assert read("FROM x\nEXPOSE 0 65536 99999 65535\n").exposed == (65535,)
+    assert read("FROM x\nEXPOSE 0 65536 99999 65535\n").exposed_by(None) == (65535,)
 
 
 def test_stages_know_their_names_bases_and_lines() -> None:
@@ -136,7 +136,7 @@ def test_a_name_that_no_file_can_have_is_left_to_the_builder(tmp_path: Path) -> 
 
 
 def test_another_escape_character_is_honoured() -> None:
-    assert read("# escape=`\nFROM x\nEXPOSE `\n 80\n").exposed == (80,)
+    assert read("# escape=`\nFROM x\nEXPOSE `\n 80\n").exposed_by(None) == (80,)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 """Edits change the lines they must and no other, whatever the file looks like."""
 
-import os
-import stat
 from pathlib import Path
 
 import pytest
 
 from kilter.errors import BadInput
-from kilter.project.edit import add_service, clear_stopped, set_platform, set_stopped, text_of, write
+from kilter.project.edit import add_service, clear_stopped, set_platform, set_stopped, text_of
 
 LONG = "# top\nname: shop  # the name\n\nservices:\n  # database\n  postgres: '17'   # pinned\n\n# end\n"
 
@@ -128,43 +126,7 @@ def test_a_form_that_cannot_be_edited_safely_is_refused(text: str) -> None:
         set_stopped(text)
 
 
-@pytest.mark.requirement("LC-Q15")
-def test_a_file_is_replaced_whole_with_its_mode_and_through_links(tmp_path: Path) -> None:
-    file, link = tmp_path / "real.yaml", tmp_path / "kilter.yaml"
+def test_the_text_of_a_file_is_read_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "kilter.yaml"
     file.write_bytes(b"\xef\xbb\xbfname: a\r\n")
-    file.chmod(0o640)
-    link.symlink_to(file)
-    inode = file.stat().st_ino
-    write(link, set_stopped(text_of(link)))
-    assert link.is_symlink()
-    assert file.read_bytes() == b"\xef\xbb\xbfname: a\r\ncluster:\r\n  stopped: true\r\n"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert file.stat().st_ino != inode
-    assert sorted(os.listdir(tmp_path)) == ["kilter.yaml", "real.yaml"]  # noqa: PTH208
-
-
-@pytest.mark.parametrize("allowed", [True, False])
-def test_a_file_keeps_its_owner_where_it_may(allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple[int, int]] = []
-
-    def give(_: int, user: int, group: int) -> None:
-        given.append((user, group))
-        if not allowed:
-            raise PermissionError("not yours to give away")
-
-    monkeypatch.setattr(os, "fchown", give)
-    file = tmp_path / "kilter.yaml"
-    file.write_text("name: a\n")
-    file.chmod(0o664)
-    owner = file.stat()
-    write(file, "name: b\n")
-    assert given == [(owner.st_uid, owner.st_gid)]
-    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("name: b\n", 0o664)
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
-    file = tmp_path / "kilter.yaml"
-    file.write_text("name: a\n")
-    with pytest.raises(UnicodeEncodeError):
-        write(file, "name: \ud800")
-    assert [(place.name, place.read_text()) for place in tmp_path.iterdir()] == [("kilter.yaml", "name: a\n")]
+    assert set_stopped(text_of(file)).encode() == b"\xef\xbb\xbfname: a\r\ncluster:\r\n  stopped: true\r\n"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kilter.errors import BadInput
 from kilter.render import names
-from kilter.render.names import Slot, claimed, database, git_path, host, labels, object_names, workload
+from kilter.render.names import Slot, claimed, database, host, labels, object_names, workload
 from kilter.words import APP_LIMIT, ENV_LIMIT, ORG_LIMIT
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
@@ -37,7 +37,6 @@ def all_names(slot: Slot, process: str) -> dict[str, str]:
         "app": own.app,
         "runner": own.job,
         "scratch": own.scratch("plan-01jd3m6q8w"),
-        "path": git_path(slot),
     }
 
 
@@ -61,9 +60,8 @@ def test_every_name_fits_where_it_is_used(slot: Slot, process: str) -> None:
 
 @pytest.mark.requirement("C2", "O2", "DP-24", "DP-25")
 @given(SLOTS, SLOTS)
-def test_two_slots_share_no_folder_no_database_no_role_and_no_claimed_name(one: Slot, other: Slot) -> None:
+def test_two_slots_share_no_database_no_role_and_no_claimed_name(one: Slot, other: Slot) -> None:
     assume(one != other)
-    assert git_path(one) != git_path(other)
     first, second = database(one), database(other)
     assert first.name != second.name
     assert not {first.owner, first.app, first.job} & {second.owner, second.app, second.job}
@@ -140,9 +138,16 @@ def test_a_host_that_cannot_exist_is_refused() -> None:
         host(Slot("acme", "shop", "prod"), "x." * 124 + "com")
 
 
-@pytest.mark.requirement("DP-51", "DP-Q16", "DP-Q18")
+@pytest.mark.requirement("DP-26", "DP-Q10")
+def test_a_public_address_has_the_port_that_is_not_the_schemes_own() -> None:
+    app, process = (host(Slot("acme", "shop", "dev"), "example.com", name) for name in ("", "api"))
+    assert names.public_url("https", app, 0) == "https://shop-dev.example.com"
+    assert names.public_url("http", app, 8443) == "http://shop-dev.example.com:8443"
+    assert names.public_url("https", process, 0) == "https://shop-dev--api.example.com"
+
+
+@pytest.mark.requirement("DP-51", "DP-Q18")
 def test_the_other_names_are_those_of_the_specification() -> None:
-    assert git_path(Slot("acme", "shop", "prod")) == "apps/acme/shop/prod/"
     assert names.internal_url("shop", "acme-shop-prod", 8080) == "http://shop.acme-shop-prod.svc:8080"
     assert names.database_secret("shop") == "shop-database"
     assert workload("shop", "worker") == "shop-worker"

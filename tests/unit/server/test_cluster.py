@@ -476,6 +476,18 @@ def test_what_the_node_itself_says_in_a_log_is_passed_on_once(
     assert found == ["shop-1 unable to retrieve container logs", "shop-1 start"]
 
 
+def test_a_pod_whose_log_cannot_be_followed_says_so_once_and_goes_on_where_it_can(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without `follow`: whoever watches an app would take a node that is down for an app that is silent."""
+    answers = [failure(400, "ContainerCreating"), *[failure(500, "no route to host")] * 3, stamped("one")]
+    found, _ = followed(
+        runner, monkeypatch, 3, lambda turn: answers[turn - 1] if turn < 6 else failure(500, "no route to host")
+    )
+    unread = "shop-1 (its log cannot be read: the cluster answers 500; it is asked again)"
+    assert found == [unread, "shop-1 one", unread]
+
+
 def test_a_pod_that_is_over_is_read_once(runner: asyncio.Runner) -> None:
     looks = asked = 0
 

@@ -109,6 +109,26 @@ def test_a_file_that_somebody_else_holds_is_unavailable(tmp_path: Path) -> None:
         asyncio.run(story())
 
 
+def test_a_disk_that_fills_up_is_said_to_be_full_and_nothing_of_the_transaction_stays(tmp_path: Path) -> None:
+    def fill(tx: Tx) -> None:
+        tx.execute("CREATE TABLE filled (text)")
+        for _ in range(100):
+            tx.execute("INSERT INTO filled VALUES (?)", "x" * 4096)
+
+    async def story() -> None:
+        engine = SqliteEngine(tmp_path / "store.db")
+        await engine.open()
+        await engine.look(lambda tx: tx.rows("PRAGMA max_page_count = 100"))
+        try:
+            await engine.run(fill)
+        finally:
+            assert await engine.look(lambda tx: tx.rows("SELECT 1 FROM sqlite_master WHERE name = 'filled'")) == []
+            await engine.close()
+
+    with pytest.raises(Unavailable, match="disk is full"):
+        asyncio.run(story())
+
+
 def test_a_closed_store_is_unavailable(store: Store) -> None:
     async def story() -> None:
         engine = SqliteEngine(":memory:")

@@ -2,12 +2,13 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 
 from kilter.errors import BadInput, Busy, MachineLacks
 from kilter.state import lock, tilt
-from kilter.state.files import file_lock, is_filled, write_whole
+from kilter.state.files import file_lock, is_filled, replace_text, write_whole
 from kilter.state.lock import holder, project_lock
 from kilter.state.paths import Paths, of_snaps
 from kilter.state.tilt import TiltRecord
@@ -98,6 +99,39 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert caught.value.why == "No space left on device"
     assert file.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.requirement("LC-Q15")
+def test_a_file_of_the_users_is_replaced_whole_with_its_mode_and_through_links(tmp_path: Path) -> None:
+    file, link = tmp_path / "real.yaml", tmp_path / "kilter.yaml"
+    file.write_text("name: a\n")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    inode = file.stat().st_ino
+    replace_text(link, "name: b\n")
+    assert link.is_symlink()
+    assert (file.read_text(), S_IMODE(file.stat().st_mode)) == ("name: b\n", 0o640)
+    assert file.stat().st_ino != inode
+    assert sorted(os.listdir(tmp_path)) == ["kilter.yaml", "real.yaml"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_file_keeps_its_owner_where_it_may(allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+
+    def give(_: int, user: int, group: int) -> None:
+        given.append((user, group))
+        if not allowed:
+            raise PermissionError("not yours to give away")
+
+    monkeypatch.setattr(os, "fchown", give)
+    file = tmp_path / "kilter.yaml"
+    file.write_text("name: a\n")
+    file.chmod(0o664)
+    owner = file.stat()
+    replace_text(file, "name: b\n")
+    assert given == [(owner.st_uid, owner.st_gid)]
+    assert (file.read_text(), S_IMODE(file.stat().st_mode)) == ("name: b\n", 0o664)
 
 
 def locked(file: Path) -> None:

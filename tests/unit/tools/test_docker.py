@@ -11,7 +11,7 @@ NODE = {
     "Name": "/kilter-shop-control-plane",
     "Image": "sha256:1",
     "Config": {"Image": "kindest/node:v1.37.0", "Labels": {"io.x-k8s.kind.cluster": "kilter-shop"}},
-    "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True, "StartedAt": "2026-11-21T00:00:00Z"},
+    "State": {"Status": "exited", "StartedAt": "2026-11-21T00:00:00Z"},
     "Mounts": [
         {"Type": "bind", "Source": "/data/shop/identity", "Destination": "/kilter"},
         {"Type": "volume", "Name": "v", "Source": "/var/lib/docker/volumes/v/_data", "Destination": "/var"},
@@ -24,10 +24,9 @@ NODE = {
 def test_a_stopped_container_is_read_with_the_ports_it_will_publish_again() -> None:
     (node,) = docker.parse_inspect(Outcome(0, json.dumps([NODE])))
     assert node.name == "kilter-shop-control-plane"
-    assert (node.status, node.exit_code, node.out_of_memory) == ("exited", 137, True)
+    assert node.status == "exited"
     assert node.published == {"6443/tcp": (35599,)}
-    assert node.mounts[0] == docker.Mount("bind", "/data/shop/identity", "/kilter")
-    assert node.networks == ("kind",)
+    assert node.mounts[0] == docker.Mount("/data/shop/identity", "/kilter")
 
 
 def test_a_port_published_on_two_addresses_is_one_port() -> None:
@@ -63,13 +62,10 @@ def test_the_facts_of_the_engine_are_read() -> None:
         "ServerVersion": "28.2.2",
         "CgroupVersion": "2",
         "MemTotal": 8 << 30,
-        "NCPU": 4,
-        "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"],
     }
     engine = docker.parse_info(Outcome(0, json.dumps(facts)))
-    assert (engine.version, engine.cgroup_version, engine.cpus, engine.memory) == ("28.2.2", "2", 4, 8 << 30)
-    assert engine.containerd_store
+    assert (engine.version, engine.cgroup_version, engine.memory) == ("28.2.2", "2", 8 << 30)
     assert engine.rootless
     assert engine.faults == ()
 
@@ -103,7 +99,7 @@ def test_labels_and_names_become_filters() -> None:
         '{"ID":{{json .ID}},"Names":{{json .Names}},"State":{{json .State}},"Labels":{{json .Labels}},'
         '"Mounts":{{json .Mounts}},"Networks":{{json .Networks}}}'
     )
-    assert docker.list_containers(labels=("a=b",), name="^x$", running_only=True).argv == (
-        "docker", "ps", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^x$", "--format", fields,
+    assert docker.list_containers(labels=("a=b",), name="^x$").argv == (
+        "docker", "ps", "--all", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^x$", "--format", fields,
     )  # fmt: skip
     assert docker.parse_labels("a=b,c=d=e,f=") == {"a": "b", "c": "d=e", "f": ""}

@@ -194,7 +194,8 @@ def test_a_fitting_tool_on_path_is_used_and_asked_only_once(bring: Callable[...,
     runner = FakeRunner({(str(binary), "version"): "kind v0.33.1 go1.25.0 linux/amd64\n"})
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
-    assert len(runner.commands) == 1
+    (asked,) = runner.commands
+    assert (asked.env["KUBECONFIG"], asked.env["KUBERC"]) == ("/dev/null", "off"), "nothing of the user's"
     binary.write_text("another program\n")
     bring(KIND, runner, PATH=str(binary.parent))
     assert len(runner.commands) == 2

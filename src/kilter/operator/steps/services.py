@@ -17,26 +17,31 @@ CREDENTIALS: Final = f"credentials{names.OWN_SECRET}"  # the passwords of the se
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What there is: the catalog, the namespace's Secrets by name, the passwords, and fresh ones to choose from."""
+class Passwords:
+    """The passwords that were chosen before, as a Secret, and one for each service that has none yet."""
 
-    entries: Mapping[str, Entry]
-    secrets: frozenset[str] = frozenset()
     credentials: Object | None = field(default=None, repr=False)
     fresh: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def decide_secrets(target: Target, facts: Facts) -> Decision:
+@dataclass(frozen=True)
+class Provided:
+    """What an app may count on: the catalog, and those of the Secrets it names that are there."""
+
+    entries: Mapping[str, Entry]
+    secrets: frozenset[str] = frozenset()
+
+
+def decide_secrets(target: Target, facts: Passwords) -> Decision:
     """Make sure that every service beside the app has a password, and keep those that there are."""
     labels = (facts.credentials or {}).get("metadata", {}).get("labels") or {}
     if facts.credentials is not None and not is_own(target, labels):
         said = f"the Secret {CREDENTIALS} was not made by kilter for {target.slot}"
         return Decision(Failed("SecretTaken", said, f"Secret {CREDENTIALS}"))
     known = passwords(facts.credentials)
-    missing = [name for name in beside(target) if name not in known]
-    if not missing:
+    if not facts.fresh:
         return Decision(Done("every service has its password" if known else "no service needs a password"))
-    chosen = {**known, **{name: facts.fresh[name] for name in missing}}
+    chosen = {**known, **facts.fresh}
     secret = {
         "apiVersion": kinds.SECRET.api_version,
         "kind": kinds.SECRET.kind,
@@ -48,7 +53,7 @@ def decide_secrets(target: Target, facts: Facts) -> Decision:
     return Decision(Done("every service has its password"), effects)
 
 
-def decide_preflight(target: Target, facts: Facts) -> Decision:
+def decide_preflight(target: Target, facts: Provided) -> Decision:
     """Refuse services that nothing provides, and Secrets that nobody has made (SC-Q4)."""
     faults = [*_services(target, facts), *_secrets(target, facts)]
     if faults:
@@ -67,7 +72,7 @@ def passwords(secret: Mapping[str, object] | None) -> dict[str, str]:
     return {name: base64.b64decode(value).decode() for name, value in data.items()} if isinstance(data, dict) else {}
 
 
-def _services(target: Target, facts: Facts) -> list[str]:
+def _services(target: Target, facts: Provided) -> list[str]:
     faults, databases = [], []
     for service in target.app.spec.services:
         entry = facts.entries.get(service.kind)
@@ -83,7 +88,7 @@ def _services(target: Target, facts: Facts) -> list[str]:
     return faults
 
 
-def _secrets(target: Target, facts: Facts) -> list[str]:
+def _secrets(target: Target, facts: Provided) -> list[str]:
     spec = target.app.spec
     wanted = {name: f"appSecrets: there is no Secret {name}" for name in spec.app_secrets}
     for service in spec.services:

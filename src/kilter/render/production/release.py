@@ -119,17 +119,6 @@ class Platform(Part, frozen=True, kw_only=True):
     image_pull_secrets: tuple[str, ...] = ()
 
 
-def url(release: AppRelease, platform: Platform, process: str = "") -> str:
-    """Return the public address of the app or of one of its processes."""
-    host = names.host(release.slot, platform.domain, process)
-    return names.public_url("https" if platform.tls else "http", host, platform.port)
-
-
-def internal_url(release: AppRelease) -> str:
-    """Return the app's address for pods (DP-51)."""
-    return names.internal_url(names.workload(release.app), release.namespace, release.port)
-
-
 def check(release: AppRelease) -> None:
     """Refuse a release that cannot be rendered; raises BadInput with every fault."""
     faults = [*_grammar(release), *_images(release), *_processes(release), *_taken(release)]

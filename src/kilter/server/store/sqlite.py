@@ -82,11 +82,7 @@ class SqliteEngine:
     def _run(self, work: Callable[..., R], *args: object) -> R:
         with self._answering() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(SqliteTx(connection), *args)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+            result = work(SqliteTx(connection), *args)
             connection.execute("COMMIT")
             return result
 
@@ -96,16 +92,18 @@ class SqliteEngine:
 
     @contextmanager
     def _answering(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection. Raises Unavailable when it is closed, or whenever it fails."""
+        """Yield the connection; what fails leaves no transaction. Raises Unavailable when it is closed, or fails."""
         connection = self._connection
         if connection is None:
             raise Unavailable("the store is closed")
         try:
             yield connection
-        except sqlite3.OperationalError as error:
-            if connection.in_transaction:
+        except BaseException as error:
+            if connection.in_transaction:  # a full disk has ended it already
                 connection.execute("ROLLBACK")
-            raise Unavailable(f"the store does not answer: {error}") from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise Unavailable(f"the store does not answer: {error}") from error
+            raise
 
     def _close(self) -> None:
         if self._connection is not None:

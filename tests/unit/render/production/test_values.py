@@ -8,7 +8,7 @@ from unit.render.production.support import IMAGE, PLATFORM, POSTGRES, REDIS, rel
 from kilter.errors import BadInput
 from kilter.project.model import Process, Profile, Resources, Service
 from kilter.project.model_profile import Overlay
-from kilter.render.production.release import DatabaseServer, ServiceRelease, internal_url, url
+from kilter.render.production.release import DatabaseServer, ServiceRelease
 
 
 def faults(**changes: Any) -> tuple[str, ...]:
@@ -24,16 +24,6 @@ def test_public_or_not_changes_the_route_and_the_gateways_access_and_nothing_els
     assert web.pop("host") == "shop.example.com"
     assert web.pop("from") == ["kilter-gateway"]
     assert public == internal
-
-
-@pytest.mark.requirement("DP-26", "DP-51", "DP-Q10")
-def test_a_release_has_a_public_and_an_internal_address() -> None:
-    given = release(env="dev", processes={"api": Process(command=("x",), port=1, public=True)})
-    assert url(given, PLATFORM) == "https://shop-dev.example.com"
-    assert url(given, msgspec.structs.replace(PLATFORM, tls=False)) == "http://shop-dev.example.com"
-    assert url(given, msgspec.structs.replace(PLATFORM, port=8443)) == "https://shop-dev.example.com:8443"
-    assert url(given, PLATFORM, "api") == "https://shop-dev--api.example.com"
-    assert internal_url(given) == "http://shop.acme-shop-dev.svc:8080"
 
 
 @pytest.mark.requirement("DP-Q5")
