@@ -223,12 +223,26 @@ def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web, que
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/whoami/", "/v1/unknown", "/nothing", "/v1/projects/acme/shop/envs/prod/", "/V1/info"]
+    "path",
+    ["/v1/whoami/", "/v1/unknown", "/nothing", "/v1/projects/acme/shop/envs/prod/", "/V1/info", "/v1/info\n", "/healthz\n"],
 )
 def test_what_no_route_is_for_does_not_exist(shared_web: Web, path: str) -> None:
-    """S7: no alias by case or trailing slash."""
+    """S7: no alias by case, trailing slash or line feed."""
     reply = shared_web.get(path, shared_web.token("admin"))
     assert (reply.status, reply.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/.git/\nconfig", 404), ("PUT", "/v1/info", 405)])
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_what_no_route_is_for_has_its_line_in_the_log(
+    shared_web: Web, caplog: pytest.LogCaptureFixture, method: str, path: str, status: int, accept: str
+) -> None:
+    """Or nobody sees who looks for doors; the path stands there as it was asked for."""
+    with caplog.at_level("INFO", "kilter.server"):
+        reply = shared_web(method, path, headers={"accept": accept})
+    facts = [record.facts for record in caplog.records]  # type: ignore[attr-defined]
+    assert [(each["method"], each["path"], each["status"]) for each in facts] == [(method, path, status)]
+    assert facts[0]["request"] == reply.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
