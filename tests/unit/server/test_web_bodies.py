@@ -5,10 +5,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from unit.server.orders import IMAGE
-from unit.server.web import DEPLOY, Reply, Web
+from unit.server.web import APP, DEPLOY, SETTINGS, Reply, Web, Webs
 
 from kilter.server import bodies
 from kilter.server.refusals import Unavailable
@@ -394,6 +395,31 @@ def test_an_image_among_the_values_of_a_service_is_refused_as_one_from_elsewhere
     reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "app": {"port": 1, "services": services}})
     assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].values")
     assert "services.db.values.image cannot be set on a platform" in reply.json["error"]["message"]
+
+
+@pytest.mark.requirement("DP-Q20")
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"maxMemory": 64}, "services.cache.values.maxMemory does not fit the chart of redis: there is no such value"),
+        ({"maxMemoryMiB": "64"}, "services.cache.values.maxMemoryMiB does not fit the chart of redis"),
+        ({"env": {"A": 1}}, "services.cache.values.env.A does not fit the chart of redis"),
+        ({"maxMemoryMiB": 64, "env": {"A": "1", "B": None}, "other": None}, ""),
+    ],
+)
+def test_values_that_the_chart_of_a_service_does_not_take_are_refused_before_anything_is_carried_out(
+    webs: Webs, values: dict[str, object], said: str
+) -> None:
+    """The operator would find them by a helm that fails, after the deploy was accepted."""
+    web = webs(replace(SETTINGS, services=("postgres", "redis")))
+    services = [{"name": "cache", "kind": "redis", "values": values}]
+    reply = web.post(URL, web.token(), {**DEPLOY, "app": {**APP, "services": services}})
+    if said:
+        assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].values")
+        assert reply.json["error"]["message"].startswith(said)
+    else:
+        assert reply.status == 202
+
 
 
 @pytest.mark.requirement("DP-Q5")
