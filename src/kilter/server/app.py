@@ -78,7 +78,9 @@ async def unrouted(request: Request, _: Exception) -> Response:
     async def refuse(_: Call) -> Response:
         raise Refused("method_not_allowed", "not with this method") if allowed else not_found()
 
-    response = await answered(request, request.app.state.services, refuse, failed if is_api else partial(door.failed, request))
+    response = await answered(
+        request, request.app.state.services, refuse, failed if is_api else partial(door.failed, request)
+    )
     response.headers.update({} if is_api else door.HEADERS)
     response.headers.update({"Allow": ", ".join(allowed)} if allowed else {})
     return response

@@ -186,7 +186,10 @@ environments: {dev: {resources: {cpu: "1"}, processes: {worker: {resources: {mem
         ("deploy: {patches: [{path: not/there.yaml}]}\n", "deploy.patches"),
         ("services: {redis: {image: 'mine:1'}}\n", "services.redis has an image"),
         ("services: {redis: {values: {image: 'mine:1'}}}\n", "services.redis.values.image cannot be set"),
-        ("services: {redis: {values: {maxMemory: 1}}}\n", "services.redis.values.maxMemory does not fit the chart of redis"),
+        (
+            "services: {redis: {values: {maxMemory: 1}}}\n",
+            "services.redis.values.maxMemory does not fit the chart of redis",
+        ),
         ("services: {c: {type: redis, values: {env: {A: 1}}}}\n", "services.c.values.env.A does not fit"),
         ("processes: {w: {command: [x], image: 'mine:1'}}\n", "processes.w has an image"),
         (

@@ -225,7 +225,15 @@ def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web, que
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/whoami/", "/v1/unknown", "/nothing", "/v1/projects/acme/shop/envs/prod/", "/V1/info", "/v1/info\n", "/healthz\n"],
+    [
+        "/v1/whoami/",
+        "/v1/unknown",
+        "/nothing",
+        "/v1/projects/acme/shop/envs/prod/",
+        "/V1/info",
+        "/v1/info\n",
+        "/healthz\n",
+    ],
 )
 def test_what_no_route_is_for_does_not_exist(shared_web: Web, path: str) -> None:
     """S7: no alias by case, trailing slash or line feed."""
@@ -419,7 +427,6 @@ def test_values_that_the_chart_of_a_service_does_not_take_are_refused_before_any
         assert reply.json["error"]["message"].startswith(said)
     else:
         assert reply.status == 202
-
 
 
 @pytest.mark.requirement("DP-Q5")
