@@ -132,7 +132,8 @@ def _check_schema(name: str, kind: str, values: Mapping[str, Any]) -> None:
     own = {key: schema[key] for key in ("type", "additionalProperties", "properties", "$defs")}
     known = sorted(own["properties"].keys() - ALLOTTED - PLATFORMS_OWN.keys() - {"global"})
     given = json.loads(json.dumps(_without_nothing(values), default=str))
-    for fault in jsonschema_rs.validator_for(own).iter_errors(given):
+    faults: Iterable[Any] = jsonschema_rs.validator_for(own).iter_errors(given)
+    for fault in faults:
         unknown = fault.kind.unexpected[:1] if fault.kind.name == "additionalProperties" else []
         place = ".".join(map(visible, map(str, (*fault.instance_path, *unknown))))
         raise BadInput(
