@@ -161,12 +161,14 @@ def test_a_session_ends_with_its_token_its_time_and_its_reader(web: Web) -> None
 def test_signing_out_takes_the_cookie_and_revoking_the_token_too(web: Web, path: str, is_revoked: bool) -> None:
     token = web.token("viewer")
     browser, other = signed_in(web, token), signed_in(web, token)
+    before = browser.cookies[COOKIE]
     reply = browser.post(path)
     assert (reply.status, reply.headers["location"]) == (303, "/sign-in")
     said = reply.headers["set-cookie"].lower()
     assert said.startswith(f'{COOKIE.lower()}="";')
     assert "max-age=0" in said
     assert "secure" in said, "browsers refuse to change a cookie of this name otherwise"
+    assert Browser(web, {COOKIE: before}).get("/").status == 303, "who copied the cookie is out, too"
     assert (web.get("/v1/whoami", token).status, other.get("/").status) == ((401, 303) if is_revoked else (200, 200))
 
 
