@@ -289,3 +289,21 @@ def test_a_stream_ends_with_its_session(web: Web, monkeypatch: pytest.MonkeyPatc
 
     reply = web.runner.run(story())
     assert (reply.status, reply.text.count("still here")) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("role", "project", "status", "is_good"),
+    [
+        ("admin", "acme/*", 303, False),
+        ("admin", "globex/*", 404, True),
+        ("maintainer", "acme/*", 403, True),
+    ],
+)
+def test_a_token_is_revoked_by_who_reaches_as_far(
+    web: Web, role: Role, project: str, status: int, is_good: bool
+) -> None:
+    token = web.token("viewer", "acme/*")
+    made = web.get("/v1/whoami", token).json["token_id"]
+    browser = signed_in(web, web.token(role, project))
+    assert browser.post(f"/tokens/{made}/revoke").status == status
+    assert web.get("/v1/whoami", token).status == (200 if is_good else 401)
