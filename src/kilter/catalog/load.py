@@ -1,7 +1,9 @@
 """Where the entries are read from: `services/<name>/` beside this file."""
 
+import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,6 +45,13 @@ def entries() -> dict[str, Entry]:
 def chart(name: str) -> Path:
     """Return the folder of an entry's Helm chart. Raises NotFound."""
     return SERVICES / load(name).name / "chart"
+
+
+@cache
+def values_schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema of the values that an entry's chart takes. Raises NotFound."""
+    found: dict[str, Any] = json.loads((chart(name) / "values.schema.json").read_bytes())
+    return found
 
 
 def readme(name: str) -> str:

@@ -19,7 +19,7 @@ from kilter.deploy import image, section
 from kilter.deploy.client import Client
 from kilter.deploy.documents import DeployPlanDocument
 from kilter.deploy.follow import answers, detachable, follow
-from kilter.deploy.names import ProjectName
+from kilter.deploy.names import ProjectName, check_text
 from kilter.deploy.plan import plan, removals
 from kilter.deploy.queries import replaced
 from kilter.deploy.refusals import accepted_perhaps
@@ -56,12 +56,9 @@ class DeployOptions:
     allow_dirty: bool = False
 
     def __post_init__(self) -> None:
-        """Raise BadInput for a message that no request could carry: it is sent when all is built and pushed."""
-        try:
-            self.message.encode()
-        except UnicodeEncodeError as error:
-            why = f"its character {error.start + 1} is not UTF-8"
-            raise BadInput("the message is no text", why=why, hint="write it in UTF-8, or leave it out") from None
+        """Raise BadInput for words that no request could carry: they are sent when all is built and pushed."""
+        check_text("the message", self.message)
+        check_text("the image", self.image)
         if len(self.message) > MESSAGE_LIMIT:
             what = f"the message has {len(self.message)} characters"
             raise BadInput(what, why="a platform keeps a sentence with a release", hint=f"{MESSAGE_LIMIT} are the most")

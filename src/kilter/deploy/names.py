@@ -57,3 +57,12 @@ def checked(part: str, text: str) -> str:
         why = f"{wrong!r} is not allowed" if wrong else "it begins or ends wrongly, or has `--`"
         raise BadInput(f"{text!r} is no name of an {part}", why=why, hint="use a-z, 0-9 and single dashes")
     return text
+
+
+def check_text(what: str, text: str) -> None:
+    """Raise BadInput for bytes that are no text: the command line passes them on, and no request can carry them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        why = f"its character {error.start + 1} is not UTF-8"
+        raise BadInput(f"{what} is no text", why=why, hint="write it in UTF-8, or leave it out") from None

@@ -8,7 +8,7 @@ from kilter.api.environments import DeleteAccepted, DeleteRequest, Environment
 from kilter.api.projects import ProjectList, Tile
 from kilter.api.words import DatabasePolicy
 from kilter.deploy.client import Client
-from kilter.deploy.names import ProjectName
+from kilter.deploy.names import ProjectName, check_text
 from kilter.deploy.refusals import accepted_perhaps
 from kilter.errors import NotFound, Unreachable
 from kilter.words import escaped
@@ -56,6 +56,7 @@ def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[
     Raises Unreachable where the platform ends what is to go on; of an environment that does not run there is nothing.
     """
     path = f"{name.env_path(env)}/logs"
+    check_text("the name of a process", query.get("process", ""))
     if query.get("follow") == "true":
         has_begun = False
         with client.stream(path, query=query) as lines:

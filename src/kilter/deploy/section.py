@@ -87,7 +87,7 @@ def refuse_what_is_not_there_yet(project: Project, over: Environment) -> None:
         if service.image:
             hint = f"leave `services.{name}.image` out for a deploy, which runs the catalog's"
             raise BadInput(f"services.{name} has an image of its own", why=NOT_YET, hint=hint)
-        check_values(name, service.values)
+        check_values(name, service.type or name, service.values)
     _refuse_further_databases(config)
     for name, process in config.processes.items():
         if process.image or (name in over.processes and over.processes[name].image):

@@ -231,11 +231,22 @@ def _unreadable(world: World, app: Unreadable) -> Again:
         "phase": "Failed",
         "failure": {"phase": "Preflight", "reason": "Unreadable", "message": said},
     }
+    if isinstance(known := app.status.get("conditions"), list):
+        status["conditions"] = [_not_ready(each, said) for each in known]
     if app.deploy and app.deploy != app.status.get("deployId"):
         status |= {"deployId": app.deploy, "sequence": app.sequence, "phases": []}
     if status != app.status:
         world.stores.put(_apply(world, app.metadata, status))
     return Again()
+
+
+def _not_ready(condition: Any, said: str) -> Any:
+    """Return a condition as it is, but for the one that would go on saying that all is well."""
+    if not isinstance(condition, dict) or condition.get("type") != "Ready":
+        return condition
+    told = {**condition, "status": "False", "reason": "Unreadable", "message": said}
+    since = {"lastTransitionTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    return told | since if condition.get("status") == "True" else told
 
 
 def _tail(world: World, target: Target, walked: Sequence[Walked]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from kilter.api.deploys import DeployRequest, MigrationRequest, SeedsRequest
 from kilter.api.kilterapp import Spec
 from kilter.api.kilterapp_parts import AppSection, Service, Timeouts
 from kilter.catalog import load as catalog
-from kilter.errors import BadInput
+from kilter.errors import BadInput, in_one_line
 from kilter.project.model_profile import Probes, Profile
 from kilter.render import names
 from kilter.render.names import Slot
@@ -113,12 +113,12 @@ def check_version(path: str, service: Service) -> None:
 
 
 def check_settings(path: str, service: Service) -> None:
-    """Refuse chart values that are the platform's: an image past the rules for images, limits past the profile's."""
+    """Refuse chart values that are the platform's, as an image past the rules for images, and those that are none."""
     if service.mode == "scoped":
         try:
-            check_values(service.name, service.values)
+            check_values(service.name, service.kind, service.values)
         except BadInput as error:
-            raise Refused("invalid", f"{error.what}: {error.hint}", field=path) from None
+            raise Refused("invalid", in_one_line(error), field=path) from None
 
 
 def check_part(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> None:

@@ -1,8 +1,10 @@
 """The application: the routes, and the work that goes on beside them while the process lives."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Path
 
-from kilter.server import clock, ids
-from kilter.server.call import Services
+from kilter.server import clock
+from kilter.server.call import Call, Services
 from kilter.server.dispatch import Dispatcher
 from kilter.server.elsewhere import hear
-from kilter.server.endpoint import HEADERS, Endpoint, failed
+from kilter.server.endpoint import Endpoint, answered, failed
 from kilter.server.follow import Follower
 from kilter.server.housekeeping import keep_house
 from kilter.server.leftovers import Remover
@@ -61,19 +63,26 @@ def path_of(method: str, path: str, work: Callable[[Request], Awaitable[Response
 
     found = Path(path, answer, methods=[method])
     found.methods = {method}
+    # A `$` lets a line feed pass at the end: `/v1/info%0A` is not `/v1/info` (S7).
+    found.path_regex = re.compile(found.path_regex.pattern.removesuffix("$") + r"\Z")
     return found
 
 
 async def unrouted(request: Request, _: Exception) -> Response:
     """Answer what no route is for; where another method would do, say which. Who wants a page gets a page."""
-    paths = [path for path in request.app.routes if isinstance(path, Path) and path.path_regex.match(request.url.path)]
+    at = request.scope["path"]
+    paths = [path for path in request.app.routes if isinstance(path, Path) and path.path_regex.match(at)]
     allowed = sorted(method for path in paths for method in path.methods or ())
-    refused = Refused("method_not_allowed", "not with this method") if allowed else not_found()
-    request_id = ids.new("req")
-    is_api = request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", "")
-    response = failed(refused, request_id) if is_api else door.failed(request, refused, request_id)
+    is_api = at.startswith("/v1/") or "text/html" not in request.headers.get("accept", "")
+
+    async def refuse(_: Call) -> Response:
+        raise Refused("method_not_allowed", "not with this method") if allowed else not_found()
+
+    response = await answered(
+        request, request.app.state.services, refuse, failed if is_api else partial(door.failed, request)
+    )
     response.headers.update({} if is_api else door.HEADERS)
-    response.headers.update(HEADERS | {"X-Request-Id": request_id} | ({"Allow": ", ".join(allowed)} if allowed else {}))
+    response.headers.update({"Allow": ", ".join(allowed)} if allowed else {})
     return response
 
 

@@ -94,7 +94,7 @@ async def answered(
     facts = {
         "request": request_id,
         "method": request.method,
-        "path": guards.loggable(request.url.path),
+        "path": guards.loggable(request.scope["path"]),
         "status": response.status_code,
         "ms": round((time.monotonic() - began) * 1000, 1),
     }

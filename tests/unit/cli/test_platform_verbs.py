@@ -633,18 +633,25 @@ def test_an_environment_that_does_not_run_has_no_logs(table: Table, capsys: pyte
 
 
 @pytest.mark.parametrize(
-    ("message", "why"),
-    [("caf\udce9", "its character 4 is not UTF-8"), ("x" * 1025, "the message has 1025 characters")],
+    ("words", "why"),
+    [
+        (["-m", "caf\udce9"], "the message is no text\nwhy: its character 4 is not UTF-8"),
+        (["-m", "x" * 1025], "the message has 1025 characters"),
+        (["--image", f"caf\udce9@sha256:{'a' * 64}"], "the image is no text\nwhy: its character 4 is not UTF-8"),
+    ],
 )
-def test_a_message_that_no_platform_takes_is_refused_before_anything_is_asked_or_built(
-    table: Table, runner: FakeRunner, message: str, why: str, capsys: pytest.CaptureFixture[str]
+def test_words_that_no_platform_takes_are_refused_before_anything_is_asked_or_built(
+    table: Table, runner: FakeRunner, words: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["deploy", *DEV, "-m", message]) == 2
+    assert run(["deploy", *DEV, *words]) == 2
     assert why in capsys.readouterr().err
     assert (table.asked, runner.commands) == ([], [])
 
 
-@pytest.mark.parametrize("words", [["worker", "cron"], ["--previous"], ["--tail", "0"], ["--tail", "10001"]])
+@pytest.mark.parametrize(
+    "words",
+    [["worker", "cron"], ["--previous"], ["--tail", "0"], ["--tail", "10001"], ["w\udcff"], ["\udcff", "--follow"]],
+)
 def test_what_logs_of_an_environment_cannot_be_asked_for_is_refused_here(table: Table, words: list[str]) -> None:
     assert run(["logs", *words, *DEV]) == 2
     assert table.asked == []

@@ -30,6 +30,8 @@ WORKER = "processes: {worker: {command: [work]}}\n"
             "processes: {cache: {command: [work]}}\nservices: {shop-cache: {type: redis}}",
             "would both be called shop-cache",
         ),
+        ("profile: {security: {writable: [/etc/kilter/database]}}", "/etc/kilter/database is kilter's own place"),
+        ("profile: {security: {writable: ['//etc//kilter/./database/x/']}}", "is kilter's own place in the container"),
         ("services: {redis: {values: {name: other}}}", "services.redis.values.name cannot be set"),
         ("processes: {a--b: {command: [work]}}", "processes.a--b cannot have this name on a platform"),
         ("services: {my--cache: {type: redis}}", "services.my--cache cannot have this name on a platform"),
@@ -81,6 +83,7 @@ profile:
   probes: {readiness: {path: /ok, interval: 1h}, liveness: {type: tcp}}
   network: {mode: strict, egress: [cache, internet, "db.example.com:5432", 203.0.113.0/24]}
   monitoring: {}
+  security: {writable: [/tmp, /etc/kilter, /etc/kilter/database2]}
 """
     there = Platform(tmp_path, text=text, prod="protected")
     there.deploy("prod")

@@ -52,11 +52,12 @@ def test_services_and_processes_go_as_kilter_yaml_has_them(tmp_path: Path) -> No
 def test_settings_of_a_service_go_along(tmp_path: Path) -> None:
     text = """name: shop
 services:
-  cache: {type: redis, version: "7", port: 6380, env: {A: b}, resources: {memory: 1Gi}, storage: 2Gi, values: {x: 1}}
+  cache: {type: redis, version: "7", port: 6380, env: {A: b}, resources: {memory: 1Gi}, storage: 2Gi,
+    values: {runAsUser: 1}}
 """
     [found] = app_section(project(tmp_path, text), "prod").services
     assert (found.name, found.kind, found.version, found.port) == ("cache", "redis", "7", 6380)
-    assert (found.vars, found.storage, found.values) == ({"A": "b"}, "2Gi", {"x": 1})
+    assert (found.vars, found.storage, found.values) == ({"A": "b"}, "2Gi", {"runAsUser": 1})
     assert found.resources == Resources(memory="1Gi")
 
 
@@ -185,6 +186,11 @@ environments: {dev: {resources: {cpu: "1"}, processes: {worker: {resources: {mem
         ("deploy: {patches: [{path: not/there.yaml}]}\n", "deploy.patches"),
         ("services: {redis: {image: 'mine:1'}}\n", "services.redis has an image"),
         ("services: {redis: {values: {image: 'mine:1'}}}\n", "services.redis.values.image cannot be set"),
+        (
+            "services: {redis: {values: {maxMemory: 1}}}\n",
+            "services.redis.values.maxMemory does not fit the chart of redis",
+        ),
+        ("services: {c: {type: redis, values: {env: {A: 1}}}}\n", "services.c.values.env.A does not fit"),
         ("processes: {w: {command: [x], image: 'mine:1'}}\n", "processes.w has an image"),
         (
             "processes: {w: {command: [x]}}\nenvironments: {prod: {processes: {w: {image: 'a:1'}}}}\n",

@@ -320,6 +320,8 @@ def test_what_cannot_be_read_fails_its_own_deploy_loses_nothing_and_leaves_no_fa
     status = stage.cluster.things[("KilterApp", NAMESPACE, "acme-shop-prod")]["status"]
     assert (status["phase"], status["failure"]["reason"], status["deployId"]) == ("Failed", "Unreadable", "d-2")
     assert (status["fence"], status["git"]["commit"], status["release"]["deployId"]) == (1, "c" * 40, "d-1")
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Unreadable"), "beside Failed nothing says Ready"
     version = stage.cluster.version
     reconcile(stage.world, "acme-shop-prod")
     assert stage.cluster.version == version, "it is said once"
@@ -328,6 +330,16 @@ def test_what_cannot_be_read_fails_its_own_deploy_loses_nothing_and_leaves_no_fa
     stage.gateway.answer = Answer(200, "d-2")
     stage.look(times=6)
     assert (stage.status.phase, stage.status.failure, stage.status.sequence) == ("Ready", None, 2)
+
+
+@pytest.mark.requirement("O3")
+@pytest.mark.parametrize("conditions", [{"Ready": True}, ["Ready", {"type": 1}, {"type": "Ready"}], None])
+def test_conditions_of_no_known_form_stay_beside_the_word_that_an_object_cannot_be_read(conditions: object) -> None:
+    stage = Stage(given(vars={"my-var": "1"}) | {"status": {"phase": "Dreaming", "conditions": conditions}})
+    assert reconcile(stage.world, "acme-shop-prod") == Again()
+    status = stage.cluster.things[("KilterApp", NAMESPACE, "acme-shop-prod")]["status"]
+    assert status["failure"]["reason"] == "Unreadable"
+    assert len(status["conditions"] or ()) == len(conditions or ())  # type: ignore[arg-type]
 
 
 @pytest.mark.requirement("F26")

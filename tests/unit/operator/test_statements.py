@@ -64,3 +64,25 @@ def test_a_role_that_somebody_else_made_meanwhile_is_not_gone_on_with() -> None:
     assert changed(effect, MARK, "shop_owner") == []
     with pytest.raises(psycopg.errors.DuplicateObject):
         changed(effect, "somebody's", "somebody")
+
+
+@pytest.mark.requirement("DP-Q25")
+@pytest.mark.parametrize(("days", "until"), [(7, "in a week"), (0, "infinity")])
+def test_a_role_is_closed_until_the_day_that_its_database_is_kept(days: int, until: str) -> None:
+    """Without a number of days it is kept for good: a moment that is over at once would have the data dropped."""
+
+    class Clock(Server):
+        said = ""
+
+        def execute(self, query: Any, values: Any = None) -> "Server":
+            text = query if isinstance(query, str) else query.as_string(None)
+            if "make_interval" in text:
+                assert values == (days,)
+                self.row = ("in a week" if days else "now",)
+                return self
+            self.said += text if text.startswith("ALTER ROLE") else ""
+            return super().execute(query, values)
+
+    server: Any = Clock(MARK, "shop_owner")
+    change(server, effects.CloseRole("shop_app", MARK, days))
+    assert f"VALID UNTIL '{until}'" in server.said

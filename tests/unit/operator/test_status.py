@@ -74,3 +74,15 @@ def test_the_log_says_what_a_delete_waits_for_and_nothing_of_the_time_before_it(
     }
     away = leaving(after(asked, pruned), Wait("DatabaseUnavailable", "refused", 10.0), fence=1)
     assert (news(pruned, away) or {})["reason"] == "DatabaseUnavailable"
+
+
+@pytest.mark.requirement("DP-Q45")
+def test_the_phases_that_a_deploy_went_through_are_on_record_once_each_with_their_ends() -> None:
+    asked = target()
+    waiting = walked(asked, Wait("Applying", "Flux applies it", 5.0))
+    rolling = walked(after(asked, waiting), Done("applied"), Wait("RollingOut", "1 of 3 pods", 5.0))
+    again = walked(after(asked, rolling), Done("applied"), Wait("RollingOut", "2 of 3 pods", 5.0))
+    ready = walked(after(asked, again), Done("applied"), Done("the release answers"))
+    assert [each.phase for each in ready.phases] == ["Reconciling", "RollingOut", "Ready"]
+    assert [each.finished_at is None for each in ready.phases] == [False, False, True]
+    assert all(each.started_at == asked.now for each in ready.phases)

@@ -21,9 +21,10 @@ from kilter.gitops.model import Change
 from kilter.operator import effects, kinds
 from kilter.operator.effects import Effect
 from kilter.operator.settings import Flux, Gateway, Registry, Settings
-from kilter.operator.steps import admission, cleanup, flux, namespace, route
+from kilter.operator.steps import admission, cleanup, database, flux, namespace, route
 from kilter.operator.steps.base import Failed, Target, Wait
 from kilter.operator.steps.publish import Submission
+from kilter.render import names
 from kilter.signing import pulls
 from kilter.signing.keys import generate, read
 
@@ -252,3 +253,21 @@ def test_the_public_address_names_a_port_that_is_not_the_schemes_own() -> None:
     assert route.url(target(trial)) == "http://shop.localhost:30080"
     assert route.host(target(trial)) == "shop.localhost"
     assert route.url(target(Settings(domain="apps.example.com"))) == "https://shop.apps.example.com"
+
+
+@pytest.mark.requirement("O2", "F36")
+@pytest.mark.parametrize(
+    ("mark", "open_to_all", "is_sealed"),
+    [("", True, False), ("", False, False), ("own", True, False), ("own", False, True)],
+)
+def test_a_database_is_closed_to_others_whatever_was_left_undone_when_it_was_made(
+    mark: str, open_to_all: bool, is_sealed: bool
+) -> None:
+    """An operator that is killed between both leaves one that every role of the server may open."""
+    asked = target(services=[{"name": "postgres", "kind": "postgres"}])
+    own, ours = names.database(asked.slot), database.mark(asked)
+    there = database.DatabaseFact(own.owner, ours if mark else "", open_to_all)
+    role = database.RoleFact(ours, can_login=True)
+    decision = database.decide(asked, database.Facts(owner=role, login=role, is_member=True, database=there))
+    seals = [each for each in decision.effects if isinstance(each, effects.SealDatabase)]
+    assert seals == ([] if is_sealed else [effects.SealDatabase(own.name, own.owner, ours)])

@@ -5,10 +5,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from unit.server.orders import IMAGE
-from unit.server.web import DEPLOY, Reply, Web
+from unit.server.web import APP, DEPLOY, SETTINGS, Reply, Web, Webs
 
 from kilter.server import bodies
 from kilter.server.refusals import Unavailable
@@ -223,12 +224,34 @@ def test_a_token_in_the_address_is_refused_and_not_repeated(shared_web: Web, que
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/whoami/", "/v1/unknown", "/nothing", "/v1/projects/acme/shop/envs/prod/", "/V1/info"]
+    "path",
+    [
+        "/v1/whoami/",
+        "/v1/unknown",
+        "/nothing",
+        "/v1/projects/acme/shop/envs/prod/",
+        "/V1/info",
+        "/v1/info\n",
+        "/healthz\n",
+    ],
 )
 def test_what_no_route_is_for_does_not_exist(shared_web: Web, path: str) -> None:
-    """S7: no alias by case or trailing slash."""
+    """S7: no alias by case, trailing slash or line feed."""
     reply = shared_web.get(path, shared_web.token("admin"))
     assert (reply.status, reply.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/.git/\nconfig", 404), ("PUT", "/v1/info", 405)])
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_what_no_route_is_for_has_its_line_in_the_log(
+    shared_web: Web, caplog: pytest.LogCaptureFixture, method: str, path: str, status: int, accept: str
+) -> None:
+    """Or nobody sees who looks for doors; the path stands there as it was asked for."""
+    with caplog.at_level("INFO", "kilter.server"):
+        reply = shared_web(method, path, headers={"accept": accept})
+    facts = [record.facts for record in caplog.records]  # type: ignore[attr-defined]
+    assert [(each["method"], each["path"], each["status"]) for each in facts] == [(method, path, status)]
+    assert facts[0]["request"] == reply.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
@@ -380,6 +403,30 @@ def test_an_image_among_the_values_of_a_service_is_refused_as_one_from_elsewhere
     reply = shared_web.post(URL, shared_web.token("deployer"), {**DEPLOY, "app": {"port": 1, "services": services}})
     assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].values")
     assert "services.db.values.image cannot be set on a platform" in reply.json["error"]["message"]
+
+
+@pytest.mark.requirement("DP-Q20")
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"maxMemory": 64}, "services.cache.values.maxMemory does not fit the chart of redis: there is no such value"),
+        ({"maxMemoryMiB": "64"}, "services.cache.values.maxMemoryMiB does not fit the chart of redis"),
+        ({"env": {"A": 1}}, "services.cache.values.env.A does not fit the chart of redis"),
+        ({"maxMemoryMiB": 64, "env": {"A": "1", "B": None}, "other": None}, ""),
+    ],
+)
+def test_values_that_the_chart_of_a_service_does_not_take_are_refused_before_anything_is_carried_out(
+    webs: Webs, values: dict[str, object], said: str
+) -> None:
+    """The operator would find them by a helm that fails, after the deploy was accepted."""
+    web = webs(replace(SETTINGS, services=("postgres", "redis")))
+    services = [{"name": "cache", "kind": "redis", "values": values}]
+    reply = web.post(URL, web.token(), {**DEPLOY, "app": {**APP, "services": services}})
+    if said:
+        assert (reply.code, reply.json["error"]["field"]) == ("invalid", "app.services[0].values")
+        assert reply.json["error"]["message"].startswith(said)
+    else:
+        assert reply.status == 202
 
 
 @pytest.mark.requirement("DP-Q5")

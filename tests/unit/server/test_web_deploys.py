@@ -18,10 +18,10 @@ from kilter.api.kilterapp import labels
 from kilter.api.kilterapp_status import Condition, Failure, Release, Workload
 from kilter.api.words import ConditionType
 from kilter.render.names import Slot
-from kilter.server import clock, elsewhere, readers
+from kilter.server import app, clock, elsewhere, readers
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
-from kilter.server.hub import Hub
+from kilter.server.hub import DISPATCH, Hub
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes import events as event_routes
@@ -996,3 +996,29 @@ def test_the_running_application_carries_a_deploy_from_request_to_done(web: Web)
 
     assert web.runner.run(story()) == {"events": ["phase", "done"]}
     assert web.now == NOON
+
+
+def test_what_is_accepted_is_carried_out_at_once_and_not_when_somebody_looks_next(web: Web) -> None:
+    with web.services.hub.listen(DISPATCH) as listener:
+        deploy(web)
+        assert web.runner.run(listener.wait(1.0))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_server_hears_of_others_where_it_may_have_some(
+    web: Web, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """Who follows a deploy here would wait for a sign of life where another server records its phases."""
+    heard = list[object]()
+
+    async def hear(services: object) -> None:
+        heard.append(services)
+
+    async def live() -> None:
+        async with app.background(web.services):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(app, "hear", hear)
+    monkeypatch.setattr(type(web.store), "shared", shared)
+    web.runner.run(live())
+    assert heard == [web.services] * shared

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from kilter.project import rules
 from kilter.project.checks import PORT_ON_A_CLOCK
 from kilter.project.faults import visible
 from kilter.project.model import Process, Profile, Resources, Service
+from kilter.project.model_profile import Security
 from kilter.render import names
 from kilter.render.names import Slot
 
@@ -21,6 +23,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 _DIGEST = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:/]*@sha256:[0-9a-f]{64}\Z")
 # Flux builds what lies in Git by kustomize, which fails at most of these, and makes a blank of U+0085.
 _UNAPPLICABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
+DATABASE_CA = "/etc/kilter/database/ca.crt"  # where the chart mounts it
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 
 
@@ -132,6 +135,7 @@ def check(release: AppRelease) -> None:
         reserved |= {names.credentials_secret(service.name), names.variables_secret(service.name)}
     own = [name for name in release.app_secrets if name in reserved or name.endswith(names.OWN_SECRET)]
     faults += [f"appSecrets: {name} is kilter's own" for name in own]
+    faults += _writable(release)
     if release.profile.routing == "ingress":
         faults.append("profile.routing: a shared cluster routes by its Gateway; leave it out")
     if faults:
@@ -160,6 +164,17 @@ def _unapplicable(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, tuple | list):
         for number, each in enumerate(value):
             yield from _unapplicable(each, f"{place}[{number}]")
+
+
+def _writable(release: AppRelease) -> list[str]:
+    """Two volumes at one place are refused by every cluster, and one within the authority's cannot be mounted."""
+    own = PurePosixPath(DATABASE_CA).parent
+    paths = release.profile.security.writable if isinstance(release.profile.security, Security) else ()
+    return [
+        f"profile.security.writable: {visible(path)} is kilter's own place in the container; choose another"
+        for path in paths
+        if PurePosixPath("/", path.lstrip("/")).is_relative_to(own)
+    ]
 
 
 def _images(release: AppRelease) -> list[str]:

@@ -1,5 +1,6 @@
 """The services of a release: what the platform gives for each, under which variables, out of which Secret (DP-Q20)."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -7,12 +8,14 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from kilter.catalog import load as catalog
 from kilter.catalog.model import Entry
 from kilter.errors import BadInput
+from kilter.project.faults import visible
 from kilter.render import names
 from kilter.render.model import PortPlan, ServicePlan
 from kilter.render.production.release import AppRelease, DatabaseServer, Platform, ServiceRelease
-from kilter.render.services import service_plan, variable_names, variables
+from kilter.render.services import ALLOTTED, service_plan, variable_names, variables
 from kilter.values import Credentials
 
 Object = dict[str, Any]
@@ -54,14 +57,20 @@ def bindings(
     return tuple(_binding(release, service, entries[service.kind], credentials or {}) for service in scoped)
 
 
-def check_values(name: str, values: Iterable[str]) -> None:
-    """Raise BadInput for a chart value of a service that is not the project's to set on a platform."""
+def check_values(name: str, kind: str, values: Mapping[str, Any]) -> None:
+    """Raise BadInput for chart values of a service that a platform does not take.
+
+    They are not the project's to set there, or none that the service's chart has, by which helm would fail the release.
+    """
     for key in sorted(PLATFORMS_OWN.keys() & set(values)):
         raise BadInput(
             f"services.{name}.values.{key} cannot be set on a platform",
             why="the platform decides what runs beside an app",
             hint=PLATFORMS_OWN[key].format(name=name),
         )
+    entry = catalog.entries().get(kind)
+    if values and entry and entry.deploy and entry.deploy.by == "chart":
+        _check_schema(name, kind, values)
 
 
 def secrets(release: AppRelease, platform: Platform, bound: Iterable[Binding]) -> list[Object]:
@@ -104,7 +113,7 @@ def _binding(
     release: AppRelease, service: ServiceRelease, entry: Entry, credentials: Mapping[str, Credentials]
 ) -> Binding:
     assert entry.deploy is not None  # `_unbound` found none such
-    check_values(service.name, service.settings.values)
+    check_values(service.name, service.kind, service.settings.values)
     size = entry.deploy
     entry = msgspec.structs.replace(
         entry, cpu=size.cpu or entry.cpu, memory=size.memory or entry.memory, storage=size.storage or entry.storage
@@ -114,6 +123,31 @@ def _binding(
     by_chart = size.by == "chart"
     secret = names.variables_secret(service.name) if by_chart else names.database_secret(release.app)
     return Binding(service, size.by, plan, secret, tuple(variables(plan, "")))
+
+
+def _check_schema(name: str, kind: str, values: Mapping[str, Any]) -> None:
+    import jsonschema_rs  # start-up: few services have values of their own
+
+    schema = catalog.values_schema(kind)
+    own = {key: schema[key] for key in ("type", "additionalProperties", "properties", "$defs")}
+    known = sorted(own["properties"].keys() - ALLOTTED - PLATFORMS_OWN.keys() - {"global"})
+    given = json.loads(json.dumps(_without_nothing(values), default=str))
+    faults: Iterable[Any] = jsonschema_rs.validator_for(own).iter_errors(given)
+    for fault in faults:
+        unknown = fault.kind.unexpected[:1] if fault.kind.name == "additionalProperties" else []
+        place = ".".join(map(visible, map(str, (*fault.instance_path, *unknown))))
+        raise BadInput(
+            f"services.{name}.values.{place} does not fit the chart of {kind}",
+            why="there is no such value" if unknown else visible(fault.message, 200),
+            hint=f"its values are {', '.join(known)}",
+        )
+
+
+def _without_nothing(values: Any) -> Any:
+    """Leave out what is null, as helm does."""
+    if not isinstance(values, Mapping):
+        return values
+    return {key: _without_nothing(value) for key, value in values.items() if value is not None}
 
 
 def _secret(release: AppRelease, platform: Platform, binding: Binding) -> Object:

@@ -9,11 +9,9 @@ from kilter.render.environment import Environment, environment
 from kilter.render.production.guardrails import Guardrails, guardrails
 from kilter.render.production.network import egress, origins
 from kilter.render.production.probes import declared_probes, seconds, web_probes
-from kilter.render.production.release import AppRelease, Platform, check, workload_name
+from kilter.render.production.release import DATABASE_CA, AppRelease, Platform, check, workload_name
 from kilter.render.production.services import Binding
 from kilter.render.services import unexpanded
-
-DATABASE_CA = "/etc/kilter/database/ca.crt"  # where the chart mounts it
 
 Values = dict[str, object]
 

@@ -161,12 +161,14 @@ def test_a_session_ends_with_its_token_its_time_and_its_reader(web: Web) -> None
 def test_signing_out_takes_the_cookie_and_revoking_the_token_too(web: Web, path: str, is_revoked: bool) -> None:
     token = web.token("viewer")
     browser, other = signed_in(web, token), signed_in(web, token)
+    before = browser.cookies[COOKIE]
     reply = browser.post(path)
     assert (reply.status, reply.headers["location"]) == (303, "/sign-in")
     said = reply.headers["set-cookie"].lower()
     assert said.startswith(f'{COOKIE.lower()}="";')
     assert "max-age=0" in said
     assert "secure" in said, "browsers refuse to change a cookie of this name otherwise"
+    assert Browser(web, {COOKIE: before}).get("/").status == 303, "who copied the cookie is out, too"
     assert (web.get("/v1/whoami", token).status, other.get("/").status) == ((401, 303) if is_revoked else (200, 200))
 
 
@@ -287,3 +289,21 @@ def test_a_stream_ends_with_its_session(web: Web, monkeypatch: pytest.MonkeyPatc
 
     reply = web.runner.run(story())
     assert (reply.status, reply.text.count("still here")) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("role", "project", "status", "is_good"),
+    [
+        ("admin", "acme/*", 303, False),
+        ("admin", "globex/*", 404, True),
+        ("maintainer", "acme/*", 403, True),
+    ],
+)
+def test_a_token_is_revoked_by_who_reaches_as_far(
+    web: Web, role: Role, project: str, status: int, is_good: bool
+) -> None:
+    token = web.token("viewer", "acme/*")
+    made = web.get("/v1/whoami", token).json["token_id"]
+    browser = signed_in(web, web.token(role, project))
+    assert browser.post(f"/tokens/{made}/revoke").status == status
+    assert web.get("/v1/whoami", token).status == (200 if is_good else 401)

@@ -191,9 +191,12 @@ def test_pages_work_without_script(web: Web) -> None:
     assert browser.post(f"/deploys/{waiting.id}/cancel").status == 409
     asked = browser.get("/projects/acme/shop/envs/dev/delete").text
     assert all(word in asked for word in ("pods", "Secrets", "volumes", "database")), "what goes is said first"
-    wrong = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "dev"})
+    wrong = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "dev", "database": "keep"})
     assert (wrong.status, "letter for letter" in wrong.text) == (422, True)
-    assert browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"}).status == 409
+    for kept in ('name="confirm"', 'value="dev"', 'value="keep" checked'):
+        assert kept in wrong.text, "the form is there again, as it was filled in"
+    refused = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"})
+    assert (refused.status, 'name="confirm"' in refused.text) == (409, False)
 
 
 @pytest.mark.parametrize(
@@ -281,13 +284,17 @@ def test_what_became_of_a_call_is_said_in_words(status: int, code: str | None, r
     assert trail.outcome(entry) == result
 
 
-def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web) -> None:
+@pytest.mark.requirement("DP-Q25")
+@pytest.mark.parametrize(("chosen", "told"), [("keep", "keep"), ("drop", "drop"), ("", "drop"), (None, "drop")])
+def test_a_delete_that_is_accepted_leads_to_where_it_is_followed(web: Web, chosen: str | None, told: str) -> None:
+    """And does with the database what was chosen; that of an ephemeral environment goes where nothing was."""
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     web.run(store.cancel, web.run(store.latest, SHOP).id, "ann", web.now)
     browser = signed_in(web, web.token("maintainer"))
-    reply = browser.post("/projects/acme/shop/envs/dev/delete", {"confirm": "acme/shop/dev"})
+    fields = {"confirm": "acme/shop/dev"} | ({} if chosen is None else {"database": chosen})
+    reply = browser.post("/projects/acme/shop/envs/dev/delete", fields)
     ending = web.run(store.latest, SHOP)
-    assert ending.operation == "delete"
+    assert (ending.operation, ending.spec.database_on_delete) == ("delete", told)
     assert (reply.status, reply.headers.get("location")) == (303, f"/deploys/{ending.id}")
 
 
