@@ -28,8 +28,10 @@ test: check ## run every test, real clusters and the pinned helm included
 
 # Make 4 keeps the lines of a target together; Apple's is older and mixes them.
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# Who says how many may work at once, `make -j2 check`, means these too.
+AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=$(1))
 check: environment ## format, lint, types, import contract, unit and golden tests, docs (seconds)
-	@$(MAKE) --no-print-directory --jobs=5 $(TOGETHER) $(PARTS:%=unit-%) lint
+	@$(MAKE) --no-print-directory $(call AT_ONCE,5) $(TOGETHER) $(PARTS:%=unit-%) lint
 
 lint: environment
 	$(RUN) ruff format --check --quiet
@@ -59,7 +61,7 @@ fix: environment ## repair what `make check` can repair: format, lint, generated
 	$(MAKE) docs golden
 
 unit: environment ## the unit and golden tests alone
-	@$(MAKE) --no-print-directory --jobs=4 $(TOGETHER) $(PARTS:%=unit-%)
+	@$(MAKE) --no-print-directory $(call AT_ONCE,4) $(TOGETHER) $(PARTS:%=unit-%)
 
 PYTHONS ?= python3.12 python3.13
 pythons: $(UV) ## the same tests on the other Pythons that are promised: PYTHONS="python3.12 /opt/python3.13/bin/python"

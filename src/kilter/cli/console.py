@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from kilter.cli.streams import give_up, is_drawable, say
+from kilter.cli.streams import give_up, is_drawable, is_heard, say
 from kilter.errors import Interrupted, KilterError
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class Console:
             if frame.essence != last:
                 self.error(frame.error) if frame.error else self.result(frame.text)
                 last = frame.essence
+            elif not is_heard(sys.stdout):
+                raise BrokenPipeError
 
     def differences(self, found: Sequence[str], where: str) -> int:
         """Print what differs, or to standard error that nothing does; returns the exit code, 1 for a difference."""

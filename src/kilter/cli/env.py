@@ -55,6 +55,8 @@ def command(
     app: App = ctx.obj
     from kilter.dev import environment
 
+    if check and (check_live or as_json or form != "dotenv" or section == "in-cluster"):
+        raise click.UsageError("--check goes with none of --check-live, --json, --format and --in-cluster")
     view = environment.read(app.machine, app.project())
     if check:
         return app.console.differences(environment.differences(view, check, app.machine), str(check))
@@ -69,4 +71,6 @@ def command(
     fine, wrong = environment.live(view)
     for line in fine:
         app.console.progress.note(line)
-    return app.console.differences(wrong, "this machine")
+    for line in wrong:  # standard output holds the addresses, which programs read
+        app.console.progress.warn(line)
+    return 1 if wrong else app.console.differences((), "this machine")

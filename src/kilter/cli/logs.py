@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kilter.cli.app import App
-from kilter.cli.options import Duration
+from kilter.cli.options import Duration, parts
 from kilter.cli.remote import or_of_project
 from kilter.errors import BadInput
 
@@ -14,7 +14,7 @@ MOST_LINES = 10_000  # of each pod, that the platform gives at once
 
 
 @click.command("logs")
-@click.argument("names", nargs=-1, metavar="[SERVICE]...")
+@click.argument("names", nargs=-1, metavar="[SERVICE]...", shell_complete=parts)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what comes, from new pods too.")
 @click.option("--since", type=Duration(), help="Only lines younger than this, such as 10m.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last so many lines of each pod.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kilter.errors import BadInput
+from kilter.errors import BadInput, KilterError
 from kilter.words import duration
 
 if TYPE_CHECKING:
@@ -35,6 +35,24 @@ class PathThere(click.Path):
         """Put the directory in front of a relative path."""
         app: App | None = ctx.obj if ctx else None  # none while a shell completes words
         return super().convert(str(app.named / value) if app else value, param, ctx)
+
+
+def parts(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a service or an app; of an environment's the processes. No file that can be read: none."""
+    from pathlib import Path
+
+    from kilter.project.load import find, load
+    from kilter.render.plan import workloads
+
+    named = ctx.find_root().params["directory"]
+    if named is None:  # `-C` names none that is there
+        return []
+    try:
+        project = load(find(Path(named)))
+        found = list(project.config.processes) if ctx.params.get("env") else workloads(project)
+    except (KilterError, OSError):
+        return []
+    return [name for name in found if name.startswith(incomplete) and name not in ctx.params["names"]]
 
 
 def chosen(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -3,11 +3,11 @@
 import click
 
 from kilter.cli.app import App
-from kilter.cli.options import Duration
+from kilter.cli.options import Duration, parts
 
 
 @click.command("restart")
-@click.argument("names", nargs=-1, metavar="[SERVICE]...")
+@click.argument("names", nargs=-1, metavar="[SERVICE]...", shell_complete=parts)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Return when the new pods are ready.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for readiness.")
 @click.pass_obj

@@ -106,6 +106,7 @@ class Up:
             self.pool.submit(bases.bring, workspace, builds(workspace).values())
         with warming:
             self.bring_up(provider, cluster, workspace, files["kind.yaml"])
+        stopflag.clear(self.machine, self.project)  # before Tilt sees it: an app may be built of the whole directory
         self.await_images(warming)
         shared.result()
         self.make_volume_folders(workspace, files)
@@ -116,7 +117,6 @@ class Up:
             self.pool.submit(complete_caches, workspace)
         life = self.start_tilt(workspace, tools["tilt"].result())
         self.await_answers(workspace, life, commands, files)
-        stopflag.clear(self.machine, self.project)
         return UpResult(workspace, addresses(workspace.plan), life.url)
 
     def fetch_tools(self) -> "dict[str, Future[Path]]":

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +18,10 @@ from kilter.dev import bases
 from kilter.dev.workspace import Workspace
 from kilter.errors import KilterError
 from kilter.proc import ANY_CODE, Command
+from kilter.render.builds import IGNORED
 from kilter.render.cluster import CERTS_MOUNT
 from kilter.render.model import BuildPlan
+from kilter.state.scratch import scratch
 from kilter.tools import docker, images
 
 RETRY = 0.5  # seconds between two attempts to pull into a node that is still starting
@@ -78,9 +81,12 @@ class Warming:
         tag = f"{registry.HOST_ADDRESS}/{build.reference.replace('/', '_')}:warm"
         root, run = self.workspace.project.root, self.workspace.machine.runner.run
         bases.bring(self.workspace, [build])
-        with suppress(KilterError):
-            context, dockerfile = root / build.context, root / build.dockerfile
-            run(images.build(context, tag, dockerfile=dockerfile, target=build.target or None))
+        with suppress(KilterError, OSError):
+            with scratch(self.workspace.machine.paths, "build") as folder:
+                context, dockerfile = root / build.context, folder / "Dockerfile"
+                dockerfile.write_bytes((root / build.dockerfile).read_bytes())
+                dockerfile.with_name("Dockerfile.dockerignore").write_bytes(left_out(context, root / build.dockerfile))
+                run(images.build(context, tag, dockerfile=dockerfile, target=build.target or None))
             self.shared.result()
             run(images.push(tag))
             # Apps start after their services, and unpacking takes a core for seconds.
@@ -93,6 +99,16 @@ def complete_caches(workspace: Workspace) -> None:
     """Let the image caches hold every part of the services' images."""
     with suppress(KilterError):
         imagecache.complete(workspace.machine.runner, workspace.name, service_images(workspace))
+
+
+def left_out(context: Path, dockerfile: Path) -> bytes:
+    """Return what a build is to leave out, as a `.dockerignore`: what the user's own names, and what Tilt leaves out.
+
+    The exceptions are for the context's own folder alone: for others, Docker would walk through every `node_modules`.
+    """
+    places = (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), context / ".dockerignore")
+    own = next((place.read_bytes() for place in places if place.is_file()), b"")
+    return b"\n".join([own, *(name.replace("!**/", "!").encode() for name in IGNORED), b""])
 
 
 def service_images(workspace: Workspace) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """The trial platform's cluster on this machine: `kilter-platform`, made by kind, with one port for everything."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def registries(machine: Machine, port: int) -> dict[str, tuple[str, str]]:
     own = f"http://{DOMAIN}:{port}"
     found = {f"{DOMAIN}:{port}": (own, own)}
     if mirror := machine.environment.get(registry.MIRROR_VARIABLE):
-        found |= {host: (mirror, f"https://{host}") for host in UPSTREAMS}
+        # A login in it stays with the cache: nodes make nothing of one, and show these files to whoever is in them.
+        bare = re.sub(r"(?<=://)[^/]*@", "", mirror)
+        found |= {host: (bare, f"https://{host}") for host in UPSTREAMS}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,38 @@ def test_the_verbs_are_completed_without_importing_them(ask: Ask, monkeypatch: p
         monkeypatch.delitem(sys.modules, verb.module, raising=False)
     assert words(ask("bash", "kilter ")) == set(VERBS)
     assert {verb.module for verb in VERBS.values()} & sys.modules.keys() == set()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project of each kind of part; nothing was ever started or recorded of it."""
+    parts = "services:\n  postgres:\n  redis:\nimage: docker.io/library/nginx:1\nport: 80\n"
+    (tmp_path / "kilter.yaml").write_text(f"name: shop\n{parts}processes:\n  reports:\n    command: [nginx]\n")
+    (tmp_path / "src").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("logs ", {"postgres", "redis", "shop", "reports"}),
+        ("logs -f re", {"redis", "reports"}),
+        ("logs redis ", {"postgres", "shop", "reports"}),
+        ("logs --env prod ", {"reports"}),
+        ("restart p", {"postgres"}),
+        ("restart zz", set()),
+    ],
+)
+def test_services_and_apps_of_the_project_are_completed(line: str, offered: set[str], shop: Path, ask: Ask) -> None:
+    assert words(ask("bash", f"kilter -C {shop / 'src'} {line}")) == offered
+
+
+@pytest.mark.parametrize("text", [None, "services: [redis\n", "services:\n  no_such_one!: 1\n"])
+def test_without_a_project_that_can_be_read_no_service_is_offered(text: str | None, tmp_path: Path, ask: Ask) -> None:
+    if text is not None:
+        (tmp_path / "kilter.yaml").write_text(text)
+    for where in (tmp_path, tmp_path / "gone"):
+        assert words(ask("bash", f"kilter -C {where} logs ")) == set()
 
 
 @pytest.mark.parametrize("asked", ["tcsh_complete", "bash_nonsense"])

@@ -371,6 +371,24 @@ def test_differences_are_the_result_and_exit_with_1(capsys: pytest.CaptureFixtur
     assert said.err == ".env: no difference\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "answer", "shown"),
+    [
+        ("y\n", "y", "\nWrite it? "),
+        ("\n", "", "\nWrite it? "),
+        ("", "", "\nWrite it? \n"),
+        ("y", "y", "\nWrite it? \n"),
+    ],
+)
+def test_what_follows_a_question_begins_on_a_line_of_its_own(
+    typed: str, answer: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who presses Ctrl-D, or Ctrl-C, has ended no line."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert Console().ask("Write it?") == answer
+    assert capsys.readouterr().err == shown
+
+
 @pytest.mark.parametrize(("ci", "terminal", "asked"), [("", True, True), ("true", True, False), ("", False, False)])
 def test_nobody_is_asked_without_a_terminal_or_in_ci(
     ci: str, terminal: bool, asked: bool, monkeypatch: pytest.MonkeyPatch

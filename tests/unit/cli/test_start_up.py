@@ -113,6 +113,15 @@ def test_the_tab_key_waits_for_nothing_that_a_verb_does(
     assert heavy(modules, HELP_NEVER, "pathlib", "kilter.words") == []
 
 
+def test_the_tab_key_after_a_verb_reads_the_project_alone(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_KILTER_COMPLETE": "bash_complete", "COMP_WORDS": "kilter logs ", "COMP_CWORD": "2"}.items():
+        monkeypatch.setenv(name, value)
+    modules = imported(directory=shop)
+    assert "kilter.project.load" in modules
+    assert heavy(modules, ENV_NEVER, "shutil") == []  # Click's own module looks for bash
+    assert "started" not in run(["-c", HEARING], shop)
+
+
 def test_a_mistyped_verb_costs_little_more_than_help(tmp_path: Path) -> None:
     modules = imported("upp", directory=tmp_path, code=2)
     assert heavy(modules, HELP_NEVER, "difflib", "kilter.words") == []

@@ -263,6 +263,37 @@ def test_env_compares_a_file_and_exits_with_1_for_a_difference(shop: Path, capsy
     assert run(["-C", str(shop), "env", "--check", str(shop / "none")]) == 6
 
 
+@pytest.mark.requirement("NS-Q20")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("form", [["--json"], ["--format", "export"], []])
+def test_an_address_that_does_not_answer_is_no_line_of_what_env_prints(
+    form: list[str], shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output is read by programs: `eval`, `jq`, a file that is compared later."""
+    monkeypatch.setattr("kilter.dev.environment.live", lambda _view: ([], ["redis at localhost:1: refused"]))
+    assert run(["-C", str(shop), "env", *form]) == 0
+    printed = capsys.readouterr().out
+    assert run(["-C", str(shop), "env", *form, "--check-live"]) == 1
+    said = capsys.readouterr()
+    assert said.out == printed
+    assert "redis at localhost:1: refused" in said.err
+
+
+@pytest.mark.requirement("NS-Q27")
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize(
+    "other", ["--check-live", "--json", "--output=json", "--format=json", "--format=export", "--in-cluster"]
+)
+def test_env_refuses_beside_a_file_to_compare_what_it_would_pass_over(
+    other: str, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / ".env").write_text("")
+    assert run(["-C", str(shop), "env", "--check", ".env", other]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "--check" in said.err
+
+
 @pytest.mark.usefixtures("runner")
 def test_env_looks_for_the_file_where_it_acts(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

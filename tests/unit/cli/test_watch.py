@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,3 +147,21 @@ def test_a_reader_that_has_gone_ends_the_watch(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", Gone())
     with pytest.raises(BrokenPipeError):
         Console().watch(until_ctrl_c(document()), redraw=True)
+
+
+def test_a_reader_that_has_gone_ends_the_watch_though_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kilter status --watch | grep -m1 redis` is to end when grep has found what it looked for."""
+    reader, writer = os.pipe()
+
+    def looks() -> Iterator[StatusDocument]:
+        yield document()
+        yield document()
+        assert b"shop is up" in os.read(reader, 1000)
+        os.close(reader)
+        yield document()
+        pytest.fail("the watch goes on")
+
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(BrokenPipeError):
+            Console().watch((watched(each, as_json=False) for each in looks()), redraw=True)

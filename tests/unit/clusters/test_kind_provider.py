@@ -204,6 +204,14 @@ def test_a_listed_cluster_without_this_projects_mark_is_foreign(mounts: str, lab
     assert state is State.FOREIGN
 
 
+@pytest.mark.requirement("NS-Q3")
+def test_a_foreign_cluster_is_none_to_be_measured_or_stopped_though_it_runs(paths: Paths) -> None:
+    question = docker.list_containers(name="^/?kilter-.*-control-plane$").argv
+    runner = FakeRunner({question: row("kilter-shop-control-plane", "/x")})
+    [found] = provider(runner, paths).all()
+    assert (found.state, found.runs, found.holds) == (State.FOREIGN, False, False)
+
+
 def test_a_mark_is_recognised_in_a_folder_with_commas_and_as_docker_desktop_shows_it(tmp_path: Path) -> None:
     paths = Paths(tmp_path / "a,b" / "data", tmp_path / "cache")
     for source in (f"v,{paths.identity('shop')},w", f"v,/host_mnt{paths.identity('shop')}"):
@@ -454,6 +462,15 @@ def test_a_stop_that_came_to_its_end_leaves_no_mark(paths: Paths, node: Callable
     write_whole(stopping_mark(paths, "shop"), "")
     assert provider(FakeRunner({INSPECT: node(), docker.stop("abc", 20).argv: ""}), paths).stop("shop", 20)
     assert not stopping_mark(paths, "shop").exists()
+
+
+@pytest.mark.requirement("LC-Q11")
+def test_a_paused_node_goes_on_so_that_it_can_end(paths: Paths, node: Callable[..., str]) -> None:
+    """Docker waits for the end of a paused container in vain, and kills it."""
+    unpause, stop = docker.unpause("abc").argv, docker.stop("abc", 20).argv
+    runner = FakeRunner({INSPECT: node("paused"), unpause: "", stop: ""})
+    assert provider(runner, paths).stop("shop", 20)
+    assert [command.argv for command in runner.commands][-2:] == [unpause, stop]
 
 
 @pytest.mark.requirement("LC-Q22", "LC-Q16")

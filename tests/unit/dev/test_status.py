@@ -207,3 +207,13 @@ def test_a_manifest_that_was_edited_into_no_yaml_is_told_and_hides_nothing_else(
     [note] = feature._notes(opened, Cluster("shop", State.STOPPED), [])
     assert note.startswith(f"{opened.cache}/manifests/redis.yaml was edited")
     assert "`kilter render`" in note
+
+
+@pytest.mark.requirement("LC-Q30")
+def test_why_a_pod_is_not_ready_is_not_hidden_by_its_silent_address(tmp_path: Path) -> None:
+    opened = workspace(tmp_path)
+    named = {"name": "redis", "labels": {SERVICE: "redis"}, "annotations": {RENDERED: "1"}}
+    written = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": named, "spec": {"replicas": 1}}
+    rendered.write(opened.cache, {"Tiltfile": "", "manifests/redis.yaml": json.dumps(written)})
+    [row] = feature._rows(opened, cluster(State.RUNNING), [written])
+    assert (row.ready, row.reason) == (False, "has no pod yet")

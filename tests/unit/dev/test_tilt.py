@@ -238,6 +238,21 @@ def test_a_tilt_is_started_on_its_own_port_and_recorded(
     assert processes == {4242}
 
 
+@pytest.mark.usefixtures("listening", "processes")
+def test_a_tilt_is_started_where_there_is_a_folder_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, seen = life(tmp_path, running=False), list[bool]()
+    start = FakeRunner.start
+
+    def looking(self: FakeRunner, command: Command, log: Path) -> Started:
+        seen.append(command.cwd is not None and command.cwd.is_dir())
+        return start(self, command, log)
+
+    monkeypatch.setattr(FakeRunner, "start", looking)
+    assert not here.commands.home.exists()
+    here.ensure()
+    assert seen == [True]
+
+
 def test_a_tilt_that_cannot_be_recorded_is_ended(
     tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,8 @@
 """The edges of `kilter up`: what becomes of the work beside the story when the story ends early."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -9,7 +11,9 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import workspace
 
+from kilter.clusters.provider import Cluster, State
 from kilter.dev import ready
+from kilter.dev import up as up_module
 from kilter.dev.tilt import TiltLife
 from kilter.dev.up import Up, UpOptions, UpResult, up
 from kilter.state.lock import holder
@@ -61,3 +65,45 @@ def test_tilt_is_asked_while_every_thread_still_builds(tmp_path: Path, monkeypat
     opened = workspace(tmp_path)
     up(opened.machine, opened.project, UpOptions())
     assert heard == ["nothing left"]
+
+
+@pytest.fixture
+def story(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The steps of one `kilter up` of a stopped project, each with the text of kilter.yaml at that time."""
+    steps = list[str]()
+
+    def step(name: str, answer: object = None) -> Callable[..., object]:
+        def taken(self: Up, *_: object) -> object:
+            steps.append(f"{name} {self.project.file.read_text()}")
+            return answer
+
+        return taken
+
+    def tools(self: Up) -> dict[str, Future[Path]]:
+        return {name: self.pool.submit(Path, name) for name in ("helm", "kubectl", "tilt")}
+
+    there = SimpleNamespace(find=lambda name: Cluster(name, State.STOPPED))
+    monkeypatch.setattr(up_module.engine, "check", lambda *_: None)
+    monkeypatch.setattr(up_module.clusters, "provider", lambda _: there)
+    monkeypatch.setattr(up_module, "render_files", lambda *_: {"kind.yaml": ""})
+    monkeypatch.setattr(up_module, "share_images", lambda _: None)
+    monkeypatch.setattr(up_module, "prune", lambda *_: None)
+    monkeypatch.setattr(Up, "fetch_tools", tools)
+    for name in ("bring_up", "await_images", "await_answers"):
+        monkeypatch.setattr(Up, name, step(name))
+    monkeypatch.setattr(Up, "start_tilt", step("start_tilt", SimpleNamespace(url="http://localhost:1")))
+    return steps
+
+
+@pytest.mark.requirement("LC-Q13", "LC-Q14")
+def test_the_dev_loop_never_sees_the_flag_of_a_stop(tmp_path: Path, story: list[str]) -> None:
+    """With `COPY . .` an image would be built with the flag in it, and after `up` once more without it."""
+    opened = workspace(tmp_path, text="services: {}\ncluster: {stopped: true}\n")
+    up(opened.machine, opened.project, UpOptions())
+    flagged, cleared = "services: {}\ncluster: {stopped: true}\n", "services: {}\n"
+    assert story == [
+        f"bring_up {flagged}",
+        f"await_images {cleared}",
+        f"start_tilt {cleared}",
+        f"await_answers {cleared}",
+    ]

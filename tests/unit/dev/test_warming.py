@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,21 @@ class Slow(FakeRunner):
         if command.argv == REDIS:
             self.unpacked.wait(5)
         return super().run(command)
+
+
+class Building(FakeRunner):
+    """A machine that builds every image, and keeps what it was given beside the context."""
+
+    given: Mapping[str, str] = {}
+
+    def run(self, command: Command) -> Outcome:
+        if command.argv[1] != "build":
+            return super().run(command)
+        self.commands.append(command)
+        file = Path(command.argv[command.argv.index("--file") + 1])
+        self.given = {each.name: each.read_text() for each in file.parent.iterdir()}
+        assert file.name in self.given
+        return Outcome(0)
 
 
 def done() -> "Future[None]":
@@ -67,13 +83,36 @@ def test_an_image_of_the_project_is_built_pushed_and_pulled(tmp_path: Path) -> N
     root.mkdir()
     (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
     tag = "localhost:32760/shop_shop:warm"
-    built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, "--", str(root))
     pulled = pull_into(NODE, "kilter-registry:5000/shop_shop:warm").argv
-    runner = FakeRunner({built: "", ("docker", "push", tag): "", pulled: ""})
+    runner = Building({("docker", "push", tag): "", pulled: ""})
     warming = Warming(workspace(tmp_path, runner, "port: 80\nprocesses: {worker: {command: [work]}}\n"), done())
     with ThreadPoolExecutor() as pool:
         warming.begin(pool)
     assert [command.argv[1] for command in runner.commands] == ["build", "push", "exec"]
+    assert runner.commands[0].argv[-4:] == ("--tag", tag, "--", str(root))
+
+
+@pytest.mark.requirement("NS-Q26")
+@pytest.mark.parametrize(
+    ("name", "own"), [("", ""), (".dockerignore", "*.log"), ("Dockerfile.dockerignore", "*.tmp\n")]
+)
+def test_an_image_is_built_from_what_the_dev_loop_builds_it_from(name: str, own: str, tmp_path: Path) -> None:
+    """With `COPY . .` a `.env` would lie in the machine's registry, and a `node_modules` be pushed for minutes."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
+    if name:
+        (root / ".dockerignore").write_text("is behind Dockerfile.dockerignore")
+        (root / name).write_text(own)
+    runner = Building({("docker", "push", "localhost:32760/shop_shop:warm"): Outcome(1)})
+    with ThreadPoolExecutor() as pool:
+        Warming(workspace(tmp_path, runner, "port: 80\n"), done()).begin(pool)
+    assert runner.given["Dockerfile"] == "FROM scratch\nEXPOSE 80\nCOPY . .\n"
+    lines = runner.given["Dockerfile.dockerignore"].splitlines()
+    assert lines[0] == own.strip()
+    assert {"**/.git", "**/.env", "**/.env.*", "**/node_modules"} <= set(lines[1:])
+    assert lines.index("**/.env.*") < lines.index("!.env.example")
+    assert not Path(runner.commands[0].argv[3]).parent.exists()
 
 
 def test_up_waits_for_the_images_of_services_because_pods_would_unpack_them_again(tmp_path: Path) -> None:
@@ -107,17 +146,16 @@ def test_the_image_of_an_app_is_pulled_when_those_of_its_services_are_there(tmp_
     root.mkdir()
     (root / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\nCOPY . .\n")
     tag = "localhost:32760/shop_shop:warm"
-    built = ("docker", "build", "--file", f"{root}/Dockerfile", "--tag", tag, "--", str(root))
     pulled = pull_into(NODE, "kilter-registry:5000/shop_shop:warm").argv
 
-    class SlowerThanPush(Slow):
+    class SlowerThanPush(Slow, Building):
         def run(self, command: Command) -> Outcome:
             outcome = super().run(command)
             if command.argv[1] == "push":
                 self.unpacked.set()
             return outcome
 
-    runner = SlowerThanPush({built: "", ("docker", "push", tag): "", pulled: "", REDIS: "", ARCHITECTURE: GONE})
+    runner = SlowerThanPush({("docker", "push", tag): "", pulled: "", REDIS: "", ARCHITECTURE: GONE})
     warming = Warming(workspace(tmp_path, runner, "services: [redis]\nport: 80\n"), done())
     with ThreadPoolExecutor() as pool:
         warming.begin(pool)

@@ -66,3 +66,11 @@ def test_a_port_that_is_taken_is_no_reason_to_move_a_trial_platform_which_nothin
     with pytest.raises(MachineLacks, match="is held by nginx") as caught:
         local.ensure(machine(tmp_path, engine))
     assert caught.value.hint == "end the program and run the same command again"
+
+
+@pytest.mark.parametrize("login", ["", "me:s3cr3t@", "token@"])
+def test_a_mirror_is_named_to_nodes_without_the_login_that_its_url_may_hold(login: str, tmp_path: Path) -> None:
+    """Every node of the machine has these files, and its containerd would make nothing of a login in them."""
+    here = machine(tmp_path, KILTER_REGISTRY_MIRROR=f"https://{login}mirror.example.com:5000/hub")
+    found = local.registries(here, 31000)
+    assert found["ghcr.io"] == ("https://mirror.example.com:5000/hub", "https://ghcr.io")

@@ -232,6 +232,19 @@ def test_what_a_killed_holder_left_behind_holds_nothing(paths: Paths) -> None:
         assert holder(paths, "shop") is not None
 
 
+@pytest.mark.requirement("LC-Q22")
+def test_a_lock_bears_the_name_of_its_holder_alone(paths: Paths) -> None:
+    """A longer one of a killed holder leaves no end behind, and none stays for who takes the lock next."""
+    file = paths.locks_dir / "shop.lock"
+    paths.locks_dir.mkdir(parents=True)
+    file.write_text('{"pid": 1, "verb": "destroy", "started": "2026-01-01T00:00:00+00:00"}' + " " * 99 + "}")
+    with project_lock(paths, "shop", "up"):
+        by = holder(paths, "shop")
+        assert by is not None
+        assert by.verb == "up"
+    assert file.read_text() == ""
+
+
 def test_the_lock_file_of_another_user_tells_nothing_and_hinders_no_reading(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

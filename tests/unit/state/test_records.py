@@ -671,3 +671,18 @@ def test_a_damaged_file_is_kept_as_a_copy_where_hard_links_are_not_possible(
     assert aside.read_bytes() == b"\x00\xff\r\n"
     assert aside.stat().st_mode & 0o777 == 0o600
     assert records.all(paths) == (shop,)
+
+
+@pytest.mark.requirement("NS-Q13")
+def test_a_project_whose_record_goes_meanwhile_is_given_no_port(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `destroy --purge` of another process removes it after the first look."""
+    known = records.claim(paths, "shop", directory("shop"))
+    records.claim(paths, "other", directory("other"))
+    records.forget(paths, "shop")
+    monkeypatch.setattr(records, "_known", lambda *_: known)
+    before = paths.ports_file.read_bytes()
+    with pytest.raises(NotFound, match="project shop has no ports on this machine"):
+        records.assign(paths, "shop", ["redis/redis"], {})
+    assert paths.ports_file.read_bytes() == before
