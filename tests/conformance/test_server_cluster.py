@@ -13,6 +13,7 @@ import pytest
 
 from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE, Spec
+from kilter.api.kilterapp_parts import Source, Timeouts
 from kilter.server.cluster import KubeCluster, connect
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Alive, Conflict, Gone, Listed, Seen
@@ -69,6 +70,18 @@ def test_what_a_later_spec_leaves_out_is_gone_and_defaults_are_filled_in(
     loop.run(cluster.apply("acme-written-dev", spec(sequence=2, port=9090)))
     stored = api.request("GET", f"{OBJECTS}/acme-written-dev")["spec"]
     assert (stored["port"], "vars" in stored, "processes" in stored) == (9090, False, False)
+
+
+@pytest.mark.requirement("DP-14", "DP-Q39")
+def test_a_time_limit_and_a_commit_that_a_later_deploy_does_not_name_are_gone(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    name, empty = "acme-patient-dev", {"timeouts": Timeouts(ready=None), "source": Source(commit="")}
+    loop.run(cluster.apply(name, spec(app="patient", timeouts={"ready": "30m"}, source={"commit": "a" * 40})))
+    later = msgspec.structs.replace(spec(app="patient", sequence=2), **empty)
+    loop.run(cluster.apply(name, later))
+    stored = api.request("GET", f"{OBJECTS}/{name}")["spec"]
+    assert (stored["sequence"], "timeouts" in stored, "commit" in stored.get("source", {})) == (2, False, False)
 
 
 @pytest.mark.parametrize(
