@@ -137,6 +137,20 @@ def test_an_object_that_came_back_from_a_backup_takes_a_deploy_where_it_came_in_
         loop.run(cluster.apply("acme-taken-dev", spec(app="taken", sequence=2)))
 
 
+@pytest.mark.requirement("DP-14", "DP-Q17")
+def test_one_that_came_back_with_all_defaults_filled_in_takes_a_deploy_that_says_less(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    name, first = "acme-filled-dev", spec(app="filled", timeouts={"ready": "30m"}, source={"message": "First"})
+    loop.run(cluster.apply(name, first))
+    kept = api.request("GET", f"{OBJECTS}/{name}")["spec"]
+    body = {"apiVersion": "kilter.dev/v1alpha1", "kind": "KilterApp", "metadata": {"name": name}}
+    api.apply(f"{OBJECTS}/{name}", {**body, "spec": kept}, "kilter-server")
+    silent = {"timeouts": Timeouts(ready=None), "source": Source(commit="")}
+    loop.run(cluster.apply(name, msgspec.structs.replace(first, sequence=2, **silent)))
+    assert api.request("GET", f"{OBJECTS}/{name}")["spec"]["sequence"] == 2
+
+
 @pytest.mark.parametrize("slept_before", ["patch", "delete"])
 def test_a_replica_that_slept_over_a_delete_touches_no_object_that_was_made_since(
     api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, slept_before: str
