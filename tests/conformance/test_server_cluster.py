@@ -13,6 +13,7 @@ import pytest
 
 from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE, Spec
+from kilter.api.kilterapp_parts import Source, Timeouts
 from kilter.server.cluster import KubeCluster, connect
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import Alive, Conflict, Gone, Listed, Seen
@@ -71,6 +72,18 @@ def test_what_a_later_spec_leaves_out_is_gone_and_defaults_are_filled_in(
     assert (stored["port"], "vars" in stored, "processes" in stored) == (9090, False, False)
 
 
+@pytest.mark.requirement("DP-14", "DP-Q39")
+def test_a_time_limit_and_a_commit_that_a_later_deploy_does_not_name_are_gone(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    name, empty = "acme-patient-dev", {"timeouts": Timeouts(ready=None), "source": Source(commit="")}
+    loop.run(cluster.apply(name, spec(app="patient", timeouts={"ready": "30m"}, source={"commit": "a" * 40})))
+    later = msgspec.structs.replace(spec(app="patient", sequence=2), **empty)
+    loop.run(cluster.apply(name, later))
+    stored = api.request("GET", f"{OBJECTS}/{name}")["spec"]
+    assert (stored["sequence"], "timeouts" in stored, "commit" in stored.get("source", {})) == (2, False, False)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -122,6 +135,20 @@ def test_an_object_that_came_back_from_a_backup_takes_a_deploy_where_it_came_in_
     loop.run(cluster.apply("acme-restored-dev", spec(app="restored", sequence=2)))
     with pytest.raises(Conflict, match=r"spec\.sequence"):
         loop.run(cluster.apply("acme-taken-dev", spec(app="taken", sequence=2)))
+
+
+@pytest.mark.requirement("DP-14", "DP-Q17")
+def test_one_that_came_back_with_all_defaults_filled_in_takes_a_deploy_that_says_less(
+    api: ApiServer, cluster: KubeCluster, loop: asyncio.Runner
+) -> None:
+    name, first = "acme-filled-dev", spec(app="filled", timeouts={"ready": "30m"}, source={"message": "First"})
+    loop.run(cluster.apply(name, first))
+    kept = api.request("GET", f"{OBJECTS}/{name}")["spec"]
+    body = {"apiVersion": "kilter.dev/v1alpha1", "kind": "KilterApp", "metadata": {"name": name}}
+    api.apply(f"{OBJECTS}/{name}", {**body, "spec": kept}, "kilter-server")
+    silent = {"timeouts": Timeouts(ready=None), "source": Source(commit="")}
+    loop.run(cluster.apply(name, msgspec.structs.replace(first, sequence=2, **silent)))
+    assert api.request("GET", f"{OBJECTS}/{name}")["spec"]["sequence"] == 2
 
 
 @pytest.mark.parametrize("slept_before", ["patch", "delete"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness.repository import FENCE, Meddling, Open, Repository, change, git
 
-from kilter.errors import Busy, Failed
+from kilter.errors import Busy, Failed, in_one_line
 from kilter.gitops.flux import Flux
 from kilter.gitops.layout import LEADER, lay_out, parse_leader
 from kilter.gitops.message import parse
@@ -207,6 +207,22 @@ def move_away(repository: Repository) -> Path:
     return repository.path.rename(repository.path.with_suffix(".gone"))
 
 
+def test_a_repository_that_stays_out_of_reach_is_told_of_in_the_same_words(
+    repository: Repository, writer: Open
+) -> None:
+    """Whoever tells a reason once, tells it again where it differs."""
+    opened = writer()
+    move_away(repository)
+    told = set[str]()
+    for _ in range(3):
+        future = opened.submit(change())
+        opened.flush()
+        with pytest.raises(Unpublished) as caught:
+            future.result(0)
+        told.add(in_one_line(caught.value))
+    assert len(told) == 1
+
+
 @pytest.mark.requirement("F32")
 @pytest.mark.parametrize("break_it", [refuse_pushes, move_away])
 def test_what_could_not_be_published_can_be_submitted_again(
@@ -223,6 +239,7 @@ def test_what_could_not_be_published_can_be_submitted_again(
     assert caught.value.hint
     if broken.name == "pre-receive":
         assert "declined" in caught.value.why
+        assert "only on weekdays" in caught.value.why
         broken.unlink()
     else:
         broken.rename(path)

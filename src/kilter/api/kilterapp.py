@@ -84,3 +84,27 @@ class KilterApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def labels(spec: Spec) -> dict[str, str]:
     """Return the labels that a KilterApp carries."""
     return {LABEL_ORG: spec.org, LABEL_APP: spec.app, LABEL_ENV: spec.env, LABEL_CLASS: spec.class_}
+
+
+def applied(spec: Spec) -> dict[str, Any]:
+    """Return a spec as it is given to server-side apply: without the parts that say nothing, at whatever depth.
+
+    Where an empty part follows one that said something, the API server makes it null, and then refuses its own null.
+    """
+    return _spoken(spec, msgspec.to_builtins(spec))
+
+
+def _spoken(part: msgspec.Struct, plain: dict[str, Any]) -> dict[str, Any]:
+    found = dict(plain)
+    for each in msgspec.structs.fields(part):
+        name, value = each.encode_name, getattr(part, each.name)
+        if isinstance(value, msgspec.Struct) and name in found:
+            found[name] = _spoken(value, found[name])
+        if found.get(name) == {} and _is_empty_by_default(each):
+            del found[name]
+    return found
+
+
+def _is_empty_by_default(each: "msgspec.structs.FieldInfo") -> bool:
+    default = each.default_factory() if each.default_factory is not msgspec.NODEFAULT else each.default
+    return isinstance(default, msgspec.Struct | dict) and msgspec.to_builtins(default) == {}

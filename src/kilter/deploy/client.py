@@ -13,7 +13,7 @@ import msgspec
 
 from kilter import __version__
 from kilter.deploy.logins import ADDRESS, Login, is_local
-from kilter.deploy.refusals import AWAY, LOST, body_of, error_of, is_decided, unanswered
+from kilter.deploy.refusals import AWAY, LOST, UNTRUSTED, body_of, error_of, is_decided, unanswered
 from kilter.errors import BadInput, Failed, KilterError, Unreachable
 
 if TYPE_CHECKING:  # it alone costs more than all the rest of a start
@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # it alone costs more than all the rest of a start
 
 Answer = TypeVar("Answer")
 
-UNTRUSTED = "where an authority of your own signed it, name its file in SSL_CERT_FILE"
 CONNECT, ANSWER, SILENCE = 10.0, 30.0, 60.0  # seconds: to connect, to answer, between two lines of a stream
 PAUSES = (0.5, 2.0)  # seconds before a request is sent again
 
@@ -132,7 +131,7 @@ class Client:
             except httpx2.RequestError as error:
                 failed = self._failure(error)
                 lost = lost or was_sent(error)
-                again = failed.hint != UNTRUSTED
+                again = failed.hint not in UNTRUSTED.values()
             else:
                 if answer.status_code < 300:
                     return answer
@@ -212,7 +211,7 @@ class Client:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         why = str(error) or type(error).__name__
-        hint = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in why else "try again later"
+        hint = next((hint for words, hint in UNTRUSTED.items() if words in why), "try again later")
         return Unreachable(f"{self.login.server} does not answer", why=why, hint=hint)
 
 

@@ -24,6 +24,13 @@ from kilter.errors import (
 if TYPE_CHECKING:  # it alone costs more than all the rest of a start
     import httpx2
 
+OTHER_NAMES = "its certificate is for other names: whoever looks after the platform has to bring one for this host"
+UNTRUSTED = {  # what TLS says of a certificate, and the next step; the last one is for all others
+    "UNRECOGNIZED_NAME": OTHER_NAMES,
+    "ostname mismatch": OTHER_NAMES,
+    "has expired": "whoever looks after the platform has to renew its certificate; or the clock here is wrong",
+    "CERTIFICATE_VERIFY_FAILED": "where an authority of your own signed it, name its file in SSL_CERT_FILE",
+}
 AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
 LOST = frozenset({502, 504})  # the second: what was asked for may have been carried out
 

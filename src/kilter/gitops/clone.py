@@ -114,7 +114,7 @@ class Clone:
     def push(self, commit: str, edits: Sequence[Edit]) -> str:
         """Offer a commit of these edits; returns an empty text when it is the new head, else why it is not."""
         outcome = self.runner.run(self._outside.push(NAME, commit, self.remote.branch))
-        if refusal := git.parse_push(outcome.stdout):
+        if refusal := git.parse_push(outcome.stdout, outcome.stderr):
             return refusal
         self.head = commit
         self.tree.write(edits)

@@ -1,5 +1,7 @@
 """How the errors of a writer are built from what happened."""
 
+import re
+
 from kilter.errors import KilterError
 from kilter.gitops.layout import LEADER
 from kilter.gitops.model import Deposed, Fence, Unpublished
@@ -8,6 +10,9 @@ from kilter.tools.git import plain
 
 # What git says of a branch that another push is just writing to; a push that was cut off may leave it so for ever.
 CONTENTION = ("failed to update ref", "cannot lock ref")
+
+# Each try has a clone of its own; with its name, every try would have a reason of its own, and be told of anew.
+_CLONE = re.compile(r"/clone-\w+")
 
 
 def is_contention(refusal: str) -> bool:
@@ -57,7 +62,7 @@ def unpublished(error: Exception) -> Unpublished:
     known = error if isinstance(error, KilterError) else KilterError(f"{type(error).__name__}: {error}")
     return Unpublished(
         "the repository cannot be reached, or not be used",
-        why=f"{known.what}{f': {known.why}' if known.why else ''}",
+        why=_CLONE.sub("", f"{known.what}{f': {known.why}' if known.why else ''}"),
         hint=known.hint or hint,
-        details=known.details,
+        details=tuple(_CLONE.sub("", line) for line in known.details),
     )

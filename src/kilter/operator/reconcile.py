@@ -26,7 +26,7 @@ from kilter.operator.views import Unreadable
 from kilter.operator.world import LOG, World
 
 # Waits for an administrator rather than for a deploy.
-TROUBLES: Final = frozenset({"DatabaseUnavailable", "Refused", *BROKEN})
+TROUBLES: Final = frozenset({"DatabaseUnavailable", "NotPublished", "Refused", *BROKEN})
 FAILED_AGAIN: Final = 60.0  # seconds until another look at what failed, should no event come
 
 

@@ -37,8 +37,8 @@ class Part:
 
     @property
     def is_up(self) -> bool:
-        """Whether it runs as it should."""
-        return self.current and self.ready >= self.wanted
+        """Whether it runs as it should; of what somebody has scaled to none, nothing runs."""
+        return self.current and self.ready >= max(self.wanted, 1)
 
 
 def parts(runner: Runner, target: Target) -> tuple[Part, ...]:

@@ -148,8 +148,8 @@ def main(arguments: list[str]) -> int:
                 )
     except (KilterError, Unavailable, SchemaTooNew) as error:
         told = (error.why, *error.details, error.hint) if isinstance(error, KilterError) else ()
-        details = [line for line in told if line]
-        log.error("cannot start", extra={"facts": {"error": str(error), "details": details}})
+        known = error.facts if isinstance(error, Unavailable) else {"error": str(error)}
+        log.error("cannot start", extra={"facts": known | {"details": [line for line in told if line]}})
         return error.exit_code if isinstance(error, KilterError) else 1
     return 0
 

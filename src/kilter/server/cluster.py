@@ -27,6 +27,7 @@ from kilter.api.kilterapp import (
     VERSION,
     KilterApp,
     Spec,
+    applied,
     labels,
 )
 from kilter.api.words import EnvClass
@@ -65,7 +66,7 @@ class KubeCluster:
     async def apply(self, name: str, spec: Spec) -> None:
         """Write a spec by server-side apply, making the object if need be; what others own is never taken."""
         metadata = ObjectMeta(name=name, namespace=NAMESPACE, labels=labels(spec))
-        wanted = Resource(apiVersion=API_VERSION, kind=KIND, metadata=metadata, spec=msgspec.to_builtins(spec))
+        wanted = Resource(apiVersion=API_VERSION, kind=KIND, metadata=metadata, spec=applied(spec))
         try:
             async with translated((*REFUSALS, TAKEN)):
                 await self._client.apply(wanted, field_manager=SPEC_MANAGER)

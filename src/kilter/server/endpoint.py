@@ -148,8 +148,8 @@ def failed(error: Exception, request_id: str, route: Route | None = None) -> Res
 def reported(error: Exception, request_id: str) -> Refused:
     """Return a failure as a refusal, and write into the log what is not for the client."""
     told = refusal(error)
-    if told.code == "unavailable" and told is not error:
-        log.warning("unavailable", extra={"facts": {"request": request_id, "error": str(error)}})
+    if isinstance(error, Unavailable):
+        log.warning("unavailable", extra={"facts": {"request": request_id} | error.facts})
     if told.code == "internal" and told is not error:
         log.error("failed", exc_info=error, extra={"facts": {"request": request_id}})
     return told

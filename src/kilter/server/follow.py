@@ -29,7 +29,7 @@ class Follower:
                 async for change in self._services.cluster.watch():
                     await self.record(change)
             except Unavailable as error:
-                log.warning("the watch broke", extra={"facts": {"error": str(error)}})
+                log.warning("the watch broke", extra={"facts": error.facts})
             except Exception:
                 log.exception("following failed")
             await asyncio.sleep(AGAIN)

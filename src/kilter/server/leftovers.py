@@ -47,7 +47,7 @@ class Remover:
         try:
             await self._remove(left)
         except Unavailable as error:
-            log.warning("images stay for now", extra={"facts": {"env": str(left.slot), "error": str(error)}})
+            log.warning("images stay for now", extra={"facts": {"env": str(left.slot)} | error.facts})
             await services.store.run(images.postpone, left.slot, services.clock() + AGAIN)
         except Spared:
             return True  # due again, and found again, when those who push are done

@@ -25,7 +25,7 @@ async def work(hub: Hub, topic: str, every: float, step: Callable[[], Awaitable[
                 while await step():
                     pass
             except Unavailable as error:
-                log.warning(words.unavailable, extra={"facts": {"error": str(error)}})
+                log.warning(words.unavailable, extra={"facts": error.facts})
             except Exception:
                 log.exception(words.failed)
             await listener.wait(every)

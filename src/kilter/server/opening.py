@@ -40,17 +40,16 @@ async def open_store(store: PostgresEngine | SqliteEngine, patience: Patience) -
 
 
 async def _opened(store: PostgresEngine | SqliteEngine, patience: Patience, ending: asyncio.Event) -> bool:
-    until, told = time.monotonic() + patience.limit, set[str]()
+    until, told = time.monotonic() + patience.limit, list[dict[str, str]]()
     while not ending.is_set():
         try:
             await store.open()
         except Unavailable as error:
             if not store.shared or time.monotonic() >= until:
                 raise
-            if str(error) not in told:
-                facts = {"error": str(error), "reason": reason(error), "seconds": patience.limit}
-                log.warning("waiting for the store", extra={"facts": facts})
-                told.add(str(error))
+            if error.facts not in told:
+                log.warning("waiting for the store", extra={"facts": error.facts | {"seconds": patience.limit}})
+                told.append(error.facts)
         else:
             return True
         try:
@@ -59,8 +58,3 @@ async def _opened(store: PostgresEngine | SqliteEngine, patience: Patience, endi
         except TimeoutError:
             continue
     return False
-
-
-def reason(error: Unavailable) -> str:
-    """Return what the database said first; it repeats no password."""
-    return str(error.__cause__ or "").partition("\n")[0][:300]

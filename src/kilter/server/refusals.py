@@ -57,3 +57,9 @@ def host_taken(slot: Slot, host: str, holder: str) -> Refused:
 
 class Unavailable(Exception):
     """The store, the cluster or the registry does not answer; the caller gets 503 and no details."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the log says of it: also what the other side said first, which repeats no password."""
+        reason = str(self.__cause__ or "").partition("\n")[0][:300]
+        return {"error": str(self)} | ({"reason": reason} if reason else {})

@@ -233,11 +233,15 @@ def parse_log(text: str) -> tuple[Log, ...]:
     return tuple(Log(identifier, plain(author), plain(subject)) for identifier, author, subject in lines)
 
 
-def parse_push(text: str) -> str:
-    """Read the answer to `Git.push`: empty when the commit was taken, else the reason given."""
+def parse_push(text: str, beside: str = "") -> str:
+    """Read the answer to `Git.push`: empty when the commit was taken, else the reason given.
+
+    Why its rules forbid it, a server says `beside` that, on standard error.
+    """
     for line in text.splitlines():
         if line.startswith("!"):
-            return plain(line.rpartition("\t")[2])
+            said = (each.removeprefix("remote:").strip() for each in beside.splitlines() if each.startswith("remote:"))
+            return ": ".join(filter(None, (plain(line.rpartition("\t")[2]), plain(" ".join(filter(None, said))))))
     return "" if "\nDone" in text else "the answer was cut off"
 
 

@@ -12,7 +12,8 @@ import kilter.api
 from kilter.api.base import Document, Report, Request, Section
 from kilter.api.deploys import DeployRequest, Event
 from kilter.api.errors_v1 import STATUS_OF
-from kilter.api.kilterapp import KilterApp, Metadata, Spec
+from kilter.api.kilterapp import KilterApp, Metadata, Spec, applied
+from kilter.api.kilterapp_parts import Source, Timeouts
 from kilter.api.schema import components
 
 MODULES: list[ModuleType] = [
@@ -138,3 +139,15 @@ def test_no_pattern_lets_a_final_newline_pass() -> None:
     assert len(written) > 20
     assert {pattern for pattern in written if not pattern.endswith(r"\Z")} == set()
     assert all(pattern.endswith("$") for pattern in patterns(components([KilterApp], "#/{name}")[1]))
+
+
+@pytest.mark.requirement("DP-14")
+def test_a_spec_is_applied_without_the_parts_that_say_nothing() -> None:
+    """An empty part in place of one that said something becomes null in the API server, which it then refuses."""
+    fixed = {"org": "acme", "app": "shop", "env": "dev", "deployId": "dep-1", "sequence": 1, "actor": "ann"}
+    said = {**fixed, "image": IMAGE, "port": 8080, "secrets": {}}
+    spec = msgspec.convert(said, Spec)
+    silent = msgspec.structs.replace(spec, timeouts=Timeouts(ready=None), source=Source(commit=""))
+    assert applied(silent) == said
+    spoken = msgspec.structs.replace(spec, timeouts=Timeouts(ready="30m"))
+    assert applied(spoken)["timeouts"] == {"ready": "30m"}

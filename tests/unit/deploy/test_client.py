@@ -270,6 +270,23 @@ def test_tls_below_localhost_goes_by_the_name_and_by_the_authority_that_is_named
     assert [headers["Authorization"] for _, headers, _ in table.asked] == ["Bearer kilter_x"]
 
 
+@pytest.mark.parametrize(
+    ("why", "hint"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)", "renew"),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, certificate is not valid",
+            "other",
+        ),
+        ("[SSL: TLSV1_UNRECOGNIZED_NAME] tlsv1 unrecognized name (_ssl.c:1006)", "other names"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "SSL_CERT_FILE"),
+        ("[Errno 111] Connection refused", "try again later"),
+    ],
+)
+def test_a_certificate_that_no_trust_helps_is_for_the_administrator(why: str, hint: str) -> None:
+    assert hint in Client(Login("https://kilter.localhost", "kilter_x"))._unreachable(OSError(why)).hint
+
+
 def test_a_server_that_is_not_there_is_unreachable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

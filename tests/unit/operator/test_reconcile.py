@@ -250,6 +250,16 @@ def nobody_foresaw(stage: Stage) -> None:
     stage.world.render_release = render
 
 
+@pytest.mark.requirement("F32")
+def test_a_repository_that_is_out_of_reach_is_a_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage()
+    stage.world.publications.open(ClosedWriter())
+    for _ in range(2):
+        stage.look()
+    assert told(stage)[0] == "NotPublished"
+    assert [each.levelname for each in caplog.records if "NotPublished" in each.message] == ["WARNING"], "once"
+
+
 @pytest.mark.requirement("DP-Q40", "DP-Q45", "O3")
 @pytest.mark.parametrize(
     ("breaks", "reason", "words"),

@@ -25,10 +25,10 @@ def telling(kinds: str, *items: dict[str, object]) -> FakeRunner:
     return FakeRunner({asked: json.dumps({"kind": "List", "items": items})})
 
 
-def deployment(name: str, ready: int, *, updated: int = 1, seen: int = 2) -> dict[str, object]:
+def deployment(name: str, ready: int, *, wanted: int = 1, updated: int = 1, seen: int = 2) -> dict[str, object]:
     return {
         "metadata": {"name": name, "generation": 2},
-        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "x/y:1"}]}}},
+        "spec": {"replicas": wanted, "template": {"spec": {"containers": [{"image": "x/y:1"}]}}},
         "status": {"readyReplicas": ready, "updatedReplicas": updated, "observedGeneration": seen},
     }
 
@@ -40,6 +40,7 @@ def deployment(name: str, ready: int, *, updated: int = 1, seen: int = 2) -> dic
         (deployment("a", 0), False),
         (deployment("a", 1, updated=0), False),
         (deployment("a", 1, seen=1), False),
+        (deployment("a", 0, wanted=0), False),
     ],
 )
 def test_a_program_is_up_when_its_newest_pods_are_ready(item: dict[str, object], up: bool) -> None:

@@ -40,6 +40,22 @@ def test_a_database_that_comes_later_is_waited_for_and_each_reason_told_once(cap
     assert [record.facts["error"] for record in caplog.records] == ["away", "starting up"]  # type: ignore[attr-defined]
 
 
+def test_what_the_database_said_is_in_the_log_each_time_that_it_says_something_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    refused, wrong = because("connection refused"), because('password authentication failed for user "kilter"\nmore')
+    assert opened(Late(refused, refused, wrong))
+    reasons = [record.facts["reason"] for record in caplog.records]  # type: ignore[attr-defined]
+    assert reasons == ["connection refused", 'password authentication failed for user "kilter"']
+
+
+def because(said: str) -> Unavailable:
+    error = Unavailable("the store does not answer: OperationalError")
+    error.__cause__ = OSError(said)
+    return error
+
+
 def test_one_that_does_not_come_is_not_waited_for_for_ever() -> None:
     store = Late(*[Unavailable("away")] * 1000)
     with pytest.raises(Unavailable, match="away"):

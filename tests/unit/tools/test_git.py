@@ -161,6 +161,16 @@ def test_the_answer_to_a_push_is_taken_or_a_reason(said: str, refusal: str) -> N
     assert parse_push(said) == refusal
 
 
+def test_what_a_server_says_of_its_rules_follows_its_refusal() -> None:
+    said = "To x\n!\ta:b\t[remote rejected] (protected branch hook declined)\n"
+    beside = (
+        "remote: error: GH006: Protected branch update failed.        \nremote: \nerror: failed to push some refs\n"
+    )
+    refusal = "[remote rejected] (protected branch hook declined): error: GH006: Protected branch update failed."
+    assert parse_push(said, beside) == refusal
+    assert parse_push("To x\n*\ta:b\t[new branch]\nDone\n", "remote: Create a pull request by visiting\n") == ""
+
+
 def test_a_commit_id_is_forty_digits() -> None:
     assert is_id(A)
     assert not is_id(A + "\n")
