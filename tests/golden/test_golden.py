@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import yaml
 from golden.regenerate import CRD, HERE, SCENARIOS, expected, helm_template, planned, rendered
 
 from kilter.api.crd import crd_yaml
@@ -16,6 +17,17 @@ HELM = os.environ.get("KILTER_TEST_HELM", "")  # read here: tests themselves see
 def test_the_rendered_tree_is_the_one_that_was_kept(scenario: str) -> None:
     tree = rendered(scenario)
     assert tree == expected(scenario)
+
+
+@pytest.mark.requirement("CT-3")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_secret_holds_the_project_s_name(scenario: str) -> None:
+    """Tilt strikes out what a Secret holds wherever it prints it: in the path that a build did not find, above all."""
+    project = planned(scenario).project
+    for name, text in expected(scenario).items():
+        if name.startswith("manifests/"):
+            secrets = [item for item in yaml.safe_load_all(text) if item and item["kind"] == "Secret"]
+            assert not [item["metadata"]["name"] for item in secrets if project in item["stringData"].values()]
 
 
 @pytest.mark.skipif(not HELM, reason="KILTER_TEST_HELM names no helm binary: run `make test`")

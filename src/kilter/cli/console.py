@@ -183,6 +183,12 @@ class Console:
         """Print what is wrong with a command line; 2 is the exit code of bad input."""
         context = getattr(error, "ctx", None)
         where = f"see `{context.command_path if context else 'kilter'} --help`"
+        option = getattr(error, "option_name", None)
+        if context and context.parent:
+            of_kilter = {name: each for each in context.find_root().command.params for name in each.opts}
+            if option in of_kilter:
+                words = option if getattr(of_kilter[option], "is_flag", False) else f"{option} …"
+                where = f"it stands before the command: `kilter {words} {context.command_path.removeprefix('kilter ')}`"
         from kilter.errors import BadInput
 
         return self.error(BadInput(error.format_message().rstrip("."), hint=where))

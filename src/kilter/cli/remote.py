@@ -176,7 +176,7 @@ def releases_view(found: "ReleasesDocument") -> str:
 
     rows = [("RELEASE", "STATE", "WHEN", "BY", "COMMIT", "DEPLOY", "MESSAGE")]
     for one in found.deploys:
-        commit = (one.source.commit[:12] + (" (dirty)" if one.source.dirty else "")) if one.source else "-"
+        commit = f"{one.source.commit[:12]}{' (dirty)' if one.source.dirty else ''}".lstrip() if one.source else "-"
         when = one.created_at.astimezone().isoformat(sep=" ", timespec="minutes")
         said = escaped(" ".join(one.source.message.split())) if one.source else ""
         rows.append((str(one.release or "-"), one.state, when, one.actor, commit or "-", one.deploy_id, said))

@@ -32,6 +32,7 @@ OF_A_HOOK = ("GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
 QUIET = {**dict.fromkeys(OF_A_HOOK), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 # A repository that is named and cannot be found, as of a worktree that was moved alone, is said in other words.
 OUTSIDE = "not a git repository (or any"
+UNBORN = "ambiguous argument 'HEAD'"
 # The build takes files whatever the user's settings of Git leave out.
 ALL_CHANGES = ("--untracked-files=normal", "--ignore-submodules=none")
 
@@ -59,7 +60,8 @@ def source_of(runner: Runner, project: Project) -> Source:
         head = _git(runner, project, "rev-parse", "HEAD", ok=(0, 128))
         if head.code:
             said = head.stderr.strip().partition("\n")[0]
-            return Source("", fault="" if OUTSIDE in head.stderr else said.removeprefix("fatal: "))
+            fault = "the branch has no commit yet" if UNBORN in said else said.removeprefix("fatal: ")
+            return Source("", fault="" if OUTSIDE in head.stderr else fault)
         changes = _changes(runner, project, ".")
         # Git writes a path in quotes where one of its folders has a space, say.
         if any(project.file.name in path for path in changes) and _only_stopped(runner, project):

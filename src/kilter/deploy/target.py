@@ -3,14 +3,16 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
+from kilter.api.access import WhoAmI
 from kilter.api.environments import Environment
 from kilter.api.kilterapp_parts import AppSection, Service
 from kilter.api.platform import Info
+from kilter.api.words import ROLES
 from kilter.deploy.client import Client
 from kilter.deploy.image import Source
 from kilter.deploy.names import ProjectName
 from kilter.deploy.queries import environment
-from kilter.errors import BadInput, NotFound
+from kilter.errors import BadInput, NotAllowed, NotFound
 from kilter.progress import Progress
 from kilter.words import matches
 
@@ -41,6 +43,17 @@ def look(client: Client, name: ProjectName, env: str) -> Target:
     with suppress(NotFound):
         present = environment(client, name, env)
     return Target(client.login.server, name, env, info, present)
+
+
+def check_rights(target: Target, token: WhoAmI) -> None:
+    """Raise NotAllowed where the platform will not let this token deploy, before anything asks for a credential."""
+    wanted = f"{target.name.org}/{target.name.app}"
+    if not any(matches(each.project, wanted) and matches(each.env, target.env) for each in token.scopes):
+        good = ", ".join(f"{each.project} ({each.env})" for each in token.scopes)
+        raise NotAllowed(f"your token is not good for {wanted} in {target.env}", why=f"it is good for {good}")
+    needed = "maintainer" if target.is_protected else "deployer"
+    if ROLES.index(token.role) < ROLES.index(needed):
+        raise NotAllowed(f"this needs the role {needed}; your token has {token.role}")
 
 
 def check_services(target: Target, app: AppSection) -> None:

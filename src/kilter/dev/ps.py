@@ -58,7 +58,7 @@ def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Map
         last = datetime.fromtimestamp(log.stat().st_mtime).astimezone()
     return ProjectRow(
         name=record.project,
-        state=_state(machine, record.project, cluster),
+        state=_state(machine, record, cluster),
         ports=(record.block[0], record.block[-1]),
         cpu=cpu,
         memory=memory,
@@ -68,9 +68,10 @@ def _row(machine: Machine, record: Allocation, cluster: Listed | None, used: Map
     )
 
 
-def _state(machine: Machine, name: str, cluster: Listed | None) -> Literal["up", "down", "stopped", "gone"]:
+def _state(machine: Machine, record: Allocation, cluster: Listed | None) -> Literal["up", "down", "stopped", "gone"]:
     if cluster is not None and cluster.runs:
-        return "up" if tilt_process.alive(machine.paths, name) else "down"
+        is_whole = records.is_trial(machine.paths, record)  # it has no dev loop
+        return "up" if is_whole or tilt_process.alive(machine.paths, record.project) else "down"
     return "stopped" if cluster is not None and cluster.state in (State.STOPPED, State.DEAD) else "gone"
 
 

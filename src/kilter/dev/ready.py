@@ -28,7 +28,7 @@ PAUSE = 0.25  # seconds between two looks at the addresses, or at the cluster on
 LOOK_EVERY = 1.0  # seconds between two looks at the cluster, a process each, while an address has never answered
 TILT_EVERY = 4  # looks at the cluster per question to Tilt, a process too, while the cluster is not ready
 BUILD_EVERY = 0.5  # seconds between two looks while Tilt alone is awaited
-LOG_LINES_SHOWN = 10
+LOG_LINES_SHOWN = 20  # in which a stack trace of a dozen calls has its first line, which says what is wrong
 WATCHED = "statefulsets,deployments,pods"
 
 

@@ -27,6 +27,7 @@ from kilter.words import human_size
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
 LOG_LINES_SHOWN = 15
 LOG_TAIL = 64 << 10  # bytes that are read for them
+NAME_WIDTH = 13  # characters of a resource's name in front of its lines
 LOG_LIMIT = 16 << 20  # bytes, beyond which the log of a running Tilt is begun anew
 
 
@@ -132,7 +133,7 @@ class TiltLife:
             raise BuildFailed(
                 f"{failed[0].name} could not be built or applied",
                 why=failed[0].error,
-                details=log_tail(self.workspace),
+                details=log_tail(self.workspace, of=failed[0].name),
                 hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
             )
         self.retries = False
@@ -184,8 +185,8 @@ def running(workspace: Workspace) -> TiltRecord | None:
     return alive(workspace.machine.paths, workspace.name)
 
 
-def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN) -> list[str]:
-    """Return the last lines of Tilt's log, of which no more than its end is read."""
+def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN, of: str | None = None) -> list[str]:
+    """Return the last lines of Tilt's log, of which no more than its end is read; of one resource alone if named."""
     try:
         with workspace.machine.paths.tilt_log(workspace.name).open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -194,7 +195,18 @@ def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN) -> list[str]:
     except FileNotFoundError:
         return []
     whole = text.splitlines()[1:] if size > LOG_TAIL else text.splitlines()
-    return whole[-lines:]
+    return [line for line in whole if of is None or _is_of(line, of)][-lines:]
+
+
+def _is_of(line: str, resource: str) -> bool:
+    """Tell whether a line of Tilt's log is of a resource, whose shortened name stands in front of its lines.
+
+    Those of the Tiltfile have none.
+    """
+    name, bar, _said = line.partition(" │ ")
+    if resource == TILTFILE:
+        return not bar
+    return bool(bar) and name.strip() == (resource if len(resource) <= NAME_WIDTH else f"{resource[: NAME_WIDTH - 1]}…")
 
 
 def cap_log(workspace: Workspace) -> None:

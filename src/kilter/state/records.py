@@ -112,13 +112,17 @@ def of_directory(paths: Paths, directory: Path) -> tuple[Allocation, ...]:
     return tuple(record for record in all(paths) if _same(record.directory, directory))
 
 
+def is_trial(paths: Paths, record: Allocation) -> bool:
+    """Tell whether this is the trial platform, a cluster of kilter's own: its directory is its data folder."""
+    return _same(record.directory, paths.project_data(record.project))
+
+
 def vanished(paths: Paths, record: Allocation) -> bool:
     """Tell whether the project's directory holds no kilter.yaml any more; not so where it may not be entered.
 
-    A cluster of kilter's own, the trial platform, never had one: its directory is its data folder.
+    The trial platform never had one.
     """
-    own = _same(record.directory, paths.project_data(record.project))
-    return not own and is_gone(Path(record.directory) / "kilter.yaml")
+    return not is_trial(paths, record) and is_gone(Path(record.directory) / "kilter.yaml")
 
 
 def forget(paths: Paths, name: str) -> None:

@@ -130,3 +130,20 @@ def test_each_shell_gets_a_completion_script(
     monkeypatch.setattr("click.shell_completion.BashComplete._check_version", lambda *_: None)  # starts bash
     assert run(["completion", shell]) == 0
     assert "_KILTER_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "next_step"),
+    [
+        (["up", "-q"], "next: it stands before the command: `kilter -q up`\n"),
+        (["up", "--progress", "json"], "next: it stands before the command: `kilter --progress … up`\n"),
+        (["platform", "status", "--no-color"], "before the command: `kilter --no-color platform status`\n"),
+        (["up", "--force"], "next: see `kilter up --help`\n"),
+    ],
+)
+def test_an_option_of_kilter_itself_behind_the_command_is_said_to_stand_before_it(
+    line: list[str], next_step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The help of the command, which was named, does not have it."""
+    assert run(line) == 2
+    assert capsys.readouterr().err.endswith(next_step)

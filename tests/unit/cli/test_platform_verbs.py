@@ -37,7 +37,8 @@ ENVS = "/v1/projects/acme/shop/envs"
 TAG = f"localhost:1/acme/shop:dev-nogit-{RUN}"
 NOW = {"hosts": ["shop-dev.localhost"], "processes": ["cron"], "services": []}
 RELEASE = {"number": 7, "image": IMAGE, "deploy_id": "d-7", "commit": "c", "at": AT, "app": NOW}
-WHO = {"actor": "mia", "role": "deployer", "scopes": [], "token_id": "t", "expires_at": AT}
+SCOPES = [{"project": "acme/*", "env": "*"}]
+WHO = {"actor": "mia", "role": "deployer", "scopes": SCOPES, "token_id": "t", "expires_at": AT}
 DEVICE = {
     "device_code": "d",
     "user_code": "BLUE-FISH",
@@ -395,12 +396,36 @@ def test_a_dry_run_prints_a_plan_and_changes_nothing(
     assert {command.argv[0] for command in runner.commands} == {"git"}
 
 
+@pytest.mark.requirement("DP-Q61", "DP-Q73")
+@pytest.mark.parametrize(
+    ("line", "who", "said"),
+    [
+        (["--project", "other/shop", "--env", "dev"], {}, "your token is not good for other/shop in dev"),
+        (["--project", "acme/other", "--env", "dev"], {"scopes": [{"project": "acme/s*", "env": "*"}]}, "acme/s* (*)"),
+        ([*SHOP, "--env", "new"], {"scopes": [{"project": "*/*", "env": "dev"}]}, "not good for acme/shop in new"),
+        (DEV, {"role": "viewer"}, "this needs the role deployer; your token has viewer"),
+        ([*SHOP, "--env", "live"], {}, "this needs the role maintainer; your token has deployer"),
+    ],
+)
+@pytest.mark.usefixtures("runner")
+def test_a_dry_run_refuses_a_token_that_may_not_deploy(
+    table: Table, capsys: pytest.CaptureFixture[str], line: list[str], who: Any, said: str
+) -> None:
+    """An environment that is not there, and one that the token may not see, are the same to it."""
+    table.answers["GET /v1/info"] = [(200, {**INFO, "protected_envs": ["live"]})]
+    table.answers["GET /v1/whoami"] = [(200, {**WHO, **who})]
+    assert run(["deploy", *line, "--dry-run", "--image", IMAGE]) == 5
+    printed = capsys.readouterr()
+    assert (printed.out, said in printed.err) == ("", True)
+
+
 @pytest.mark.usefixtures("runner")
 def test_a_dry_run_of_a_first_deploy_says_so_and_asks_nothing(
     table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_a_terminal(monkeypatch)
     table.answers["GET /v1/info"] = [(200, {**INFO, "protected_envs": ["prod"]})]
+    table.answers["GET /v1/whoami"] = [(200, {**WHO, "role": "maintainer"})]
     (Path.cwd() / "kilter.yaml").write_text("name: shop\npublic: false\n")
     assert run(["deploy", *SHOP, "--dry-run", "--image", IMAGE]) == 0
     assert capsys.readouterr().out.splitlines() == [

@@ -206,6 +206,17 @@ def test_releases_show_what_was_said_of_a_deploy_in_one_line_that_drives_no_term
     assert second.endswith("d-1")
 
 
+def test_of_a_release_without_a_commit_it_is_said_that_it_is_dirty(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploys = [{**DEPLOY, "source": {"commit": commit, "dirty": True, "message": ""}} for commit in ("3f1c", "")]
+    table.answers[f"{ENV}/deploys".replace("__", " ")] = [(200, {"deploys": deploys, "cursor": None})]
+    assert run(["releases", *SLOT]) == 0
+    _, head, *rows = capsys.readouterr().out.splitlines()
+    place = slice(head.index("COMMIT"), head.index("DEPLOY"))
+    assert [row[place].rstrip() for row in rows] == ["3f1c (dirty)", "(dirty)"]
+
+
 def test_an_empty_variable_is_one_that_is_not_set(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KILTER_ENV", "KILTER_REGISTRY", "KILTER_PROJECT"):
         monkeypatch.setenv(name, "")

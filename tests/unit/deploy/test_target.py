@@ -26,6 +26,8 @@ HEAD, STATUS = ("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", *A
 IGNORED = ("git", "check-ignore", "--quiet", "--", "kilter.yaml")
 CHANGED = " M shop/greeting.py\n?? notes.txt\n"
 ENVS = "/v1/projects/acme/shop/envs"
+SCOPES = [{"project": "acme/*", "env": "*"}]
+WHO = {"actor": "mia", "role": "maintainer", "scopes": SCOPES, "token_id": "t", "expires_at": AT}
 WARNING = f"warn: the release holds uncommitted changes (2 on top of {COMMIT[:12]})"
 
 
@@ -45,7 +47,7 @@ class Platform:
         self.runner = FakeRunner(
             {**ENGINE, HEAD: f"{COMMIT}\n", (*STATUS, "."): changes, IGNORED: Outcome(1)},
         )
-        self.table: dict[str, Any] = {"GET__/v1/info": [(200, info)]}
+        self.table: dict[str, Any] = {"GET__/v1/info": [(200, info)], "GET__/v1/whoami": [(200, WHO)]}
         for env in ("dev", "prod"):
             self.table[f"POST__{ENVS}/{env}/deploys"] = [(202, ACCEPTED)]
         for env, env_class in classes.items():
@@ -123,7 +125,7 @@ def test_of_many_uncommitted_files_some_are_named_and_the_rest_counted(tmp_path:
             Outcome(128, "", "fatal: detected dubious ownership in repository at '/src'\nTo add"),
             "detected dubious owner",
         ),
-        (Outcome(128, "", "fatal: ambiguous argument 'HEAD': unknown revision or path\n"), "ambiguous argument 'HEAD'"),
+        (Outcome(128, "", "fatal: ambiguous argument 'HEAD': unknown\n"), "the branch has no commit yet"),
     ],
 )
 def test_what_git_cannot_tell_is_not_taken_for_committed(tmp_path: Path, said: Outcome, fault: str) -> None:

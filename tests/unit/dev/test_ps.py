@@ -17,6 +17,7 @@ from kilter.dev.machine import Machine
 from kilter.dev.ps import ps
 from kilter.errors import MachineLacks
 from kilter.proc import Outcome
+from kilter.state import records
 from kilter.state.lock import project_lock
 from kilter.tools import cgroup, docker
 
@@ -162,6 +163,13 @@ def test_a_cut_off_creation_is_listed_while_its_node_runs(tmp_path: Path) -> Non
     here.runner.answers[LIST] = listed(here, "exited")  # type: ignore[attr-defined]
     [row] = ps(here, everything=True).projects
     assert (row.state, row.memory) == ("gone", None)
+
+
+def test_a_trial_platform_that_runs_is_up(tmp_path: Path) -> None:
+    """It never has a dev loop, whose end makes a project `down`."""
+    here = engine(tmp_path, "running")
+    records.move(here.paths, "shop", here.paths.project_data("shop"))
+    assert [row.state for row in ps(here, everything=False).projects] == ["up"]
 
 
 @pytest.mark.requirement("LC-Q6")

@@ -189,6 +189,26 @@ def test_what_will_never_be_ready_fails_at_once_with_its_last_log_lines(waiting:
     assert clock[0] == 0.0
 
 
+# What Node prints of an error that nobody catches: what is wrong stands above the calls.
+TRACE = f"""/app/server.js:3
+procezz.exit(3);
+^
+
+ReferenceError: procezz is not defined
+{"".join(f"    at call{number} (node:internal/modules/cjs/loader:{number}:14)" + chr(10) for number in range(10))}
+Node.js v22.23.3
+"""
+
+
+@pytest.mark.requirement("LC-Q16")
+def test_the_log_lines_of_a_failure_hold_what_a_stack_trace_begins_with(waiting: Waiting) -> None:
+    broken = objects(ready_replicas=0, waiting="CrashLoopBackOff", restarts=3)
+    wait, step = waiting(broken, logs={logs("--previous"): "started\n" * 40 + TRACE})
+    with pytest.raises(NotReady) as caught:
+        wait.run(step)
+    assert "ReferenceError: procezz is not defined" in caught.value.details
+
+
 LONG_AGO, TO_COME = "2026-01-01T00:00:10Z", "2999-01-01T00:00:00Z"
 ANEW = COMMANDS.delete("pod", "redis-0", wait=False)
 

@@ -77,16 +77,24 @@ def test_a_tilt_without_errors_is_fine(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_failed_build_is_said_with_its_error_and_the_end_of_the_log(tmp_path: Path) -> None:
-    broken = life(tmp_path, resource("redis"), resource("web", "error", "exit status 1"))
+@pytest.mark.parametrize(
+    ("name", "before"), [("web", "          web │ "), ("a-long-web-app", "a-long-web-a… │ "), ("(Tiltfile)", "")]
+)
+def test_a_failed_build_is_said_with_its_error_and_the_end_of_its_own_log(
+    tmp_path: Path, name: str, before: str
+) -> None:
+    """A database that is made meanwhile says more than any build."""
+    broken = life(tmp_path, resource("redis"), resource(name, "error", "exit status 1"))
     log = broken.workspace.machine.paths.tilt_log("shop")
-    log.write_text("".join(f"line {number}\n" for number in range(40)))
+    others = "".join(f"        redis │ makes {part}\n" for part in range(40))
+    own = "".join(f"{before}line {number}\n" for number in range(40))
+    log.write_text(others + own + others)
     with pytest.raises(BuildFailed) as caught:
         broken.check()
-    assert caught.value.what == "web could not be built or applied"
+    assert caught.value.what == f"{name} could not be built or applied"
     assert caught.value.why == "exit status 1"
-    assert caught.value.details[0] == "line 25"
-    assert caught.value.details[-1] == "line 39"
+    assert caught.value.details[0] == f"{before}line 25"
+    assert caught.value.details[-1] == f"{before}line 39"
 
 
 @pytest.mark.requirement("LC-Q16")

@@ -103,7 +103,7 @@ def _container(pod: Pod, container: Container, logins: Collection[str]) -> Faile
 
 
 def _crash(container: Container) -> str:
-    ended, times = container.last_state.terminated, container.restart_count
+    ended, times = container.last_state.terminated, container.restart_count + 1  # it waits for the next start
     said = f"the container {container.name} ends again and again, {times} time{'s' if times != 1 else ''} so far"
     if ended is None:
         return said
