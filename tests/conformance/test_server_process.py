@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -90,3 +91,13 @@ def test_nothing_that_was_sent_stands_in_the_log(server: RunningServer) -> None:
     assert canary not in server.log
     assert server.token not in server.log
     assert '"status": 401' in server.log
+
+
+def test_in_its_own_pod_it_is_asked_whether_its_store_answers(server: RunningServer) -> None:
+    assert server.condition()["store_answers"] is True
+    with sqlite3.connect(server.folder / "store.db") as store:
+        store.execute("ALTER TABLE tokens RENAME TO lost")
+    store.close()
+    assert server.condition()["store_answers"] is False
+    server.end()
+    assert server.condition()["store_answers"] is None

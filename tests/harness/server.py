@@ -80,8 +80,8 @@ class RunningServer:
             if self.process is not None and self.process.poll() is None:
                 self.end(signal.SIGKILL)
 
-    def launch(self) -> None:
-        """Start it."""
+    def environment(self) -> dict[str, str]:
+        """Return its settings as its process has them, the file of its database written."""
         settings = {
             "CLUSTER_DOMAIN": "apps.example.com",
             "PUBLIC_URL": self.url,
@@ -98,11 +98,21 @@ class RunningServer:
         if self.dsn:
             (self.folder / "dsn").write_text(self.dsn)
             settings["STORE_DSN_FILE"] = str(self.folder / "dsn")
-        environment = os.environ | {f"KILTER_SERVER_{name}": value for name, value in settings.items()}
+        return os.environ | {f"KILTER_SERVER_{name}": value for name, value in settings.items()}
+
+    def launch(self) -> None:
+        """Start it."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kilter.server"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "kilter.server"], env=self.environment(), stdout=log, stderr=log
             )
+
+    def condition(self) -> dict[str, bool | None]:
+        """Return what the server's program says of it where it runs."""
+        argv = [sys.executable, "-m", "kilter.server", "condition"]
+        told = subprocess.run(argv, env=self.environment(), capture_output=True, timeout=60, check=True)
+        found: dict[str, bool | None] = json.loads(told.stdout)
+        return found
 
     def await_answer(self) -> None:
         """Wait until it answers."""

@@ -10,6 +10,11 @@ WALLS = {
     False: "not enforced: apps can reach each other; install a network plugin that enforces them",
     None: "unknown: kilter-server could not reach kilter-operator to try",
 }
+STORES = {
+    True: "answers",
+    False: "does not answer: no request can be carried out; the log of kilter-server says why",
+    None: "unknown: kilter-server could not be asked",
+}
 
 
 @click.command("status")
@@ -35,5 +40,6 @@ def command(app: App, context: str, local: bool, as_json: bool) -> int:
         head = f"{found.release} on {found.cluster} is {found.state} (revision {found.revision})"
         walls = f"network policies  {WALLS[found.network_policy_enforced]}"
         gateway = f"gateway  {found.gateway.name}: {'; '.join(found.gateway.faults) or 'serves'}"
-        app.console.result("\n".join([head, f"server  {found.server}", gateway, walls, *columns(rows)]))
+        store = f"store  {STORES[found.store_answers]}"
+        app.console.result("\n".join([head, f"server  {found.server}", store, gateway, walls, *columns(rows)]))
     return 0 if found.ready else NotReady.exit_code

@@ -37,6 +37,9 @@ class PlatformDocument(Document, frozen=True, kw_only=True):
     network_policy_enforced: Annotated[
         bool | None, Meta(description="What a connection tells that a policy forbids; null where none could be tried.")
     ]
+    store_answers: Annotated[
+        bool | None, Meta(description="Whether kilter-server reaches its database; null where it could not be asked.")
+    ] = None
     gateway: GatewayEntry
     parts: tuple[PartEntry, ...]
 

@@ -1,7 +1,9 @@
 """`kilter platform status`: which release is installed, where it answers, and what of it runs."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from kilter.dev.machine import Machine
 from kilter.errors import KilterError, NotFound
@@ -15,7 +17,7 @@ from kilter.platform.values import PLATFORM
 from kilter.tools.helm import parse_releases
 from kilter.tools.kubectl import parse_list
 
-POLICIES = ("python", "-m", "kilter.server", "policies")
+CONDITION = ("python", "-m", "kilter.server", "condition")
 
 
 @contextmanager
@@ -35,15 +37,18 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
     if release is None:
         raise NotFound(f"there is no platform on {target.name}", hint=f"{target.command('install')} makes one")
     found, seen = parts(machine.runner, target), door(machine.runner, target)
+    told = _condition(machine, target)
+    serves = not seen.faults and told.get("store_answers") is not False
     return PlatformDocument(
         cluster=target.name,
         release=str(release["chart"]),
         state=str(release["status"]),
         revision=int(release["revision"]),
         server=_server(machine, target),
-        ready=release["status"] == "deployed" and bool(found) and all(part.is_up for part in found) and not seen.faults,
+        ready=release["status"] == "deployed" and bool(found) and all(part.is_up for part in found) and serves,
         gateway=GatewayEntry(name=seen.name, faults=seen.faults),
-        network_policy_enforced=_enforced(machine, target),
+        network_policy_enforced=told.get("network_policy_enforced"),
+        store_answers=told.get("store_answers"),
         parts=tuple(
             PartEntry(name=part.name, image=part.image, ready=part.ready, wanted=part.wanted, up=part.is_up)
             for part in found
@@ -59,10 +64,13 @@ def _server(machine: Machine, target: Target) -> str:
     return str(told.get("KILTER_SERVER_PUBLIC_URL", ""))
 
 
-def _enforced(machine: Machine, target: Target) -> bool | None:
-    """Let the server try whether network policies are enforced (DP-Q57); None where it cannot be asked."""
+def _condition(machine: Machine, target: Target) -> dict[str, Any]:
+    """Let the server say how it is placed: whether its store answers, and policies are enforced (DP-Q57).
+
+    Empty where it cannot be asked.
+    """
     try:
-        printed = machine.runner.run(target.kubectl.execute(SERVER, *POLICIES, container="server")).stdout
-    except KilterError:
-        return None
-    return {"true": True, "false": False}.get(printed.strip())
+        found = json.loads(machine.runner.run(target.kubectl.execute(SERVER, *CONDITION, container="server")).stdout)
+    except (KilterError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -2,7 +2,8 @@
 
 `python -m kilter.server registry-key <folder>` makes the key of the registry instead: `key.pem`, and `jwks.json` that
 the registry is to trust. `python -m kilter.server token` makes a token and prints it. `python -m kilter.server
-policies` tries whether the cluster enforces network policies: `true`, `false` or, where that cannot be told, `null`.
+condition` prints, as JSON, whether the cluster enforces network policies and whether the store answers the server that
+runs here: `true`, `false` or, where that cannot be told, `null`.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ import uvloop
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
 from kilter.errors import BadInput, KilterError
-from kilter.server import administration, clock, logs, policies, settings
+from kilter.server import administration, clock, condition, logs, settings
 from kilter.server.app import create_app
 from kilter.server.cluster import connect
 from kilter.server.distribution import DistributionRegistry
@@ -136,15 +137,13 @@ def main(arguments: list[str]) -> int:
             case ["token", *words]:
                 made = asyncio.run(administration.token(settings.read(os.environ), words))
                 os.write(1, f"{made}\n".encode())  # the answer itself; the server's logs go the same way
-            case ["policies"]:
-                place = settings.read(os.environ).policy_probe
-                found = asyncio.run(policies.tried(place)) if place else None
-                os.write(1, f"{json.dumps(found)}\n".encode())
+            case ["condition"]:
+                os.write(1, f"{json.dumps(asyncio.run(condition.found(settings.read(os.environ))))}\n".encode())
             case ["registry-key", folder]:
                 make_registry_key(Path(folder))
             case _:
                 raise BadInput(
-                    "python -m kilter.server takes no arguments, or one of `registry-key`, `token`, `policies`"
+                    "python -m kilter.server takes no arguments, or one of `registry-key`, `token`, `condition`"
                 )
     except (KilterError, Unavailable, SchemaTooNew) as error:
         told = (error.why, *error.details, error.hint) if isinstance(error, KilterError) else ()

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from fakes import FakeRunner
 
-from kilter.cli.platform_status import WALLS
+from kilter.cli.platform_status import STORES, WALLS
 from kilter.dev.machine import Machine
 from kilter.errors import NotFound
 from kilter.platform import parts
-from kilter.platform.status import POLICIES, status
+from kilter.platform.status import CONDITION, status
 from kilter.platform.target import NAMESPACE, Target
 from kilter.proc import Outcome
 from kilter.progress import Recorder
@@ -54,7 +54,7 @@ def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
             HERE.helm.releases().argv: json.dumps([RELEASE]),
             KUBECTL.get(parts.WORKLOADS, selector=parts.OWN).argv: served,
             KUBECTL.get("deployment/kilter-server").argv: json.dumps(SERVER | {"kind": "Deployment"}),
-            KUBECTL.execute("deployment/kilter-server", *POLICIES, container="server").argv: tried,
+            KUBECTL.execute("deployment/kilter-server", *CONDITION, container="server").argv: tried,
             KUBECTL.get("httproutes.gateway.networking.k8s.io", "kilter-server").argv: json.dumps(ROUTE),
             GATEWAY_ASKED: json.dumps(GATEWAY),
         }
@@ -65,7 +65,14 @@ def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
 @pytest.mark.requirement("DP-Q57")
 @pytest.mark.parametrize(
     ("tried", "enforced"),
-    [("true\n", True), ("false\n", False), ("null\n", None), (Outcome(1, "", "no pod runs"), None)],
+    [
+        ('{"network_policy_enforced": true, "store_answers": true}\n', True),
+        ('{"network_policy_enforced": false, "store_answers": true}\n', False),
+        ('{"network_policy_enforced": null, "store_answers": null}\n', None),
+        ("true\n", None),
+        ("", None),
+        (Outcome(1, "", "no pod runs"), None),
+    ],
 )
 def test_the_server_in_its_pod_tries_whether_network_policies_are_enforced(
     tmp_path: Path, tried: str | Outcome, enforced: bool | None
@@ -76,8 +83,14 @@ def test_the_server_in_its_pod_tries_whether_network_policies_are_enforced(
     assert found.network_policy_enforced in WALLS
 
 
+def test_a_platform_whose_server_cannot_reach_its_store_is_not_ready_though_all_of_it_runs(tmp_path: Path) -> None:
+    found = status(machine(tmp_path, '{"network_policy_enforced": true, "store_answers": false}'), HERE)
+    assert (found.ready, found.store_answers, [part.up for part in found.parts]) == (False, False, [True])
+    assert "does not answer" in STORES[found.store_answers]
+
+
 def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path) -> None:
-    here = machine(tmp_path, "true\n")
+    here = machine(tmp_path, "{}")
     assert isinstance(here.runner, FakeRunner)
     here.runner.answers[GATEWAY_ASKED] = ""
     found = status(here, HERE)
@@ -86,7 +99,7 @@ def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path)
 
 
 def test_a_platform_that_an_upgrade_left_half_changed_is_not_ready_though_all_of_it_runs(tmp_path: Path) -> None:
-    here = machine(tmp_path, "true\n")
+    here = machine(tmp_path, "{}")
     assert isinstance(here.runner, FakeRunner)
     half = json.dumps([RELEASE | {"status": "pending-upgrade"}])
     here.runner.answers = {**here.runner.answers, HERE.helm.releases().argv: half}

@@ -1,6 +1,7 @@
 """Whether the cluster enforces network policies, as two ports of one program tell."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -165,12 +166,13 @@ def test_the_servers_own_program_tells_it_to_an_administrator(
 ) -> None:
     monkeypatch.setattr(logs, "configure", lambda: None)
     monkeypatch.setenv("KILTER_SERVER_CLUSTER_DOMAIN", "x.test")
-    assert entry.main(["policies"]) == 0
-    assert capfd.readouterr().out == "null\n"
+    monkeypatch.setenv("KILTER_SERVER_PORT", "1")
+    assert entry.main(["condition"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"network_policy_enforced": None, "store_answers": None}
     monkeypatch.setenv("KILTER_SERVER_POLICY_PROBE", "127.0.0.1:1,2")
     monkeypatch.setattr(policies, "answers", reached(True, False, True))
-    assert entry.main(["policies"]) == 0
-    assert capfd.readouterr().out == "true\n"
+    assert entry.main(["condition"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"network_policy_enforced": True, "store_answers": None}
 
 
 @pytest.mark.parametrize("enforced", [True, False, None])
