@@ -23,5 +23,7 @@ def command(app: App, everything: bool) -> None:
         app.console.progress.warn(fault)
     if out.left:
         app.console.progress.note(f"still logged in to {', '.join(out.left)}; KILTER_SERVER names one of them")
+    if os.environ.get("KILTER_TOKEN", "").strip():
+        app.console.progress.note("KILTER_TOKEN is set: whoever uses this shell goes on with its token")
     names = ", ".join(login.server for login in out.gone)
     app.console.result(f"logged out of {names}" if names else "already logged out")

@@ -297,6 +297,15 @@ def test_a_logout_says_where_the_machine_is_still_logged_in(
     assert "next: set KILTER_SERVER to the one that you mean" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("table")
+def test_a_logout_names_the_variable_that_still_lets_everybody_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KILTER_TOKEN", "kilter_ci")
+    assert run(["logout"]) == 0
+    assert "KILTER_TOKEN is set" in capsys.readouterr().err
+
+
 @pytest.mark.requirement("DP-Q8")
 def test_a_logout_from_everywhere_revokes_what_was_minted_for_this_machine(
     table: Table, credentials: Path, capsys: pytest.CaptureFixture[str]
