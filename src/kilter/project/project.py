@@ -61,7 +61,8 @@ class Project(Value, frozen=True):
         try:
             return dockerfiles.read(place.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"{place} cannot be read", why=str(error)) from None
+            hint = "it must be a text file in UTF-8 that you may read"
+            raise BadInput(f"{place} cannot be read", why=str(error), hint=hint) from None
 
     def target(self, component: Component, wanted: str = "dev") -> str | None:
         """Return the build target: the stage named `wanted` if the Dockerfile has it, else None for the last stage.

@@ -98,6 +98,7 @@ class Kubectl:
             raise NotAllowed(
                 f"`kubectl config {words[1]}` would change {self.kubeconfig}",
                 why="kilter writes that file, and it holds exactly one context",
+                hint="call kubectl yourself to change a file of your own",
             )
         # No flags in front: kubectl refuses them before the name of a plugin. The file holds one context and namespace.
         return Command((str(self.binary), *arguments), env=environment(self.kubeconfig), timeout=None)

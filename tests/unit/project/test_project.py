@@ -108,8 +108,9 @@ def test_the_name_is_that_of_the_file_or_of_the_directory(project: Path) -> None
 
 def test_a_file_that_cannot_be_read_is_bad_input(project: Path) -> None:
     (project / "kilter.yaml").mkdir()
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="cannot be read") as caught:
         load(project / "kilter.yaml")
+    assert caught.value.hint
 
 
 @pytest.mark.requirement("Y6")
