@@ -18,7 +18,7 @@ from kilter.state import ledger, records
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation
 from kilter.tools.docker import Engine
-from kilter.words import human_size
+from kilter.words import counted, human_size
 
 MEMORY_WANTED = 4 * disk.GIB  # a node takes about one; the rest is for services, the app and its builds
 INOTIFY_WANTED = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's own advice for several clusters
@@ -117,8 +117,8 @@ def ledger_file(paths: Paths, *, fix: bool) -> Check:
         known = ledger.load(paths.ports_file)
         lost = [record.project for record in ledger.copies(paths) if record.project not in known]
         if not lost:
-            number = f"{len(known)} project{'s' if len(known) != 1 else ''}"
-            return found("records.ports", "pass", f"{paths.ports_file} is readable: {number}")
+            said = f"{paths.ports_file} is readable: {counted(len(known), 'project')}"
+            return found("records.ports", "pass", said)
         status: Status = "warning"
         message = f"{paths.ports_file} has lost {', '.join(lost)}"
     except ledger.Newer as error:
