@@ -112,6 +112,7 @@ def release_info(tx: Tx, release: Release, domain: str) -> ReleaseInfo:
         commit=release.commit,
         at=release.at,
         app=released_app(record, domain) if record else None,
+        dirty=record is not None and record.spec.source.dirty,
     )
 
 
@@ -149,6 +150,7 @@ def tiles(tx: Tx, grant: Grant, org: str, app: str) -> tuple[EnvTile, ...]:
 def tile(tx: Tx, found: Environment) -> EnvTile:
     """Return one environment of a tile."""
     release, last = found.status.release, deploys.latest(tx, found.slot)
+    record = deploys.find(tx, release.deploy_id) if release else None
     return EnvTile(
         env=found.slot.env,
         env_class=found.env_class,
@@ -161,4 +163,5 @@ def tile(tx: Tx, found: Environment) -> EnvTile:
         deployed_at=release.at if release else None,
         last_result=last.state if last else None,
         warnings=found.status.warnings,
+        dirty=record is not None and record.spec.source.dirty,
     )
