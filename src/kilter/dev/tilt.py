@@ -17,7 +17,7 @@ from kilter.dev.conditions import Condition
 from kilter.dev.tilt_process import alive, end, end_orphan
 from kilter.dev.updates import Updates, is_outdated, updates
 from kilter.dev.workspace import Workspace
-from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
+from kilter.errors import BuildFailed, Failed, KilterError, MachineLacks, NotReady
 from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
@@ -25,6 +25,7 @@ from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources
 from kilter.words import human_size
 
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
+PATIENCE = 5.0  # seconds for an answer that only says more
 LOG_LINES_SHOWN = 15
 LOG_TAIL = 64 << 10  # bytes that are read for them
 NAME_WIDTH = 13  # characters of a resource's name in front of its lines
@@ -183,6 +184,16 @@ def commands(binary: Path, workspace: Workspace) -> Tilt:
 def running(workspace: Workspace) -> TiltRecord | None:
     """Return the record of the project's Tilt if that very process still runs."""
     return alive(workspace.machine.paths, workspace.name)
+
+
+def failures(workspace: Workspace) -> dict[str, str]:
+    """Return why the newest build of a resource failed, as the running Tilt tells it; nothing where it does not."""
+    try:
+        known = commands(workspace.machine.tool("tilt"), workspace)
+        told = workspace.machine.runner.run(replace(known.resources(), timeout=PATIENCE)).stdout
+    except KilterError:
+        return {}
+    return {each.name: each.error for each in parse_resources(told) if each.update == "error" and each.error}
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN, of: str | None = None) -> list[str]:
