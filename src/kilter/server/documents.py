@@ -150,7 +150,9 @@ def tiles(tx: Tx, grant: Grant, org: str, app: str) -> tuple[EnvTile, ...]:
 def tile(tx: Tx, found: Environment) -> EnvTile:
     """Return one environment of a tile."""
     release, last = found.status.release, deploys.latest(tx, found.slot)
-    record = deploys.find(tx, release.deploy_id) if release else None
+    serving = last if release and last and last.id == release.deploy_id else None
+    if release and serving is None:  # a query less for most, of which a page shows many
+        serving = deploys.find(tx, release.deploy_id)
     return EnvTile(
         env=found.slot.env,
         env_class=found.env_class,
@@ -163,5 +165,5 @@ def tile(tx: Tx, found: Environment) -> EnvTile:
         deployed_at=release.at if release else None,
         last_result=last.state if last else None,
         warnings=found.status.warnings,
-        dirty=record is not None and record.spec.source.dirty,
+        dirty=serving is not None and serving.spec.source.dirty,
     )
