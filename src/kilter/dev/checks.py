@@ -4,7 +4,8 @@ Each takes what it judges and returns its row; none prints and none raises for w
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from kilter.dev.documents import Check
 from kilter.errors import KilterError
 from kilter.project.load import FILE_NAME, Project
 from kilter.state import ledger, records
+from kilter.state.files import refused
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation
 from kilter.tools.docker import Engine
@@ -88,6 +90,21 @@ def room(places: Sequence[Path]) -> Check:
     if free >= disk.WANTED:
         return found("machine.disk", "pass", message)
     return found("machine.disk", "fail" if free < disk.NEEDED else "warning", message, disk.FIX)
+
+
+def folders(paths: Paths) -> list[Check]:
+    """Judge whether kilter's folders take files; a row for each one that takes none."""
+    named = {"machine.data": paths.data, "machine.cache": paths.cache}
+    return [fault for name, folder in named.items() for fault in _unwritable(name, folder)]
+
+
+def _unwritable(name: str, folder: Path) -> Iterator[Check]:
+    try:
+        place = next(one for one in (folder, *folder.parents) if one.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        yield row(refused(f"cannot write in {folder}", folder / "file", error), name)
 
 
 def inotify(settings: Path = Path("/proc/sys/fs/inotify")) -> list[Check]:
