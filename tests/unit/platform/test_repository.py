@@ -8,8 +8,9 @@ import pytest
 from fakes import FakeRunner
 
 from kilter.platform import repository as module
-from kilter.platform.repository import look_at_repository, repository, told
+from kilter.platform.repository import look_at_repository, looked, repository, told
 from kilter.platform.target import NAMESPACE, Target
+from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.tools.helm import Helm
 from kilter.tools.kubectl import Kubectl
@@ -82,3 +83,13 @@ def test_an_installation_says_nothing_of_a_repository_that_flux_fetches() -> Non
     progress = Recorder()
     look_at_repository(cluster("True"), HERE, float("inf"), progress)
     assert progress.lines == ["step: look whether Flux can fetch the repository"]
+
+
+def test_who_may_not_ask_flux_to_look_again_is_told_what_it_found_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(module.time, "time_ns", lambda: 7)
+    runner = cluster("False", message=REFUSED)
+    wish = KUBECTL.annotate(*module.SOURCE, "reconcile.fluxcd.io/requestedAt=7").argv
+    runner.answers = {**runner.answers, wish: Outcome(1, "", "forbidden")}
+    assert "authentication required" in looked(runner, HERE).fault
+    assert [command.argv for command in runner.commands] == [ASKED, wish]
