@@ -61,6 +61,10 @@ class Kubectl:
         """Replace the pods of a workload, keeping its volumes."""
         return self._command("rollout", "restart", what)
 
+    def annotate(self, what: str, name: str, note: str) -> Command:
+        """Write one annotation of an object, or change it."""
+        return self._command("annotate", "--overwrite", what, name, note)
+
     def execute(self, pod: str, *argv: str, container: str = "") -> Command:
         """Run a program in a pod (`statefulset/postgres` works too)."""
         chosen = (f"--container={container}",) if container else ()
