@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
-from unit.server.orders import IMAGE, SHOP, order
+from unit.server.orders import IMAGE, SHOP, order, reported
 from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
@@ -245,6 +245,21 @@ def test_a_project_shows_the_deploys_of_all_its_environments_newest_first(web: W
         web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("deployer"), DEPLOY)
     page = signed_in(web, web.token("viewer")).get("/projects/acme/shop").text
     assert re.findall(r'class="unseen"> of ([\w-]+)<', page) == ["dev", "pr-1", "dev"]
+
+
+def test_how_long_a_deploy_takes_is_told_by_those_that_came_to_a_good_end(web: Web) -> None:
+    path = "/v1/projects/acme/shop/envs/dev/deploys"
+    for _ in range(3):
+        web.post(path, web.token("deployer"), DEPLOY)
+    waiting = web.run(store.latest, SHOP)
+    held = web.run(progress.claim, web.now)
+    web.now += 60_000_000
+    web.run(store.cancel, waiting.id, "ann", web.now)
+    browser = signed_in(web, web.token("viewer"))
+    assert "data-took" not in browser.get("/projects/acme/shop").text
+    ready = reported("acme-shop-dev", SHOP, held.id, held.sequence, "Ready")
+    web.run(progress.observe, ready, web.settings.cluster_domain, web.now)
+    assert re.findall(r'data-took="([\d.]+)"', browser.get("/projects/acme/shop").text) == ["60.0"]
 
 
 @pytest.mark.parametrize(("enforced", "told"), [(None, False), (True, False), (False, True)])
