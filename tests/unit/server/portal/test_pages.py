@@ -310,6 +310,8 @@ def test_taking_a_deploy_out_of_the_queue_is_offered_to_who_may_deploy(web: Web,
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     waiting = web.run(store.latest, SHOP)
     assert ("Cancel this deploy" in signed_in(web, web.token(role)).get(f"/deploys/{waiting.id}").text) is offered
+    web.run(progress.claim, web.now)
+    assert "Cancel this deploy" not in signed_in(web, web.token(role)).get(f"/deploys/{waiting.id}").text, "too late"
 
 
 @pytest.mark.parametrize(
