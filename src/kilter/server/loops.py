@@ -32,6 +32,7 @@ class Trouble:
         self._words, self._clock = words, clock
         self._told = dict[str, float]()  # reasons, and when the log had them last
         self._began = self._failed = 0.0
+        self._better: float | None = None  # the first time that it went well after the last failure
         self._failures = 0
 
     def met(self, error: Exception) -> None:
@@ -39,6 +40,7 @@ class Trouble:
         self._failed = now = self._clock()
         self._began = self._began if self._failures else now
         self._failures += 1
+        self._better = None
         facts: dict[str, object] = {**error.facts} if isinstance(error, Unavailable) else {}
         reason = repr(facts or error)
         self._told = {each: when for each, when in self._told.items() if now - when < TOLD_AGAIN}
@@ -55,8 +57,9 @@ class Trouble:
     def passed(self) -> None:
         """Note that a try went well."""
         now = self._clock()
+        self._better = now if self._better is None else self._better
         if self._failures and now - self._failed >= CALM:
-            log.info(self._words.again, extra={"facts": {"seconds": round(now - self._began)}})
+            log.info(self._words.again, extra={"facts": {"seconds": round(self._better - self._began)}})
             self._failures = 0
             self._told.clear()
 

@@ -103,7 +103,10 @@ def test_what_goes_well_in_between_ends_no_trouble_yet(trouble: Trouble, clock: 
         trouble.passed()
     clock.now += 1
     trouble.passed()
-    assert [message for _, message, _ in log.said()] == ["cannot dispatch", "dispatching again"]
+    assert log.said() == [
+        ("WARNING", "cannot dispatch", None),
+        ("INFO", "dispatching again", 10 * (CALM - 1)),
+    ], "and lasted until it went well, not until that was sure"
 
 
 def test_another_reason_is_told_too_and_a_server_that_never_says_the_same_does_not_flood(
