@@ -22,7 +22,8 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until cancelled; whatever happens to one deploy or to the store, go on."""
-        await work(self._services.hub, DISPATCH, IDLE, self.step, Words("cannot dispatch", "dispatch failed"))
+        words = Words("cannot dispatch", "dispatch failed", "dispatching again")
+        await work(self._services.hub, DISPATCH, IDLE, self.step, words)
 
     async def step(self) -> bool:
         """Carry one deploy over; tells whether there was one."""

@@ -20,5 +20,5 @@ async def hear(services: Services) -> None:
         known = found
         return False
 
-    words = Words("cannot hear of other servers", "hearing of other servers failed")
+    words = Words("cannot hear of other servers", "hearing of other servers failed", "hearing of other servers again")
     await work(services.hub, TOPIC, EVERY, step, words)

@@ -1,18 +1,17 @@
 """Follows KilterApps: what the operator says of them becomes phases and events of their deploys."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from kilter.server.call import Services
 from kilter.server.hub import DISPATCH, IMAGES
-from kilter.server.refusals import Unavailable
+from kilter.server.loops import Trouble, Words
 from kilter.server.seams import Change, Gone, Listed, Seen
 from kilter.server.store import absence, progress
 from kilter.server.store.engine import Tx
 
-log = logging.getLogger("kilter.server")
 AGAIN = 2.0  # seconds until a broken watch is begun anew
+WORDS = Words("the watch broke", "following failed", "following again")
 
 
 class Follower:
@@ -24,15 +23,15 @@ class Follower:
     async def run(self) -> None:
         """Watch until cancelled; after every break begin with a fresh list, so that nothing is missed (F30)."""
         self._services.pulse.begin(self._services.clock())
+        trouble = Trouble(WORDS)
         while True:
             try:
                 async for change in self._services.cluster.watch():
                     await self.record(change)
-            except Unavailable as error:
-                log.warning("the watch broke", extra={"facts": error.facts})
-            except Exception:
-                log.exception("following failed")
-            await asyncio.sleep(AGAIN)
+                    trouble.passed()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the log has it
+                trouble.met(error)
+            await asyncio.sleep(trouble.pause(AGAIN))
 
     async def record(self, change: Change) -> None:
         """Record a change, and wake who waits for it."""

@@ -16,4 +16,5 @@ async def keep_house(services: Services) -> None:
             await services.store.run(prune, services.clock())
         return False
 
-    await work(services.hub, TOPIC, EVERY, step, Words("cannot clean up", "cleaning up failed"))
+    words = Words("cannot clean up", "cleaning up failed", "cleaning up again")
+    await work(services.hub, TOPIC, EVERY, step, words)

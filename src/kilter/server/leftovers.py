@@ -31,7 +31,7 @@ class Remover:
 
     async def run(self) -> None:
         """Work until cancelled; whatever happens to one environment or to the store, go on."""
-        words = Words("cannot remove images", "removing images failed")
+        words = Words("cannot remove images", "removing images failed", "removing images again")
         await work(self._services.hub, IMAGES, EVERY, self._step_when_heard, words)
 
     async def _step_when_heard(self) -> bool:

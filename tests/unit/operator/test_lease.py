@@ -1,11 +1,15 @@
 """Leadership: who may take the Lease, and that nobody writes who is not sure to lead."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 
 from kilter.gitops.model import Fence
-from kilter.operator.lease import Deposed, Lapsed, Leadership, Move, Record, decide, parse
+from kilter.operator.kinds import Object
+from kilter.operator.kube import Conflict, Kube, KubeError
+from kilter.operator.lease import Deposed, Elector, Lapsed, Leadership, Move, Record, Times, decide, parse
 
 MADE = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -61,3 +65,110 @@ def test_a_leader_stops_writing_at_its_deadline_and_may_go_on_once_it_has_renewe
     leadership.end()
     with pytest.raises(Deposed):
         leadership.fence()
+
+
+class Leases:
+    """An API server with at most one Lease. Before each look of an elector it does what comes next of `then`."""
+
+    def __init__(self, elector_stops: Callable[[], None], *then: Callable[["Leases"], None]) -> None:
+        self.lease: Object | None = None
+        self.version = 0
+        self.then, self.stop = list(then), elector_stops
+
+    def get(self, *_: object) -> Object | None:
+        if not self.then:
+            self.stop()
+        else:
+            self.then.pop(0)(self)
+        return self.lease
+
+    def create(self, thing: Object) -> Object:
+        if self.lease is not None:
+            raise Conflict(409, "AlreadyExists", "there is one")
+        return self.put(thing["spec"])
+
+    def replace(self, thing: Object) -> Object:
+        if thing["metadata"]["resourceVersion"] != str(self.version):
+            raise Conflict(409, "Conflict", "it has changed")
+        return self.put(thing["spec"])
+
+    def put(self, spec: dict[str, Any]) -> Object:
+        self.version += 1
+        metadata = {"creationTimestamp": "2026-05-01T12:00:00Z", "resourceVersion": str(self.version)}
+        self.lease = {"metadata": metadata, "spec": spec}
+        return self.lease
+
+    @property
+    def holder(self) -> str:
+        return str(self.lease["spec"]["holderIdentity"]) if self.lease else ""
+
+
+def as_before(_: Leases) -> None:
+    """Nothing has happened."""
+
+
+def away(_: Leases) -> None:
+    raise KubeError(0, "", "connection refused")
+
+
+def others(leases: Leases) -> None:
+    """Another operator renews its lease, or takes it."""
+    leases.put({"holderIdentity": "other", "leaseTransitions": 7})
+
+
+def elected(*then: Callable[[Leases], None], clock: Callable[[], float] = lambda: 100.0) -> tuple[Elector, list[Fence]]:
+    """Run an elector through what happens, until it ends or is stopped; returns it, and when it was told to lead."""
+    led = list[Fence]()
+    elector = Elector(cast("Kube", None), "system", "operator", "me", Times(retry=0.0), Leadership(clock=clock))
+    elector.kube = cast("Kube", Leases(elector.stopping.set, *then))
+    elector.run(lambda _: led.append(elector.leadership.fence()))
+    with pytest.raises(Deposed):
+        elector.leadership.fence()
+    return elector, led
+
+
+@pytest.mark.requirement("F26")
+def test_who_leads_is_told_so_once_however_often_the_lease_is_renewed() -> None:
+    elector, led = elected(as_before, as_before, as_before)
+    assert len(led) == 1
+    assert cast("Leases", elector.kube).version == 4, "it was renewed at every look"
+
+
+@pytest.mark.requirement("F26")
+def test_a_leader_ends_when_another_one_holds_the_lease() -> None:
+    elector, led = elected(as_before, others, as_before, as_before)
+    leases = cast("Leases", elector.kube)
+    assert (len(led), leases.holder, len(leases.then)) == (1, "other", 2), "and looks no more"
+
+
+@pytest.mark.requirement("F26", "F30")
+def test_an_api_server_that_is_away_ends_no_election() -> None:
+    assert len(elected(away, away, as_before, away, as_before)[1]) == 1
+
+
+@pytest.mark.requirement("F41")
+def test_who_stands_by_takes_a_lease_that_has_not_changed_for_its_whole_time() -> None:
+    now = [100.0]
+
+    def late(_: Leases) -> None:
+        now[0] += 19.0
+
+    def others_late(leases: Leases) -> None:
+        late(leases)
+        others(leases)
+
+    assert elected(others, late, others_late, clock=lambda: now[0])[1] == []
+    elector, led = elected(others, late, late, clock=lambda: now[0])
+    assert (cast("Leases", elector.kube).holder, len(led)) == ("me", 1)
+
+
+def test_a_leader_that_gives_the_lease_back_takes_nobody_elses() -> None:
+    elector, _ = elected(as_before)
+    elector.release()
+    assert cast("Leases", elector.kube).holder == ""
+    elector, _ = elected(as_before, others)
+    elector.release()
+    assert cast("Leases", elector.kube).holder == "other"
+    cast("Leases", elector.kube).lease = None
+    elector.release()
+    assert cast("Leases", elector.kube).lease is None

@@ -159,3 +159,28 @@ def test_an_operator_of_which_a_part_has_ended_ends_and_does_not_lead_on_without
         assert election.released
 
     asyncio.run(main())
+
+
+@pytest.mark.requirement("F33")
+def test_whether_flux_is_there_is_known_by_its_watch_as_it_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        operator, nothing = Operator(Settings(), Seams(cast("Any", None), Opener())), cast("Any", None)
+        publications = Publications(ClosedWriter(), lambda _: None)
+        world = World(Settings(), nothing, operator.stores, Leadership(), publications, nothing, nothing)
+        flux, other = Watched(kinds.KUSTOMIZATION, ends=False), Watched(kinds.NAMESPACE, ends=False)
+        known, beats = list[bool](), [True, False, True]
+
+        async def beaten(_: float) -> None:
+            known.append(world.flux_known.is_set())
+            if not beats:
+                raise asyncio.CancelledError
+            flux.absent, other.absent = beats.pop(0), True
+
+        monkeypatch.setattr(asyncio, "sleep", beaten)
+        operator.health._beat = 0.0
+        with pytest.raises(asyncio.CancelledError):
+            await operator._beat(cast("Any", [other, flux]), world)
+        assert known == [True, False, True, False]
+        assert operator.health.alive
+
+    asyncio.run(main())

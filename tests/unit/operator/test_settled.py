@@ -187,6 +187,14 @@ def test_an_app_that_was_ready_and_serves_no_more_is_failed_after_two_minutes_an
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)
 
 
+def test_an_app_that_served_for_long_is_not_failed_by_one_look_at_which_it_does_not() -> None:
+    stage = Stage().deployed()
+    stage.pass_time(86400)
+    stage.run(ready=0)
+    stage.look()
+    assert (stage.status.phase, stage.status.failure) == ("Ready", None)
+
+
 def test_an_app_of_which_one_process_runs_no_more_is_failed_and_said_to_serve() -> None:
     stage = Stage(given(processes={"worker": {"command": ["work"]}}))
     stage.run(worker=3)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
 from unit.server.orders import SHOP
 from unit.server.portal.conftest import COOKIE, Browser, signed_in
 from unit.server.web import DEPLOY, SETTINGS, Reply, Web
@@ -14,7 +15,7 @@ from unit.server.web import DEPLOY, SETTINGS, Reply, Web
 from kilter.api.kilterapp_status import Status
 from kilter.api.words import ROLES, Role
 from kilter.server.portal import cookies, forms
-from kilter.server.portal.door import HEADERS, Page
+from kilter.server.portal.door import HEADERS, Page, failed
 from kilter.server.portal.table import PAGES
 from kilter.server.refusals import Unavailable
 from kilter.server.routes import environments as env_routes
@@ -39,6 +40,10 @@ def test_who_is_not_signed_in_is_led_to_where_that_is_done(portal: Web, page: Pa
     assert reply.status == 303
     wanted = f"/sign-in?next={path.replace('/', '%2F')}" if page.method == "GET" and path != "/" else "/sign-in"
     assert reply.headers["location"] == wanted
+
+
+def test_only_the_page_to_sign_in_is_for_who_is_not() -> None:
+    assert {name_of(page) for page in PAGES if page.is_open} == {"GET /sign-in", "POST /sign-in"}
 
 
 def changed(tx: Tx) -> list[object]:
@@ -133,6 +138,19 @@ def test_the_cookie_is_bound_to_this_host_and_holds_no_token(portal: Web) -> Non
 def test_without_https_the_cookie_has_no_promise_that_browsers_would_refuse() -> None:
     plain = replace(SETTINGS, public_url="http://kilter.local:8080")
     assert (cookies.name_of(plain, "kilter"), cookies.is_secure(plain)) == ("kilter", False)
+
+
+def test_who_signs_in_goes_on_to_all_of_the_address_that_was_asked_for(portal: Web) -> None:
+    reply = Browser(portal, {}).get("/audit?cursor=7&x=%26")
+    assert reply.headers["location"] == "/sign-in?next=%2Faudit%3Fcursor%3D7%26x%3D%2526"
+
+
+def test_a_form_stays_good_while_it_is_open_in_another_tab(portal: Web) -> None:
+    browser = Browser(portal, {})
+    browser.get("/sign-in")
+    word = browser.word
+    browser.get("/sign-in")
+    assert browser.post("/sign-in", {"token": portal.token("viewer"), "form_word": word}).status == 303
 
 
 @pytest.mark.parametrize("token", ["", "kilter_x", "kilter_" + "a" * 51])
@@ -252,6 +270,12 @@ def test_a_part_that_is_fetched_again_is_not_replaced_by_the_words_of_a_gateway(
     assert json.loads(config[1])["noSwap"] == [204, 304, "4xx", "5xx"]
 
 
+def test_a_browser_that_left_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    request = Request({"type": "http", "method": "POST", "path": "/sign-in", "headers": [], "query_string": b""})
+    assert failed(request, ClientDisconnect(), "req-1").status_code == 499
+    assert caplog.records == []
+
+
 def test_who_asks_the_api_gets_no_page(portal: Web) -> None:
     assert portal.get("/nothing").code == "not_found"
     assert portal.get("/v1/nothing", headers={"accept": "text/html"}).code == "not_found"
@@ -289,6 +313,15 @@ def test_a_stream_ends_with_its_session(web: Web, monkeypatch: pytest.MonkeyPatc
 
     reply = web.runner.run(story())
     assert (reply.status, reply.text.count("still here")) == (200, 1)
+
+
+@pytest.mark.parametrize(("role", "shown"), [("admin", True), ("maintainer", False)])
+def test_an_admin_sees_the_tokens_within_reach_and_nobody_else_does(web: Web, role: Role, shown: bool) -> None:
+    web.token("viewer", "acme/*", actor="ann")
+    web.token("viewer", "globex/*", actor="zoe")
+    page = signed_in(web, web.token(role, "acme/*", actor="bob")).get("/account").text
+    assert ("ann" in page) is shown
+    assert "zoe" not in page
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
-from unit.server.orders import IMAGE, SHOP, order
+from unit.server.orders import IMAGE, SHOP, order, reported
 from unit.server.portal.conftest import signed_in
 from unit.server.web import DEPLOY, Web
 
@@ -17,7 +17,8 @@ from kilter.api.kilterapp_status import Failure, Release, Status, Workload
 from kilter.api.words import PHASES, DeployState, Phase, Role
 from kilter.server.portal import deploys, look, static, trail
 from kilter.server.portal import logs as portal_logs
-from kilter.server.portal.visit import BY_NAME
+from kilter.server.portal.visit import BY_NAME, Visit
+from kilter.server.refusals import Refused, not_found
 from kilter.server.routes import audit as audit_routes
 from kilter.server.store import audit, environments, events, progress
 from kilter.server.store import deploys as store
@@ -240,11 +241,58 @@ def test_the_code_of_a_device_is_taken_as_people_type_it(web: Web, typed: str) -
 
 
 def test_a_project_shows_the_deploys_of_all_its_environments_newest_first(web: Web) -> None:
-    for env in ("dev", "pr-1", "dev"):
+    for env in ("dev", "pr-1", "dev", "pr-1"):
         web.now += 60_000_000
         web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("deployer"), DEPLOY)
     page = signed_in(web, web.token("viewer")).get("/projects/acme/shop").text
-    assert re.findall(r'class="unseen"> of ([\w-]+)<', page) == ["dev", "pr-1", "dev"]
+    assert re.findall(r'class="unseen"> of ([\w-]+)<', page) == ["pr-1", "dev", "pr-1", "dev"]
+
+
+def test_an_environment_leads_to_its_older_deploys_and_back_to_the_newest(web: Web) -> None:
+    path = "/projects/acme/shop/envs/dev"
+    for _ in range(2):
+        web.post(f"/v1{path}/deploys", web.token("deployer"), DEPLOY)
+    browser = signed_in(web, web.token("viewer"))
+    newest, newest_of_all = browser.get(f"{path}?limit=1").text, f'<a href="{path}">Newest</a>'
+    older = re.search(r'href="([^"]+)">Older', newest)
+    assert older is not None
+    assert newest_of_all not in newest
+    assert newest_of_all in browser.get(html.unescape(older[1])).text
+
+
+@pytest.mark.parametrize(("refusal", "status"), [(not_found(), 200), (Refused("forbidden", "not any more"), 403)])
+def test_a_project_is_shown_though_one_of_its_environments_has_just_gone(
+    web: Web, monkeypatch: pytest.MonkeyPatch, refusal: Refused, status: int
+) -> None:
+    for env in ("dev", "pr-1"):
+        web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", web.token("deployer"), DEPLOY)
+    browser = signed_in(web, web.token("viewer"))
+    real = Visit.document
+
+    async def document(visit: Visit, kind: Any, name: str, path: Any = None, **more: Any) -> Any:
+        if name.endswith("/envs/{env}/deploys") and path["env"] == "pr-1":
+            raise refusal
+        return await real(visit, kind, name, path, **more)
+
+    monkeypatch.setattr(Visit, "document", document)
+    page = browser.get("/projects/acme/shop")
+    assert page.status == status
+    assert re.findall(r'class="unseen"> of ([\w-]+)<', page.text) == (["dev"] if status == 200 else [])
+
+
+def test_how_long_a_deploy_takes_is_told_by_those_that_came_to_a_good_end(web: Web) -> None:
+    path = "/v1/projects/acme/shop/envs/dev/deploys"
+    for _ in range(3):
+        web.post(path, web.token("deployer"), DEPLOY)
+    waiting = web.run(store.latest, SHOP)
+    held = web.run(progress.claim, web.now)
+    web.now += 60_000_000
+    web.run(store.cancel, waiting.id, "ann", web.now)
+    browser = signed_in(web, web.token("viewer"))
+    assert "data-took" not in browser.get("/projects/acme/shop").text
+    ready = reported("acme-shop-dev", SHOP, held.id, held.sequence, "Ready")
+    web.run(progress.observe, ready, web.settings.cluster_domain, web.now)
+    assert re.findall(r'data-took="([\d.]+)"', browser.get("/projects/acme/shop").text) == ["60.0"]
 
 
 @pytest.mark.parametrize(("enforced", "told"), [(None, False), (True, False), (False, True)])
@@ -262,6 +310,8 @@ def test_taking_a_deploy_out_of_the_queue_is_offered_to_who_may_deploy(web: Web,
     web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), DEPLOY)
     waiting = web.run(store.latest, SHOP)
     assert ("Cancel this deploy" in signed_in(web, web.token(role)).get(f"/deploys/{waiting.id}").text) is offered
+    web.run(progress.claim, web.now)
+    assert "Cancel this deploy" not in signed_in(web, web.token(role)).get(f"/deploys/{waiting.id}").text, "too late"
 
 
 @pytest.mark.parametrize(
