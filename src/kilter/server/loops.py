@@ -37,7 +37,10 @@ class Trouble:
 
     def met(self, error: Exception) -> None:
         """Note that a try failed."""
-        self._failed = now = self._clock()
+        now = self._clock()
+        if self._better is not None and now - self._better >= CALM:
+            self._end()  # since then it went well, and nobody had anything to do
+        self._failed = now
         self._began = self._began if self._failures else now
         self._failures += 1
         self._better = None
@@ -58,7 +61,11 @@ class Trouble:
         """Note that a try went well."""
         now = self._clock()
         self._better = now if self._better is None else self._better
-        if self._failures and now - self._failed >= CALM:
+        if now - self._failed >= CALM:
+            self._end()
+
+    def _end(self) -> None:
+        if self._failures and self._better is not None:
             log.info(self._words.again, extra={"facts": {"seconds": round(self._better - self._began)}})
             self._failures = 0
             self._told.clear()

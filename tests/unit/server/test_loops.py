@@ -142,6 +142,20 @@ def test_trouble_that_comes_back_after_it_was_over_is_told_anew(trouble: Trouble
     assert log.said() == told * 2
 
 
+def test_what_went_well_for_long_before_it_fails_anew_did_not_last(trouble: Trouble, clock: Clock, log: Log) -> None:
+    """Nobody had anything to do meanwhile, who could have said that it was over."""
+    trouble.met(away())
+    clock.now += 2.0
+    trouble.passed()
+    clock.now += TOLD_AGAIN / 2
+    trouble.met(away())
+    assert log.said() == [
+        ("WARNING", "cannot dispatch", None),
+        ("INFO", "dispatching again", 2),
+        ("WARNING", "cannot dispatch", None),
+    ]
+
+
 @pytest.mark.parametrize(("every", "pauses"), [(1.0, [1, 2, 4, 5, 5]), (3600.0, [LONGEST] * 5), (0.0, [0] * 5)])
 def test_who_fails_tries_again_ever_later_but_soon_enough(trouble: Trouble, every: float, pauses: list[float]) -> None:
     found = list[float]()
