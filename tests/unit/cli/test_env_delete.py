@@ -20,7 +20,7 @@ PATH = "/v1/projects/acme/shop/envs/main"
 LINE = ["env", "delete", "main", "--project", "acme/shop"]
 DROPPED = "goes: its database, if it has one, with all data in it"
 KEPT = "stays: its database, if it has one; a deploy to main takes it up again"
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Any] = {
     "org": "acme",
     "app": "shop",
     "env": "main",

@@ -89,7 +89,7 @@ def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None
         "workloads": [{"name": "shop", "desired": 3, "ready": ready}],
     }
     events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
-    answers = {PATH: events, ONE: [(200, DEPLOY)], ENV: [(200, standing)]}
+    answers: dict[str, list[tuple[int, Any]]] = {PATH: events, ONE: [(200, DEPLOY)], ENV: [(200, standing)]}
     with serving(**answers) as table, pytest.raises(NotReady) as caught:
         follow(table, Recorder())
     assert caught.value.hint == f"{hint} (this was d-1)"
@@ -97,7 +97,7 @@ def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None
 
 def test_ctrl_c_while_the_environment_is_asked_leaves_the_failure_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "environment", press_ctrl_c)
-    events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
+    events: list[tuple[int, Any]] = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
     with serving(**{PATH: events, ONE: [(200, DEPLOY)]}) as table, pytest.raises(NotReady, match="no such image"):
         follow(table, Recorder())
 

@@ -92,7 +92,7 @@ def test_a_platform_whose_server_cannot_reach_its_store_is_not_ready_though_all_
 def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path) -> None:
     here = machine(tmp_path, "{}")
     assert isinstance(here.runner, FakeRunner)
-    here.runner.answers[GATEWAY_ASKED] = ""
+    here.runner.answers = {**here.runner.answers, GATEWAY_ASKED: ""}
     found = status(here, HERE)
     assert (found.ready, found.gateway.name) == (False, f"{NAMESPACE}/kilter")
     assert found.gateway.faults == ("there is no such Gateway",)

@@ -1,11 +1,12 @@
 """What `kilter platform uninstall` does on a cluster that a context names."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 
 from kilter.dev.machine import Machine
 from kilter.errors import NotFound
@@ -23,7 +24,7 @@ HERE = Target("context c", Helm("helm", Path("/k"), NAMESPACE, Path("/h")), KUBE
 REMOVALS = {HERE.helm.uninstall(PLATFORM).argv: "", HERE.helm.uninstall(CRDS).argv: ""}
 
 
-def machine(answers: dict[tuple[str, ...], str | list[str]]) -> Machine:
+def machine(answers: Mapping[tuple[str, ...], Answer]) -> Machine:
     return Machine(FakeRunner(answers), Paths(Path("/data"), Path("/cache")), {}, Recorder())
 
 
