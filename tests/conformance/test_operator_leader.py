@@ -213,6 +213,7 @@ def test_the_api_server_itself_refuses_the_status_of_a_deposed_leader(api: ApiSe
 
 
 @pytest.mark.requirement("F26", "F41")
+@pytest.mark.usefixtures("platform")  # which makes the namespace
 def test_of_many_that_stand_by_one_leads_and_every_number_is_higher_than_the_one_before(api: ApiServer) -> None:
     """Electors on one thread each, with a lease of their own; each leads once and steps down."""
     place = ("kilter-system", "contested")
