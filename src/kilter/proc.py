@@ -23,6 +23,7 @@ from kilter.values import Value
 
 GRACE = 5.0  # seconds between asking a process group to end and ending it
 OUTPUT_LINES_SHOWN = 12
+LOOK = "run `kilter doctor`"
 
 
 class Secret(Value, frozen=True):
@@ -264,7 +265,8 @@ class SubprocessRunner:
                 raise Failed(f"cannot run `{command}`", why=f"{command.cwd} is no directory") from None
             raise missing(command) from None
         except OSError as error:
-            raise MachineLacks(f"cannot run {command.argv[0][:200]}", why=error.strerror or str(error)) from None
+            why = error.strerror or str(error)
+            raise MachineLacks(f"cannot run {command.argv[0][:200]}", why=why, hint=LOOK) from None
 
 
 def end_group(child: "subprocess.Popen[str]") -> None:
@@ -374,7 +376,7 @@ def late(command: Command) -> TimedOut:
 def missing(command: Command) -> MachineLacks:
     """Build the error of a command whose program is not there."""
     name = command.argv[0]
-    return MachineLacks(f"{name} is not installed", why=f"`{name}` was not found", hint="run `kilter doctor`")
+    return MachineLacks(f"{name} is not installed", why=f"`{name}` was not found", hint=LOOK)
 
 
 def _text_of(stdin: str | Secret | None) -> str | None:

@@ -146,6 +146,11 @@ def human_size(size: float) -> str:
     return f"{scaled:.{0 if scaled >= 10 else 1}f} {'KMGT'[power - 1]}iB"
 
 
+def counted(number: int, thing: str) -> str:
+    """Write a number of things, of which one takes no `s`: `1 day`, `2 days`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def escaped(line: str) -> str:
     """Return a line that cannot drive a terminal: its control characters are written out (C15)."""
     if line.isprintable():

@@ -356,8 +356,9 @@ def test_what_the_kernel_refuses_to_start_is_an_error_of_ours(command: tuple[str
 def test_a_file_that_is_no_program_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "tool").write_text("echo hello\n")
     (tmp_path / "tool").chmod(0o755)
-    with pytest.raises(KilterError):
+    with pytest.raises(KilterError) as caught:
         RUNNER.run(Command((str(tmp_path / "tool"),)))
+    assert "kilter doctor" in caught.value.hint
 
 
 def test_what_other_threads_wait_for_can_be_ended(tmp_path: Path) -> None:

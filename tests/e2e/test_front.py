@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
-from harness.cli import Kilter
+from harness.cli import LIMIT, Kilter
 from harness.project import small
 from harness.terminal import CTRL_C, Terminal
 
@@ -80,7 +80,7 @@ def until(holds: Callable[[], bool], limit: float = 60) -> None:
 @pytest.mark.parametrize("keys", ["\n", CTRL_C], ids=["Enter", "Ctrl-C"])
 def test_ctrl_c_and_no_answer_detach(project: Kilter, keys: str) -> None:
     with Terminal(project, "up", "--attach") as screen:
-        screen.expect("is up (local cluster")
+        screen.expect("is up (local cluster", timeout=LIMIT)  # the file that was saved last may still be built
         screen.expect("following the dev loop")
         # Tilt's own words, for a file that it watches was saved.
         (project.directory / "index.html").write_text(f"hello {keys!r}\n")
@@ -119,7 +119,7 @@ def test_ctrl_c_without_a_terminal_detaches_and_asks_nobody(project: Kilter) -> 
 @pytest.mark.requirement("LC-Q6", "LC-9")
 def test_ctrl_c_and_n_end_the_loop_and_nothing_else(project: Kilter) -> None:
     with Terminal(project, "up", "--attach") as screen:
-        screen.expect("is up (local cluster")
+        screen.expect("is up (local cluster", timeout=LIMIT)  # the file that was saved last may still be built
         screen.expect("following the dev loop")
         screen.press(CTRL_C)
         screen.expect(QUESTION)

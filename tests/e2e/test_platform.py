@@ -13,6 +13,7 @@ from functools import partial
 
 import pytest
 from harness import stored
+from harness.cli import docker
 from harness.faults import away, race, second, suspended
 from harness.leaver import Leaver, leaver, residue
 from harness.portal import SCREENSHOTS, portal
@@ -54,6 +55,10 @@ def test_one_command_makes_a_platform_and_tells_the_first_token_once(here: Trial
     here.token = re.findall(r"token +(kilter_\S+)", installed.out)[0]
     found = here.admin.json("platform", "status", "--local")
     assert (found["ready"], found["server"], found["revision"]) == (True, here.server, 1)
+    assert found["repository"]["reachable"] is True
+    name = found["parts"][0]["image"]
+    assert name.startswith("localhost:32760/kilter/platform:")
+    assert not docker("image", "ls", "--quiet", name), "a name stayed in Docker's store"
     assert {part["name"] for part in found["parts"]} >= {"kilter-server", "kilter-operator", "kilter-git", "traefik"}
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from harness.repository import READER, WRITER, Open, Repository, Serving, change, git
 
+from kilter.errors import in_one_line
 from kilter.gitops.layout import blob_id
 from kilter.gitops.model import Result, Unpublished
 from kilter.gitops.served import Limits
@@ -64,14 +65,22 @@ def test_a_writer_publishes_through_the_server(repository: Repository, service: 
 
 
 @pytest.mark.requirement("DP-Q16")
-@pytest.mark.parametrize(("token", "status"), [(READER, "403"), ("wrong", "401"), ("", "401")])
-def test_without_the_right_token_nothing_is_written(
-    repository: Repository, service: Serving, writer: Open, token: str, status: str
+@pytest.mark.parametrize(
+    ("token", "why"), [(READER, "not allowed to do that"), ("wrong", "not known"), ("", "not known")]
+)
+def test_without_the_right_token_nothing_is_written_and_the_login_is_said_to_be_refused(
+    repository: Repository, service: Serving, writer: Open, token: str, why: str
 ) -> None:
+    """Git alone says that it could not read a user's name, because it may ask nobody."""
     with pytest.raises(Unpublished) as caught:
         writer(remote=service.remote(token))
-    said = " ".join(caught.value.details)
-    assert status in said or "could not read Username" in said
+    error = caught.value
+    assert error.what == "the repository's server refuses the login"
+    assert why in error.why
+    assert "git.secretName" in error.hint
+    said = in_one_line(error)
+    assert not [words for words in ("could not read", "terminal prompts", "--git-dir") if words in said]
+    assert ("this token may only read" in said) == (token == READER)
     assert git("for-each-ref", cwd=repository.path) == ""
 
 

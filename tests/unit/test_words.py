@@ -6,6 +6,7 @@ import pytest
 
 from kilter.words import (
     closest,
+    counted,
     duration,
     escaped,
     human_duration,
@@ -169,3 +170,8 @@ def test_a_pattern_of_many_stars_costs_no_time() -> None:
 )
 def test_the_text_of_every_script_is_shown_and_nothing_drives_the_terminal(text: str, written: str) -> None:
     assert escaped(text) == written
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 restarts"), (1, "1 restart"), (11, "11 restarts")])
+def test_one_thing_is_not_said_in_the_plural(number: int, words: str) -> None:
+    assert counted(number, "restart") == words

@@ -33,6 +33,7 @@ class ReleaseInfo(Document, frozen=True, kw_only=True):
     commit: str
     at: datetime | None
     app: Annotated[ReleasedApp | None, Meta(description="Null where it is no longer known.")] = None
+    dirty: Annotated[bool, Meta(description="Whether it holds changes that are not in that commit.")] = False
 
 
 class LockInfo(Document, frozen=True, kw_only=True):

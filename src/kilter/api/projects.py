@@ -23,6 +23,7 @@ class EnvTile(Document, frozen=True, kw_only=True):
     deployed_at: datetime | None
     last_result: str | None
     warnings: tuple[str, ...]
+    dirty: Annotated[bool, Meta(description="Whether the release holds changes that are not in that commit.")] = False
 
 
 class Tile(Document, frozen=True, kw_only=True):

@@ -98,6 +98,14 @@ class Console:
             except OSError as error:
                 raise unwritten("the result could not be printed", error) from error
 
+    def lines(self, lines: Iterable[str | None]) -> None:
+        """Print lines as they come; at None there is none for a moment, and who reads on would be told by no line."""
+        for line in lines:
+            if line is not None:
+                self.result(line)
+            elif not is_heard(sys.stdout):
+                raise BrokenPipeError
+
     def document(self, document: object) -> None:
         """Print one JSON document as the result; `document` is a msgspec struct."""
         self.result(json_text(document))

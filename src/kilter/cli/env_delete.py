@@ -11,6 +11,7 @@ from kilter.cli.app import App
 from kilter.cli.options import Duration
 from kilter.cli.remote import of_name
 from kilter.errors import BadInput
+from kilter.words import counted
 
 if TYPE_CHECKING:
     from kilter.api.words import DatabasePolicy
@@ -44,9 +45,11 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     Its database goes too where the environment is ephemeral, and is kept elsewhere, unless an option says what becomes
     of it. For dropping that of a protected environment the name is asked for a second time.
     """
+    from kilter.api.access import WhoAmI
     from kilter.cli.remote import client, name_of
     from kilter.deploy.follow import detachable, follow
     from kilter.deploy.queries import delete, environment
+    from kilter.deploy.target import check_role
 
     here, name = client(), name_of(app, project)
     found = environment(here, name, env)
@@ -54,6 +57,8 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     chosen = database or ("drop" if found.env_class == "ephemeral" else "keep")
     twice = chosen == "drop" and found.env_class == "protected"
     if not yes:
+        # Nobody types a name for a refusal; without a question the platform itself refuses, as it does for all.
+        check_role(here.get("/v1/whoami", WhoAmI), "admin" if found.env_class == "protected" else "maintainer")
         address = f"{found.url or found.namespace} at {here.login.server}"
         losses = [f"goes: {address}, with its pods, Secrets and volumes", fate(chosen, env, found.database_kept_days)]
         app.ask_for_name(f"{name}/{env}", losses)
@@ -70,5 +75,5 @@ def fate(database: "DatabasePolicy", env: str, days: int | None) -> str:
     """Say what becomes of an environment's database; kilter cannot tell from here whether it has one."""
     if database == "drop":
         return "goes: its database, if it has one, with all data in it"
-    stays, by_then = (f"stays for {days} days", " until then") if days else ("stays", "")
+    stays, by_then = (f"stays for {counted(days, 'day')}", " until then") if days else ("stays", "")
     return f"{stays}: its database, if it has one; a deploy to {env}{by_then} takes it up again"

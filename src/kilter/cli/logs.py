@@ -33,14 +33,12 @@ def command(app: App, /, names: tuple[str, ...], project: str, env: str, **given
 
         here, name, query = client(), name_of(app, project), log_query(names, given)
         app.console.progress.note(f"{name} {env} (platform {here.login.server})")
-        for line in remote(here, name, env, **query):
-            app.console.result(line)
+        app.console.lines(remote(here, name, env, **query))
         return
     from kilter.dev.logs import LogOptions, logs
 
     with closing(logs(app.machine, app.project(), names, LogOptions(**given))) as lines:
-        for line in lines:
-            app.console.result(line)
+        app.console.lines(lines)
 
 
 def log_query(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:

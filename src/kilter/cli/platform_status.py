@@ -28,6 +28,7 @@ def command(app: App, context: str, local: bool, as_json: bool) -> int:
     """
     from kilter.cli.views import columns
     from kilter.errors import NotReady
+    from kilter.platform.repository import told
     from kilter.platform.status import existing, status
 
     with existing(app.machine, context, is_local=local) as target:
@@ -41,5 +42,6 @@ def command(app: App, context: str, local: bool, as_json: bool) -> int:
         walls = f"network policies  {WALLS[found.network_policy_enforced]}"
         gateway = f"gateway  {found.gateway.name}: {'; '.join(found.gateway.faults) or 'serves'}"
         store = f"store  {STORES[found.store_answers]}"
-        app.console.result("\n".join([head, f"server  {found.server}", store, gateway, walls, *columns(rows)]))
+        lines = [head, f"server  {found.server}", store, gateway, f"repository  {told(found.repository)}", walls]
+        app.console.result("\n".join([*lines, *columns(rows)]))
     return 0 if found.ready else NotReady.exit_code

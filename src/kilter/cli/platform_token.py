@@ -36,12 +36,13 @@ def create(app: App, /, context: str, local: bool, **wanted: Any) -> None:
     """
     from kilter.platform import tokens
     from kilter.platform.status import existing
+    from kilter.words import counted
 
     with existing(app.machine, context, is_local=local) as target:
         asked = tokens.Wanted(**wanted)
         made = tokens.create(app.machine.runner, target, asked)
     where = asked.project if asked.env == "*" else f"{asked.project} in {asked.env}"
     app.console.progress.note(
-        f"a token of {asked.actor} ({asked.role}, {where}) for {asked.days} days; it is shown once"
+        f"a token of {asked.actor} ({asked.role}, {where}) for {counted(asked.days, 'day')}; it is shown once"
     )
     app.console.result(made)

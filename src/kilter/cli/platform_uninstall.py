@@ -25,8 +25,9 @@ def command(app: App, context: str, local: bool, yes: bool) -> None:
         with existing(app.machine, context, is_local=local) as target:
             if not local:
                 refuse_none(app.machine, target)
-            losses += [f"{name} {'goes' if local else 'runs on, with nobody to look after it'}"
-                       for name in environments(app.machine, target)]  # fmt: skip
+            left = "its pods run on, without the platform's Gateway and PostgreSQL, and nobody looks after them"
+            names = environments(app.machine, target)
+            losses += [f"{name} goes" if local else f"{name}: {left}" for name in names]
             if not yes:
                 app.ask_for_name(target.name.split()[-1], losses or [f"the platform on {target.name} goes"])
             if not local:

@@ -150,7 +150,7 @@ def apps_view(found: "AppsDocument") -> str:
 
 def environment_view(document: "EnvironmentDocument") -> str:
     """Print how an environment stands: where it answers, what serves, what failed."""
-    from kilter.words import escaped_lines
+    from kilter.words import counted, escaped_lines
 
     found = document.environment
     lines = [f"{found.org}/{found.app} {found.env} is {found.phase} (platform {document.server})"]
@@ -161,7 +161,10 @@ def environment_view(document: "EnvironmentDocument") -> str:
     lines += [f"  internal  {found.internal_url}"] if found.internal_url else []
     for word, one in (("serves", found.serving), ("newest", None if found.release == found.serving else found.release)):
         lines += [f"  {word}    release {one.number} ({one.deploy_id}, {one.image[-12:]})"] if one else []
-    lines += [f"  {one.name}: {one.ready} of {one.desired} ready, {one.restarts} restarts" for one in found.workloads]
+    lines += [
+        f"  {one.name}: {one.ready} of {one.desired} ready, {counted(one.restarts, 'restart')}"
+        for one in found.workloads
+    ]
     lines += [f"  warning: {warning}" for warning in found.warnings]
     if found.failure:
         where = "" if found.failure.phase == "Ready" else f" in {found.failure.phase}"

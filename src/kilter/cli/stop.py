@@ -15,6 +15,7 @@ def command(app: App, everything: bool) -> None:
     Ends the dev loop, lets the databases close their files, and stops the cluster's container. `kilter up` resumes.
     """
     from kilter.dev.stop import stop, stop_all
+    from kilter.words import counted
 
     if not everything:
         app.console.result(stop(app.machine, app.project_to_end()))
@@ -22,5 +23,4 @@ def command(app: App, everything: bool) -> None:
     found = stop_all(app.machine)
     app.console.result(found.said)
     if found.left:
-        count = len(found.left)
-        raise Failed(f"{count} project{'' if count == 1 else 's'} could not be stopped", details=found.left)
+        raise Failed(f"{counted(len(found.left), 'project')} could not be stopped", details=found.left)

@@ -13,7 +13,7 @@ import msgspec
 
 from kilter import __version__
 from kilter.deploy.logins import ADDRESS, Login, is_local
-from kilter.deploy.refusals import AWAY, LOST, UNTRUSTED, body_of, error_of, is_decided, unanswered
+from kilter.deploy.refusals import AGAIN, AWAY, LOST, NEXT, UNTRUSTED, body_of, error_of, is_decided, unanswered
 from kilter.errors import BadInput, Failed, KilterError, Unreachable
 
 if TYPE_CHECKING:  # it alone costs more than all the rest of a start
@@ -201,7 +201,7 @@ class Client:
         return Failed(
             f"{self.login.server} answered with something that this kilter does not understand",
             why=why,
-            hint="is it a kilter-server? `kilter version` tells what this is",
+            hint=NEXT[""],
         )
 
     def _failure(self, error: "httpx2.RequestError") -> KilterError:
@@ -211,7 +211,7 @@ class Client:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         why = str(error) or type(error).__name__
-        hint = next((hint for words, hint in UNTRUSTED.items() if words in why), "try again later")
+        hint = next((hint for words, hint in UNTRUSTED.items() if words in why), AGAIN)
         return Unreachable(f"{self.login.server} does not answer", why=why, hint=hint)
 
 

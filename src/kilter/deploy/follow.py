@@ -43,6 +43,7 @@ class Follower:
     phases: list[tuple[str, float]] = field(default_factory=list)
     puzzled: bool = False
     said: str = ""  # the last that the platform told of the phase
+    lost: str = ""  # why the platform tells nothing for now, as it was told
 
     def run(self) -> DoneEvent:
         """Return how the deploy ended. Raises NotReady when it failed, Busy when superseded, TimedOut, and refusals."""
@@ -54,7 +55,9 @@ class Follower:
                 if time.monotonic() > self.limit:
                     raise self._timed_out() from None
                 now = error.what if isinstance(error, Throttled) else f"lost the connection ({error.what})"
-                self.progress.note(f"{now}; the deploy goes on, asking again")
+                if now != self.lost:
+                    self.progress.note(f"{now}; the deploy goes on, asking again")
+                self.lost = now
             if time.monotonic() > self.limit:
                 raise self._timed_out()
             time.sleep(RETRY)
@@ -71,7 +74,7 @@ class Follower:
                 why = f"{self.deploy_id} was accepted and goes on"
                 raise saying(error, why, follow_again(self.deploy_id)) from None
             for told in events(self._timely(lines)):
-                self.seen = told.id or self.seen
+                self.seen, self.lost = told.id or self.seen, ""
                 event = self._decoded(told)
                 if isinstance(event, DoneEvent):
                     self._end_phase()

@@ -25,6 +25,7 @@ from kilter.tools import docker, images
 DEFAULT_CONTEXT = "default"  # of the docker CLI: DOCKER_HOST, or this machine's own engine; it is kept nowhere
 RELEASE_STAGE = "release"
 NAMED = 3  # files that changed during the build, in a sentence
+NO_PUSH = "deploy again: the registry {} may have been away; if not, its administrator can tell whether it has room"
 DIGEST = re.compile(r"digest: (sha256:[a-f0-9]{64})")
 # What Git says is read, so it must be in its own words; looking takes no lock from who works there; and a hook that
 # deploys, such as the one of a push, has its own repository in these variables and not the project's.
@@ -161,7 +162,7 @@ def push(runner: Runner, engine: Engine, tag: str, credentials: PushCredentials,
     with scratch(paths, "push") as folder:
         write_docker_config(folder, credentials, engine.contexts)
         command = images.push(tag, environment={**engine.environment, "DOCKER_CONFIG": str(folder)})
-        told = runner.run(command).stdout
+        told = runner.run(replace(command, hint=NO_PUSH.format(credentials.registry))).stdout
     found = DIGEST.findall(told)
     if not found:
         raise BuildFailed(f"the push of {tag} told no digest", details=told.splitlines()[-5:])

@@ -114,7 +114,7 @@ def server_address(text: str) -> str:
         parts = urlsplit(text if "://" in text else f"https://{text}")
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise BadInput(f"{text!r} is no address of a server", why=str(error)) from None
+        raise BadInput(f"{text!r} is no address of a server", why=str(error), hint=ADDRESS) from None
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
         raise BadInput(f"{text!r} is no address of a server", hint=ADDRESS)
     if not host.isprintable() or any(char.isspace() for char in host):

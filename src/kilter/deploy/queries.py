@@ -50,8 +50,10 @@ def releases(client: Client, name: ProjectName, env: str, limit: int) -> tuple[D
     return client.get(f"{name.env_path(env)}/deploys", DeployList, limit=str(limit)).deploys
 
 
-def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[str]:
+def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[str | None]:
     """Yield the lines that the app's pods print, so that none can drive a terminal; with `follow="true"` for ever.
+
+    What comes between them, such as a sign of life, is None.
 
     Raises Unreachable where the platform ends what is to go on; of an environment that does not run there is nothing.
     """
@@ -62,8 +64,7 @@ def logs(client: Client, name: ProjectName, env: str, **query: str) -> Iterator[
         with client.stream(path, query=query) as lines:
             for line in lines:
                 has_begun = True
-                if line.startswith("data: "):
-                    yield escaped(line.removeprefix("data: "))
+                yield escaped(line.removeprefix("data: ")) if line.startswith("data: ") else None
         if has_begun:
             why = "it is replaced by a newer one, or your token is over"
             raise Unreachable("the platform ended the lines", why=why, hint="run the same command again")

@@ -31,6 +31,14 @@ UNTRUSTED = {  # what TLS says of a certificate, and the next step; the last one
     "has expired": "whoever looks after the platform has to renew its certificate; or the clock here is wrong",
     "CERTIFICATE_VERIFY_FAILED": "where an authority of your own signed it, name its file in SSL_CERT_FILE",
 }
+RIGHTS = "`kilter whoami` tells what your token may do; whoever looks after the platform can make another one"
+NEXT: Mapping[str, str] = {  # by the code of a refusal, where the server itself names no next step
+    "": "is it a kilter-server? `kilter version` tells what this is",  # none of its refusals
+    "cli_too_old": "update kilter",
+    "forbidden": RIGHTS,
+    "not_found": "`kilter apps` lists what your token may see, `kilter releases` the deploys of an environment",
+}
+AGAIN = "try again later"
 AWAY = frozenset({502, 503, 504})  # nobody was there to answer, or nobody's answer came through
 LOST = frozenset({502, 504})  # the second: what was asked for may have been carried out
 
@@ -112,7 +120,7 @@ def error_of(answer: "httpx2.Response", server: str) -> KilterError:
     """Return the error that an answer of a server stands for."""
     body, status = body_of(answer), answer.status_code
     kind = ERRORS.get(status, Unreachable if status >= 500 else Failed)
-    hint = body.next or (LOGIN if status == 401 else _elsewhere(answer))
+    hint = body.next or _next_step(answer, body.code)
     where = [f"field: {body.field}"] if body.field else []
     number = [f"request: {body.request_id}"] if body.request_id and status >= 500 else []
     message = body.message or f"{server} answered {status}"
@@ -125,6 +133,15 @@ def body_of(answer: "httpx2.Response") -> ErrorBody:
         return msgspec.json.decode(answer.content, type=ErrorDocument).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorBody(code="", message="")
+
+
+def _next_step(answer: "httpx2.Response", code: str) -> str:
+    """Return the next step after a refusal that names none; what is in front of a server may have answered, too."""
+    if answer.status_code == 401:
+        return LOGIN
+    if answer.status_code >= 500 and not code:
+        return AGAIN
+    return _elsewhere(answer) or NEXT.get(code, "")
 
 
 def _elsewhere(answer: "httpx2.Response") -> str:

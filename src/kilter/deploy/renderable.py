@@ -71,7 +71,9 @@ def _spec(target: Target, app: AppSection, env_class: EnvClass) -> Spec:
     try:
         return msgspec.convert(msgspec.to_builtins(spec), Spec)
     except msgspec.ValidationError as error:
-        raise BadInput("a platform does not take what kilter.yaml asks for", why=str(error)) from None
+        raise BadInput(
+            "a platform does not take what kilter.yaml asks for", why=str(error), hint="mend it in kilter.yaml"
+        ) from None
 
 
 def _check(target: Target, spec: Spec) -> None:

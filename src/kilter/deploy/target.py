@@ -7,11 +7,12 @@ from kilter.api.access import WhoAmI
 from kilter.api.environments import Environment
 from kilter.api.kilterapp_parts import AppSection, Service
 from kilter.api.platform import Info
-from kilter.api.words import ROLES
+from kilter.api.words import ROLES, Role
 from kilter.deploy.client import Client
 from kilter.deploy.image import Source
 from kilter.deploy.names import ProjectName
 from kilter.deploy.queries import environment
+from kilter.deploy.refusals import RIGHTS
 from kilter.errors import BadInput, NotAllowed, NotFound
 from kilter.progress import Progress
 from kilter.words import matches
@@ -50,10 +51,15 @@ def check_rights(target: Target, token: WhoAmI) -> None:
     wanted = f"{target.name.org}/{target.name.app}"
     if not any(matches(each.project, wanted) and matches(each.env, target.env) for each in token.scopes):
         good = ", ".join(f"{each.project} ({each.env})" for each in token.scopes)
-        raise NotAllowed(f"your token is not good for {wanted} in {target.env}", why=f"it is good for {good}")
-    needed = "maintainer" if target.is_protected else "deployer"
+        what, why = f"your token is not good for {wanted} in {target.env}", f"it is good for {good}"
+        raise NotAllowed(what, why=why, hint=RIGHTS)
+    check_role(token, "maintainer" if target.is_protected else "deployer")
+
+
+def check_role(token: WhoAmI, needed: Role) -> None:
+    """Raise NotAllowed where a token's role does not include another, in the platform's own words."""
     if ROLES.index(token.role) < ROLES.index(needed):
-        raise NotAllowed(f"this needs the role {needed}; your token has {token.role}")
+        raise NotAllowed(f"this needs the role {needed}; your token has {token.role}", hint=RIGHTS)
 
 
 def check_services(target: Target, app: AppSection) -> None:

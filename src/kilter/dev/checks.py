@@ -4,7 +4,8 @@ Each takes what it judges and returns its row; none prints and none raises for w
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +16,11 @@ from kilter.dev.documents import Check
 from kilter.errors import KilterError
 from kilter.project.load import FILE_NAME, Project
 from kilter.state import ledger, records
+from kilter.state.files import refused
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation
 from kilter.tools.docker import Engine
-from kilter.words import human_size
+from kilter.words import counted, human_size
 
 MEMORY_WANTED = 4 * disk.GIB  # a node takes about one; the rest is for services, the app and its builds
 INOTIFY_WANTED = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's own advice for several clusters
@@ -90,6 +92,21 @@ def room(places: Sequence[Path]) -> Check:
     return found("machine.disk", "fail" if free < disk.NEEDED else "warning", message, disk.FIX)
 
 
+def folders(paths: Paths) -> list[Check]:
+    """Judge whether kilter's folders take files; a row for each one that takes none."""
+    named = {"machine.data": paths.data, "machine.cache": paths.cache}
+    return [fault for name, folder in named.items() for fault in _unwritable(name, folder)]
+
+
+def _unwritable(name: str, folder: Path) -> Iterator[Check]:
+    try:
+        place = next(one for one in (folder, *folder.parents) if one.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        yield row(refused(f"cannot write in {folder}", folder / "file", error), name)
+
+
 def inotify(settings: Path = Path("/proc/sys/fs/inotify")) -> list[Check]:
     """Judge the limits that several clusters share; nothing to judge where the kernel has none (macOS)."""
     try:
@@ -117,8 +134,8 @@ def ledger_file(paths: Paths, *, fix: bool) -> Check:
         known = ledger.load(paths.ports_file)
         lost = [record.project for record in ledger.copies(paths) if record.project not in known]
         if not lost:
-            number = f"{len(known)} project{'s' if len(known) != 1 else ''}"
-            return found("records.ports", "pass", f"{paths.ports_file} is readable: {number}")
+            said = f"{paths.ports_file} is readable: {counted(len(known), 'project')}"
+            return found("records.ports", "pass", said)
         status: Status = "warning"
         message = f"{paths.ports_file} has lost {', '.join(lost)}"
     except ledger.Newer as error:

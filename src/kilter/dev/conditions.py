@@ -13,6 +13,7 @@ from kilter.render.tree import Workload
 from kilter.tools.kubectl import container_statuses
 from kilter.tools.pulls import PULLING, is_refused
 from kilter.tools.starts import is_passing
+from kilter.words import counted
 
 CRASHES_TOLERATED = 2  # a process may lose a race at its start once or twice; more is a fault
 HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"})
@@ -203,13 +204,17 @@ def _waits(container: Mapping[str, Any]) -> str:
         return "runs, but does not answer its readiness probe yet"
     if "terminated" in state:
         code = state["terminated"].get("exitCode", "?")
-        return f"ended with exit code {code}, and starts again ({container.get('restartCount', 0)} restarts)"
+        return f"ended with exit code {code}, and starts again ({_restarts(container)})"
     return _held_up(container)
+
+
+def _restarts(container: Mapping[str, Any]) -> str:
+    return counted(container.get("restartCount", 0), "restart")
 
 
 def _held_up(container: Mapping[str, Any]) -> str:
     reason, _ = _waiting(container)
-    return f"{reason} ({container.get('restartCount', 0)} restarts)" if reason and reason not in STARTING else ""
+    return f"{reason} ({_restarts(container)})" if reason and reason not in STARTING else ""
 
 
 def sentence(name: str, container: Mapping[str, Any], reason: str, message: str) -> str:
@@ -218,7 +223,7 @@ def sentence(name: str, container: Mapping[str, Any], reason: str, message: str)
         ended = container.get("lastState", {}).get("terminated", {})
         code = ended.get("exitCode", "?")
         how = "ran out of its memory limit" if ended.get("reason") == "OOMKilled" else f"ended with exit code {code}"
-        return f"{name} {how}, {container.get('restartCount', 0)} times in a row"
+        return f"{name} {how}, {counted(container.get('restartCount', 0), 'time')} in a row"
     if reason in PULLING:
         return f"the image {container.get('image')} of {name} cannot be pulled: {message}"
     return f"{name} cannot start: {reason}: {message}"

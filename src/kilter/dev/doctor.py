@@ -80,6 +80,7 @@ def _on_this_machine(machine: Machine, sight: Sight, fix: bool, directory: Path 
     places = [paths.data, *(disk.of_engine(sight.engine, sight.address) if sight.engine else ())]
     rows = [
         *_guarded("machine.disk", lambda: [checks.room(places)]),
+        *checks.folders(paths),
         *checks.inotify(),
         checks.ipv6(),
         *_guarded("records.ports", lambda: [checks.ledger_file(paths, fix=fix)]),

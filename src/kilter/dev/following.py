@@ -22,6 +22,7 @@ from kilter.words import escaped
 PAUSE = 1.0  # seconds from the end of a log to a look for what goes on in its place
 # Seconds between two looks while no log ends, or one cannot be read: a new pod may begin beside the old one.
 LOOK_EVERY = 5.0
+MOMENT = 1.0  # seconds without a line, after which whoever reads may have gone
 STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)\Z")
 
@@ -54,8 +55,8 @@ class Following:
     def __post_init__(self) -> None:
         self.readers = Readers(self.workspace.machine.runner)
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines with the names of whose they are, without an end.
+    def lines(self) -> Iterator[tuple[str, str] | None]:
+        """Yield the lines with the names of whose they are, without an end; None where there was none for a moment.
 
         Raises what the first look raises, and later NotFound or NotReady once the cluster has ended.
         """
@@ -65,13 +66,15 @@ class Following:
             if time.monotonic() >= due:
                 self.look_again()
                 due = time.monotonic() + LOOK_EVERY
-            taken = self.readers.take(max(0.0, due - time.monotonic()))
+            taken = self.readers.take(max(0.0, min(MOMENT, due - time.monotonic())))
             if isinstance(taken, Ended):
                 if taken.error:
                     self.warn(taken.log, "; ".join([taken.error.what, *taken.error.details]))
                 if taken.log not in self.warned:
                     due = min(due, time.monotonic() + PAUSE)
-            elif taken is not None:
+            elif taken is None:
+                yield None
+            else:
                 yield from self.fresh(taken)
 
     def look(self) -> list[Container]:

@@ -36,7 +36,8 @@ def init(directory: Path, name: str | None, *, dry_run: bool) -> str:
     chosen = name or valid_spelling(directory.resolve().name)
     if not is_name(chosen):
         raise BadInput(f"{chosen!r} cannot name a project", hint=f"write it as {valid_spelling(chosen)!r}")
-    app = WITH_DOCKERFILE if (directory / "Dockerfile").is_file() else WITHOUT_DOCKERFILE
+    dockerfile = directory / "Dockerfile"
+    app = WITH_DOCKERFILE if dockerfile.is_file() or dockerfile.is_symlink() else WITHOUT_DOCKERFILE
     text = TEMPLATE.format(name=chosen, app=app)
     if dry_run:
         return text

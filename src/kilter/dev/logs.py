@@ -32,18 +32,24 @@ class LogOptions:
         return flags + (["--previous"] if self.previous else [])
 
 
-def logs(machine: Machine, project: Project, names: tuple[str, ...], options: LogOptions) -> Generator[str, None, None]:
+def logs(
+    machine: Machine, project: Project, names: tuple[str, ...], options: LogOptions
+) -> Generator[str | None, None, None]:
     """Yield the lines of the named services, of all when none is named; the name stands in front unless it is one.
 
-    Close it where nobody reads on, lest what it started goes on. Raises BadInput for an unknown name, NotFound and
-    NotReady without a running cluster.
+    None comes where nothing was printed for a moment, and more may be. Close it where nobody reads on, lest what it
+    started goes on. Raises BadInput for an unknown name, NotFound and NotReady without a running cluster.
     """
     workspace = open_workspace(machine, project)
     chosen = workspace.known(names)
     commands = kubectl(workspace)
     width = max(map(len, chosen), default=0)
     try:
-        for name, line in _lines(workspace, commands, chosen, options):
+        for each in _lines(workspace, commands, chosen, options):
+            if each is None:
+                yield None
+                continue
+            name, line = each
             yield shown(line) if len(chosen) == 1 else f"{name.ljust(width)} | {shown(line)}"
     except BaseException:
         machine.runner.end_running()
@@ -57,7 +63,7 @@ def shown(line: str) -> str:
 
 def _lines(
     workspace: Workspace, commands: Kubectl, names: tuple[str, ...], options: LogOptions
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, str] | None]:
     """Yield lines with the names of whose they are; what was before a restart is over, and cannot be followed."""
     if not names:
         workspace.machine.progress.note(f"{workspace.name} has no services and no apps")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from kilter.clusters import engine
 from kilter.clusters.node import foreign, is_elsewhere, stop_was_cut_off
 from kilter.clusters.provider import Cluster, State
@@ -25,6 +27,7 @@ from kilter.render.manifests import SERVICE
 from kilter.state.files import is_filled
 from kilter.state.lock import holder
 from kilter.tools.kubectl import parse_list
+from kilter.words import shortened
 
 BEAT = 2.0  # seconds from one look of `--watch` to the next
 
@@ -38,8 +41,9 @@ def status(machine: Machine, project: Project) -> StatusDocument:
     cluster = clusters.provider(machine).find(project.name)
     running = cluster.state is State.RUNNING
     objects = _objects(workspace) if running else ()
-    rows = list(_rows(workspace, cluster, objects))
     tilt_runs = running and tilt.running(workspace) is not None
+    rows = list(_rows(workspace, cluster, objects))
+    rows = _with_builds(workspace, rows) if tilt_runs else rows
     return StatusDocument(
         project=project.name,
         state=state_of(cluster, tilt_runs=tilt_runs),
@@ -129,6 +133,19 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
             localhost=address.localhost if address else None,
             pods=[_pod(item) for item in objects if _belongs(item, name)],
         )
+
+
+def _with_builds(workspace: Workspace, rows: list[WorkloadRow]) -> list[WorkloadRow]:
+    """Say of apps that are not ready that their build failed, of which the cluster knows nothing; Tilt is asked."""
+    if all(row.ready or row.kind == "service" for row in rows):
+        return rows
+    failed = tilt.failures(workspace)
+    return [
+        replace(row, reason=f"could not be built or applied: {shortened(failed[row.name])}")
+        if not row.ready and row.name in failed
+        else row
+        for row in rows
+    ]
 
 
 def _belongs(item: Mapping[str, Any], name: str) -> bool:

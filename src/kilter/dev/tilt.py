@@ -3,7 +3,6 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,17 +16,22 @@ from kilter.dev.conditions import Condition
 from kilter.dev.tilt_process import alive, end, end_orphan
 from kilter.dev.updates import Updates, is_outdated, updates
 from kilter.dev.workspace import Workspace
-from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
+from kilter.errors import BuildFailed, Failed, KilterError, MachineLacks, NotReady
 from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
-from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources
+from kilter.tools.tilt import TILTFILE, Tilt, parse_resources, parse_unwatched
 from kilter.words import human_size
 
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
+PATIENCE = 5.0  # seconds for an answer that only says more
 LOG_LINES_SHOWN = 15
 LOG_TAIL = 64 << 10  # bytes that are read for them
 NAME_WIDTH = 13  # characters of a resource's name in front of its lines
+STARTING = Condition("the dev loop", False, "is starting")
+BLIND_STARTS = 2  # for folders that go while it looks for them: something may make and remove them all the time
+GONE = "no such file or directory"
+LIMITS = ("no space left on device", "too many open files")  # as Linux says that no more can be watched
 LOG_LIMIT = 16 << 20  # bytes, beyond which the log of a running Tilt is begun anew
 
 
@@ -44,6 +48,7 @@ class TiltLife:
     told: dict[str, datetime] = field(default_factory=dict, init=False)
     started: float | None = field(default=None, init=False)
     retries: bool = field(default=False, init=False)
+    blind: int = field(default=0, init=False)  # how often it was started anew because it did not watch the files
 
     @property
     def url(self) -> str:
@@ -118,17 +123,19 @@ class TiltLife:
             raise NotReady(
                 "Tilt ended unexpectedly", details=log_tail(self.workspace), hint="run `kilter up` to start it again"
             )
-        resources = self._resources()
-        if resources is None:
-            return Updates((Condition("the dev loop", False, "is starting"),))
+        answer = self._answer()
+        if answer is None:
+            return Updates((STARTING,))
+        resources = parse_resources(answer)
         failed = [
             each for each in resources if each.update == "error" and each.error and not is_outdated(each, self.told)
         ]
         if failed and self.retries:
             if busy := [each.name for each in resources if each.update == "in_progress"]:
                 return Updates(tuple(Condition(name, False, "is being built") for name in busy))
-            names = [each.name for each in failed]
-            return Updates((Condition("the dev loop", False, "is starting"),), again=lambda: self._start_anew(names))
+            names = ", ".join(each.name for each in failed)
+            said = f"{names}: the last update failed, and is tried again by a new dev loop"
+            return Updates((STARTING,), again=lambda: self._start_anew(said))
         if failed:
             raise BuildFailed(
                 f"{failed[0].name} could not be built or applied",
@@ -137,20 +144,43 @@ class TiltLife:
                 hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
             )
         self.retries = False
-        return updates(resources, [app.name for app in self.workspace.plan.apps if app.replicas], self.told)
+        found = updates(resources, [app.name for app in self.workspace.plan.apps if app.replicas], self.told)
+        return found if found.pending else self._seeing(answer, found)
 
-    def _resources(self) -> tuple[Resource, ...] | None:
+    def _seeing(self, answer: str, found: Updates) -> Updates:
+        """Have a Tilt started anew that does not watch the files, and say so where that does not help.
+
+        It looks for them once, while it starts: a folder that goes at that moment ends it, as a limit of the machine's
+        does, which may have been raised since a running one was started.
+        """
+        unwatched = parse_unwatched(answer)
+        if not unwatched or self.blind > BLIND_STARTS:
+            return found
+        name, why = next(iter(unwatched.items()))
+        self.blind += 1
+        if self.blind <= BLIND_STARTS and (GONE in why or self.started is None):
+            said = f"the dev loop could not watch the files of {name}, and is started again: {why}"
+            return Updates((STARTING,), again=lambda: self._start_anew(said))
+        self.blind = BLIND_STARTS + 1
+        limits = any(words in why for words in LIMITS)
+        cause = f"this machine's limits, fs.inotify.*, are too low; `kilter doctor` tells of them ({why})"
+        self.workspace.machine.progress.warn(
+            f"the dev loop does not watch the files of {', '.join(unwatched)}: what you save reaches no app until "
+            f"`kilter up` starts it again: {cause if limits else why}"
+        )
+        return found
+
+    def _answer(self) -> str | None:
         """Ask Tilt; None while one that was just started cannot answer, although it listens already."""
         try:
-            return parse_resources(self.workspace.machine.runner.run(self.commands.resources()).stdout)
+            return self.workspace.machine.runner.run(self.commands.resources()).stdout
         except Failed:
             if self.started is None or time.monotonic() - self.started > START_LIMIT:
                 raise
             return None
 
-    def _start_anew(self, failed: Sequence[str]) -> None:
+    def _start_anew(self, said: str) -> None:
         """Try again what failed. Not by a trigger: for one Tilt removes what runs before it builds."""
-        said = f"{', '.join(failed)}: the last update failed, and is tried again by a new dev loop"
         self.workspace.machine.progress.note(said)
         self.retries = False
         self.told.clear()
@@ -183,6 +213,16 @@ def commands(binary: Path, workspace: Workspace) -> Tilt:
 def running(workspace: Workspace) -> TiltRecord | None:
     """Return the record of the project's Tilt if that very process still runs."""
     return alive(workspace.machine.paths, workspace.name)
+
+
+def failures(workspace: Workspace) -> dict[str, str]:
+    """Return why the newest build of a resource failed, as the running Tilt tells it; nothing where it does not."""
+    try:
+        known = commands(workspace.machine.tool("tilt"), workspace)
+        told = workspace.machine.runner.run(replace(known.resources(), timeout=PATIENCE)).stdout
+    except KilterError:
+        return {}
+    return {each.name: each.error for each in parse_resources(told) if each.update == "error" and each.error}
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN, of: str | None = None) -> list[str]:

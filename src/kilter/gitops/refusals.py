@@ -1,6 +1,7 @@
 """How the errors of a writer are built from what happened."""
 
 import re
+from collections.abc import Sequence
 
 from kilter.errors import KilterError
 from kilter.gitops.layout import LEADER
@@ -13,6 +14,10 @@ CONTENTION = ("failed to update ref", "cannot lock ref")
 
 # Each try has a clone of its own; with its name, every try would have a reason of its own, and be told of anew.
 _CLONE = re.compile(r"/clone-\w+")
+
+# Of a login that was refused git says that it could not ask for another one; over SSH, that permission was denied.
+_UNKNOWN = ("could not read Username", "could not read Password", "Authentication failed", "Permission denied (")
+_FORBIDDEN = "returned error: 403"
 
 
 def is_contention(refusal: str) -> bool:
@@ -60,9 +65,23 @@ def unpublished(error: Exception) -> Unpublished:
     """Build the error of a repository that is out of reach, or broken."""
     hint = "what runs goes on; look at the repository's server and the credential"
     known = error if isinstance(error, KilterError) else KilterError(f"{type(error).__name__}: {error}")
+    said = " ".join(known.details)
+    if _FORBIDDEN in said or any(words in said for words in _UNKNOWN):
+        return _refused_login(known.details, is_known=_FORBIDDEN in said)
     return Unpublished(
         "the repository cannot be reached, or not be used",
         why=_CLONE.sub("", f"{known.what}{f': {known.why}' if known.why else ''}"),
         hint=known.hint or hint,
         details=tuple(_CLONE.sub("", line) for line in known.details),
+    )
+
+
+def _refused_login(details: Sequence[str], *, is_known: bool) -> Unpublished:
+    """Build the error of a login that the repository's server does not take, with what that server says itself."""
+    return Unpublished(
+        "the repository's server refuses the login",
+        why="it is known, and not allowed to do that" if is_known else "it is not known there with that password",
+        hint="what runs goes on; give kilter a login that may read and write the branch: by the Secret that the value "
+        "git.secretName names, see the page install-the-platform.md, section Git from elsewhere",
+        details=tuple(line for line in details if line.startswith("remote:")),
     )

@@ -10,6 +10,7 @@ only one that was retired under a name of its own KilterApp is ever dropped.
 """
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -289,5 +290,9 @@ def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
 
 
 def _said(error: psycopg.Error) -> str:
-    """Keep the server's own first words and nothing of the statement, which may hold a verifier."""
-    return (error.diag.message_primary or str(error).partition("\n")[0])[:300]
+    """Keep the server's own first words and nothing of the statement, which may hold a verifier.
+
+    Nor the number that a database has in its folder: it is another one at each try to make it.
+    """
+    words = error.diag.message_primary or str(error).partition("\n")[0]
+    return re.sub(r"(?<=\bbase/)\d+", "…", words)[:300]

@@ -24,6 +24,16 @@ class GatewayEntry(Document, frozen=True, kw_only=True):
     faults: tuple[str, ...]
 
 
+class RepositoryEntry(Document, frozen=True, kw_only=True):
+    """The flux repository: its address and branch, the Secret with its login, and whether Flux can fetch it."""
+
+    url: str
+    branch: str
+    secret: str
+    reachable: Annotated[bool | None, Meta(description="What Flux last found; null where it has not looked yet.")]
+    fault: Annotated[str, Meta(description="In Flux' words; empty where it can fetch it.")]
+
+
 class PlatformDocument(Document, frozen=True, kw_only=True):
     """What `kilter platform status --json` prints; `release` is the version of the chart, empty where none is."""
 
@@ -41,6 +51,7 @@ class PlatformDocument(Document, frozen=True, kw_only=True):
         bool | None, Meta(description="Whether kilter-server reaches its database; null where it could not be asked.")
     ] = None
     gateway: GatewayEntry
+    repository: RepositoryEntry
     parts: tuple[PartEntry, ...]
 
 

@@ -9,6 +9,7 @@ from kilter.dev.machine import Machine
 from kilter.errors import BadInput
 from kilter.platform import gateway, local, nodes, parts, tokens, values
 from kilter.platform.pending import settle
+from kilter.platform.repository import look_at_repository
 from kilter.platform.target import LOCAL, NAMESPACE, Target, check_choice, of_context, of_local
 from kilter.platform.values import CRDS, PLATFORM, Values, Wanted
 from kilter.render.charts import chart
@@ -94,3 +95,4 @@ def _await(machine: Machine, target: Target, limit: float) -> None:
         parts.await_all(machine.runner, target, limit, step)
     with machine.progress.step("wait until the Gateway serves it") as step:
         gateway.await_door(machine.runner, target, limit, step)
+    look_at_repository(machine.runner, target, limit, machine.progress)

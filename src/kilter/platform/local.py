@@ -91,12 +91,20 @@ def registries(machine: Machine, port: int) -> dict[str, tuple[str, str]]:
 
 
 def published(machine: Machine, image: str) -> str:
-    """Return a name by which the node can pull an image; one that Docker has is pushed to the machine's registry."""
+    """Return a name by which the node can pull an image; one that Docker has is pushed to the machine's registry.
+
+    Docker keeps that name only as long as it is needed; its owner's own names stay.
+    """
     identity = machine.runner.run(images.inspect(image)).stdout.strip().removeprefix("sha256:")
     if not identity:
         return image
     tag = f"{registry.HOST_ADDRESS}/kilter/platform:{identity[:12]}"
     with machine.progress.step(f"bring the image {image} to the cluster"):
         machine.runner.run(images.tag(image, tag))
-        machine.runner.run(images.push(tag))
+        try:
+            machine.runner.run(images.push(tag))
+        finally:
+            # Of an image that was given by its id it may be the only name, and with that Docker deletes the image.
+            if image != tag and not identity.startswith(image.removeprefix("sha256:")):
+                machine.runner.run(images.untag(tag))
     return tag

@@ -11,6 +11,7 @@ from kilter.platform import local
 from kilter.platform.documents import GatewayEntry, PartEntry, PlatformDocument
 from kilter.platform.gateway import door
 from kilter.platform.parts import parts
+from kilter.platform.repository import looked
 from kilter.platform.target import Target, check_choice, of_context, of_local
 from kilter.platform.tokens import SERVER
 from kilter.platform.values import PLATFORM
@@ -37,8 +38,8 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
     if release is None:
         raise NotFound(f"there is no platform on {target.name}", hint=f"{target.command('install')} makes one")
     found, seen = parts(machine.runner, target), door(machine.runner, target)
-    told = _condition(machine, target)
-    serves = not seen.faults and told.get("store_answers") is not False
+    told, source = _condition(machine, target), looked(machine.runner, target)
+    serves = not seen.faults and told.get("store_answers") is not False and source.reachable is not False
     return PlatformDocument(
         cluster=target.name,
         release=str(release["chart"]),
@@ -49,6 +50,7 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
         gateway=GatewayEntry(name=seen.name, faults=seen.faults),
         network_policy_enforced=told.get("network_policy_enforced"),
         store_answers=told.get("store_answers"),
+        repository=source,
         parts=tuple(
             PartEntry(name=part.name, image=part.image, ready=part.ready, wanted=part.wanted, up=part.is_up)
             for part in found

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from kilter.errors import BadInput
 from kilter.values import Value
+from kilter.words import counted
 
 FAULT_LIMIT = 50  # more than this helps nobody
 HINT = "correct what is named; docs/reference/kilter-yaml.md has every key"
@@ -33,7 +34,7 @@ class InvalidProject(BadInput):
         shown = [str(fault) for fault in self.faults[:FAULT_LIMIT]]
         if count > FAULT_LIMIT:
             shown.append(f"… and {count - FAULT_LIMIT} more")
-        super().__init__(f"{file} has {count} fault{'' if count == 1 else 's'}", hint=HINT, details=shown)
+        super().__init__(f"{file} has {counted(count, 'fault')}", hint=HINT, details=shown)
 
 
 def visible(text: str, limit: int = 60) -> str:

@@ -63,7 +63,8 @@ def load(file: Path, catalog: Collection[str] = ()) -> Project:
     except FileNotFoundError:
         raise NotFound(f"{file} does not exist", hint="run `kilter init` to make one") from None
     except OSError as error:
-        raise BadInput(f"{file} cannot be read", why=error.strerror or str(error)) from None
+        why = error.strerror or str(error)
+        raise BadInput(f"{file} cannot be read", why=why, hint="it must be a file that you may read") from None
     root = real(file.parent)
     source, config = _validated(text, file.name, root.name, catalog)
     return Project(project_name(config, root.name), root, root / file.name, config, source)

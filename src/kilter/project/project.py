@@ -61,7 +61,8 @@ class Project(Value, frozen=True):
         try:
             return dockerfiles.read(place.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"{place} cannot be read", why=str(error)) from None
+            hint = "it must be a text file in UTF-8 that you may read"
+            raise BadInput(f"{place} cannot be read", why=str(error), hint=hint) from None
 
     def target(self, component: Component, wanted: str = "dev") -> str | None:
         """Return the build target: the stage named `wanted` if the Dockerfile has it, else None for the last stage.
@@ -90,9 +91,11 @@ class Project(Value, frozen=True):
     def _single(self) -> dict[str, Component]:
         config = self.config
         declared = bool(config.image or config.port is not None or config.env or config.processes)
-        if not declared and not (self.root / DOCKERFILE).is_file():
+        file = self.root / DOCKERFILE
+        is_there = file.is_file() or file.is_symlink()  # one that leads nowhere is a fault, and no missing app
+        if not declared and not is_there:
             return {}
-        if config.processes and not (config.image or config.port is not None or (self.root / DOCKERFILE).is_file()):
+        if config.processes and not (config.image or config.port is not None or is_there):
             return {}
         return {self.name: Component(image=config.image, port=config.port, env=config.env, primary=True)}
 
@@ -111,7 +114,9 @@ class Project(Value, frozen=True):
             return component
         if component.image is None and not (directory / file).is_file():
             place = f"{component.path}/{file}".removeprefix("./")
-            faults.append(self.fault(where, f"{name} has nothing to run: add the file {place}, or `image:`"))
+            link = (directory / file).readlink() if (directory / file).is_symlink() else None
+            missing = f"{place} is a link to {link}, which is no file" if link else f"add the file {place}, or `image:`"
+            faults.append(self.fault(where, f"{name} has nothing to run: {missing}"))
             return component
         completed = msgspec.structs.replace(component, dockerfile=None if component.image else file)
         port = component.port if component.port is not None else self._exposed(name, completed, stage, faults)

@@ -37,11 +37,14 @@ def build_plan(project: Project, name: str, component: Component) -> BuildPlan |
     context = str(PurePosixPath(component.path))
     target = project.target(component, DEV_STAGE)
     here = project.inside(component.path)
+    file = _inside(context, component.dockerfile or "Dockerfile")
+    place = project.inside(file).relative_to(project.root.resolve()).as_posix()
     rules, taken = sync_rules(dockerfile, target, here), holders(dockerfile, target, here)
     return BuildPlan(
         reference=f"{project.name}/{name}",
         context=context,
-        dockerfile=_inside(context, component.dockerfile or "Dockerfile"),
+        dockerfile=file,
+        link_to="" if place == file else place,
         target=target or "",
         live=bool(rules.sync) and (target is not None or reloads(component.command or ())),
         sync=tuple((_inside(context, local), remote) for local, remote in rules.sync),

@@ -40,11 +40,13 @@ class BuildPlan(Value, frozen=True):
 
     `sync` holds (path in the project, path in the container); `live` says that these are copied into the running
     container instead of building again; `only` lists what the image can depend on, empty for the whole context.
+    `link_to` is where a Dockerfile is that is reached by a link, empty for any other.
     """
 
     reference: str
     context: str
     dockerfile: str
+    link_to: str = ""
     target: str = ""
     live: bool = False
     sync: tuple[tuple[str, str], ...] = ()

@@ -149,7 +149,9 @@ def _build(root: Path, build: BuildPlan) -> str:
         stops = [f"        fall_back_on([{', '.join(map(absolute, build.rebuild_on))}]),"] if build.rebuild_on else []
         syncs = [f"        sync({absolute(local)}, {starlark(remote)})," for local, remote in build.sync]
         arguments.append("\n".join(["live_update=[", *stops, *syncs, "    ]"]))
-    return _call("docker_build", arguments)
+    # Of a link, Tilt would watch the link itself.
+    watched = f"watch_file({absolute(build.link_to)})\n" if build.link_to else ""
+    return watched + _call("docker_build", arguments)
 
 
 def _call(function: str, arguments: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ import uvloop
 
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
-from kilter.errors import BadInput, KilterError
+from kilter.errors import BadInput, KilterError, MachineLacks
 from kilter.server import administration, clock, condition, logs, settings
 from kilter.server.app import create_app
 from kilter.server.cluster import connect
@@ -36,6 +36,7 @@ from kilter.server.store.postgres import PostgresEngine
 from kilter.server.store.sqlite import SqliteEngine
 from kilter.server.store.tokens import Grant
 from kilter.signing import keys
+from kilter.state.files import write_whole
 
 log = logging.getLogger("kilter.server")
 SECONDS = 30  # of keep-alive, and of grace at the end
@@ -114,16 +115,24 @@ async def let_installer_in(store: PostgresEngine | SqliteEngine, found: Settings
 
 
 def make_registry_key(folder: Path) -> None:
-    """Write a new key and the set of keys that trusts it; an existing key is never replaced. Raises BadInput."""
-    pem = keys.generate()
+    """Write a new key and the set of keys that trusts it; an existing key is never replaced. Raises BadInput.
+
+    One whose making was cut off before the set is given it.
+    """
+    pem, trusted = folder / "key.pem", folder / "jwks.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(pem)
-        (folder / "jwks.json").write_text(json.dumps(keys.jwks(keys.read(pem)), indent=2) + "\n")
-    except OSError as error:
-        raise BadInput(f"{folder} cannot take a key", why=str(error.strerror)) from error
+        if not (pem.exists() and not trusted.exists()):
+            fresh = folder / ".key.pem"
+            write_whole(fresh, keys.generate())
+            try:
+                pem.hardlink_to(fresh)  # fails where there is a key
+            finally:
+                fresh.unlink()
+        write_whole(trusted, json.dumps(keys.jwks(keys.read(pem.read_text())), indent=2) + "\n", 0o644)
+    except (OSError, MachineLacks) as error:
+        why = error.why if isinstance(error, MachineLacks) else str(error.strerror)
+        raise BadInput(f"{folder} cannot take a key", why=why) from error
 
 
 def main(arguments: list[str]) -> int:

@@ -112,6 +112,7 @@ def release_info(tx: Tx, release: Release, domain: str) -> ReleaseInfo:
         commit=release.commit,
         at=release.at,
         app=released_app(record, domain) if record else None,
+        dirty=record is not None and record.spec.source.dirty,
     )
 
 
@@ -149,6 +150,9 @@ def tiles(tx: Tx, grant: Grant, org: str, app: str) -> tuple[EnvTile, ...]:
 def tile(tx: Tx, found: Environment) -> EnvTile:
     """Return one environment of a tile."""
     release, last = found.status.release, deploys.latest(tx, found.slot)
+    serving = last if release and last and last.id == release.deploy_id else None
+    if release and serving is None:  # a query less for most, of which a page shows many
+        serving = deploys.find(tx, release.deploy_id)
     return EnvTile(
         env=found.slot.env,
         env_class=found.env_class,
@@ -161,4 +165,5 @@ def tile(tx: Tx, found: Environment) -> EnvTile:
         deployed_at=release.at if release else None,
         last_result=last.state if last else None,
         warnings=found.status.warnings,
+        dirty=serving is not None and serving.spec.source.dirty,
     )

@@ -18,6 +18,7 @@ from lightkube.resources.core_v1 import Pod
 from kilter.server.lines import split
 from kilter.server.refusals import Unavailable
 from kilter.server.seams import LogQuery
+from kilter.words import counted
 
 PODS = 50  # whose logs are read at most
 QUEUE = 1000  # lines between the pods and a slow reader
@@ -235,7 +236,7 @@ async def followed(api: Api, query: LogQuery) -> AsyncIterator[str]:
                 except TimeoutError:
                     break
                 if pods.dropped:
-                    yield f"({pods.dropped} lines were dropped: they came faster than they were read)"
+                    yield f"({counted(pods.dropped, 'line')} dropped: more came than were read)"
                     pods.dropped = 0
                 yield line
     finally:

@@ -104,8 +104,8 @@ def extract(archive: Path, member: str, target: Path) -> None:
                             into.write(chunk)
                     return
     except (tarfile.TarError, EOFError) as error:
-        raise Failed(f"{archive.name} cannot be unpacked", why=str(error)) from error
-    raise Failed(f"{archive.name} does not hold {member}")
+        raise Failed(f"{archive.name} cannot be unpacked", why=str(error), hint=NAME_A_MIRROR) from error
+    raise Failed(f"{archive.name} does not hold {member}", hint=NAME_A_MIRROR)
 
 
 def check_url(url: str) -> None:
@@ -155,7 +155,7 @@ def _fetch_once(source: Source, url: str, part: Path, step: Step) -> None:
             for chunk in answer.body:
                 done += len(chunk)
                 if done > LARGEST:
-                    raise Failed(f"{shown(url)} is larger than any tool")
+                    raise Failed(f"{shown(url)} is larger than any tool", hint=NAME_A_MIRROR)
                 into.write(chunk)
                 step.note(_share(done, answer.size))
             into.flush()

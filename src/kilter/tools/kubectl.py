@@ -61,6 +61,10 @@ class Kubectl:
         """Replace the pods of a workload, keeping its volumes."""
         return self._command("rollout", "restart", what)
 
+    def annotate(self, what: str, name: str, note: str) -> Command:
+        """Write one annotation of an object, or change it."""
+        return self._command("annotate", "--overwrite", what, name, note)
+
     def execute(self, pod: str, *argv: str, container: str = "") -> Command:
         """Run a program in a pod (`statefulset/postgres` works too)."""
         chosen = (f"--container={container}",) if container else ()
@@ -98,6 +102,7 @@ class Kubectl:
             raise NotAllowed(
                 f"`kubectl config {words[1]}` would change {self.kubeconfig}",
                 why="kilter writes that file, and it holds exactly one context",
+                hint="call kubectl yourself to change a file of your own",
             )
         # No flags in front: kubectl refuses them before the name of a plugin. The file holds one context and namespace.
         return Command((str(self.binary), *arguments), env=environment(self.kubeconfig), timeout=None)

@@ -213,7 +213,7 @@ def published(place: Origin) -> str:
     found = download.checksum_in(download.read_text(place.source, place.checksums), place.file_name)
     if found is None:
         what = f"{download.shown(place.checksums)} says nothing of {place.file_name}"
-        raise Failed(what, why="the download cannot be verified")
+        raise Failed(what, why="the download cannot be verified", hint=download.NAME_A_MIRROR)
     return found
 
 

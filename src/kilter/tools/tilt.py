@@ -12,6 +12,7 @@ from kilter.tools.kubectl import environment
 HOST = "127.0.0.1"
 BEGIN_ANEW = "where Tilt hangs, `kilter down` and then `kilter up` start another one"
 TILTFILE = "(Tiltfile)"  # the name of the resource that reads the Tiltfile
+WATCH = "FileWatch"  # Tilt's own object for files that it watches, of one resource or several
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Tilt:
         return Command((*argv, *place), cwd=tiltfile.parent, env=self._environment(), timeout=None)
 
     def resources(self) -> Command:
-        """Ask for the state of all resources."""
-        return self._ask("get", "uiresources", "--output", "json")
+        """Ask for the state of all resources, and of the files that are watched for them."""
+        return self._ask("get", "uiresources,filewatches", "--output", "json")
 
     def trigger(self, resource: str) -> Command:
         """Make Tilt build one resource again; of `TILTFILE`, read the Tiltfile again."""
@@ -85,7 +86,21 @@ class Tilt:
 
 def parse_resources(text: str) -> tuple[Resource, ...]:
     """Read the answer to `Tilt.resources`, in Tilt's order."""
-    return tuple(_resource(item) for item in json.loads(text).get("items") or ())
+    items = json.loads(text).get("items") or ()
+    return tuple(_resource(item) for item in items if item.get("kind") != WATCH)
+
+
+def parse_unwatched(text: str) -> dict[str, str]:
+    """Read from the same answer whose files Tilt could not watch, and why; it never tries again by itself."""
+    items = [item for item in json.loads(text).get("items") or () if item.get("kind") == WATCH]
+    errors = ((_watched_for(item), (item.get("status") or {}).get("error")) for item in items)
+    # What it did, with the place in quotes, stands before what became of it.
+    return {name: error.rpartition('"): ')[2] for name, error in errors if error}
+
+
+def _watched_for(item: dict[str, Any]) -> str:
+    metadata = item["metadata"]
+    return str(metadata.get("annotations", {}).get("tilt.dev/resource", metadata["name"]))
 
 
 def _resource(item: dict[str, Any]) -> Resource:

@@ -107,7 +107,8 @@ def this_platform() -> Platform:
     machine = platform.machine().lower()
     found = (platform.system().lower(), {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine))
     if found not in PLATFORMS:
-        raise MachineLacks(f"kilter's tools are not published for {found[0]}/{found[1]}")
+        hint = "tools of your own on PATH are used instead"
+        raise MachineLacks(f"kilter's tools are not published for {found[0]}/{found[1]}", hint=hint)
     return found
 
 

@@ -190,6 +190,23 @@ def test_a_server_whose_store_is_away_goes_on_letting_nodes_pull_and_is_not_rest
     assert probes == dict.fromkeys(("startup", "readiness", "liveness"), "/healthz")
 
 
+def test_the_gateway_asks_no_app_on_a_connection_that_the_app_may_just_be_closing() -> None:
+    """A POST that meets the end of an idle connection cannot be sent again, and its sender would see 502."""
+    text = (PLATFORM / "templates/gateway/traefik.yaml").read_text()
+    (idle,) = re.findall(r"--serverstransport\.forwardingtimeouts\.idleconntimeout=(\w+)", text)
+    assert duration(idle) < 2.0  # gunicorn keeps its connections so long, uvicorn and Node 5 seconds
+
+
+@pytest.mark.requirement("DP-Q51")
+def test_a_gateway_that_is_replaced_takes_requests_until_nodes_under_load_look_elsewhere() -> None:
+    text = (PLATFORM / "templates/gateway/traefik.yaml").read_text()
+    graces = [duration(each) for each in re.findall(r"requestacceptgracetimeout=(\w+)", text)]
+    (limit,) = re.findall(r"terminationGracePeriodSeconds: (\d+)", text)
+    drain = 10.0  # seconds that Traefik gives to what it has begun
+    assert len(graces) == 2
+    assert all(15.0 <= each <= float(limit) - drain for each in graces)
+
+
 def test_apps_are_scaled_also_by_a_metrics_server_of_the_clusters_own() -> None:
     text = (PLATFORM / "templates/operator/operator.yaml").read_text()
     asked = "{{ or .Values.metricsServer.enabled .Values.metricsServer.existing | default false | quote }}"

@@ -30,6 +30,7 @@ ENVIRONMENT: dict[str, Any] = {
     "warnings": [],
     **dict.fromkeys(("internal_url", "namespace", "release", "serving", "failure", "lock")),
 }
+WHO = {"actor": "ada", "scopes": [], "token_id": "t", "expires_at": "2030-01-01T00:00:00Z"}
 END = 'id: 1\nevent: done\ndata: {"type": "done", "at": "2026-01-01T00:00:05Z", "release": null, "url": null}\n\n'
 
 
@@ -45,7 +46,9 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     """A platform that this machine is logged in to; it keeps databases unless it is told otherwise."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
-    with serving(**{"GET__/v1/deploys/d-1/events": [(200, END)]}) as found:
+    events: list[tuple[int, Any]] = [(200, END)]
+    answers = {"GET__/v1/deploys/d-1/events": events, "GET__/v1/whoami": [(200, {**WHO, "role": "admin"})]}
+    with serving(**answers) as found:
         logins.add(logins.file_of({"XDG_CONFIG_HOME": str(tmp_path)}), Login(found.address, "kilter_x"))
         yield found
 
@@ -108,18 +111,19 @@ def test_no_style_hides_what_goes_from_who_is_asked(
 
 
 @pytest.mark.requirement("DP-Q25")
+@pytest.mark.parametrize(("days", "words"), [(7, "7 days"), (1, "1 day")])
 def test_a_database_that_is_not_kept_for_good_is_told_of_with_its_days(
-    table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    days: int, words: str, table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     has(table, "standard", "keep")
     for answer in (f"GET {PATH}", f"DELETE {PATH}"):
         [(code, document)] = table.answers[answer]
-        table.answers[answer] = [(code, {**document, "database_kept_days": 7})]
+        table.answers[answer] = [(code, {**document, "database_kept_days": days})]
     screen = Terminal()
     monkeypatch.setattr(sys, "stdin", Terminal(f"{NAME}\n"))
     monkeypatch.setattr(sys, "stderr", screen)
     assert run(LINE) == 0
-    said = "stays for 7 days: its database, if it has one; a deploy to main until then takes it up again"
+    said = f"stays for {words}: its database, if it has one; a deploy to main until then takes it up again"
     assert capsys.readouterr().out.endswith(f"{said}\n")
     assert said in " ".join(screen.getvalue().split())
 
@@ -154,6 +158,31 @@ def test_the_name_is_asked_for_twice_before_a_protected_database_goes(
     assert run([*LINE, *options]) == code
     assert len(sent(table)) == (code == 0)
     assert (DROPPED if options else KEPT) in screen.getvalue()
+
+
+@pytest.mark.requirement("DP-Q72", "DP-Q73")
+@pytest.mark.parametrize(
+    ("env_class", "role", "needed"),
+    [
+        ("ephemeral", "deployer", "maintainer"),
+        ("standard", "viewer", "maintainer"),
+        ("protected", "maintainer", "admin"),
+    ],
+)
+def test_who_may_not_delete_is_told_so_before_a_name_is_asked_for(
+    env_class: str, role: str, needed: str, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has(table, env_class, "keep")
+    table.answers["GET /v1/whoami"] = [(200, {**WHO, "role": role})]
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{NAME}\n"))
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run(LINE) == 5
+    assert sent(table) == []
+    told = " ".join(screen.getvalue().split())
+    assert f"this needs the role {needed}; your token has {role}" in told
+    assert "`kilter whoami`" in told
+    assert "Type" not in told
 
 
 def test_nothing_is_deleted_where_nobody_can_be_asked(

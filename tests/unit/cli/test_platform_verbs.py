@@ -23,10 +23,11 @@ from unit.dev.test_doctor import Usage
 from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.deploy import deploy as deploying
-from kilter.deploy import logins, session
+from kilter.deploy import logins, queries, session
 from kilter.deploy.client import Client
 from kilter.deploy.image import ALL_CHANGES
 from kilter.deploy.logins import Login
+from kilter.deploy.names import ProjectName
 from kilter.dev.machine import Machine
 from kilter.proc import Outcome
 from kilter.progress import Recorder
@@ -636,6 +637,14 @@ def test_logs_of_an_environment_are_followed_as_they_come(table: Table, capsys: 
     assert told.out == "shop-1 one\nshop-1 two\n"
     assert "the platform ended the lines" in told.err
     assert asked(table, "GET") == [f"GET {ENVS}/dev/logs?follow=true"]
+
+
+def test_between_the_lines_that_are_followed_there_is_room_to_look_after_the_reader(table: Table) -> None:
+    table.answers[f"GET {ENVS}/dev/logs"] = [(200, "data: one\n\n: still here\n\n")]
+    with Client(Login(table.address, "t")) as client:
+        lines = queries.logs(client, ProjectName("acme", "shop"), "dev", follow="true")
+        assert next(lines) == "one"
+        assert next(lines) is None
 
 
 @pytest.mark.requirement("C15")

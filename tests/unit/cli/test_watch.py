@@ -166,3 +166,21 @@ def test_a_reader_that_has_gone_ends_the_watch_though_nothing_changes(monkeypatc
         monkeypatch.setattr(sys, "stdout", stream)
         with pytest.raises(BrokenPipeError):
             Console().watch((watched(each, as_json=False) for each in looks()), redraw=True)
+
+
+def test_a_reader_that_has_gone_ends_lines_though_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So `kilter logs --follow | head -1` does."""
+    reader, writer = os.pipe()
+
+    def lines() -> Iterator[str | None]:
+        yield "one"
+        yield None
+        assert os.read(reader, 1000) == b"one\n"
+        os.close(reader)
+        yield None
+        pytest.fail("nobody hears the lines")
+
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(BrokenPipeError):
+            Console().lines(lines())

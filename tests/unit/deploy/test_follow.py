@@ -110,6 +110,19 @@ def test_a_lost_stream_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatc
     assert [headers.get("Last-Event-ID") for _, headers, _ in table.asked] == [None, "1", "1"]
 
 
+def test_a_connection_that_stays_lost_is_told_once_and_again_when_it_is_lost_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(following, "RETRY", 0.01)
+    monkeypatch.setattr(client_module, "PAUSES", ())
+    away: list[tuple[int, Any]] = [(503, {})] * 3
+    progress = Recorder()
+    begun = (200, stream(phase("Publishing")))
+    with serving(**{PATH: [*away, begun, *away, (200, stream(DONE))]}) as table:
+        follow(table, progress)
+    assert len([line for line in progress.lines if "lost the connection" in line]) == 2
+
+
 def test_a_server_that_takes_no_more_requests_for_now_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "RETRY", 0.05)
     busy = {"error": {"code": "too_many", "message": "not now"}}

@@ -200,6 +200,18 @@ def test_a_push_that_takes_longer_than_its_credential_lives_goes_on_with_another
         assert (there.sent[-1]["push_id"], there.sent[-1]["image"]) == ("psh-2", IMAGE)
 
 
+def test_a_push_that_fails_comes_with_what_to_do(tmp_path: Path) -> None:
+    """Docker begins while the registry is away, ends when it is back, and says that nobody logged in."""
+    there = Platform(tmp_path)
+    built(there, "")
+    push = images.push(f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}").argv
+    there.runner.answers = {**there.runner.answers, push: REFUSED}
+    with pytest.raises(BuildFailed, match="docker push") as caught:
+        there.deploy("dev", image="")
+    assert caught.value.hint.startswith("deploy again: the registry localhost:1 may have been away")
+    assert "administrator" in caught.value.hint
+
+
 @dataclass
 class Looking(FakeRunner):
     """A fake that keeps what lies in the Docker config of a command: name → mode, or where a link leads."""

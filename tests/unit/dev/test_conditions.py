@@ -146,7 +146,7 @@ def test_what_a_busy_node_says_of_a_container_is_awaited(reason: str, message: s
 @pytest.mark.parametrize(
     ("document", "says"),
     [
-        (waiting("CrashLoopBackOff", restarts=1, ended={"exitCode": 1}), "CrashLoopBackOff (1 restarts)"),
+        (waiting("CrashLoopBackOff", restarts=1, ended={"exitCode": 1}), "CrashLoopBackOff (1 restart)"),
         (waiting("ErrImagePull", "dial tcp: i/o timeout"), "ErrImagePull (0 restarts)"),
         (waiting("ContainerCreating"), "is starting (pulling its image)"),
         (

@@ -1,7 +1,9 @@
 """What `kilter doctor` says of a machine, and what it mends."""
 
+import errno
 import json
 import shutil
+import tempfile
 import threading
 from collections import namedtuple
 from collections.abc import Callable
@@ -209,6 +211,29 @@ def test_the_scarcest_disk_decides(free: int, status: str, tmp_path: Path, monke
     rows = seen(machine(tmp_path, FakeRunner(answers(info=facts(DockerRootDir=str(root))))))
     assert rows["machine.disk"].status == status
     assert (str(root) in rows["machine.disk"].message) or status == "pass"
+
+
+@pytest.mark.requirement("LC-Q3")
+def test_a_folder_of_kilters_that_takes_no_file_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be room on it, and its records may be readable: every other command fails."""
+    here = machine(tmp_path, FakeRunner(answers()))
+    assert not {"machine.data", "machine.cache"} & set(seen(here))
+    make = tempfile.TemporaryFile
+
+    def refusing(**place: Any) -> object:
+        if place["dir"] == here.paths.data:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return make(**place)
+
+    here.paths.data.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refusing)
+    rows = seen(here)
+    assert "machine.cache" not in rows
+    row = rows["machine.data"]
+    assert (row.status, row.category) == ("fail", "machine")
+    assert f"cannot write in {here.paths.data}" in row.message
+    assert "Read-only file system" in row.message
+    assert "XDG_DATA_HOME" in row.fix
 
 
 def test_a_data_folder_that_is_not_there_yet_is_judged_by_what_will_hold_it(

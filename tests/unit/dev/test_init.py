@@ -59,3 +59,8 @@ def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="exists already"):
         init(tmp_path, "shop", dry_run=False)
     assert (tmp_path / "kilter.yaml").read_text() == "mine"
+
+
+def test_a_dockerfile_that_is_a_broken_link_is_no_directory_without_one(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").symlink_to("nowhere")
+    assert "Without a Dockerfile" not in init(tmp_path, "shop", dry_run=True)

@@ -4,7 +4,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -14,10 +14,11 @@ from unit.dev.support import machine, workspace
 
 from kilter.clusters.node import stopping_mark
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import rendered, settled
+from kilter.dev import rendered, settled, tilt
 from kilter.dev import status as feature
 from kilter.dev.documents import WorkloadRow
 from kilter.dev.status import state_of, status
+from kilter.proc import Outcome
 from kilter.project.load import load
 from kilter.render.manifests import RENDERED, SERVICE
 from kilter.render.ownership import OBJECT
@@ -135,6 +136,45 @@ def test_a_stop_that_was_cut_off_is_told(tmp_path: Path) -> None:
     [note] = feature._notes(here, Cluster("shop", State.RUNNING), [])
     assert "`kilter stop` was cut off" in note
     assert not list(feature._notes(here, Cluster("shop", State.STOPPED), []))
+
+
+@pytest.mark.parametrize(
+    ("update", "error", "said"),
+    [
+        ("error", "`npm ci` did\nnot complete", "could not be built or applied: `npm ci` did not complete"),
+        ("in_progress", "of the build before", "is not applied yet"),
+        ("ok", "", "is not applied yet"),
+    ],
+)
+def test_of_an_app_that_is_not_there_the_failed_build_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: str, error: str, said: str
+) -> None:
+    image = "components: {shop: {image: 'x:1', port: 80, primary: true}}\n"
+    opened = workspace(tmp_path, text=f"name: shop\n{image}services: {{redis: }}\n")
+    resource = {"metadata": {"name": "shop"}, "status": {"updateStatus": update, "buildHistory": [{"error": error}]}}
+    asked = tilt.commands(Path("tilt"), opened).resources().argv
+    monkeypatch.setattr(type(opened.machine), "tool", lambda _machine, name: Path(name))
+    kinds: dict[str, Literal["component", "service"]] = {"shop": "component", "redis": "service"}
+    rows = [
+        WorkloadRow(name=name, kind=kind, ready=False, reason="is not applied yet", in_cluster=None, localhost=None)
+        for name, kind in kinds.items()
+    ]
+    runner = opened.machine.runner
+    assert isinstance(runner, FakeRunner)
+    runner.answers = {asked: json.dumps({"items": [resource]})}
+    assert [row.reason for row in feature._with_builds(opened, rows)] == [said, "is not applied yet"]
+    runner.answers = {asked: Outcome(1, "", "no tilt apiserver found")}
+    assert feature._with_builds(opened, rows) == rows
+
+
+def test_tilt_is_not_asked_while_all_apps_are_ready(tmp_path: Path) -> None:
+    """The question is a process, and `--watch` looks every 2 seconds."""
+    kinds: dict[str, Literal["component", "service"]] = {"shop": "component", "redis": "service"}
+    rows = [
+        WorkloadRow(name=name, kind=kind, ready=kind != "service", reason="", in_cluster=None, localhost=None)
+        for name, kind in kinds.items()
+    ]
+    assert feature._with_builds(workspace(tmp_path), rows) == rows
 
 
 @pytest.fixture

@@ -170,6 +170,56 @@ def test_up_again_tries_once_more_what_failed_for_a_cause_that_may_be_gone(
         here.check()
 
 
+def unwatched(why: str) -> dict[str, object]:
+    """The files of an app that Tilt was to watch, and could not."""
+    error = f'filewatch init: notify.Add("/home/ada/shop"): {why}'
+    metadata = {"name": "image:shop_web", "annotations": {"tilt.dev/resource": "web"}}
+    return {"kind": "FileWatch", "metadata": metadata, "status": {"error": error}}
+
+
+@pytest.mark.requirement("LC-Q29")
+def test_a_tilt_that_met_a_folder_as_it_went_is_started_again_so_that_it_watches_the_files(
+    tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never looks again by itself: no saved change would arrive, and nothing would say so."""
+    gone = unwatched("open /home/ada/shop/build/1: no such file or directory")
+    here = life(tmp_path, resource("(Tiltfile)"), resource("web"), gone, running=False, text=WEB)
+    monkeypatch.setattr(tilt, "_listens", lambda _port: 4242 in processes)
+    processes.clear()
+    start = FakeRunner.start
+
+    def started(runner: FakeRunner, command: Command, log: Path) -> Started:
+        processes.add(4242)
+        return start(runner, command, log)
+
+    monkeypatch.setattr(FakeRunner, "start", started)
+    here.ensure()
+    for _ in range(2):
+        found = here.check()
+        assert [(each.name, each.says) for each in found.pending] == [("the dev loop", "is starting")]
+        assert found.again is not None
+        found.again()
+    assert here.check() == here.check() == Updates()  # something makes and removes folders all the time
+    said = told(here.workspace.machine)
+    assert sum("started again" in line and "build/1: no such file" in line for line in said) == 2
+    assert sum("warn: the dev loop does not watch the files of web" in line for line in said) == 1
+
+
+@pytest.mark.requirement("LC-Q29")
+@pytest.mark.usefixtures("processes")
+def test_a_machine_that_lets_no_more_files_be_watched_is_told_of(tmp_path: Path) -> None:
+    why = 'watcher.Add("/home/ada/shop/src"): no space left on device'
+    here = life(tmp_path, resource("(Tiltfile)"), resource("web"), unwatched(why), text=WEB)
+    found = here.check()
+    assert found.again is not None  # one that ran before: the limits may be higher now
+    here.started = 1.0
+    assert here.check() == Updates()
+    [warning] = [line for line in told(here.workspace.machine) if line.startswith("warn")]
+    assert "web" in warning
+    assert "fs.inotify" in warning
+    assert "`kilter doctor`" in warning
+
+
 @pytest.mark.usefixtures("processes")
 def test_a_tilt_that_hangs_comes_with_what_mends_it(tmp_path: Path) -> None:
     here = life(tmp_path)

@@ -66,6 +66,20 @@ def test_a_server_that_is_full_is_away() -> None:
 
 
 @pytest.mark.requirement("F35")
+def test_a_database_that_cannot_be_made_again_and_again_has_one_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try has a number of its own, and counted as another word to tell."""
+    reasons = set()
+    for number in (16509, 16510):
+        there = Server(f'could not write to file "base/{number}/PG_VERSION": No space left on device')
+        monkeypatch.setattr(psycopg, "connect", there.connect)
+        with pytest.raises(DatabaseUnavailable) as caught:
+            can_log_in()
+        reasons.add(caught.value.why)
+    [reason] = reasons
+    assert 'could not write to file "base/…/PG_VERSION": No space left on device' in reason
+
+
+@pytest.mark.requirement("F35")
 def test_a_server_that_falls_silent_is_given_up_within_half_a_minute(server: Server) -> None:
     with pytest.raises(DatabaseUnavailable):
         can_log_in()

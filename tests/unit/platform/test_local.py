@@ -1,5 +1,6 @@
 """The trial platform's cluster beside a user's own project that is called `platform`."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from kilter.cli.main import run
 from kilter.clusters import ports
 from kilter.clusters.ports import Holder
 from kilter.dev.machine import Machine
-from kilter.errors import MachineLacks
+from kilter.errors import BuildFailed, MachineLacks
 from kilter.platform import local
+from kilter.proc import Outcome
 from kilter.state import records
-from kilter.tools import docker
+from kilter.tools import docker, images
 
 COMMANDS = (
     ("platform", "uninstall", "--local", "--yes"),
@@ -74,3 +76,33 @@ def test_a_mirror_is_named_to_nodes_without_the_login_that_its_url_may_hold(logi
     here = machine(tmp_path, KILTER_REGISTRY_MIRROR=f"https://{login}mirror.example.com:5000/hub")
     found = local.registries(here, 31000)
     assert found["ghcr.io"] == ("https://mirror.example.com:5000/hub", "https://ghcr.io")
+
+
+ID = "0123456789abcdef" * 4
+NAME = f"localhost:32760/kilter/platform:{ID[:12]}"
+
+
+def bringing(image: str, push: str | Outcome = "") -> FakeRunner:
+    """Stand before an engine that has the image."""
+    answers = {images.tag(image, NAME).argv: "", images.push(NAME).argv: push, images.untag(NAME).argv: ""}
+    return FakeRunner({images.inspect(image).argv: f"sha256:{ID}\n", **answers})
+
+
+@pytest.mark.parametrize("pushed", ["", Outcome(1, "", "connection refused")])
+def test_the_name_by_which_an_image_is_brought_to_the_cluster_is_taken_off_again(
+    tmp_path: Path, pushed: str | Outcome
+) -> None:
+    runner = bringing("kilter:dev", pushed)
+    with suppress(BuildFailed):
+        assert local.published(machine(tmp_path, runner), "kilter:dev") == NAME
+    assert runner.commands[-1].argv == images.untag(NAME).argv
+
+
+@pytest.mark.parametrize("image", [NAME, ID, ID[:12], f"sha256:{ID}"])
+def test_a_name_that_the_administrator_gave_or_that_may_be_the_images_only_one_stays(
+    tmp_path: Path, image: str
+) -> None:
+    """With its last name Docker deletes an image."""
+    runner = bringing(image)
+    assert local.published(machine(tmp_path, runner), image) == NAME
+    assert images.untag(NAME).argv not in [command.argv for command in runner.commands]

@@ -10,6 +10,7 @@ from kilter.cli.platform_status import STORES, WALLS
 from kilter.dev.machine import Machine
 from kilter.errors import NotFound
 from kilter.platform import parts
+from kilter.platform.repository import looked
 from kilter.platform.status import CONDITION, status
 from kilter.platform.target import NAMESPACE, Target
 from kilter.proc import Outcome
@@ -43,6 +44,13 @@ ROUTE = {
     "status": {"parents": [{"parentRef": {"name": "kilter"}, "conditions": [{"type": "Accepted", "status": "True"}]}]},
 }
 GATEWAY = {"kind": "Gateway", "status": {"listeners": [{"name": "http", "conditions": []}]}}
+FLUX_ASKED = KUBECTL.get("gitrepositories.source.toolkit.fluxcd.io", "kilter").argv
+REPOSITORY = {
+    "kind": "GitRepository",
+    "metadata": {"generation": 1},
+    "spec": {"url": "https://git.example.com/flux.git", "ref": {"branch": "main"}},
+    "status": {"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}]},
+}
 GATEWAY_ASKED = KUBECTL.get("gateways.gateway.networking.k8s.io", "kilter", "--namespace", NAMESPACE).argv
 
 
@@ -57,6 +65,7 @@ def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
             KUBECTL.execute("deployment/kilter-server", *CONDITION, container="server").argv: tried,
             KUBECTL.get("httproutes.gateway.networking.k8s.io", "kilter-server").argv: json.dumps(ROUTE),
             GATEWAY_ASKED: json.dumps(GATEWAY),
+            FLUX_ASKED: json.dumps(REPOSITORY),
         }
     )
     return Machine(runner, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
@@ -87,6 +96,20 @@ def test_a_platform_whose_server_cannot_reach_its_store_is_not_ready_though_all_
     found = status(machine(tmp_path, '{"network_policy_enforced": true, "store_answers": false}'), HERE)
     assert (found.ready, found.store_answers, [part.up for part in found.parts]) == (False, False, [True])
     assert "does not answer" in STORES[found.store_answers]
+
+
+def test_a_platform_whose_repository_flux_cannot_fetch_is_not_ready_though_all_of_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "__defaults__", (0.0, None))  # seconds
+    here = machine(tmp_path, "{}")
+    assert isinstance(here.runner, FakeRunner)
+    away = {"type": "Ready", "status": "False", "message": "authentication required", "observedGeneration": 1}
+    flux = json.dumps(REPOSITORY | {"status": {"conditions": [away]}})
+    here.runner.answers = {**here.runner.answers, FLUX_ASKED: flux}
+    found = status(here, HERE)
+    assert (found.ready, found.repository.reachable, [part.up for part in found.parts]) == (False, False, [True])
+    assert found.repository.fault == "authentication required"
 
 
 def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path) -> None:

@@ -1,16 +1,20 @@
 """What `kilter platform uninstall` does on a cluster that a context names."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fakes import Answer, FakeRunner
 
+from kilter.cli.app import App
+from kilter.cli.main import run
 from kilter.dev.machine import Machine
 from kilter.errors import NotFound
-from kilter.platform import pending
+from kilter.platform import pending, status
+from kilter.platform import uninstall as removal
 from kilter.platform.target import NAMESPACE, Target
 from kilter.platform.uninstall import refuse_none, uninstall
 from kilter.platform.values import CRDS, PLATFORM
@@ -48,3 +52,19 @@ def test_a_change_by_somebody_else_is_waited_for_before_anything_goes(monkeypatc
     assert isinstance(here.runner, FakeRunner)
     asked = [command.argv for command in here.runner.commands]
     assert asked == [HERE.helm.pending().argv] * 3 + list(REMOVALS)
+
+
+def test_who_uninstalls_is_asked_first_and_told_that_apps_lose_what_the_platform_was_for_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def here(*_: object, **__: object) -> Iterator[Target]:
+        yield HERE
+
+    monkeypatch.setattr(status, "existing", here)
+    monkeypatch.setattr(removal, "refuse_none", lambda *_: None)
+    monkeypatch.setattr(removal, "environments", lambda *_: ["acme/shop/prod"])
+    monkeypatch.setattr(App, "machine", machine({}))
+    assert run(["platform", "uninstall", "--context", "c"]) == 2
+    told = capsys.readouterr().err
+    assert "acme/shop/prod: its pods run on, without the platform's Gateway and PostgreSQL" in told

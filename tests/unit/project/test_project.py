@@ -108,8 +108,9 @@ def test_the_name_is_that_of_the_file_or_of_the_directory(project: Path) -> None
 
 def test_a_file_that_cannot_be_read_is_bad_input(project: Path) -> None:
     (project / "kilter.yaml").mkdir()
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="cannot be read") as caught:
         load(project / "kilter.yaml")
+    assert caught.value.hint
 
 
 @pytest.mark.requirement("Y6")
@@ -186,6 +187,22 @@ def test_a_path_that_the_system_cannot_follow_is_a_fault_at_its_place(project: P
     (project / "loop").symlink_to("loop")
     (fault,) = faults(loaded(project, f"components:\n  web:\n    port: 1\n    path: {path}\n"))
     assert fault == f"kilter.yaml:4:5 components.web.path: {path} cannot be followed: {why}"
+
+
+@pytest.mark.parametrize("text", ["detect: true\n", "processes: {worker: {command: [x]}}\n"])
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("docker/web", "shop has nothing to run: Dockerfile is a link to docker/web, which is no file"),
+        ("Dockerfile", "path: ./Dockerfile cannot be followed: Too many levels of symbolic links"),
+    ],
+)
+def test_a_dockerfile_that_is_a_broken_link_is_no_project_without_an_app(
+    project: Path, text: str, target: str, says: str
+) -> None:
+    """It was meant, and `kilter up` would say that all is up."""
+    (project / "Dockerfile").symlink_to(target)
+    assert says in faults(loaded(project, text))[0]
 
 
 @pytest.mark.requirement("DP-58", "DP-59")

@@ -119,6 +119,22 @@ def test_a_strange_directory_stays_one_string(tmp_path: Path, directory: str) ->
     assert ast.literal_eval(calls(part)["docker_build"].args[1]) == str(root)
 
 
+@pytest.mark.requirement("LC-Q29")
+def test_a_dockerfile_that_is_a_link_is_watched_where_it_leads(tmp_path: Path) -> None:
+    """Tilt watches the link alone, which stays as it is when the file is saved."""
+    root = tmp_path / "shop"
+    (root / "docker").mkdir(parents=True)
+    (root / "docker/web.Dockerfile").write_text(DEV)
+    (root / "Dockerfile").symlink_to("docker/web.Dockerfile")
+    part = calls(tree(planned(root, "name: shop\n"))["tilt/shop.tiltfile"])
+    assert keyword(part["docker_build"], "dockerfile") == str(root / "Dockerfile")
+    assert ast.literal_eval(part["watch_file"].args[0]) == str(root / "docker/web.Dockerfile")
+    linked = tmp_path / "linked"
+    linked.symlink_to(root)
+    (root / "Dockerfile").unlink()
+    assert "watch_file" not in calls(tree(planned(linked, "name: shop\n", DEV))["tilt/shop.tiltfile"])
+
+
 def test_no_part_runs_a_command_on_the_users_machine(tmp_path: Path) -> None:
     files = tree(planned(tmp_path, "name: shop\nservices: [postgres]\n", DEV), postgres=CHART)
     assert not [name for name, text in files.items() if {"local", "local_resource"} & set(_names(name, text))]

@@ -3,8 +3,12 @@
 import asyncio
 import json
 import logging
+import os
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -14,6 +18,7 @@ from kilter.errors import BadInput
 from kilter.server import __main__ as entry
 from kilter.server import logs, settings
 from kilter.server.settings import READERS, Settings
+from kilter.signing import keys
 
 DOMAIN = {"KILTER_SERVER_CLUSTER_DOMAIN": "apps.example.com"}
 
@@ -154,3 +159,51 @@ def test_a_key_of_the_registry_is_made_once_and_for_its_owner_alone(tmp_path: Pa
     assert "d" not in key
     assert entry.main(["registry-key", str(tmp_path / "keys")]) == 2
     assert file.read_text() == before
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.requirement("G2", "LC-Q22")
+def test_a_key_whose_making_was_killed_before_what_trusts_it_gets_that(tmp_path: Path) -> None:
+    assert entry.main(["registry-key", str(tmp_path / "keys")]) == 0
+    pem, trusted = tmp_path / "keys/key.pem", tmp_path / "keys/jwks.json"
+    before = pem.read_text(), trusted.read_text()
+    trusted.unlink()
+    assert entry.main(["registry-key", str(tmp_path / "keys")]) == 0
+    assert (pem.read_text(), trusted.read_text()) == before
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.requirement("G2", "LC-Q22")
+@pytest.mark.parametrize("call", range(12))
+def test_the_making_of_a_key_may_be_killed_anywhere_and_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """Each call that changes the disk is the last one in its turn."""
+    left = iter(range(call))
+
+    def until_killed(real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(*words: Any, **more: Any) -> Any:
+            if next(left, None) is None:
+                raise Killed
+            return real(*words, **more)
+
+        return act
+
+    folder = tmp_path / "keys"
+    with monkeypatch.context() as patched:
+        for name in ("open", "fsync", "link", "replace", "rename"):
+            patched.setattr(os, name, until_killed(getattr(os, name)))
+        with suppress(Killed):
+            entry.main(["registry-key", str(folder)])
+    known = (folder / "key.pem").read_text() if (folder / "key.pem").exists() else ""
+    made = (folder / "jwks.json").exists()
+    assert entry.main(["registry-key", str(folder)]) == (2 if made else 0)
+    pem = (folder / "key.pem").read_text()
+    assert known in ("", pem)
+    assert json.loads((folder / "jwks.json").read_text()) == keys.jwks(keys.read(pem))
+    assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "jwks.json").stat().st_mode) == 0o644

@@ -338,7 +338,8 @@ def test_a_refusal_of_the_cluster_ends_the_deploy_and_tells_who_waits(store: Sto
 def test_a_delete_waits_for_nobody_and_nobody_waits_for_it(store: Store) -> None:
     """DP-Q25: 409 busy on both sides."""
     first = accept(store)
-    assert refusal(store, operation="delete").code == "busy"
+    busy = refusal(store, operation="delete")
+    assert (busy.code, busy.next) == ("busy", f"kilter deploy --follow {first.id}")
     claim(store)
     say(store, first, "Ready")
     deletion = accept(store, operation="delete")

@@ -158,6 +158,19 @@ def test_the_resources_of_tilt_are_read() -> None:
     )
 
 
+def test_the_files_that_tilt_could_not_watch_are_read() -> None:
+    error = 'filewatch init: notify.Add("/shop"): watcher.Add("/shop/a \\"b\\""): no space left on device'
+    metadata = {"name": "image:app", "annotations": {"tilt.dev/resource": "app"}}
+    items = [
+        {"kind": "UIResource", "metadata": {"name": "app"}, "status": {"updateStatus": "ok"}},
+        {"kind": "FileWatch", "metadata": metadata, "status": {"error": error}},
+        {"kind": "FileWatch", "metadata": {"name": "image:worker"}, "status": {}},
+    ]
+    answer = json.dumps({"items": items})
+    assert tilt.parse_unwatched(answer) == {"app": "no space left on device"}
+    assert [each.name for each in tilt.parse_resources(answer)] == ["app"]
+
+
 @pytest.mark.requirement("CT-2", "CT-Q1")
 def test_helm_renders_without_cluster_network_or_the_users_settings() -> None:
     chart = Path("/charts/postgres")

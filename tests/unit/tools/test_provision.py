@@ -155,8 +155,9 @@ def test_a_file_whose_checksum_is_unknown_is_not_gone_on_with(
     file = put(tmp_path, KIND, PAGE)
     sums = file.with_name(f"{file.name}.sha256sum")
     sums.write_bytes(PAGE)
-    with pytest.raises(Failed, match="says nothing of"):
+    with pytest.raises(Failed, match="says nothing of") as caught:
         bring(KIND)
+    assert "KILTER_TOOLS_MIRROR" in caught.value.hint
     assert list((paths.tools_dir / "kind" / KIND.version).iterdir()) == []
 
 
@@ -415,8 +416,9 @@ def test_a_link_under_the_members_name_is_not_followed(tmp_path: Path) -> None:
         entry = tarfile.TarInfo("tilt")
         entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
         opened.addfile(entry)
-    with pytest.raises(Failed, match="does not hold tilt"):
+    with pytest.raises(Failed, match="does not hold tilt") as caught:
         extract(archive, "tilt", tmp_path / "tilt")
+    assert "KILTER_TOOLS_MIRROR" in caught.value.hint
 
 
 def test_a_broken_archive_is_a_failure(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from kilter.operator.steps.database import DatabaseFact, RoleFact, mark
 from kilter.operator.steps.publish import NONE, RETRY, Submission, is_due
 from kilter.render import names
 from kilter.render.names import Slot
+from kilter.words import counted
 
 POLICY: Final = "kilter.dev/database"  # annotation: `keep` or `drop`, before what the spec says
 SLACK: Final = 300.0  # seconds by which the clocks of API server and operator may differ
@@ -212,7 +213,7 @@ def _own(target: Target, thing: Object | None) -> bool:
 
 def _kept(target: Target, facts: Facts) -> str:
     days = days_kept(target) if facts.login is not None and facts.login.kept_for is not None else 0
-    return ", its database is kept" + (f" for {days} days" if days else "")
+    return ", its database is kept" + (f" for {counted(days, 'day')}" if days else "")
 
 
 def _is_kept(target: Target, facts: Facts) -> bool:

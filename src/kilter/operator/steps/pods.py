@@ -9,7 +9,7 @@ from kilter.operator.steps.base import Failed, Log
 from kilter.operator.views import Container, Deployment, Pod, StatefulSet
 from kilter.tools.pulls import PULLING, is_refused
 from kilter.tools.starts import is_passing
-from kilter.words import shortened
+from kilter.words import counted, shortened
 
 # A kubelet that had not yet read the pod's Secrets has asked as nobody, and asks again with them, where they have a
 # login for that registry.
@@ -104,7 +104,7 @@ def _container(pod: Pod, container: Container, logins: Collection[str]) -> Faile
 
 def _crash(container: Container) -> str:
     ended, times = container.last_state.terminated, container.restart_count + 1  # it waits for the next start
-    said = f"the container {container.name} ends again and again, {times} time{'s' if times != 1 else ''} so far"
+    said = f"the container {container.name} ends again and again, {counted(times, 'time')} so far"
     if ended is None:
         return said
     if ended.reason == "OOMKilled":

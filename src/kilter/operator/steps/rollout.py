@@ -13,6 +13,7 @@ from kilter.operator.steps.base import Decision, Done, Failed, Target, Verdict, 
 from kilter.operator.steps.namespace import registries
 from kilter.operator.views import Deployment, Pod, StatefulSet
 from kilter.render.names import PROCESS, RELEASE
+from kilter.words import counted
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _missing(target: Target, name: str, found: Deployment | None) -> str:
     lasting = " for long enough" if ready < status.ready_replicas else ""
     lacks = (
         (status.updated_replicas < spec.replicas, f"{status.updated_replicas} of {spec.replicas} pods are made"),
-        (old > 0, f"{old} pods of an earlier release still end"),
+        (old > 0, f"{counted(old, 'pod')} of an earlier release still to end"),
         (ready < spec.replicas, f"{ready} of {spec.replicas} pods are ready{lasting}"),
     )
     enough = target.settled and _serves(target, found)

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from kilter.api.kilterapp_status import Failure
 from kilter.server.portal import static
-from kilter.words import human_duration
+from kilter.words import counted, human_duration
 
 FOLDER = Path(__file__).parent / "templates"
 # What is said of phases and states in colour, and always in words too.
@@ -39,7 +39,7 @@ def environment() -> Environment:
     )
     found.filters.update(took=took, ago=ago, moment=moment, tone=tone, shown=shown, web=web)
     found.filters.update(failure_sentence=failure_sentence)
-    found.globals.update(static=static.address)
+    found.globals.update(static=static.address, counted=counted)
     return found
 
 

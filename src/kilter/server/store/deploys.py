@@ -116,7 +116,7 @@ def refuse_collisions(order: Order, ahead: Iterable[Record]) -> None:
         details = msgspec.to_builtins(holder_of(holder)) | {"lock_id": holder.id}
         if order.operation == "delete" or holder.operation == "delete":
             message = f"{holder.operation} {holder.id} by {holder.actor} is at work on {order.slot}"
-            raise Refused("busy", message, details=details)
+            raise Refused("busy", message, next=f"kilter deploy --follow {holder.id}", details=details)
         if order.migrates and holder.migrates:
             message = f"a migration by {holder.actor} is under way on {order.slot}; wait for it, do not retry"
             raise Refused("migration_in_progress", message, details=details)

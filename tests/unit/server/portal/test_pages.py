@@ -444,3 +444,17 @@ def test_of_a_failed_environment_it_is_said_that_it_serves_meanwhile_where_its_p
     assert ("; release 1 serves meanwhile" in page) is told
     assert ("No release serves right now." in page) is (not serving or reason == "NotServing")
     assert ("Failed while" in page) is (phase != "Ready")
+
+
+@pytest.mark.requirement("DP-Q28")
+@pytest.mark.parametrize("dirty", [True, False])
+def test_wherever_a_release_is_told_by_its_commit_its_uncommitted_changes_are_too(web: Web, dirty: bool) -> None:
+    body = {**DEPLOY, "source": {**SOURCE, "dirty": dirty}}
+    number = web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), body).json["deploy_id"]
+    release = Release(number=1, image=IMAGE, deploy_id=number, commit=str(SOURCE["commit"]))
+    status = Status(phase="Ready", release=release, last_good_release=release, serving=(number,))
+    web.run(environments.record_status, SHOP, status, web.now)
+    browser = signed_in(web, web.token("viewer"))
+    for page in ("/", "/projects/acme/shop", "/projects/acme/shop/envs/dev", f"/deploys/{number}"):
+        found = re.sub("<[^>]*>", "", browser.get(page).text)
+        assert re.search("a{12,40} and uncommitted changes", found) is not None if dirty else "uncommitted" not in found

@@ -1,0 +1,76 @@
+"""Whether Flux can fetch the repository of what is to run, as it says itself of its GitRepository.
+
+Conditions and their meaning: https://fluxcd.io/flux/components/source/gitrepositories/#gitrepository-status
+"""
+
+import time
+from typing import Any
+
+from kilter.errors import KilterError
+from kilter.gitops.flux import REQUESTED_AT
+from kilter.platform.documents import RepositoryEntry
+from kilter.platform.target import Target
+from kilter.proc import Runner
+from kilter.progress import Progress, Step
+from kilter.tools.kubectl import parse_list
+from kilter.words import shortened
+
+SOURCE = ("gitrepositories.source.toolkit.fluxcd.io", "kilter")
+PAUSE = 2.0
+GLANCE = 6.0  # seconds in which Flux, asked to look at once, tells what it finds
+PATIENCE = 30.0  # seconds in which a new repository gets its first commit, too
+
+
+def repository(runner: Runner, target: Target) -> RepositoryEntry:
+    """Ask Flux for what it found when it last looked."""
+    found = parse_list(runner.run(target.kubectl.get(*SOURCE)).stdout)
+    if not found:
+        why = f"there is no GitRepository {SOURCE[1]}: {target.command('install')} makes it"
+        return RepositoryEntry(url="", branch="", secret="", reachable=False, fault=why)
+    spec, conditions = found[0]["spec"], found[0].get("status", {}).get("conditions", ())
+    ready: dict[str, Any] = next((each for each in conditions if each["type"] == "Ready"), {})
+    if ready.get("observedGeneration", 0) < found[0]["metadata"]["generation"]:
+        ready = {}  # said of another address, or branch, than it has now
+    reachable = {"True": True, "False": False}.get(ready.get("status", ""))
+    said = (ready.get("reason", ""), shortened(ready.get("message", "")))
+    return RepositoryEntry(
+        url=spec["url"],
+        branch=spec.get("ref", {}).get("branch", ""),
+        secret=spec.get("secretRef", {}).get("name", ""),
+        reachable=reachable,
+        fault=": ".join(filter(None, said)) if reachable is False else "",
+    )
+
+
+def looked(runner: Runner, target: Target, patience: float = GLANCE, step: Step | None = None) -> RepositoryEntry:
+    """Let Flux look again, for so many seconds, as long as it says that it cannot fetch the repository.
+
+    By itself it comes back later after each failure, up to a quarter of an hour.
+    """
+    limit = time.monotonic() + patience
+    while (found := repository(runner, target)).reachable is not True and found.url and time.monotonic() < limit:
+        if step is not None:
+            step.note(found.fault or "Flux has not looked yet")
+        try:
+            runner.run(target.kubectl.annotate(*SOURCE, f"{REQUESTED_AT}={time.time_ns()}"))
+        except KilterError:  # who may only read hears what it found last
+            return found
+        time.sleep(PAUSE)
+    return found
+
+
+def look_at_repository(runner: Runner, target: Target, limit: float, progress: Progress) -> None:
+    """Warn where Flux cannot fetch the repository after a moment: it may be away for a while."""
+    with progress.step("look whether Flux can fetch the repository") as step:
+        found = looked(runner, target, min(limit - time.monotonic(), PATIENCE), step)
+    if found.reachable is not True:
+        progress.warn(f"the flux repository {told(found)}; {target.command('status')} looks again")
+
+
+def told(entry: RepositoryEntry) -> str:
+    """Say in words whether Flux can fetch a repository, and the next step where it does not."""
+    place = f"{entry.url} ({entry.branch})" if entry.url else "none"
+    if entry.reachable is False:
+        look = f"; what runs goes on, and deploys wait: look at its server, the branch and the Secret {entry.secret}"
+        return f"{place}: Flux cannot fetch it: {entry.fault}{look if entry.url else ''}"
+    return f"{place}: {'Flux fetches it' if entry.reachable else 'unknown: Flux has not looked at it yet'}"
