@@ -37,7 +37,6 @@ lint: environment
 	$(RUN) ruff format --check --quiet
 	$(RUN) ruff check --quiet
 	$(RUN) mypy
-	$(RUN) mypy --no-error-summary testbed scripts bench
 	$(RUN) lint-imports --no-logo > build/lint-imports.log || { cat build/lint-imports.log; exit 1; }
 	$(RUN) yamllint --strict .
 	$(RUN) python -m pytest -q tests/architecture

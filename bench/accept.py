@@ -24,6 +24,9 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from conformance import postgres
+from conformance.apiserver import MISSING, ApiServer, binaries
+from harness.server import RunningServer
 from psycopg import sql
 
 from bench import engine
@@ -34,9 +37,6 @@ from bench.run import Run
 from kilter.api.crd import crd
 from kilter.api.kilterapp import NAMESPACE
 from kilter.operator import kinds
-from tests.conformance import postgres
-from tests.conformance.apiserver import MISSING, ApiServer, binaries
-from tests.harness.server import RunningServer
 
 CLIENTS = 100
 ROUNDS = 5

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.ports import loopback_port
+
 from bench.measure import Goal, Row
 from bench.process import Failed, end
 from bench.process import run as run_process
 from bench.run import Run
 from bench.shop import NAME, Shop, copy_example
 from bench.web import await_answer
-from tests.harness.ports import loopback_port
 
 ROUNDS = 10
 HAND = "bench-hand"

@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.apiserver import MISSING, ApiServer, binaries, free_port
+from conformance.pretend import FLUX, applied, install, pod_status
+
 from bench import engine
 from bench.alone import alone
 from bench.measure import Goal, Row, Sample
@@ -34,8 +37,6 @@ from kilter.progress import Recorder
 from kilter.state.paths import Paths
 from kilter.tools.provision import provide
 from kilter.tools.versions import HELM
-from tests.conformance.apiserver import MISSING, ApiServer, binaries, free_port
-from tests.conformance.pretend import FLUX, applied, install, pod_status
 
 APPS = 1000
 PER_SECOND = 4.0  # looks, and deploys, at least

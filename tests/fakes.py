@@ -10,6 +10,7 @@ from typing import NoReturn
 from kilter.proc import Command, Outcome, Pipe, Started, failure
 from kilter.tools import docker
 
+Answer = str | Outcome | list[str | Outcome]
 # What an engine that works answers.
 ENGINE = {
     docker.context().argv: "default unix:///run/docker.sock\n",
@@ -27,7 +28,7 @@ def press_ctrl_c(*_: object, **__: object) -> NoReturn:
 class FakeRunner:
     """Answers per argument vector: a text (standard output, exit code 0), an Outcome, or a list of them in turn."""
 
-    answers: Mapping[tuple[str, ...], "str | Outcome | list[str | Outcome]"] = field(default_factory=dict)
+    answers: Mapping[tuple[str, ...], Answer] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
 
     def run(self, command: Command) -> Outcome:

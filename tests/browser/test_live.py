@@ -1,6 +1,7 @@
 """What happens while somebody looks: the timeline moves, logs come in, a deploy waits and is cancelled."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from browser.conftest import Tab, Tabs
@@ -73,7 +74,7 @@ def test_what_a_gateway_without_a_server_answers_takes_nothing_off_a_page(tabs: 
     deploy_id = live.deploy(token, "acme", "shop", "dev")
     name = live.applied(deploy_id)
     tab = tabs(token)
-    away = ["**/events?*", lambda url: url.endswith(f"/deploys/{deploy_id}")]
+    away: list[str | Callable[[str], bool]] = ["**/events?*", lambda url: url.endswith(f"/deploys/{deploy_id}")]
     tab.page.route(away[0], lambda route: route.fulfill(status=503, body="no available server"))
     tab.goto(f"/deploys/{deploy_id}")
     tab.page.route(away[1], lambda route: route.fulfill(status=503, body="no available server"))

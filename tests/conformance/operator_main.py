@@ -25,9 +25,9 @@ STANDS_BY = "another one leads"
 decide = lease.decide
 
 
-def told(record: Record | None, me: str, unchanged: float, length: float) -> Move:
+def told(record: Record | None, me: str, unchanged: float, lease: float) -> Move:
     """Decide as the operator does, and say so where that is to stand by: a test can await nothing that is not said."""
-    move = decide(record, me, unchanged, length)
+    move = decide(record, me, unchanged, lease)
     if move is Move.STAND_BY:
         logging.getLogger("kilter.operator").info(STANDS_BY)
     return move

@@ -31,7 +31,7 @@ from .postgres import Server, server
 from .pretend import FolderGit, Pretend, render
 
 FENCE = Fence(2**52, "me")  # one for all, because many environments are played at a time
-DATABASE = {"services": [{"name": "postgres", "kind": "postgres"}]}
+DATABASE: dict[str, Any] = {"services": [{"name": "postgres", "kind": "postgres"}]}
 
 
 class Killed(BaseException):
@@ -106,6 +106,7 @@ class Life:
         self.databases.killer = self.killer
         leadership = Leadership()
         leadership.hold(FENCE, float("inf"))
+        assert isinstance(platform.git, FolderGit)
         platform.git.open(FENCE)
         writer = CountedGit(platform.git.folder, FENCE)
         writer.killer = self.killer

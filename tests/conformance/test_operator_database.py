@@ -43,7 +43,7 @@ def there() -> Iterator[Server]:
 @pytest.fixture
 def platform(there: Server) -> Iterator[Postgres]:
     postgres = Postgres(there.operator)
-    with there.connect(dbname=psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"]) as connection:
+    with there.connect(dbname=str(psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"])) as connection:
         connection.execute("DROP SCHEMA IF EXISTS kilter CASCADE")
     yield postgres
     postgres.close()
@@ -531,7 +531,7 @@ def test_a_server_that_lost_the_leaders_number_is_led_anew(there: Server, platfo
     """It came in the place of the one that was led, or back from a backup."""
     world = World(there, platform)
     world.provision()
-    fence = psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"]
+    fence = str(psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"])
     with there.connect(dbname=fence) as connection:
         connection.execute(lost)
     other = World(there, platform)
@@ -550,7 +550,7 @@ def test_a_server_that_lost_the_leaders_number_is_led_anew(there: Server, platfo
 def test_changes_that_meet_a_lost_number_at_once_are_all_carried_out(there: Server, platform: Postgres) -> None:
     worlds = [World(there, platform) for _ in range(4)]
     worlds[0].provision()
-    with there.connect(dbname=psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"]) as connection:
+    with there.connect(dbname=str(psycopg.conninfo.conninfo_to_dict(there.operator)["dbname"])) as connection:
         connection.execute("DROP SCHEMA kilter CASCADE")
     with ThreadPoolExecutor(len(worlds)) as threads:
         done = list(threads.map(World.provision, worlds))

@@ -28,7 +28,7 @@ from .apiserver import ApiServer
 from .kilter_apps import deploy, kilter_app, phase, status, until
 from .lists import fill
 from .operator_main import LEASE, SILENCE, STANDS_BY, TIMES
-from .pretend import Pretend, render
+from .pretend import FolderGit, Pretend, render
 from .proxy import SilentProxy
 
 CHANCE = random.SystemRandom()
@@ -73,6 +73,7 @@ def operator(platform: Pretend, folder: Path, name: str, url: str = "", *, lease
         "KILTER_PORT": "0",
     }
     log = folder / f"{name}.log"
+    assert isinstance(platform.git, FolderGit)
     with log.open("wb") as stream:
         command = [sys.executable, "-m", "conformance.operator_main", str(platform.git.folder), str(lease)]
         child = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
@@ -212,6 +213,7 @@ def test_the_api_server_itself_refuses_the_status_of_a_deposed_leader(api: ApiSe
 
 
 @pytest.mark.requirement("F26", "F41")
+@pytest.mark.usefixtures("platform")  # which makes the namespace
 def test_of_many_that_stand_by_one_leads_and_every_number_is_higher_than_the_one_before(api: ApiServer) -> None:
     """Electors on one thread each, with a lease of their own; each leads once and steps down."""
     place = ("kilter-system", "contested")
@@ -233,7 +235,12 @@ def test_of_many_that_stand_by_one_leads_and_every_number_is_higher_than_the_one
         api.request("DELETE", kinds.LEASE.path(*place))
         time.sleep(1.1)
         elector = Elector(Kube(client), *place, identity="d", times=times)
-        elector.run(lambda fence: (numbers.append(fence.number), elector.stopping.set())[0])
+
+        def lead_once(fence: Fence) -> None:
+            numbers.append(fence.number)
+            elector.stopping.set()
+
+        elector.run(lead_once)
     assert numbers == sorted(set(numbers))
     assert len(numbers) == 4
 

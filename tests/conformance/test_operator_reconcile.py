@@ -34,7 +34,7 @@ from .kilter_apps import (
     there,
     until,
 )
-from .pretend import FLUX, Pretend, render
+from .pretend import FLUX, FolderGit, Pretend, render
 
 
 class Running:
@@ -73,6 +73,7 @@ def operating(platform: Pretend, **changes: Any) -> Iterator[Running]:
         address="127.0.0.1",
         port=0,
     )
+    assert isinstance(platform.git, FolderGit)
     seams = Seams(
         render, platform.git.open, times=Times(lease=6, deadline=4.0, retry=0.5), limits=Limits(first_wait=0.1)
     )
@@ -190,6 +191,7 @@ def test_a_deploy_that_git_does_not_take_is_not_published_and_goes_on_when_git_i
 ) -> None:
     monkeypatch.setattr(publish, "RETRY", timedelta(seconds=1))
     until(api, "gitless", phase("Ready", deploy(api, "gitless")))
+    assert isinstance(platform.git, FolderGit)
     broken = platform.git.folder / "broken"
     broken.touch()
     try:

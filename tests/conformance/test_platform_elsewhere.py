@@ -105,8 +105,8 @@ class Elsewhere:
         """Put the certificate and the two logins where the platform looks for them."""
         own = conninfo_to_dict(self.database.operator)
         dsn = f"postgresql://{own['user']}:{own['password']}@{self.database.host}:5432/{own['dbname']}"
-        login = (f"--from-literal=username={BOT}", f"--from-literal=password={self.git_password}")
-        login = (*login, f"--from-file=ca.crt={self.git_trusted.authority}")
+        authority = f"--from-file=ca.crt={self.git_trusted.authority}"
+        login = (f"--from-literal=username={BOT}", f"--from-literal=password={self.git_password}", authority)
         database = (f"--from-literal=dsn={dsn}", f"--from-file=ca.crt={self.database.authority}")
         self.platform.kubectl("create", "namespace", SYSTEM)
         self.bring_certificate(SYSTEM)
@@ -276,7 +276,8 @@ def names(here: Elsewhere) -> list[str]:
 def test_every_connection_to_that_server_is_by_tls_and_the_app_has_checked_its_certificate(here: Elsewhere) -> None:
     by = "SELECT a.datname, bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)"
     with here.database.connect() as connection:
-        found = dict(connection.execute(f"{by} WHERE a.backend_type = 'client backend' GROUP BY 1").fetchall())
+        rows = connection.execute(f"{by} WHERE a.backend_type = 'client backend' GROUP BY 1").fetchall()
+    found = {str(name): by_tls for name, by_tls in rows}
     assert {conninfo_to_dict(here.database.operator)["dbname"], DATABASE} <= found.keys()
     assert set(found.values()) == {True}
     pod = ("exec", "--namespace", SPACE, "deployment/visits", "--")

@@ -394,7 +394,12 @@ def test_nothing_is_run_any_more_once_all_was_ended(tmp_path: Path, pids: Pids) 
 def test_a_pipe_carries_bytes_both_ways_and_more_than_it_holds() -> None:
     sent = bytes(range(256)) * 4096 + b"\r\n\xff"
     with RUNNER.pipe(Command(("cat",), timeout=30)) as pipe:
-        writer = threading.Thread(target=lambda: (pipe.stdin.write(sent), pipe.stdin.close()))
+
+        def feed() -> None:
+            pipe.stdin.write(sent)
+            pipe.stdin.close()
+
+        writer = threading.Thread(target=feed)
         writer.start()
         received = pipe.stdout.read()
         writer.join()

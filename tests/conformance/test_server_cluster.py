@@ -3,7 +3,7 @@
 import asyncio
 import re
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,9 @@ def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
     name = "acme-watched-dev"
 
     async def story() -> tuple[Listed, Seen, Gone]:
-        async with asyncio.timeout(SOON), aclosing(cluster.watch()) as told:
+        watch = cluster.watch()
+        assert isinstance(watch, AsyncGenerator)
+        async with asyncio.timeout(SOON), aclosing(watch) as told:
             changes = (each async for each in told if not isinstance(each, Alive))
             first = await anext(changes)
             await cluster.apply(name, spec(app="watched"))
@@ -202,7 +204,7 @@ def test_a_watch_tells_what_there_is_what_changes_and_what_goes(
             await cluster.delete(name, spec(app="watched", sequence=2))
             async for change in changes:
                 if isinstance(change, Gone):
-                    return first, seen, change  # type: ignore[return-value]
+                    return first, seen, change
         raise AssertionError("the watch ended")
 
     first, seen, gone = loop.run(story())

@@ -20,8 +20,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from kilter.api import tokens
+from kilter.server.portal.door import Page
 from kilter.server.portal.table import PAGES
 from kilter.server.routes.table import ROUTES
+from kilter.server.routing import Route
 
 from . import postgres
 
@@ -111,8 +113,9 @@ def form(watched: Watched, browser: httpx2.Client, **fields: str) -> dict[str, s
 def everything(watched: Watched, clients: list[httpx2.Client], deploy_id: str) -> None:
     """Ask for every route and page, well and badly, with secrets wherever a client may put one by mistake."""
     names = {"org": "acme", "app": "shop", "env": "dev", "deploy_id": deploy_id, "token_id": "none"}
+    asked: list[Route | Page] = [*ROUTES, *PAGES]
     for client in clients:
-        for each in (*ROUTES, *PAGES):
+        for each in asked:
             # What ends a token or a session is for the last; a session that is over has no secret.
             if (each.method, each.path) in (
                 ("DELETE", "/v1/whoami"),
@@ -149,7 +152,7 @@ def spoil(server: RunningServer) -> None:
     """Make tokens of the store unreadable, so that the server fails at whatever is asked."""
     change = "UPDATE tokens SET scopes = '{'"
     connection = psycopg.connect(server.dsn) if server.dsn else sqlite3.connect(server.folder / "store.db", timeout=20)
-    connection.execute(change)  # type: ignore[arg-type]
+    connection.execute(change)
     connection.commit()
     connection.close()
 

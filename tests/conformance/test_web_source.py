@@ -37,7 +37,7 @@ class Server(BaseHTTPRequestHandler):
             return
         if self.path == "/other":
             self.send_response(302)
-            self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/file")
+            self.send_header("Location", f"http://localhost:{self.connection.getsockname()[1]}/file")
             self.end_headers()
             return
         if self.path in ("/away", "/near"):

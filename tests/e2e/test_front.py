@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from harness.cli import LIMIT, Kilter
@@ -45,7 +45,12 @@ def test_a_watched_status_is_drawn_over_until_ctrl_c(project: Kilter) -> None:
 def test_a_watched_status_off_a_terminal_tells_changes_alone(project: Kilter) -> None:
     printed: list[str] = []
     with project.start("status", "--watch") as child:
-        reader = threading.Thread(target=lambda out: [printed.append(line) for line in out], args=[child.stdout])
+
+        def read(out: Iterable[str]) -> None:
+            for line in out:
+                printed.append(line)  # noqa: PERF402 - the test looks at the list meanwhile
+
+        reader = threading.Thread(target=read, args=[child.stdout])
         reader.start()
         try:
             until(lambda: len(printed) >= 6)

@@ -85,7 +85,7 @@ def test_a_developer_gets_in_with_a_token_of_the_administrators(here: Trial) -> 
     token = here.admin.run(*create).out.strip()
     here.developer.run("login", "--server", here.server, "--token", "-", stdin=token + "\n")
     assert here.developer.json("whoami")["actor"] == "mia"
-    assert here.developer.run("login", "--server", here.server, "--token", "-", stdin="kilter_x\n", code=5)
+    here.developer.run("login", "--server", here.server, "--token", "-", stdin="kilter_x\n", code=5)
 
 
 @pytest.mark.requirement("DP-8", "DP-9", "DP-10", "DP-21", "DP-57", "DP-Q11")

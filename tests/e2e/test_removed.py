@@ -1,6 +1,7 @@
 """What left kilter.yaml leaves the cluster, its volume excepted; on a real cluster, in this order."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -12,8 +13,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.island, pytest.mark.requirement("
 
 GONE = {"statefulset/redis", "service/redis", "secret/redis-credentials", "secret/web-env", "deployment/side"}
 FOREIGN = {"service/mine", "configmap/mine", "secret/mine"}
-WHOLE = {"services": ["redis"], "components": {"web": {"path": "."}, "side": IDLE}, "processes": ["worker"]}
-REDUCED = {"services": [], "components": {"web": {"path": "."}}, "processes": []}
+WHOLE: dict[str, Any] = {
+    "services": ["redis"],
+    "components": {"web": {"path": "."}, "side": IDLE},
+    "processes": ["worker"],
+}
+REDUCED: dict[str, Any] = {"services": [], "components": {"web": {"path": "."}}, "processes": []}
 
 
 @pytest.fixture(scope="module")

@@ -60,18 +60,18 @@ class Admin:
             self.text = self.live.token()
         return self.text
 
-    def set(self, case: schemathesis.Case, text: str, _: Any) -> None:
+    def set(self, case: schemathesis.Case[Any], text: str, _: Any) -> None:
         basic = "Basic " + base64.b64encode(f"kilter:{text}".encode()).decode()
         case.headers["Authorization"] = basic if case.path == "/v1/registry/token" else f"Bearer {text}"
 
 
-def aimed(_: Any, case: schemathesis.Case) -> schemathesis.Case:
+def aimed(_: Any, case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
     """Aim half of what would be accepted at one environment, so that there is something to be found."""
     if case.meta is None or not case.meta.generation.mode.is_positive or len(case.path_parameters.get("org", "")) % 2:
         return case
     case.path_parameters.update({name: PLACE[name] for name in case.path_parameters if name in PLACE})
     if case.operation.label in AIMED and isinstance(case.body, dict):
-        named = {"image": IMAGE, "app": {"port": 8080}, "confirm": "/".join(PLACE.values())}
+        named: dict[str, Any] = {"image": IMAGE, "app": {"port": 8080}, "confirm": "/".join(PLACE.values())}
         case.body.update({name: value for name, value in named.items() if name in case.body})
         for name in ("secrets", "prune_secrets", "migration", "seeds", "bootstrap"):  # not yet
             case.body.pop(name, None)

@@ -38,7 +38,12 @@ def test_a_deposed_leader_writes_nothing_any_more(repository: Repository, writer
 def test_a_leader_that_slept_between_commit_and_push_is_refused_by_git(repository: Repository, writer: Open) -> None:
     runner = Meddling()
     old = writer(runner=runner)
-    runner.before["push"] = lambda: (runner.before.clear(), writer(LATER))  # type: ignore[func-returns-value]
+
+    def meanwhile() -> None:
+        runner.before.clear()
+        writer(LATER)
+
+    runner.before["push"] = meanwhile
     future = old.submit(change())
     old.flush()
     with pytest.raises(Deposed):

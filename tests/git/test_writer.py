@@ -404,7 +404,7 @@ def test_a_push_whose_answer_was_lost_counts_once(repository: Repository, writer
 
 @pytest.mark.requirement("F31")
 def test_a_branch_that_moves_during_a_push_is_followed(repository: Repository, writer: Open) -> None:
-    runner, moves = Meddling(), []
+    runner, moves = Meddling(), list[str]()
     opened = writer(runner=runner)
     pushed = runner.pushes()
 

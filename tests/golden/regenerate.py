@@ -82,7 +82,8 @@ def helm_template(helm: str, job: ChartJob) -> str:
 
 def main() -> None:
     """Write the charts' output, if a helm is given, and the expected trees."""
-    import release_trees  # beside this file, which is run as a script
+    sys.path.append(str(HERE.parent))  # this file is run as a script
+    from golden import release_trees
 
     parser = argparse.ArgumentParser(description="Render the golden trees anew.")
     parser.add_argument("--helm", help="helm binary to render the charts with")

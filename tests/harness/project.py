@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,7 +24,7 @@ EXPOSE 8000
 CMD ["sh", "-c", "trap exit TERM; python -m http.server 8000 & wait"]
 """
 WAITING = ["sh", "-c", "trap exit TERM; sleep infinity & wait"]
-IDLE = {"image": "docker.io/library/redis:8", "port": 0, "command": WAITING}
+IDLE: dict[str, Any] = {"image": "docker.io/library/redis:8", "port": 0, "command": WAITING}
 
 
 @contextmanager

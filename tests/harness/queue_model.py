@@ -57,15 +57,15 @@ class Machine(RuleBasedStateMachine):
             self.wanted.add(key)
             self.fresh.add(key)
         ready = self.wanted - self.working
-        key = self.queue.take(self.now)
-        if key is None:
+        taken = self.queue.take(self.now)
+        if taken is None:
             assert not ready
             return
-        assert key in ready
-        assert key in self.fresh or not (ready & self.fresh), "routine work went before what changed"
-        self.wanted.discard(key)
-        self.fresh.discard(key)
-        self.working.add(key)
+        assert taken in ready
+        assert taken in self.fresh or not (ready & self.fresh), "routine work went before what changed"
+        self.wanted.discard(taken)
+        self.fresh.discard(taken)
+        self.working.add(taken)
 
     @precondition(lambda self: self.working)
     @rule(data=strategies.data())

@@ -56,7 +56,7 @@ class WriterFactory(Protocol):
 class ClosedWriter:
     """Stands for the writer until the repository could be opened, and says why it could not."""
 
-    fault = None
+    fault: Exception | None = None
 
     def __init__(self) -> None:
         self.why = "the flux repository is being opened"

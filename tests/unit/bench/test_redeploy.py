@@ -38,7 +38,7 @@ def test_by_hand_there_is_a_route_at_the_same_gateway_to_the_web_pods_alone() ->
 
 
 def test_phases_add_up_and_the_last_one_has_no_end() -> None:
-    steps = [
+    steps: list[dict[str, str | None]] = [
         {"phase": "Publishing", "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01.500000Z"},
         {"phase": "Reconciling", "started_at": "2026-01-01T00:00:02Z", "finished_at": "2026-01-01T00:00:03Z"},
         {"phase": "Publishing", "started_at": "2026-01-01T00:00:03Z", "finished_at": "2026-01-01T00:00:04Z"},

@@ -20,7 +20,7 @@ PATH = "/v1/projects/acme/shop/envs/main"
 LINE = ["env", "delete", "main", "--project", "acme/shop"]
 DROPPED = "goes: its database, if it has one, with all data in it"
 KEPT = "stays: its database, if it has one; a deploy to main takes it up again"
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Any] = {
     "org": "acme",
     "app": "shop",
     "env": "main",
@@ -46,7 +46,8 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     """A platform that this machine is logged in to; it keeps databases unless it is told otherwise."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
-    answers = {"GET__/v1/deploys/d-1/events": [(200, END)], "GET__/v1/whoami": [(200, {**WHO, "role": "admin"})]}
+    events: list[tuple[int, Any]] = [(200, END)]
+    answers = {"GET__/v1/deploys/d-1/events": events, "GET__/v1/whoami": [(200, {**WHO, "role": "admin"})]}
     with serving(**answers) as found:
         logins.add(logins.file_of({"XDG_CONFIG_HOME": str(tmp_path)}), Login(found.address, "kilter_x"))
         yield found

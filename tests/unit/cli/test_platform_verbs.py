@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import sys
 import webbrowser
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ from unit.dev.test_doctor import Usage
 
 from kilter.cli.app import App
 from kilter.cli.main import run
-from kilter.clusters import disk
 from kilter.deploy import deploy as deploying
 from kilter.deploy import logins, queries, session
 from kilter.deploy.client import Client
@@ -559,7 +559,7 @@ def test_where_nobody_can_be_asked_production_must_be_named(table: Table, capsys
 def test_without_docker_nobody_is_asked_for_anything(
     table: Table, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runner.answers[docker.info().argv] = Outcome(1, "", "cannot connect")
+    runner.answers = {**runner.answers, docker.info().argv: Outcome(1, "", "cannot connect")}
     assert run(["deploy", *DEV]) == 4
     assert "Docker does not answer" in capsys.readouterr().err
     assert table.asked == []
@@ -571,7 +571,7 @@ def test_who_may_not_use_docker_is_told_so_by_a_deploy_too(
     runner: FakeRunner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fault = "permission denied while trying to connect to the Docker daemon socket"
-    runner.answers[docker.info().argv] = Outcome(1, "", fault)
+    runner.answers = {**runner.answers, docker.info().argv: Outcome(1, "", fault)}
     assert run(["deploy", *DEV]) == 4
     said = capsys.readouterr().err
     assert "you may not use Docker" in said
@@ -593,7 +593,7 @@ def test_without_room_for_the_build_nobody_is_asked_for_anything(
 ) -> None:
     """What an engine on another machine has cannot be looked at here."""
     free, address, code = room
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _place: Usage(2**40, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(2**40, 0, free))
     told = json.dumps({"ServerVersion": "28.0.0", "DockerRootDir": str(tmp_path)})
     runner.answers = {**runner.answers, docker.info().argv: told, docker.context().argv: f"default {address}\n"}
     assert run(["deploy", *DEV, "--no-wait"]) == code

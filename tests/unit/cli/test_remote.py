@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ENGINE, FakeRunner, press_ctrl_c
+from fakes import ENGINE, Answer, FakeRunner, press_ctrl_c
 from unit.cli.test_verbs import Terminal
 from unit.deploy.conftest import RUN
 from unit.deploy.server import Table, serving
@@ -63,7 +63,7 @@ def test_first_use_is_a_login_and_a_deploy_which_goes_to_prod_when_somebody_says
     monkeypatch.setattr(deploying, "token_hex", lambda _: RUN)
     tag = f"{GRANTED['repository']}:prod-nogit-{RUN}"
     build = images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile")
-    answers = {
+    answers: dict[tuple[str, ...], Answer] = {
         **ENGINE,
         ("git", "rev-parse", "HEAD"): Outcome(128, ""),
         build.argv: "",

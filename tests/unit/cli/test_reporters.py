@@ -5,13 +5,13 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import pytest
 from rich.console import Console as RichConsole
 
-from kilter.cli import reporters
 from kilter.cli.console import Style
 from kilter.cli.live import LiveReporter
 from kilter.cli.reporters import JsonReporter, LineReporter, PlainReporter, QuietReporter, reporter
@@ -43,7 +43,7 @@ def told(progress: Progress) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that the test moves; it stands still by itself."""
     now = [100.0]
-    monkeypatch.setattr(reporters.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
@@ -64,7 +64,7 @@ def test_plain_progress_is_one_line_per_event_and_no_control_character() -> None
 @pytest.mark.requirement("C15")
 @pytest.mark.parametrize("kind", [PlainReporter, QuietReporter, LiveReporter, JsonReporter])
 def test_what_others_say_in_progress_cannot_drive_the_terminal(
-    kind: Callable[[TextIO], Progress], clock: list[float]
+    kind: Callable[..., Progress], clock: list[float]
 ) -> None:
     screen = io.StringIO()
     progress = live_on(screen) if kind is LiveReporter else kind(screen)

@@ -22,7 +22,7 @@ from kilter.state.tilt import TiltRecord
 class Interrupting(Terminal):
     """A terminal on which the user presses Ctrl-C again."""
 
-    def readline(self, _size: int = -1) -> str:
+    def readline(self, _size: int = -1) -> str:  # type: ignore[override]  # as StringIO itself does
         raise KeyboardInterrupt
 
 

@@ -44,11 +44,15 @@ def shop(tmp_path: Path) -> Path:
     return directory
 
 
+def paths_in(folder: Path) -> Paths:
+    return Paths(folder / "data", folder / "cache")
+
+
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     """The processes of `App.machine`: an engine without a cluster."""
     fake = FakeRunner({**ENGINE, NODE: "[]", IMAGES: ""})
-    machine = Machine(fake, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
+    machine = Machine(fake, paths_in(tmp_path), {}, Recorder())
     monkeypatch.setattr(App, "machine", machine)
     return fake
 
@@ -118,8 +122,8 @@ def test_whoever_changes_a_project_waits_for_nobody_and_names_who_is_at_work(
 ) -> None:
     (shop / "kilter.yaml").write_text("name: shop\n")
     monkeypatch.setattr(Machine, "tool", lambda _, name: Path(name))
-    records.claim(App.machine.paths, "shop", shop)
-    with project_lock(App.machine.paths, "shop", "up"):
+    records.claim(paths_in(shop.parent), "shop", shop)
+    with project_lock(paths_in(shop.parent), "shop", "up"):
         assert run(["-C", str(shop), *verb]) == 3
     said = capsys.readouterr().err
     assert "`kilter up` is working on project shop" in said
@@ -209,7 +213,7 @@ def test_env_needs_no_engine(shop: Path, runner: FakeRunner, capsys: pytest.Capt
 def test_env_says_on_standard_error_why_no_address_answers(
     shop: Path, runner: FakeRunner, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    paths, file = App.machine.paths, shop / "kilter.yaml"
+    paths, file = paths_in(shop.parent), shop / "kilter.yaml"
     heard = []
     for mark, flag in ((False, ""), (True, "cluster: {stopped: true}\n"), (True, "")):
         file.write_text(f"services: [redis]\n{flag}")

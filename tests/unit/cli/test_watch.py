@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -117,8 +118,8 @@ def test_looks_are_two_seconds_apart_and_an_error_ends_only_the_first(monkeypatc
         now[0] += next(takes)
         return looks()
 
-    monkeypatch.setattr(status.time, "sleep", sleep)
-    monkeypatch.setattr(status.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     lost = MachineLacks("Docker does not answer")
     looks, takes = Looks([document(), lost, document(restarts=1), document()]), iter([0.5, 3.0, 0.0, 0.0])
     seen = status.watching(look)

@@ -1,13 +1,13 @@
 import json
+import time
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 
-from kilter.clusters import kind as provider_module
 from kilter.clusters import kubeconfig, kubelet, ports
 from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
 from kilter.clusters.node import creation_mark, engine_file, node_name, stopping_mark
@@ -416,7 +416,7 @@ def test_a_config_without_the_mark_is_refused_before_anything_runs(paths: Paths)
 def test_starting_waits_until_the_api_is_ready(
     paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     runner = FakeRunner(
         {
             INSPECT: [node("exited"), node(), node()],
@@ -443,7 +443,7 @@ def test_a_stop_that_was_cut_off_is_finished_before_the_node_starts_again_and_on
 ) -> None:
     """Without its kubelet the API server would answer, and no pod come back."""
     stop, start = docker.stop("abc", CUT_OFF_GRACE).argv, docker.start("abc").argv
-    answers = {
+    answers: dict[tuple[str, ...], Answer] = {
         INSPECT: [node(status), node(), node(), node()],
         docker.unpause("abc").argv: "",
         READY: "ok",
@@ -483,7 +483,7 @@ def test_a_start_that_takes_too_long_is_waited_for_on_and_not_begun_anew(
     runner = FakeRunner({INSPECT: [node("exited"), *[node()] * 99], start: "", READY: slow})
     with pytest.raises(StaysUnready):
         provider(runner, paths).start("shop", 0.01)
-    runner.answers |= {READY: "ok", READ: ADMIN}
+    runner.answers = {**runner.answers, READY: "ok", READ: ADMIN}
     provider(runner, paths).start("shop", 60)
     assert [command.argv for command in runner.commands if command.argv[1] in ("stop", "start")] == [start]
 
@@ -618,7 +618,7 @@ def test_an_api_that_does_not_become_ready_ends_the_wait_with_its_last_words(
 def test_one_slow_answer_of_the_engine_ends_no_wait(
     question: str, paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     refused = Outcome(1, "", "connection refused")
     runner = FakeRunner(
         {INSPECT: [node()] * 3, READY: [refused, "ok"] if question == "the engine" else "ok", READ: ADMIN}

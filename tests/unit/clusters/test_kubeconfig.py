@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_file_that_does_not_fit_is_made_again(paths: Paths) -> None:
         file.write_text(text)
         file.chmod(mode)
 
-    spoiled = [
+    spoiled: list[Callable[[], object]] = [
         lambda: spoil(""),
         lambda: spoil(good[: len(good) // 2]),
         lambda: spoil(good.replace("35599", "1")),

@@ -1,4 +1,5 @@
 import errno
+import socket
 from pathlib import Path
 from typing import Self
 
@@ -117,6 +118,6 @@ def test_a_port_must_be_free_on_every_loopback_that_the_machine_has(
     monkeypatch: pytest.MonkeyPatch, faults: dict[str, int], free: bool, ipv6: bool
 ) -> None:
     monkeypatch.setattr(FakeSocket, "faults", faults, raising=False)
-    monkeypatch.setattr(ports.socket, "socket", FakeSocket)
+    monkeypatch.setattr(socket, "socket", FakeSocket)
     assert ports.is_free(30001) is free
     assert ports.has_ipv6() is ipv6

@@ -21,7 +21,7 @@ DEPLOY = {
     "created_at": AT, "finished_at": None,
 }  # fmt: skip
 SERVING = {"number": 3, "image": "i", "deploy_id": "d-1", "commit": "c", "at": AT}
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Any] = {
     "org": "acme", "app": "shop", "env": "dev", "env_class": "standard", "phase": "Ready", "url": None,
     "internal_url": None, "namespace": None, "release": None, "serving": SERVING, "workloads": [], "failure": None,
     "warnings": [], "lock": None,
@@ -61,7 +61,8 @@ def test_a_deploy_is_followed_again_until_its_release_answers() -> None:
 def test_a_deploy_that_got_over_its_failure_is_done() -> None:
     failure = {"phase": "RollingOut", "reason": "Deadline", "message": "late"}
     home = [(200, {"_headers": {"kilter-release": "d-1"}})]
-    table = {ONE: [(200, {**DEPLOY, "state": "done"})], ENV: [(200, ENVIRONMENT)], "GET__/": home}
+    done: list[tuple[int, Any]] = [(200, {**DEPLOY, "state": "done"})]
+    table = {ONE: done, ENV: [(200, ENVIRONMENT)], "GET__/": home}
     result, _ = followed(Recorder(), **table, **{EVENTS: told({"type": "failed", "at": AT, "failure": failure})})
     assert result.answered == "200 OK"
 

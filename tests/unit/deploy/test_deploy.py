@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from fakes import ENGINE, FakeRunner, press_ctrl_c
+from fakes import ENGINE, Answer, FakeRunner, press_ctrl_c
 from unit.deploy.conftest import RUN
 from unit.deploy.server import HANGS_UP, serving
 from unit.deploy.test_attach import told
@@ -27,13 +27,15 @@ from kilter.tools import images
 
 DIGEST = "sha256:" + "a" * 64
 AT = "2026-01-01T00:00:00Z"
-INFO = {
+INFO: dict[str, Any] = {
     "version": "0.1.0", "min_cli": "0.1.0", "cluster_domain": "localhost", "scheme": "http",
     "default_registry": "localhost:1", "sops_recipients": [], "platforms": [], "network_policy_enforced": None,
     "limits": {"body_bytes": 1, "ready_timeout_seconds": 1},
 }  # fmt: skip
 GRANTED = {"registry": "localhost:1", "repository": "localhost:1/acme/shop", "username": "kilter", "password": "p"}
-ACCEPTED = {"deploy_id": "d-1", "sequence": 1, "release": 1, "url": None, "queue": {"position": 0, "holder": None}}
+ACCEPTED: dict[str, Any] = {
+    "deploy_id": "d-1", "sequence": 1, "release": 1, "url": None, "queue": {"position": 0, "holder": None},
+}  # fmt: skip
 
 
 IMAGE = f"localhost:1/acme/shop@{DIGEST}"
@@ -57,14 +59,14 @@ def test_build_push_and_acceptance_are_timed_each_by_itself(tmp_path: Path) -> N
     (tmp_path / "kilter.yaml").write_text("name: shop\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     tag = f"localhost:1/acme/shop:dev-nogit-{RUN}"
-    answers = {
+    answers: dict[tuple[str, ...], Answer] = {
         **ENGINE,
         ("git", "rev-parse", "HEAD"): Outcome(128, ""),
         images.build(tmp_path, tag, dockerfile=tmp_path / "Dockerfile").argv: "",
         images.push(tag).argv: f"dev-nogit: digest: {DIGEST} size: 1\n",
         images.untag(tag).argv: Outcome(1, stderr="Error: it is in use"),
     }
-    table = {
+    table: dict[str, list[tuple[int, Any]]] = {
         "GET__/v1/info": [(200, INFO)],
         "POST__/v1/projects/acme/shop/push-credentials": [(201, {**GRANTED, "expires_at": AT, "push_id": "psh-1"})],
         "POST__/v1/projects/acme/shop/envs/dev/deploys": [(202, ACCEPTED)],

@@ -89,7 +89,7 @@ def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None
         "workloads": [{"name": "shop", "desired": 3, "ready": ready}],
     }
     events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
-    answers = {PATH: events, ONE: [(200, DEPLOY)], ENV: [(200, standing)]}
+    answers: dict[str, list[tuple[int, Any]]] = {PATH: events, ONE: [(200, DEPLOY)], ENV: [(200, standing)]}
     with serving(**answers) as table, pytest.raises(NotReady) as caught:
         follow(table, Recorder())
     assert caught.value.hint == f"{hint} (this was d-1)"
@@ -97,7 +97,7 @@ def test_after_a_failure_the_environment_is_asked_what_serves(serves: int | None
 
 def test_ctrl_c_while_the_environment_is_asked_leaves_the_failure_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "environment", press_ctrl_c)
-    events = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
+    events: list[tuple[int, Any]] = [(200, stream({"type": "failed", "at": AT, "failure": FAILURE}))]
     with serving(**{PATH: events, ONE: [(200, DEPLOY)]}) as table, pytest.raises(NotReady, match="no such image"):
         follow(table, Recorder())
 
@@ -115,7 +115,8 @@ def test_a_connection_that_stays_lost_is_told_once_and_again_when_it_is_lost_ane
 ) -> None:
     monkeypatch.setattr(following, "RETRY", 0.01)
     monkeypatch.setattr(client_module, "PAUSES", ())
-    away, progress = [(503, {})] * 3, Recorder()
+    away: list[tuple[int, Any]] = [(503, {})] * 3
+    progress = Recorder()
     begun = (200, stream(phase("Publishing")))
     with serving(**{PATH: [*away, begun, *away, (200, stream(DONE))]}) as table:
         follow(table, progress)

@@ -106,7 +106,7 @@ def changing(folder: Path, env: str, head: str = COMMIT, changes: str = "", befo
     """Return a platform to which a project is deployed that has another commit or other changes after the build."""
     there = Platform(folder, prod="protected")
     built(there, "", f"{env}-{COMMIT[:12]}{'-dirty' if before else ''}")
-    there.runner.answers |= {HEAD: [f"{COMMIT}\n", f"{head}\n"], TREE: [before, changes]}
+    there.runner.answers = {**there.runner.answers, HEAD: [f"{COMMIT}\n", f"{head}\n"], TREE: [before, changes]}
     return there
 
 
@@ -150,7 +150,8 @@ def test_a_tree_that_is_the_same_after_the_build_is_told_of_once(tmp_path: Path)
 
 def test_a_git_that_fails_after_the_build_is_said_to_be_what_keeps_it_from_telling(tmp_path: Path) -> None:
     there = changing(tmp_path, "dev")
-    there.runner.answers |= {HEAD: [f"{COMMIT}\n", Outcome(128, "", "fatal: bad object HEAD\n")]}
+    heads: list[str | Outcome] = [f"{COMMIT}\n", Outcome(128, "", "fatal: bad object HEAD\n")]
+    there.runner.answers = {**there.runner.answers, HEAD: heads}
     there.deploy("dev", image="")
     assert "warn: no commit says what the release holds: bad object HEAD" in there.progress.lines
     assert there.sent[-1]["source"] == {"commit": COMMIT, "dirty": True}
@@ -189,7 +190,7 @@ def test_a_push_that_takes_longer_than_its_credential_lives_goes_on_with_another
     there = Platform(tmp_path)
     built(there, "")
     push = images.push(f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}").argv
-    there.runner.answers |= {push: list(answers)}
+    there.runner.answers = {**there.runner.answers, push: list(answers)}
     there.table[CREDENTIALS] = [(201, {**GRANTED, "expires_at": AT, "push_id": f"psh-{n}"}) for n in range(4)]
     is_pushed = answers[pushes - 1] == PUSHED
     with nullcontext() if is_pushed else pytest.raises(BuildFailed):
@@ -203,7 +204,8 @@ def test_a_push_that_fails_comes_with_what_to_do(tmp_path: Path) -> None:
     """Docker begins while the registry is away, ends when it is back, and says that nobody logged in."""
     there = Platform(tmp_path)
     built(there, "")
-    there.runner.answers |= {images.push(f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}").argv: REFUSED}
+    push = images.push(f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}").argv
+    there.runner.answers = {**there.runner.answers, push: REFUSED}
     with pytest.raises(BuildFailed, match="docker push") as caught:
         there.deploy("dev", image="")
     assert caught.value.hint.startswith("deploy again: the registry localhost:1 may have been away")

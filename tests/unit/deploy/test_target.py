@@ -130,7 +130,7 @@ def test_of_many_uncommitted_files_some_are_named_and_the_rest_counted(tmp_path:
 )
 def test_what_git_cannot_tell_is_not_taken_for_committed(tmp_path: Path, said: Outcome, fault: str) -> None:
     there = Platform(tmp_path, prod="protected")
-    there.runner.answers[HEAD] = said
+    there.runner.answers = {**there.runner.answers, HEAD: said}
     if fault:
         with pytest.raises(BadInput, match=f"prod is protected, and Git cannot tell what is committed: {fault}"):
             there.deploy("prod")
@@ -196,9 +196,9 @@ def built(there: Platform, platform: str, name: str = f"dev-{COMMIT[:12]}") -> N
     """Let the platform's image be built for `platform` alone, and be pushed."""
     tag, folder = f"localhost:1/acme/shop:{name}-{RUN}", there.project.root
     build = images.build(folder, tag, dockerfile=folder / "Dockerfile", platform=platform)
-    there.runner.answers[build.argv] = ""
-    there.runner.answers[images.push(tag).argv] = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
-    there.runner.answers[images.untag(tag).argv] = ""
+    pushed = f"dev: digest: {IMAGE.partition('@')[2]} size: 1\n"
+    answers = {build.argv: "", images.push(tag).argv: pushed, images.untag(tag).argv: ""}
+    there.runner.answers = {**there.runner.answers, **answers}
     there.table |= BUILT
 
 

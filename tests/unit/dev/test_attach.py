@@ -1,3 +1,4 @@
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_a_log_that_is_begun_anew_is_followed_from_its_new_front(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine, log = of_shop(tmp_path, "long ago\n" * 100)
-    looks = iter([lambda: log.write_text(""), lambda: log.write_text("after\n"), lambda: None])
+    steps: list[Callable[[], object]] = [lambda: log.write_text(""), lambda: log.write_text("after\n"), lambda: None]
+    looks = iter(steps)
 
     def alive(_paths: Paths, _name: str) -> TiltRecord | None:
         if (step := next(looks, None)) is None:
@@ -76,7 +78,7 @@ def test_a_tilt_that_another_up_starts_in_the_place_of_this_one_is_followed(
         log.write_text("of the new one\n")
 
     record = TiltRecord(1, "1", 1, "")
-    looks = iter([lambda: record, lambda: None, anew, lambda: record])
+    looks: Iterator[Callable[[], TiltRecord | None]] = iter([lambda: record, lambda: None, anew, lambda: record])
 
     def alive(_paths: Paths, _name: str) -> TiltRecord | None:
         step = next(looks, None)

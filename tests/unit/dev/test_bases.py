@@ -1,9 +1,10 @@
 """Which images a build needs, and that they come into Docker's own store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 from unit.dev.support import workspace
 
 from kilter.dev.bases import bases, bring
@@ -43,7 +44,7 @@ def test_a_target_needs_the_images_below_the_stages_that_it_reaches(
     assert bases(read(text), target) == expected
 
 
-def asked(folder: Path, answers: dict[tuple[str, ...], str | Outcome]) -> list[str]:
+def asked(folder: Path, answers: Mapping[tuple[str, ...], Answer]) -> list[str]:
     """Bring the bases of a project with one app, and return what Docker was asked."""
     (folder / "shop").mkdir()
     (folder / "shop" / "Dockerfile").write_text("FROM python:3.13-slim\nCOPY --from=node:22 /x /x\n")
@@ -55,7 +56,7 @@ def asked(folder: Path, answers: dict[tuple[str, ...], str | Outcome]) -> list[s
 
 @pytest.mark.requirement("CT-Q2")
 def test_what_docker_lacks_is_pulled_and_what_it_has_is_not(tmp_path: Path) -> None:
-    answers = {
+    answers: dict[tuple[str, ...], Answer] = {
         images.inspect("node:22").argv: "sha256:1\n",
         images.inspect("python:3.13-slim").argv: Outcome(1, "", "No such image"),
         images.pull("python:3.13-slim").argv: "python:3.13-slim\n",

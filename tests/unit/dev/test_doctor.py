@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import tempfile
 import threading
 from collections import namedtuple
 from collections.abc import Callable
@@ -13,10 +14,10 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import machine, workspace
 
-from kilter.clusters import disk, registry
+from kilter.clusters import ports, registry
 from kilter.clusters.node import NODES, node_name
 from kilter.clusters.ports import Holder
-from kilter.dev import checks, doctor
+from kilter.dev import checks, doctor, tilt_process
 from kilter.dev.documents import Check, DoctorDocument
 from kilter.dev.machine import Machine
 from kilter.errors import MachineLacks
@@ -86,9 +87,9 @@ class NoDocker(FakeRunner):
 def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with room, free ports, and a tool for every wish."""
     monkeypatch.setattr(Machine, "tool", lambda _machine, name: Path("/copies") / name)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _place: Usage(2**40, 0, 2**39))
-    monkeypatch.setattr(checks.ports, "is_free", lambda _port: True)
-    monkeypatch.setattr(checks.ports, "has_ipv6", lambda: True)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(2**40, 0, 2**39))
+    monkeypatch.setattr(ports, "is_free", lambda _port: True)
+    monkeypatch.setattr(ports, "has_ipv6", lambda: True)
 
 
 def seen(here: Machine, *, fix: bool = False, directory: Path | None = None) -> dict[str, Check]:
@@ -206,7 +207,7 @@ def test_fix_fetches_what_is_missing_and_an_unreachable_source_fails(
 def test_the_scarcest_disk_decides(free: int, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "docker"
     root.mkdir()
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: Usage(2**40, 0, free if place == root else 2**39))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(2**40, 0, free if place == root else 2**39))
     rows = seen(machine(tmp_path, FakeRunner(answers(info=facts(DockerRootDir=str(root))))))
     assert rows["machine.disk"].status == status
     assert (str(root) in rows["machine.disk"].message) or status == "pass"
@@ -217,7 +218,7 @@ def test_a_folder_of_kilters_that_takes_no_file_is_a_failure(tmp_path: Path, mon
     """There may be room on it, and its records may be readable: every other command fails."""
     here = machine(tmp_path, FakeRunner(answers()))
     assert not {"machine.data", "machine.cache"} & set(seen(here))
-    make = checks.tempfile.TemporaryFile
+    make = tempfile.TemporaryFile
 
     def refusing(**place: Any) -> object:
         if place["dir"] == here.paths.data:
@@ -225,7 +226,7 @@ def test_a_folder_of_kilters_that_takes_no_file_is_a_failure(tmp_path: Path, mon
         return make(**place)
 
     here.paths.data.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(checks.tempfile, "TemporaryFile", refusing)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refusing)
     rows = seen(here)
     assert "machine.cache" not in rows
     row = rows["machine.data"]
@@ -246,7 +247,7 @@ def test_a_data_folder_that_is_not_there_yet_is_judged_by_what_will_hold_it(
             raise FileNotFoundError(place)
         return Usage(2**40, 0, 2**39)
 
-    monkeypatch.setattr(disk.shutil, "disk_usage", usage)
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     assert checks.room([tmp_path / "a" / "b"]).status == "pass"
     assert asked == [tmp_path / "a" / "b", tmp_path / "a", tmp_path]
 
@@ -273,7 +274,7 @@ def test_a_kernel_without_inotify_has_no_row(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_ipv6_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.ports, "has_ipv6", lambda: False)
+    monkeypatch.setattr(ports, "has_ipv6", lambda: False)
     row = seen(machine(tmp_path, NoDocker()))["machine.ipv6"]
     assert (row.status, row.message) == ("pass", "localhost is 127.0.0.1 alone, without IPv6")
 
@@ -445,8 +446,8 @@ def test_containers_that_only_bear_our_name_are_named_and_left_alone(tmp_path: P
 
 def taken(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """Let nginx hold one port."""
-    monkeypatch.setattr(checks.ports, "is_free", lambda number: number != port)
-    monkeypatch.setattr(checks.ports, "named", lambda _, numbers: [Holder(number, 7, "nginx") for number in numbers])
+    monkeypatch.setattr(ports, "is_free", lambda number: number != port)
+    monkeypatch.setattr(ports, "named", lambda _, numbers: [Holder(number, 7, "nginx") for number in numbers])
 
 
 @pytest.mark.requirement("NS-Q16", "C13")
@@ -472,7 +473,7 @@ def test_a_port_is_a_conflict_only_while_the_cluster_does_not_hold_it_itself(
 def test_the_port_of_tilts_page_is_free_or_tilts(runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = workspace(tmp_path)
     taken(monkeypatch, opened.allocation.tilt_port)
-    monkeypatch.setattr(checks.tilt_process, "alive", lambda _paths, _name: runs or None)
+    monkeypatch.setattr(tilt_process, "alive", lambda _paths, _name: runs or None)
     rows = seen(machine(tmp_path, FakeRunner(answers())))
     assert (rows["ports.block"].status == "pass") is runs
 
@@ -480,7 +481,7 @@ def test_the_port_of_tilts_page_is_free_or_tilts(runs: bool, tmp_path: Path, mon
 def test_many_conflicts_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace(tmp_path)
     taken(monkeypatch, 0)
-    monkeypatch.setattr(checks.ports, "is_free", lambda _number: False)
+    monkeypatch.setattr(ports, "is_free", lambda _number: False)
     row = seen(machine(tmp_path, FakeRunner(answers())))["ports.block"]
     assert row.message.count("is held by") == checks.SHOWN
     assert row.message.endswith("; and 14 more")

@@ -2,14 +2,14 @@
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 from unit.dev.support import machine, told
 
 from kilter.dev import following, logs
@@ -102,7 +102,7 @@ class Scene:
     def play(
         self,
         looks: Sequence[Sequence[dict[str, Any]] | Outcome],
-        logged: dict[tuple[str, ...], str | Outcome | list[str | Outcome]],
+        logged: Mapping[tuple[str, ...], Answer],
         names: tuple[str, ...] = ("redis",),
         **options: Any,
     ) -> None:

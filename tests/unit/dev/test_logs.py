@@ -98,7 +98,8 @@ def test_the_lines_of_one_service_are_its_own(reading: FakeRunner, tmp_path: Pat
 
 @pytest.mark.requirement("LC-Q30")
 def test_the_lines_of_several_services_have_their_names_in_front(reading: FakeRunner, tmp_path: Path) -> None:
-    lines = list(logs(machine(tmp_path, reading), load(tmp_path / "shop" / "kilter.yaml"), (), LogOptions()))
+    told = logs(machine(tmp_path, reading), load(tmp_path / "shop" / "kilter.yaml"), (), LogOptions())
+    lines = [str(line) for line in told]
     assert sorted(lines) == ["postgres | listening", "redis    | \\x1b[2Jcleared", "redis    | ready"]
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import secrets
 import socket
 import struct
 import threading
@@ -77,7 +78,7 @@ def play() -> Iterator[Callable[..., tuple[socket.socket, Server]]]:
 @pytest.fixture(autouse=True)
 def nonce(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the client choose the nonce of the RFC."""
-    monkeypatch.setattr(postgres_wire.secrets, "token_urlsafe", lambda _size: NONCE)
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _size: NONCE)
 
 
 def signature_for(first_bare: str, password: str) -> str:
@@ -202,7 +203,7 @@ def test_a_challenge_that_asks_for_endless_work_is_refused(
         assert iterations < 10_000_000
         return b""
 
-    monkeypatch.setattr(postgres_wire.hashlib, "pbkdf2_hmac", work)
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", work)
     near, _ = play(SASL, message(11, f"r={NONCE}x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=2147483647"))
     with pytest.raises(Refused):
         authenticate(near, "user", "pencil", "shop")

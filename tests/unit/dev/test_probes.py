@@ -47,7 +47,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             threads[-1].start()
             return near
 
-        monkeypatch.setattr(probes.socket, "create_connection", connect)
+        monkeypatch.setattr(socket, "create_connection", connect)
         return heard
 
     yield install
@@ -147,7 +147,7 @@ def test_a_port_that_nobody_serves_is_a_plain_no(error: OSError, detail: str, mo
     def refuse(*_: object, **__: object) -> socket.socket:
         raise error
 
-    monkeypatch.setattr(probes.socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
     assert probe("http", 30000, None) == Answer(False, detail)
 
 

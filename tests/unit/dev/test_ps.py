@@ -12,7 +12,7 @@ from unit.dev.support import machine, told, workspace
 from kilter.cli.views import ps_view
 from kilter.clusters import registry
 from kilter.clusters.node import NODES, creation_mark
-from kilter.dev import ps as feature
+from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.ps import ps
 from kilter.errors import MachineLacks
@@ -175,7 +175,7 @@ def test_a_trial_platform_that_runs_is_up(tmp_path: Path) -> None:
 @pytest.mark.requirement("LC-Q6")
 def test_a_running_loop_makes_a_project_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = engine(tmp_path, "running", stats("1MiB", "1%"))
-    monkeypatch.setattr(feature.tilt_process, "alive", lambda _paths, name: name == "shop")
+    monkeypatch.setattr(tilt_process, "alive", lambda _paths, name: name == "shop")
     assert ps(here, everything=False).projects[0].state == "up"
 
 

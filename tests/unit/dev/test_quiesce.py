@@ -1,5 +1,6 @@
 """Closing the databases before their node stops, seen by the commands that are run in it."""
 
+import time
 from itertools import count
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def kills(done: list[Command]) -> list[tuple[Argv, object]]:
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses, of which none is made."""
     made: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", made.append)
+    monkeypatch.setattr(time, "sleep", made.append)
     return made
 
 
@@ -108,7 +109,7 @@ def test_a_database_that_does_not_end_is_waited_for_a_bounded_time(
     tmp_path: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = count(0.0, 1.0)
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     _, said = closed(tmp_path, {TASKS: tasks("db"), asking("SIGTERM", 1): "", asking("SIGINT", 1): ""})
     assert len(naps) == int(PATIENCE) - 1
     assert said == []

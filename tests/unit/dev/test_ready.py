@@ -1,6 +1,7 @@
 """Waiting until everything answers, or saying why it never will."""
 
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ def objects(*, ready_replicas: int = 1, waiting: str = "", restarts: int = 0, en
         },
     }
     state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
-    container = {
+    container: dict[str, Any] = {
         "state": state,
         "ready": bool(ready_replicas),
         "restartCount": restarts,
@@ -69,8 +70,8 @@ def logs(*flags: str) -> tuple[str, ...]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that only `sleep` moves."""
     now = [0.0]
-    monkeypatch.setattr(ready.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(ready.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
 
 

@@ -1,6 +1,7 @@
 """What `kilter restart` replaces, and what it cannot."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def pod(name: str, *, new: bool, crashes: bool = False) -> dict[str, Any]:
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every address answers, and no time is lost."""
     monkeypatch.setattr(ready, "probe", lambda *_: Answer(True, "fine"))
-    monkeypatch.setattr(ready.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
 
 
 def restart_of_shop(shop: Workspace, *looks: str) -> str:

@@ -1,12 +1,12 @@
 """What counts as ready too early."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import settled
 from kilter.dev.settled import AGAIN, FRESH, STEADY, USUAL, WHOLE, Steadiness, fresh_start, outdated
 from kilter.render.manifests import SERVICE
 from kilter.render.tree import Workload
@@ -77,7 +77,7 @@ def test_dockers_own_way_of_writing_a_time_is_read() -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr(settled.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

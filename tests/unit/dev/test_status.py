@@ -4,7 +4,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -154,9 +154,10 @@ def test_of_an_app_that_is_not_there_the_failed_build_is_told(
     resource = {"metadata": {"name": "shop"}, "status": {"updateStatus": update, "buildHistory": [{"error": error}]}}
     asked = tilt.commands(Path("tilt"), opened).resources().argv
     monkeypatch.setattr(type(opened.machine), "tool", lambda _machine, name: Path(name))
+    kinds: dict[str, Literal["component", "service"]] = {"shop": "component", "redis": "service"}
     rows = [
         WorkloadRow(name=name, kind=kind, ready=False, reason="is not applied yet", in_cluster=None, localhost=None)
-        for name, kind in (("shop", "component"), ("redis", "service"))
+        for name, kind in kinds.items()
     ]
     runner = opened.machine.runner
     assert isinstance(runner, FakeRunner)
@@ -168,9 +169,10 @@ def test_of_an_app_that_is_not_there_the_failed_build_is_told(
 
 def test_tilt_is_not_asked_while_all_apps_are_ready(tmp_path: Path) -> None:
     """The question is a process, and `--watch` looks every 2 seconds."""
+    kinds: dict[str, Literal["component", "service"]] = {"shop": "component", "redis": "service"}
     rows = [
         WorkloadRow(name=name, kind=kind, ready=kind != "service", reason="", in_cluster=None, localhost=None)
-        for name, kind in (("shop", "component"), ("redis", "service"))
+        for name, kind in kinds.items()
     ]
     assert feature._with_builds(workspace(tmp_path), rows) == rows
 

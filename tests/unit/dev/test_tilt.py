@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_tilt_that_was_just_started_is_awaited_until_it_has_built_every_app(
         [],
     ]
     runner.answers = {**runner.answers, asked: refused}
-    monkeypatch.setattr(tilt.time, "monotonic", lambda: 1e12)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e12)
     with pytest.raises(Failed, match="tilt get"):
         here.check()
 
@@ -283,7 +284,7 @@ def test_a_tilt_is_started_on_its_own_port_and_recorded(
     here = life(tmp_path, running=False)
     answers = [False, False, True]
     monkeypatch.setattr(tilt, "_listens", lambda _port: answers.pop(0))
-    monkeypatch.setattr(tilt.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     assert here.ensure() == f"started, http://localhost:{here.workspace.allocation.tilt_port}"
     runner = here.workspace.machine.runner
     assert isinstance(runner, FakeRunner)

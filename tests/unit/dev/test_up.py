@@ -11,8 +11,9 @@ import pytest
 from fakes import FakeRunner
 from unit.dev.support import workspace
 
+from kilter.clusters import engine
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import ready
+from kilter.dev import clusters, ready
 from kilter.dev import up as up_module
 from kilter.dev.tilt import TiltLife
 from kilter.dev.up import Up, UpOptions, UpResult, up
@@ -83,8 +84,8 @@ def story(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return {name: self.pool.submit(Path, name) for name in ("helm", "kubectl", "tilt")}
 
     there = SimpleNamespace(find=lambda name: Cluster(name, State.STOPPED))
-    monkeypatch.setattr(up_module.engine, "check", lambda *_: None)
-    monkeypatch.setattr(up_module.clusters, "provider", lambda _: there)
+    monkeypatch.setattr(engine, "check", lambda *_: None)
+    monkeypatch.setattr(clusters, "provider", lambda _: there)
     monkeypatch.setattr(up_module, "render_files", lambda *_: {"kind.yaml": ""})
     monkeypatch.setattr(up_module, "share_images", lambda _: None)
     monkeypatch.setattr(up_module, "prune", lambda *_: None)

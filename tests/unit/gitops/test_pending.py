@@ -21,7 +21,7 @@ STEPS = st.lists(st.one_of(KEYS, st.integers(0, 4)), max_size=60)
 @given(STEPS)
 def test_every_item_is_taken_or_replaced_exactly_once(steps: list[str | int]) -> None:
     pending: Pending[Item] = Pending()
-    put, gone, waiting = [], [], []
+    put, gone, waiting = list[Item](), list[Item](), list[Item]()
     for number, step in enumerate(steps):
         if isinstance(step, str):
             item = Item(step, number)

@@ -171,7 +171,8 @@ STEPS = st.lists(
 def test_whatever_happens_an_env_is_as_last_deployed_and_foreign_files_stay(
     steps: list[tuple[str, str, dict[str, str]]],
 ) -> None:
-    branch, wanted, foreign = Branch({}), {"prod": None, "dev": None}, {}
+    branch, foreign = Branch({}), dict[str, str]()
+    wanted: dict[str, dict[str, str] | None] = {"prod": None, "dev": None}
     for verb, where, files in steps:
         if verb == "edit":
             path = f"apps/acme/shop/{where}" if "README" not in where else "README.md"

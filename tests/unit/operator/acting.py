@@ -10,8 +10,9 @@ import msgspec
 from kilter.api.kilterapp import API_VERSION, KIND, NAMESPACE, KilterApp
 from kilter.api.kilterapp_status import Condition as Said
 from kilter.api.kilterapp_status import Status
-from kilter.gitops.model import Change, Fence
+from kilter.gitops.model import Fence
 from kilter.operator import kinds
+from kilter.operator.effects import Change
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Kube, KubeError
 from kilter.operator.lease import Leadership
@@ -107,7 +108,7 @@ class Cluster:
 class Writer:
     """Commits everything at once."""
 
-    fault = None
+    fault: Exception | None = None
 
     def submit(self, change: Change) -> "Future[Receipt]":
         del change
@@ -259,7 +260,8 @@ class Stage:
         stores, entry, name = self.world.stores, self._entry, f"shop-{process}"
         labels = {names.RELEASE: DEPLOY, names.PROCESS: process, "kubernetes.io/service-name": name}
         meta = Meta(name=name, namespace=NAME, labels=labels, generation=1)
-        counts = dict.fromkeys(("replicas", "updated_replicas", "ready_replicas", "available_replicas"), 1)
+        counted = ("replicas", "updated_replicas", "ready_replicas", "available_replicas")
+        counts: dict[str, Any] = dict.fromkeys(counted, 1)
         status = DeploymentStatus(observed_generation=1, **counts)
         stores.deployments.put_own((NAME, name), entry(Deployment(metadata=meta, status=status)))
         running = PodStatus(phase="Running", conditions=(Condition(type="Ready", status="True"),))

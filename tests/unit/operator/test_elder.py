@@ -8,8 +8,8 @@ import pytest
 from unit.operator.acting import NAME, Stage, Writer, given
 
 from kilter.api.kilterapp import FINALIZER, NAMESPACE, KilterApp
-from kilter.gitops.model import Change, Fence
-from kilter.operator.effects import DatabaseEffect
+from kilter.gitops.model import Fence
+from kilter.operator.effects import Change, DatabaseEffect
 from kilter.operator.kinds import Object
 from kilter.operator.postgres import Snapshot
 from kilter.operator.publications import Receipt

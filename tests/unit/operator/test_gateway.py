@@ -24,7 +24,7 @@ class Endless(httpx2.AsyncBaseTransport):
 
 def test_an_answer_is_its_status_and_the_release_that_it_names() -> None:
     def serve(request: httpx2.Request) -> httpx2.Response:
-        assert (request.url, request.headers["Host"]) == (URL, "shop.x.test")
+        assert (str(request.url), request.headers["Host"]) == (URL, "shop.x.test")
         return httpx2.Response(302, headers={"kilter-release": "d-1", "location": "https://elsewhere.test"})
 
     assert Prober(Gateway(URL), httpx2.MockTransport(serve)).ask("shop.x.test") == Answer(302, "d-1")

@@ -1,5 +1,7 @@
 """A release with an autoscaler: Ready with as many pods as that keeps at least, not with the first of them."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from unit.operator.acting import NAME, Stage, given
@@ -17,7 +19,8 @@ def wanting(stage: Stage, pods: int) -> None:
     """Have so many pods of the app wanted, all of them ready."""
     found = stage.world.stores.deployments.get(NAME, "shop")
     assert isinstance(found, Deployment)
-    counts = dict.fromkeys(("replicas", "updated_replicas", "ready_replicas", "available_replicas"), pods)
+    counted = ("replicas", "updated_replicas", "ready_replicas", "available_replicas")
+    counts: dict[str, Any] = dict.fromkeys(counted, pods)
     status = DeploymentStatus(observed_generation=1, **counts)
     changed = msgspec.structs.replace(found, spec=DeploymentSpec(replicas=pods), status=status)
     stage.cluster.version += 1
@@ -30,7 +33,8 @@ def test_a_first_release_is_ready_once_the_autoscaler_has_asked_for_its_pods() -
     stage.run()
     wanting(stage, 1)
     stage.look(times=6)
-    assert stage.status.phase == "RollingOut"
+    early = stage.status
+    assert early.phase == "RollingOut"
     assert stage.said("Ready").message == "1 pod is wanted so far, and the autoscaler has yet to ask for 3"
     wanting(stage, 3)
     stage.look(times=2)

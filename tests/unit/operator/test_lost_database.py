@@ -162,15 +162,16 @@ def test_a_lost_database_is_told_until_the_next_deploy_has_succeeded() -> None:
     stage.look(times=4)
     stage.pass_time(3600)
     stage.look(times=2)
-    assert stage.status.phase == "Failed"
-    (still,) = stage.status.warnings
+    failed = stage.status
+    assert failed.phase == "Failed"
+    (still,) = failed.warnings
     assert still.startswith("before this deploy: the database ")
     assert told.split(" at ")[0] in still
     stage.edit(deployId="d-3", sequence=3)
     stage.run(deploy="d-3")
     stage.look(times=1)
-    assert len(stage.status.warnings) == 1
-    stage.world.gateway.ask = lambda _: Answer(200, "d-3")  # type: ignore[method-assign]
+    (_,) = stage.status.warnings
+    stage.world.gateway.ask = lambda host: Answer(200, "d-3")  # type: ignore[method-assign]
     stage.look(times=4)
     assert stage.status.phase == "Ready"
     assert stage.status.warnings == ()

@@ -11,11 +11,10 @@ import pytest
 from unit.operator.acting import Cluster, Stage, forbidden, given
 
 from kilter.api.crd import STATUS_RULE
-from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp
+from kilter.api.kilterapp import API_VERSION, FINALIZER, KIND, NAMESPACE, KilterApp, Spec
 from kilter.errors import TimedOut
 from kilter.gitops.model import Fence
 from kilter.operator import kinds, observe
-from kilter.operator import world as operator_world
 from kilter.operator.kinds import Kind, Object
 from kilter.operator.kube import Conflict, Kube, KubeError, Missing
 from kilter.operator.lease import Deposed, Leadership
@@ -25,10 +24,11 @@ from kilter.operator.publications import ClosedWriter, Publications
 from kilter.operator.reconcile import Again, reconcile
 from kilter.operator.settings import Settings
 from kilter.operator.steps.base import Target
+from kilter.operator.steps.publish import Rendered
 from kilter.operator.steps.route import Answer
 from kilter.operator.store import Entry
 from kilter.operator.stores import Stores
-from kilter.operator.world import World
+from kilter.operator.world import Observed, World
 
 NAME = "acme-shop-dev"
 LEAVING = {
@@ -159,7 +159,7 @@ def test_what_is_believed_of_a_database_is_not_believed_for_longer_because_it_is
 ) -> None:
     """Where looks come often, as while pods of it are not ready, nobody would ever ask for it again."""
     stage, now = Stage(), [0.0]
-    monkeypatch.setattr(operator_world.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(observe, "_circumstances", lambda *_: ("as it was",))
     target = Target(msgspec.convert(given(), KilterApp), stage.world.settings, datetime.now(UTC))
     asked = 0
@@ -244,7 +244,7 @@ def write_fails(stage: Stage) -> None:
 
 
 def nobody_foresaw(stage: Stage) -> None:
-    def render(*_: object) -> Any:
+    def render(spec: Spec, observed: Observed) -> Rendered:
         raise RecursionError("canary")
 
     stage.world.render_release = render

@@ -172,7 +172,12 @@ def test_a_secret_is_the_operators_own_and_in_no_file() -> None:
 def test_the_databases_secret_is_left_to_the_step_that_makes_it_and_has_what_the_pods_name(name: str) -> None:
     given = spec(services=[{"name": name, "kind": "postgres"}])
     asked: list[ChartJob] = []
-    renderer = Renderer(lambda job: (asked.append(job), played(job))[1])
+
+    def ask(job: ChartJob) -> str:
+        asked.append(job)
+        return played(job)
+
+    renderer = Renderer(ask)
     assert renderer(given, Observed(SPACE, SETTINGS, {name: CANARY})).secrets == ()
     variables = yaml.safe_load(asked[0].values_text)["workloads"][0]["secretVariables"]
     target = Target(KilterApp(metadata=Metadata(name=SPACE), spec=given), SETTINGS, datetime.now(UTC))

@@ -18,7 +18,7 @@ SERVICE = names.workload("shop")
 RELEASE = {names.RELEASE: "dep-1"}
 HOST, ADMIN_HOST = "shop.localhost", "shop--admin.localhost"
 GATEWAY = {"name": "kilter", "namespace": "kilter-system"}
-ADMIN = {"processes": {"admin": {"command": ["admin"], "port": 9000, "public": True}}}
+ADMIN: dict[str, Any] = {"processes": {"admin": {"command": ["admin"], "port": 9000, "public": True}}}
 
 
 def pod(name: str, release: str, process: str = "", **metadata: Any) -> Pod:

@@ -248,8 +248,9 @@ def test_an_app_that_served_no_more_is_ready_again_once_the_gateway_brings_its_a
     stage.run()
     stage.gateway.answer = answer
     assert stage.look().after == 10.0
-    assert stage.status.failure is not None
-    assert (stage.status.phase, stage.status.failure.reason) == ("Failed", "NotServing")
+    failure = stage.status.failure
+    assert failure is not None
+    assert (stage.status.phase, failure.reason) == ("Failed", "NotServing")
     stage.gateway.answer = Answer(200, DEPLOY)
     stage.look()
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)
@@ -348,8 +349,9 @@ def test_a_spec_that_is_edited_long_after_it_was_ready_has_a_time_limit_of_its_o
     assert (stage.status.phase, stage.status.failure) == ("RollingOut", None)
     stage.pass_time(3600)
     stage.look()
-    assert stage.status.failure is not None
-    assert stage.status.failure.reason == "DeadlineExceeded"
+    failure = stage.status.failure
+    assert failure is not None
+    assert failure.reason == "DeadlineExceeded"
     stage.run()
     stage.look(times=2)
     assert (stage.status.phase, stage.status.failure) == ("Ready", None)

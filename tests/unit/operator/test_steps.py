@@ -202,7 +202,8 @@ def test_flux_leaves_the_network_policies_to_pods_that_still_end() -> None:
     asked = target()
     key, value = cleanup.SPARED
     kustomization = {"metadata": {"name": SPACE, "namespace": "flux-system", "uid": "u2", "labels": asked.labels}}
-    policies = [{"metadata": {"name": "default.kilter.dev", "uid": "u3"}},
+    policies: list[dict[str, Any]] = [
+                {"metadata": {"name": "default.kilter.dev", "uid": "u3"}},
                 {"metadata": {"name": "other", "uid": "u4", "annotations": {key: value}}}]  # fmt: skip
 
     def wanted(**metadata: Any) -> tuple[Effect, ...]:

@@ -92,7 +92,7 @@ def test_it_serves_when_all_pods_are_new_and_ready(status: dict[str, Any], ready
 
 
 def test_it_waits_through_answers_that_fail_until_the_registry_serves() -> None:
-    failing = [httpx2.ConnectError("refused"), httpx2.Response(503, json={})]
+    failing: list[httpx2.Response | httpx2.HTTPError] = [httpx2.ConnectError("refused"), httpx2.Response(503, json={})]
     api = Api([found(counts=(1, 0, 1)), *failing, found(counts=(1, 1, 0)), found()])
     await_ready(api.kube, "kilter-system", 8, api.clock)
     assert (len(api.requests), api.now) == (5, 4.0)

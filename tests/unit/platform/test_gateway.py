@@ -1,6 +1,7 @@
 """What is told of the Gateway of a platform, by the conditions that its controller writes."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_a_gateway_that_no_controller_knows_or_that_is_not_there_is_told() -> No
     told = door(cluster([], accepted), HERE).faults
     assert told == ("no controller has taken up its listener https yet",)
     gone = cluster([], accepted)
-    gone.answers[GATEWAY] = ""
+    gone.answers = {**gone.answers, GATEWAY: ""}
     assert door(gone, HERE) == Door("edge/shared", ("there is no such Gateway",), is_there=False)
     assert door(FakeRunner({ROUTE: ""}), HERE).faults
 
@@ -95,19 +96,21 @@ def test_a_gateway_that_no_controller_knows_or_that_is_not_there_is_told() -> No
 def test_an_installation_waits_for_it_and_ends_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "PAUSE", 0.0)
     bad = cluster([listener("https", MISSING)], [parent(*good("Accepted"))])
-    well = SERVES.answers[GATEWAY]
-    bad.answers[GATEWAY] = [bad.answers[GATEWAY], bad.answers[GATEWAY], well]
+    ill, well = bad.answers[GATEWAY], SERVES.answers[GATEWAY]
+    assert isinstance(ill, str)
+    assert isinstance(well, str)
+    bad.answers = {**bad.answers, GATEWAY: [ill, ill, well]}
     progress = Recorder()
     with progress.step("wait") as step:
-        await_door(bad, HERE, gateway.time.monotonic() + 60, step)
+        await_door(bad, HERE, time.monotonic() + 60, step)
     assert any("InvalidCertificateRef" in line for line in progress.lines)
     gone = cluster([], [])
-    gone.answers[GATEWAY] = ""
+    gone.answers = {**gone.answers, GATEWAY: ""}
     with progress.step("wait") as step, pytest.raises(NotReady, match="edge/shared"):
-        await_door(gone, HERE, gateway.time.monotonic() + 60, step)
+        await_door(gone, HERE, time.monotonic() + 60, step)
     stays = cluster([listener("https", MISSING)], [parent(*good("Accepted"))])
     with progress.step("wait") as step, pytest.raises(NotReady, match="edge/shared does not serve") as caught:
-        await_door(stays, HERE, gateway.time.monotonic() - 1, step)
+        await_door(stays, HERE, time.monotonic() - 1, step)
     assert caught.value.details == ("listener https: InvalidCertificateRef: no Secret tls",)
 
 

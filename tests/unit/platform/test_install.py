@@ -62,6 +62,13 @@ def test_what_a_killed_helm_left_is_taken_away_before_the_charts_and_definitions
     cut_off = {"name": PLATFORM, "revision": "7", "status": "pending-upgrade"}
     told = json.dumps([cut_off | {"updated": f"{when:%Y-%m-%d %H:%M:%S}.666345733 +0000 UTC"}])
     refused = Outcome(1, "", "Error: no")
-    answers = {NODES: "{}", SPACE: "", HELM.pending().argv: told, RECORD: "", DEFINITIONS: "", PROGRAMS: refused}
+    answers: dict[tuple[str, ...], str | Outcome] = {
+        NODES: "{}",
+        SPACE: "",
+        HELM.pending().argv: told,
+        RECORD: "",
+        DEFINITIONS: "",
+        PROGRAMS: refused,
+    }
     options = Options(context="c", domain="apps.example.com", image=IMAGE)
     assert asked(machine, answers, options) == [NODES, SPACE, HELM.pending().argv, RECORD, DEFINITIONS, PROGRAMS]

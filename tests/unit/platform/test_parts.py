@@ -2,10 +2,11 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 
 from kilter.errors import NotReady
 from kilter.platform import parts, target
@@ -51,7 +52,7 @@ def test_a_program_is_up_when_its_newest_pods_are_ready(item: dict[str, object],
 @pytest.mark.parametrize("which", ["containerStatuses", "initContainerStatuses"])
 def test_a_container_that_cannot_start_is_named_with_its_reason(which: str) -> None:
     waiting = {"reason": "ImagePullBackOff", "message": "no such image: x/y:1"}
-    pod = {
+    pod: dict[str, object] = {
         "kind": "Pod",
         "metadata": {"name": "kilter-registry-1"},
         "status": {which: [{"name": "collect", "state": {"waiting": waiting}}]},
@@ -78,8 +79,8 @@ def test_what_cannot_start_is_given_up_after_a_minute_and_not_at_once(monkeypatc
     pod = unready("server-1", containerStatuses=[{"name": "server", "state": {"waiting": waiting}}])
     runner = telling(f"{parts.WORKLOADS},pods", {"kind": "Deployment", **deployment("kilter-server", 0)}, pod)
     now = [1000.0]
-    monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(parts.time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now.pop() + seconds))
     with pytest.raises(NotReady):
         parts.await_all(runner, HERE, 9999.0, RecordedStep(Recorder(), ""))
     assert 1060 < now[0] < 1065
@@ -89,7 +90,7 @@ def unready(name: str, **status: object) -> dict[str, object]:
     return {"kind": "Pod", "metadata": {"name": name}, "status": status}
 
 
-def causes(pod: dict[str, object], answers: dict[tuple[str, ...], str | Outcome] | None = None) -> tuple[str, ...]:
+def causes(pod: dict[str, object], answers: Mapping[tuple[str, ...], Answer] | None = None) -> tuple[str, ...]:
     """Return what is told of a pod that is not ready when the time is over."""
     runner = telling(f"{parts.WORKLOADS},pods", {"kind": "Deployment", **deployment("kilter-server", 0)}, pod)
     runner = FakeRunner({**runner.answers, **(answers or {})})
@@ -119,7 +120,12 @@ def test_a_program_that_crashes_is_told_with_its_last_words(log: str | Outcome, 
 
 def test_a_pod_whose_secret_is_not_there_says_so_by_the_newest_warning() -> None:
     def event(pod: str, message: str, at: str, kind: str = "Warning") -> dict[str, object]:
-        about = {"kind": "Event", "involvedObject": {"name": pod}, "type": kind, "reason": "FailedMount"}
+        about: dict[str, object] = {
+            "kind": "Event",
+            "involvedObject": {"name": pod},
+            "type": kind,
+            "reason": "FailedMount",
+        }
         return about | {"message": message, "lastTimestamp": at}
 
     events = [

@@ -1,6 +1,7 @@
 """What `kilter platform install` does about a release that a killed helm left pending."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_while_another_helm_may_be_at_work_it_is_waited_for_and_left_alone() -> 
 def test_a_clock_that_is_wrong_makes_the_wait_no_longer(monkeypatch: pytest.MonkeyPatch, age: float) -> None:
     told = left(age)
     now = iter(range(0, 10_000, int(pending.SURE) - 1))
-    monkeypatch.setattr(pending.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
     runner, _ = settled(HERE, told, told, told, told)
     assert runner.commands[-1] == RECORD
     assert len(runner.commands) > 2

@@ -1,6 +1,7 @@
 """What is told of the flux repository, by the condition that Flux writes."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_an_installation_warns_of_a_repository_that_is_away_and_goes_on() -> Non
 
 def test_a_repository_whose_server_started_after_flux_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(module.time, "time_ns", lambda: 7)
+    monkeypatch.setattr(time, "time_ns", lambda: 7)
     wish = KUBECTL.annotate(*module.SOURCE, "reconcile.fluxcd.io/requestedAt=7").argv
     progress, before, after = Recorder(), cluster("False", message=REFUSED), cluster("True")
     runner = FakeRunner({ASKED: [str(each.answers[ASKED]) for each in (before, after)], wish: ""})
@@ -87,7 +88,7 @@ def test_an_installation_says_nothing_of_a_repository_that_flux_fetches() -> Non
 
 def test_who_may_not_ask_flux_to_look_again_is_told_what_it_found_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(module.time, "time_ns", lambda: 7)
+    monkeypatch.setattr(time, "time_ns", lambda: 7)
     runner = cluster("False", message=REFUSED)
     wish = KUBECTL.annotate(*module.SOURCE, "reconcile.fluxcd.io/requestedAt=7").argv
     runner.answers = {**runner.answers, wish: Outcome(1, "", "forbidden")}

@@ -105,7 +105,8 @@ def test_a_platform_whose_repository_flux_cannot_fetch_is_not_ready_though_all_o
     here = machine(tmp_path, "{}")
     assert isinstance(here.runner, FakeRunner)
     away = {"type": "Ready", "status": "False", "message": "authentication required", "observedGeneration": 1}
-    here.runner.answers[FLUX_ASKED] = json.dumps(REPOSITORY | {"status": {"conditions": [away]}})
+    flux = json.dumps(REPOSITORY | {"status": {"conditions": [away]}})
+    here.runner.answers = {**here.runner.answers, FLUX_ASKED: flux}
     found = status(here, HERE)
     assert (found.ready, found.repository.reachable, [part.up for part in found.parts]) == (False, False, [True])
     assert found.repository.fault == "authentication required"
@@ -114,7 +115,7 @@ def test_a_platform_whose_repository_flux_cannot_fetch_is_not_ready_though_all_o
 def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path) -> None:
     here = machine(tmp_path, "{}")
     assert isinstance(here.runner, FakeRunner)
-    here.runner.answers[GATEWAY_ASKED] = ""
+    here.runner.answers = {**here.runner.answers, GATEWAY_ASKED: ""}
     found = status(here, HERE)
     assert (found.ready, found.gateway.name) == (False, f"{NAMESPACE}/kilter")
     assert found.gateway.faults == ("there is no such Gateway",)

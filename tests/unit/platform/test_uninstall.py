@@ -1,13 +1,13 @@
 """What `kilter platform uninstall` does on a cluster that a context names."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 
 from kilter.cli.app import App
 from kilter.cli.main import run
@@ -28,7 +28,7 @@ HERE = Target("context c", Helm("helm", Path("/k"), NAMESPACE, Path("/h")), KUBE
 REMOVALS = {HERE.helm.uninstall(PLATFORM).argv: "", HERE.helm.uninstall(CRDS).argv: ""}
 
 
-def machine(answers: dict[tuple[str, ...], str | list[str]]) -> Machine:
+def machine(answers: Mapping[tuple[str, ...], Answer]) -> Machine:
     return Machine(FakeRunner(answers), Paths(Path("/data"), Path("/cache")), {}, Recorder())
 
 

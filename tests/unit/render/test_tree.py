@@ -88,7 +88,8 @@ def test_folders_of_the_host_are_mounted_and_only_the_data_is_writable(tmp_path:
 def test_cgroup_v1_is_allowed_only_on_a_host_that_has_it(tmp_path: Path) -> None:
     def kubelet(*, cgroup_v1: bool) -> dict[str, Any]:
         config = yaml.safe_load(tree(plan, replace(OPTIONS, cgroup_v1=cgroup_v1))["kind.yaml"])
-        return objects("---\n".join(config["kubeadmConfigPatches"]))["KubeletConfiguration"]
+        found: dict[str, Any] = objects("---\n".join(config["kubeadmConfigPatches"]))["KubeletConfiguration"]
+        return found
 
     plan = planned(tmp_path, SHOP)
     assert "failCgroupV1" not in kubelet(cgroup_v1=False)

@@ -35,7 +35,7 @@ def docker(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
             raise answer
         return subprocess.CompletedProcess(words, int(words[1] in answer), "", "no space left on device")
 
-    monkeypatch.setattr(postgres.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 @pytest.mark.parametrize("answer", [FileNotFoundError("docker"), {"version"}])

@@ -83,7 +83,12 @@ def test_what_needs_no_containers_is_run_on_a_machine_without_them(
 ) -> None:
     """A cluster test is skipped there by itself, because nobody required one."""
     lanes: list[tuple[list[str], dict[str, str]]] = []
-    monkeypatch.setattr(run_tests, "in_two_lanes", lambda *given: lanes.append(given) or 1)
+
+    def fails(arguments: list[str], environment: dict[str, str]) -> int:
+        lanes.append((arguments, environment))
+        return 1
+
+    monkeypatch.setattr(run_tests, "in_two_lanes", fails)
     monkeypatch.setattr(run_tests, "database", lambda: pytest.fail("asked Docker for a database"))
     monkeypatch.setattr(run_tests.sys, "argv", ["run_tests.py"])
     monkeypatch.delenv("KILTER_REQUIRE_CLUSTER", raising=False)

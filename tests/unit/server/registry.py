@@ -27,7 +27,7 @@ class FakeRegistry:
 
     def put(self, repository: str, digest: str, *listed: str, tag: str = "") -> None:
         """Store a manifest, or a list of some."""
-        content = {"manifests": [{"digest": each} for each in listed]} if listed else {"config": {}}
+        content: dict[str, Any] = {"manifests": [{"digest": each} for each in listed]} if listed else {"config": {}}
         self.manifests.setdefault(repository, {})[digest] = content
         if tag:
             self.tags.setdefault(repository, {})[tag] = digest

@@ -112,7 +112,7 @@ def test_without_a_token_every_answer_is_the_same(platform: Platform, route: Rou
 def fault(route: Route, where: str, role: str, reply: Reply) -> str:
     """Say what is wrong with an answer, or nothing."""
     least = LEAST[name_of(route)]
-    enough = ROLES.index(role) >= ROLES.index(least)  # type: ignore[arg-type]
+    enough = ROLES.index(role) >= ROLES.index(least)
     placed = "{org}" in route.path or "{deploy_id}" in route.path
     if placed and (where == "foreign" or (where == "missing" and "{deploy_id}" in route.path)):
         right = reply.code == "not_found"

@@ -12,7 +12,7 @@ from unit.server.conftest import POSTGRES, postgres
 from kilter.api import tokens as token_format
 from kilter.api.access import Scope
 from kilter.server import __main__ as entry
-from kilter.server import administration, clock, logs
+from kilter.server import administration, clock, logs, settings
 from kilter.server.settings import Settings
 from kilter.server.store import audit, tokens
 from kilter.server.store.engine import Engine, Tx
@@ -69,8 +69,8 @@ def place(request: pytest.FixtureRequest, runner: asyncio.Runner, tmp_path: Path
 def program(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """The program itself, with the settings of the place."""
     monkeypatch.setattr(logs, "configure", lambda: None)
-    monkeypatch.setattr(entry.settings, "read", lambda _: place.settings)
-    monkeypatch.setattr(entry.asyncio, "run", place.runner.run)
+    monkeypatch.setattr(settings, "read", lambda _: place.settings)
+    monkeypatch.setattr(asyncio, "run", place.runner.run)
     return lambda *words: entry.main(["token", *words])
 
 

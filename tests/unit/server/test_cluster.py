@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -17,7 +18,7 @@ from unit.server.orders import SHOP, reported, spec
 
 from kilter.api.kilterapp import Spec
 from kilter.errors import BadInput
-from kilter.server import cluster, podlogs
+from kilter.server import podlogs
 from kilter.server.cluster import WATCH_SECONDS, KubeCluster, connect
 from kilter.server.follow import AGAIN
 from kilter.server.lines import split
@@ -135,8 +136,12 @@ def test_a_server_that_cannot_be_reached_is_unavailable(runner: asyncio.Runner) 
 
 def test_an_object_exists_also_when_it_cannot_be_read(runner: asyncio.Runner) -> None:
     poison = {"metadata": {"name": "poison"}, "spec": {"org": 7}}
+
+    def answering(found: Any) -> Api:
+        return Api(lambda _: httpx2.Response(200, json=found))
+
     for found in (OBJECT, poison):
-        assert runner.run(Api(lambda _, found=found: httpx2.Response(200, json=found)).cluster().exists("x"))
+        assert runner.run(answering(found).cluster().exists("x"))
 
 
 def test_what_does_not_exist_is_fine_to_delete(runner: asyncio.Runner) -> None:
@@ -269,7 +274,7 @@ def test_a_version_that_is_too_old_ends_the_watch(runner: asyncio.Runner) -> Non
 def test_what_exists_is_told_anew_after_some_minutes(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was missed when its event came would be missed for ever."""
     now = [0.0]
-    monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     class Quiet(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -200,7 +200,7 @@ def test_a_list_that_was_removed_half_is_completed(web: Web, registry: FakeRegis
 
 
 def test_an_answer_that_is_none_is_unavailable(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
-    registry.manifests[NAME] = {A: ["x"]}  # type: ignore[dict-item]
+    registry.manifests[NAME] = {A: ["x"]}
     with pytest.raises(Unavailable, match="JSON"):
         remove(web, client, A)
 

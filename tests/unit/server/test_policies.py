@@ -119,7 +119,7 @@ def test_a_port_is_shut_that_takes_no_connection_and_not_one_that_is_slow_to_ans
 ) -> None:
     """The operator's machine may be busy."""
     monkeypatch.setattr(policies, "PATIENCE", 0.02)
-    monkeypatch.setattr(policies.asyncio, "open_connection", connect)
+    monkeypatch.setattr(asyncio, "open_connection", connect)
     assert runner.run(answers("127.0.0.1", 1)) is open_
 
 
@@ -144,7 +144,7 @@ def test_it_is_tried_again_soon_until_the_policies_are_known_to_be_enforced(
             raise asyncio.CancelledError
 
     monkeypatch.setattr(policies, "tried", trial)
-    monkeypatch.setattr(policies.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         runner.run(found.run())
     assert slept == [policies.SOON, policies.SOON, policies.SOON, policies.EVERY]

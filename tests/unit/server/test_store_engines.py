@@ -224,7 +224,7 @@ def test_connections_that_were_cut_while_nobody_asked_cost_nothing(
     with psycopg.connect(request.getfixturevalue("postgres_dsn"), autocommit=True) as admin:
         for _ in range(8):
             assert store.runner.run(ask(version)) == max(files())
-            assert admin.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}").fetchall()  # type: ignore[arg-type]
+            assert admin.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}").fetchall()
 
 
 def test_what_a_look_cannot_read_is_not_read_again(store: Store) -> None:

@@ -231,11 +231,13 @@ def test_a_deploy_that_waits_in_a_backup_and_is_long_done_in_the_cluster_ends(we
     dispatch(web)
     report(web, "Provisioning")
     waiting = deploy(web)
-    kept = web.store._connection.serialize()
+    connection = web.store._connection
+    assert connection is not None
+    kept = connection.serialize()
     report(web, "RollingOut")
     dispatch(web)
     report(web, "Ready")
-    web.store._connection.deserialize(kept)
+    connection.deserialize(kept)
     later(web)
     assert look(web, waiting).state == "done"
     assert deploy(web).queue.position == 0

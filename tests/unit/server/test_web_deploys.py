@@ -1,7 +1,7 @@
 """From an accepted deploy to its end, over HTTP, with a cluster in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -108,17 +108,18 @@ def test_a_deploy_is_accepted_with_a_look_and_a_transaction(web: Web, monkeypatc
     token = web.token("maintainer")
     deploy(web, token)
     statements = list[str]()
-    counted = SqliteTx.rows, SqliteTx.execute
-    monkeypatch.setattr(
-        SqliteTx, "rows", lambda tx, sql, *values: statements.append(sql) or counted[0](tx, sql, *values)
-    )
-    monkeypatch.setattr(
-        SqliteTx, "execute", lambda tx, sql, *values: statements.append(sql) or counted[1](tx, sql, *values)
-    )
-    run, transactions = web.store.run, list[object]()
-    monkeypatch.setattr(
-        web.store, "run", lambda work, *args, **more: transactions.append(work) or run(work, *args, **more)
-    )
+    transactions = list[object]()
+
+    def noting(call: Callable[..., Any], which: int, found: list[Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **more: Any) -> Any:
+            found.append(given[which])
+            return call(*given, **more)
+
+        return noted
+
+    monkeypatch.setattr(SqliteTx, "rows", noting(SqliteTx.rows, 1, statements))
+    monkeypatch.setattr(SqliteTx, "execute", noting(SqliteTx.execute, 1, statements))
+    monkeypatch.setattr(web.store, "run", noting(web.store.run, 0, transactions))
     assert web.post(f"{DEV}/deploys", token, DEPLOY, headers={"idempotency-key": "one"}).status == 202
     assert (len(transactions), len(statements)) == (1, 9)
 
@@ -437,7 +438,7 @@ def test_a_server_that_died_between_claim_and_write_is_replaced(web: Web) -> Non
     """F28."""
     accepted = deploy(web)
 
-    async def die(*_: Any) -> None:
+    async def die(name: str, spec: Any) -> None:
         raise asyncio.CancelledError
 
     web.cluster.apply, alive = die, web.cluster.apply  # type: ignore[method-assign]
@@ -844,7 +845,7 @@ def test_a_revoked_token_ends_the_stream_of_lines(web: Web, monkeypatch: pytest.
     report(web, "Ready", namespace=NAME)
     ended = list[bool]()
 
-    async def silent(_: LogQuery) -> AsyncIterator[str]:
+    async def silent(query: LogQuery) -> AsyncIterator[str]:
         try:
             yield "shop-1 one"
             await asyncio.Event().wait()
@@ -969,7 +970,12 @@ def test_long_logs_are_sent_piece_by_piece_and_whole(web: Web, monkeypatch: pyte
     monkeypatch.setattr(env_routes, "PIECE", 20)
     lines, sizes = [f"shop-1 {number}" for number in range(10)], list[int]()
     url = with_logs(web, *lines)
-    reply = web.get(url, web.token("viewer"), until=lambda body: sizes.append(len(body)) or False)
+
+    def note(body: bytes) -> bool:
+        sizes.append(len(body))
+        return False
+
+    reply = web.get(url, web.token("viewer"), until=note)
     assert reply.text.splitlines() == lines
     assert max(after - before for before, after in pairwise(sizes)) <= 20 + len("shop-1 0\n")
 

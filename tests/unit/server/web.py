@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -98,7 +98,7 @@ class FakeCluster:
     def report(self, name: str, **status: Any) -> None:
         """Say what the operator says of the spec that is there."""
         app = self.objects[name]
-        fixed = {"deploy_id": app.spec.deploy_id, "sequence": app.spec.sequence}
+        fixed: dict[str, Any] = {"deploy_id": app.spec.deploy_id, "sequence": app.spec.sequence}
         self.objects[name] = msgspec.structs.replace(app, status=Status(**fixed, **status))
         self.changes.put_nowait(Seen(self.objects[name]))
 
@@ -193,13 +193,13 @@ class Web:
         reply, left = Reply(), asyncio.Event()
         messages = chunks(parts)
 
-        async def receive() -> dict[str, Any]:
+        async def receive() -> MutableMapping[str, Any]:
             for message in messages:
                 return message
             await left.wait()
             return {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 reply.status = message["status"]
                 reply.headers = {name.decode(): value.decode() for name, value in message["headers"]}

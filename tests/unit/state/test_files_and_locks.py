@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -263,7 +264,7 @@ def test_a_file_system_without_locks_tells_of_no_holder(paths: Paths, monkeypatc
         raise OSError(errno.ENOLCK, "No locks available")
 
     with project_lock(paths, "shop", "up"):
-        monkeypatch.setattr(lock.fcntl, "flock", refuse)
+        monkeypatch.setattr(fcntl, "flock", refuse)
         assert holder(paths, "shop") is None
         monkeypatch.undo()
 
@@ -273,7 +274,7 @@ def test_a_file_system_without_locks_is_named_with_the_next_step(paths: Paths, m
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(MachineLacks, match="cannot lock") as caught, project_lock(paths, "shop", "up"):
         pass
     assert caught.value.why == "No locks available"

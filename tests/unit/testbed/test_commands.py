@@ -47,7 +47,7 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
     """The commands that `exec` would have become, with their variables."""
     commands: list[tuple[list[str], dict[str, str]]] = []
-    monkeypatch.setattr(cli.os, "execvpe", lambda _, words, variables: commands.append((words, variables)))
+    monkeypatch.setattr(os, "execvpe", lambda _, words, variables: commands.append((words, variables)))
     monkeypatch.setenv("PATH", os.environ["PATH"])
     return commands
 
@@ -237,7 +237,7 @@ def test_a_machine_is_asked_before_anything_is_made(
     monkeypatch.setattr(probe, "docker_works", lambda _: False)
     monkeypatch.setattr(machine, "check_alone", refuse)
     monkeypatch.setattr(cli, "perform", lambda *_: pytest.fail("made something"))
-    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(Home, "from_environment", lambda _: home)
     assert cli.main(["up"]) == cli.CANNOT
     assert fit == ["check_system", "check_user", "check_engine"]
     assert capsys.readouterr().err.splitlines()[-1] == "testbed: it cannot"
@@ -272,7 +272,7 @@ def test_a_full_disk_is_a_sentence(
     def fill(*_: Any) -> None:
         raise OSError(28, "No space left on device", "/cache/lock")
 
-    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(Home, "from_environment", lambda _: home)
     monkeypatch.setattr(cli, "selection", fill)
     assert cli.main(["up"]) == 1
     assert capsys.readouterr().err == "testbed: No space left on device: /cache/lock\n"
@@ -281,7 +281,7 @@ def test_a_full_disk_is_a_sentence(
 def test_who_is_asked_to_end_ends_as_with_ctrl_c(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli.Home, "from_environment", lambda _: home)
+    monkeypatch.setattr(Home, "from_environment", lambda _: home)
     monkeypatch.setattr(cli, "selection", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert cli.main(["up"]) == 1
     assert capsys.readouterr().err == "testbed: interrupted; run it again to go on from here\n"

@@ -1,5 +1,8 @@
 """Which machines can run the testbed, and what the others are told."""
 
+import os
+import platform
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("self/status", *(f"sys/{setting}" for setting in machine.SETTINGS)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(ALL)
-    monkeypatch.setattr(machine.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(machine, "check_archive", lambda: None)
     (folder / "cgroup.controllers").touch()
     return folder
@@ -29,14 +32,14 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("here", [("Linux", "aarch64"), ("Darwin", "arm64"), ("Darwin", "x86_64")])
 def test_another_system_is_told_what_it_takes(monkeypatch: pytest.MonkeyPatch, here: tuple[str, str]) -> None:
-    monkeypatch.setattr(machine.platform, "system", lambda: here[0])
-    monkeypatch.setattr(machine.platform, "machine", lambda: here[1])
+    monkeypatch.setattr(platform, "system", lambda: here[0])
+    monkeypatch.setattr(platform, "machine", lambda: here[1])
     with pytest.raises(Unfit, match=f"^the testbed needs Linux on x86_64, and this is {here[0]} on {here[1]}$"):
         machine.check_system()
 
 
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(Unfit, match="must run as root"):
         machine.check_user()
 
@@ -52,7 +55,7 @@ def test_a_container_without_rights_is_told_which(proc: Path) -> None:
 
 
 def test_a_kernel_whose_settings_are_closed_is_told(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.os, "access", lambda path, _: path.name != "ip_forward")
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "ip_forward")
     with pytest.raises(Unfit, match="/proc/sys/net/ipv4/ip_forward cannot be written"):
         machine.check_engine(proc, proc)
 
@@ -69,7 +72,7 @@ def test_control_groups_are_needed_of_either_version(proc: Path, tmp_path: Path,
 
 
 def test_a_machine_without_debians_programs_is_told(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(Unfit, match="no `apt-get` on PATH"):
         machine.check_engine(proc, proc)
 
@@ -84,7 +87,7 @@ def test_a_machine_without_debians_programs_is_told(proc: Path, monkeypatch: pyt
 )
 def test_everything_comes_from_debian(monkeypatch: pytest.MonkeyPatch, told: str, keyring: str, why: str) -> None:
     answer: Any = subprocess.CompletedProcess([], 0, told, "")
-    monkeypatch.setattr(machine.subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
     if not why:
         return machine.check_archive(Path(keyring))
     with pytest.raises(Unfit, match=why):

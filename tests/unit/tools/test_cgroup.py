@@ -97,15 +97,15 @@ def test_two_looks_are_never_closer_than_the_kernel_counts(tmp_path: Path, monke
         waited.append(seconds)
         now[0] += int(seconds * 10**9)
 
-    monkeypatch.setattr(cgroup.time, "sleep", sleep)
-    monkeypatch.setattr(cgroup.time, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now[0])
     for since in (0, 10**9):
         usage({ID: Reading(0, 0, now[0] - since)}, [ID], tmp_path)
     assert waited == [cgroup.WINDOW, 0]
 
 
 def test_nothing_is_waited_for_without_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroup.time, "sleep", lambda _: pytest.fail("waited"))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
     assert usage({ID: Reading(0, 0, time.monotonic_ns())}, [], tmp_path) == {}
 
 

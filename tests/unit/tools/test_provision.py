@@ -14,6 +14,7 @@ from kilter.errors import BadInput, Failed, MachineLacks
 from kilter.proc import Outcome
 from kilter.progress import Recorder
 from kilter.state.paths import Paths
+from kilter.tools import download as module
 from kilter.tools import provision
 from kilter.tools.download import Answer, FolderSource, NoSuchFile, WebSource, check_url, checksum_in, extract, fetch
 from kilter.tools.provision import installed, origin, provide
@@ -270,7 +271,7 @@ def test_the_login_of_a_mirror_is_in_no_message(bring: Callable[..., Path], monk
     def away(_source: object, url: str, *_: object) -> None:
         raise ConnectionError("refused")
 
-    monkeypatch.setattr(provision.download, "fetch", away)
+    monkeypatch.setattr(module, "fetch", away)
     with pytest.raises(MachineLacks) as caught:
         bring(KIND, KILTER_TOOLS_MIRROR="https://me:s3/cr@t@mirror.example.com/tools")
     told = " ".join([caught.value.what, caught.value.why, caught.value.hint, *caught.value.details])

@@ -28,7 +28,7 @@ SOURCE = {"commit": "a" * 40, "dirty": False}
 
 
 def deploy(**changes: Any) -> Deploy:
-    fixed = {
+    fixed: dict[str, Any] = {
         "deploy_id": "dep-1", "org": "acme", "app": "shop", "env": "dev", "operation": "deploy", "sequence": 7,
         "release": 7, "state": "running", "phase": "Publishing", "steps": (), "actor": "ann", "image": None,
         "source": None, "url": "https://shop.example.com", "failure": None, "superseded_by": None, "queue": None,
@@ -66,9 +66,10 @@ def test_how_a_deploy_is_is_said_in_one_sentence(found: Deploy, awaited: str, se
 
 def test_the_timeline_is_on_one_scale() -> None:
     at = [NOON + timedelta(seconds=seconds) for seconds in (0, 10, 10, 40)]
-    steps = tuple(
-        Step(phase=phase, started_at=start, finished_at=end)
-        for phase, start, end in (("Pending", at[0], at[1]), ("Publishing", at[1], at[2]), ("RollingOut", at[2], None))
+    steps = (
+        Step(phase="Pending", started_at=at[0], finished_at=at[1]),
+        Step(phase="Publishing", started_at=at[1], finished_at=at[2]),
+        Step(phase="RollingOut", started_at=at[2], finished_at=None),
     )
     found = deploys.bars(deploy(steps=steps), at[3])
     assert [(bar.left, bar.width, bar.seconds) for bar in found] == [(0, 25, 10), (25, 1, 0), (25, 75, 30)]
@@ -500,7 +501,7 @@ def test_of_a_failed_environment_it_is_said_that_it_serves_meanwhile_where_its_p
 def test_wherever_a_release_is_told_by_its_commit_its_uncommitted_changes_are_too(web: Web, dirty: bool) -> None:
     body = {**DEPLOY, "source": {**SOURCE, "dirty": dirty}}
     number = web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("deployer"), body).json["deploy_id"]
-    release = Release(number=1, image=IMAGE, deploy_id=number, commit=SOURCE["commit"])
+    release = Release(number=1, image=IMAGE, deploy_id=number, commit=str(SOURCE["commit"]))
     status = Status(phase="Ready", release=release, last_good_release=release, serving=(number,))
     web.run(environments.record_status, SHOP, status, web.now)
     browser = signed_in(web, web.token("viewer"))
