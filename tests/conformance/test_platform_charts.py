@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from conformance.conftest import cluster_config
 from conformance.rights import DENIED, ENV, GIVEN, allowed
 from harness.cli import Kilter
 from harness.gitserver import serving
-from harness.platform import CHARTS, SYSTEM, Platform, eventually, git, load
+from harness.platform import CHARTS, MANIFESTS, SYSTEM, Platform, eventually, git, load
 from harness.ports import free_port
 
 from kilter.clusters.kind import KindProvider
@@ -29,6 +30,8 @@ from kilter.tools.versions import HELM, KUBECTL
 
 pytestmark = pytest.mark.cluster
 APP, SERVER, REGISTRY = "shop-dev.apps.test", "kilter.apps.test", "registry.apps.test"
+CLOSING = "closing.apps.test"
+IDLE = 1.7  # seconds; less than the least that common servers keep a connection open
 MARKER = "kilter-repository"  # the first thing that the operator commits
 
 
@@ -141,6 +144,16 @@ def test_a_push_that_flux_is_told_of_is_applied_within_seconds(platform: Platfor
     read = ("get", "deployment", "shop", "--namespace", ENV, "--output", "jsonpath={..command}")
     eventually(lambda: platform.kubectl(*read), lambda text: want in text)
     eventually(lambda: platform.ask(APP)[:2], lambda found: found == (200, "two\n"))
+
+
+def test_a_post_is_not_lost_because_the_app_just_closed_an_idle_connection(platform: Platform) -> None:
+    platform.kubectl("apply", "--filename", str(MANIFESTS / "closing.yaml"))
+    try:
+        eventually(lambda: platform.ask(CLOSING)[0], lambda status: status == 200)
+        time.sleep(IDLE)
+        assert platform.ask(CLOSING, method="POST")[:2] == (200, "once\n")
+    finally:
+        platform.kubectl("delete", "--filename", str(MANIFESTS / "closing.yaml"))
 
 
 def test_a_kustomization_without_an_identity_or_with_a_foreign_source_gets_nowhere(platform: Platform) -> None:
