@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from kilter.cli.streams import give_up, is_drawable, is_heard, say
+from kilter.cli.streams import check_heard, give_up, is_drawable, say
 from kilter.errors import Interrupted, KilterError
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ class Console:
         for line in lines:
             if line is not None:
                 self.result(line)
-            elif not is_heard(sys.stdout):
-                raise BrokenPipeError
+            else:
+                check_heard(sys.stdout)
 
     def document(self, document: object) -> None:
         """Print one JSON document as the result; `document` is a msgspec struct."""
@@ -133,8 +133,8 @@ class Console:
             if frame.essence != last:
                 self.error(frame.error) if frame.error else self.result(frame.text)
                 last = frame.essence
-            elif not is_heard(sys.stdout):
-                raise BrokenPipeError
+            else:
+                check_heard(sys.stdout)
 
     def differences(self, found: Sequence[str], where: str) -> int:
         """Print what differs, or to standard error that nothing does; returns the exit code, 1 for a difference."""

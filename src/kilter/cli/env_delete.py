@@ -45,10 +45,10 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     Its database goes too where the environment is ephemeral, and is kept elsewhere, unless an option says what becomes
     of it. For dropping that of a protected environment the name is asked for a second time.
     """
-    from kilter.api.access import WhoAmI
     from kilter.cli.remote import client, name_of
     from kilter.deploy.follow import detachable, follow
     from kilter.deploy.queries import delete, environment
+    from kilter.deploy.session import whoami
     from kilter.deploy.target import check_role
 
     here, name = client(), name_of(app, project)
@@ -58,7 +58,7 @@ def command(app: App, env: str, project: str, database: "DatabasePolicy | None",
     twice = chosen == "drop" and found.env_class == "protected"
     if not yes:
         # Nobody types a name for a refusal; without a question the platform itself refuses, as it does for all.
-        check_role(here.get("/v1/whoami", WhoAmI), "admin" if found.env_class == "protected" else "maintainer")
+        check_role(whoami(here), "admin" if found.env_class == "protected" else "maintainer")
         address = f"{found.url or found.namespace} at {here.login.server}"
         losses = [f"goes: {address}, with its pods, Secrets and volumes", fate(chosen, env, found.database_kept_days)]
         app.ask_for_name(f"{name}/{env}", losses)

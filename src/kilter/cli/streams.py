@@ -25,17 +25,18 @@ def is_drawable(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
-def is_heard(stream: TextIO) -> bool:
-    """Tell whether anybody may still read what is written; it is asked where nothing is, for long."""
+def check_heard(stream: TextIO) -> None:
+    """Raise BrokenPipeError where nobody can read what is written; it is asked where nothing is, for long."""
     import select  # start-up: whoever writes learns of it by that
 
     try:
         number = stream.fileno()
     except (OSError, ValueError):  # no file of the system's
-        return True
+        return
     ends = select.poll()
     ends.register(number, 0)
-    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in ends.poll(0))
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in ends.poll(0)):
+        raise BrokenPipeError
 
 
 def say(stream: TextIO, text: str) -> None:

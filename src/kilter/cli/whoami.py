@@ -11,12 +11,12 @@ from kilter.cli.options import json_output
 @click.pass_obj
 def command(app: App, as_json: bool) -> None:
     """Show who this machine is logged in as, and with which rights."""
-    from kilter.api.access import WhoAmI
     from kilter.cli.remote import client
     from kilter.deploy.documents import WhoamiDocument
+    from kilter.deploy.session import whoami
 
     here = client()
-    who = here.get("/v1/whoami", WhoAmI)
+    who = whoami(here)
     if as_json:
         app.console.document(
             WhoamiDocument(

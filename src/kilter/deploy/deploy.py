@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from secrets import token_hex
 from typing import NamedTuple, TypeVar
 
-from kilter.api.access import WhoAmI
 from kilter.api.deploys import DeployAccepted, DeployRequest
 from kilter.api.kilterapp_parts import MESSAGE_LIMIT
 from kilter.api.kilterapp_parts import Source as SourceNote
@@ -25,6 +24,7 @@ from kilter.deploy.plan import plan, removals
 from kilter.deploy.queries import replaced
 from kilter.deploy.refusals import accepted_perhaps
 from kilter.deploy.renderable import check_renderable
+from kilter.deploy.session import whoami
 from kilter.deploy.target import Target, build_platform, check_rights, check_services, check_tree, look
 from kilter.errors import BadInput, BuildFailed, Busy
 from kilter.proc import Runner
@@ -141,7 +141,7 @@ class Deployment:
     def plan(self) -> DeployPlanDocument:
         """Return what would be changed, after the checks that need no build (`--dry-run`)."""
         ready = self._prepared()
-        check_rights(ready.target, self.client.get("/v1/whoami", WhoAmI))
+        check_rights(ready.target, whoami(self.client))
         return ready.plan
 
     def _prepared(self) -> Prepared:

@@ -102,7 +102,12 @@ def _revoke(login: Login) -> None:
         client.delete("/v1/whoami", gone="not_logged_in")
 
 
+def whoami(client: Client) -> WhoAmI:
+    """Return whose the client's token is, and what it may do."""
+    return client.get("/v1/whoami", WhoAmI)
+
+
 def who_is(login: Login) -> WhoAmI:
     """Ask a server whose token this is."""
     with Client(login) as client:
-        return client.get("/v1/whoami", WhoAmI)
+        return whoami(client)

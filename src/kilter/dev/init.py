@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kilter.errors import BadInput
 from kilter.project.load import FILE_NAME
+from kilter.project.project import has_dockerfile
 from kilter.state.files import write_whole
 from kilter.words import is_name, valid_spelling
 
@@ -36,8 +37,7 @@ def init(directory: Path, name: str | None, *, dry_run: bool) -> str:
     chosen = name or valid_spelling(directory.resolve().name)
     if not is_name(chosen):
         raise BadInput(f"{chosen!r} cannot name a project", hint=f"write it as {valid_spelling(chosen)!r}")
-    dockerfile = directory / "Dockerfile"
-    app = WITH_DOCKERFILE if dockerfile.is_file() or dockerfile.is_symlink() else WITHOUT_DOCKERFILE
+    app = WITH_DOCKERFILE if has_dockerfile(directory) else WITHOUT_DOCKERFILE
     text = TEMPLATE.format(name=chosen, app=app)
     if dry_run:
         return text

@@ -127,9 +127,7 @@ class TiltLife:
         if answer is None:
             return Updates((STARTING,))
         resources = parse_resources(answer)
-        failed = [
-            each for each in resources if each.update == "error" and each.error and not is_outdated(each, self.told)
-        ]
+        failed = [each for each in resources if each.failed and not is_outdated(each, self.told)]
         if failed and self.retries:
             if busy := [each.name for each in resources if each.update == "in_progress"]:
                 return Updates(tuple(Condition(name, False, "is being built") for name in busy))
@@ -157,11 +155,11 @@ class TiltLife:
         if not unwatched or self.blind > BLIND_STARTS:
             return found
         name, why = next(iter(unwatched.items()))
-        self.blind += 1
-        if self.blind <= BLIND_STARTS and (GONE in why or self.started is None):
+        if self.blind < BLIND_STARTS and (GONE in why or self.started is None):
+            self.blind += 1
             said = f"the dev loop could not watch the files of {name}, and is started again: {why}"
             return Updates((STARTING,), again=lambda: self._start_anew(said))
-        self.blind = BLIND_STARTS + 1
+        self.blind = BLIND_STARTS + 1  # it is said once
         limits = any(words in why for words in LIMITS)
         cause = f"this machine's limits, fs.inotify.*, are too low; `kilter doctor` tells of them ({why})"
         self.workspace.machine.progress.warn(
@@ -222,7 +220,7 @@ def failures(workspace: Workspace) -> dict[str, str]:
         told = workspace.machine.runner.run(replace(known.resources(), timeout=PATIENCE)).stdout
     except KilterError:
         return {}
-    return {each.name: each.error for each in parse_resources(told) if each.update == "error" and each.error}
+    return {each.name: each.error for each in parse_resources(told) if each.failed}
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN, of: str | None = None) -> list[str]:

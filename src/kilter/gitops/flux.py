@@ -1,5 +1,6 @@
-"""The objects through which Flux applies an env, and the patch that makes it look now rather than later. Pure."""
+"""The objects through which Flux applies an env, and how to read what it says of them. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,12 @@ class Flux:
     interval: str = "10m0s"
     retry_interval: str = "30s"
     timeout: str = "2m0s"
+
+
+def ready(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the condition `Ready` of a status that Flux wrote; empty before it says anything."""
+    conditions = status.get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == "Ready"), {})
 
 
 def kustomization(change: Change, path: str, flux: Flux) -> dict[str, Any]:

@@ -4,10 +4,9 @@ Conditions and their meaning: https://fluxcd.io/flux/components/source/gitreposi
 """
 
 import time
-from typing import Any
 
 from kilter.errors import KilterError
-from kilter.gitops.flux import REQUESTED_AT
+from kilter.gitops import flux
 from kilter.platform.documents import RepositoryEntry
 from kilter.platform.target import Target
 from kilter.proc import Runner
@@ -27,8 +26,7 @@ def repository(runner: Runner, target: Target) -> RepositoryEntry:
     if not found:
         why = f"there is no GitRepository {SOURCE[1]}: {target.command('install')} makes it"
         return RepositoryEntry(url="", branch="", secret="", reachable=False, fault=why)
-    spec, conditions = found[0]["spec"], found[0].get("status", {}).get("conditions", ())
-    ready: dict[str, Any] = next((each for each in conditions if each["type"] == "Ready"), {})
+    spec, ready = found[0]["spec"], flux.ready(found[0].get("status", {}))
     if ready.get("observedGeneration", 0) < found[0]["metadata"]["generation"]:
         ready = {}  # said of another address, or branch, than it has now
     reachable = {"True": True, "False": False}.get(ready.get("status", ""))
@@ -52,7 +50,7 @@ def looked(runner: Runner, target: Target, patience: float = GLANCE, step: Step 
         if step is not None:
             step.note(found.fault or "Flux has not looked yet")
         try:
-            runner.run(target.kubectl.annotate(*SOURCE, f"{REQUESTED_AT}={time.time_ns()}"))
+            runner.run(target.kubectl.annotate(*SOURCE, f"{flux.REQUESTED_AT}={time.time_ns()}"))
         except KilterError:  # who may only read hears what it found last
             return found
         time.sleep(PAUSE)

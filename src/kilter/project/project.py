@@ -91,11 +91,10 @@ class Project(Value, frozen=True):
     def _single(self) -> dict[str, Component]:
         config = self.config
         declared = bool(config.image or config.port is not None or config.env or config.processes)
-        file = self.root / DOCKERFILE
-        is_there = file.is_file() or file.is_symlink()  # one that leads nowhere is a fault, and no missing app
-        if not declared and not is_there:
+        builds = has_dockerfile(self.root)
+        if not declared and not builds:
             return {}
-        if config.processes and not (config.image or config.port is not None or is_there):
+        if config.processes and not (config.image or config.port is not None or builds):
             return {}
         return {self.name: Component(image=config.image, port=config.port, env=config.env, primary=True)}
 
@@ -112,9 +111,9 @@ class Project(Value, frozen=True):
         except BadInput as error:
             faults.append(self.fault((*where, "path"), f"{error.what}: {error.why}"))
             return component
-        if component.image is None and not (directory / file).is_file():
+        if component.image is None and not (dockerfile := directory / file).is_file():
             place = f"{component.path}/{file}".removeprefix("./")
-            link = (directory / file).readlink() if (directory / file).is_symlink() else None
+            link = dockerfile.readlink() if dockerfile.is_symlink() else None
             missing = f"{place} is a link to {link}, which is no file" if link else f"add the file {place}, or `image:`"
             faults.append(self.fault(where, f"{name} has nothing to run: {missing}"))
             return component
@@ -149,3 +148,9 @@ class Project(Value, frozen=True):
         if self.source is None:
             return Fault(self.file.name, 1, 1, ".".join(map(str, path)), message)
         return fault_at(self.source, path, message, at_key=True)
+
+
+def has_dockerfile(directory: Path) -> bool:
+    """Tell whether a directory's app is built by a Dockerfile; one that is a link to nowhere is a fault, not no app."""
+    file = directory / DOCKERFILE
+    return file.is_file() or file.is_symlink()

@@ -122,7 +122,8 @@ def make_registry_key(folder: Path) -> None:
     pem, trusted = folder / "key.pem", folder / "jwks.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (pem.exists() and not trusted.exists()):
+        was_cut_off = pem.exists() and not trusted.exists()
+        if not was_cut_off:
             fresh = folder / ".key.pem"
             write_whole(fresh, keys.generate())
             try:

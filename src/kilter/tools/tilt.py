@@ -29,6 +29,11 @@ class Resource:
     began: datetime | None = None
     finished: datetime | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether the newest build failed, and Tilt says why."""
+        return self.update == "error" and bool(self.error)
+
 
 @dataclass(frozen=True)
 class Tilt:

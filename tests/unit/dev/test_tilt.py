@@ -65,6 +65,19 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
 
 @pytest.fixture
+def started_anew(processes: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is started becomes process 4242, and has Tilt's port for as long as that runs."""
+    start = FakeRunner.start
+
+    def started(runner: FakeRunner, command: Command, log: Path) -> Started:
+        processes.add(4242)
+        return start(runner, command, log)
+
+    monkeypatch.setattr(tilt, "_listens", lambda _port: 4242 in processes)
+    monkeypatch.setattr(FakeRunner, "start", started)
+
+
+@pytest.fixture
 def listening(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that nobody has until Tilt is started."""
     answers = [False, True]
@@ -143,20 +156,11 @@ def test_what_tilt_said_before_it_was_told_of_changed_files_is_of_the_old_ones(t
 
 
 @pytest.mark.requirement("LC-Q7")
-def test_up_again_tries_once_more_what_failed_for_a_cause_that_may_be_gone(
-    tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("started_anew")
+def test_up_again_tries_once_more_what_failed_for_a_cause_that_may_be_gone(tmp_path: Path) -> None:
     """Tilt builds again only what was changed, and told to do more it removes the pods that run before it builds."""
     failed = resource("web", "error", "failed to fetch oauth token: EOF")
     here = life(tmp_path, resource("(Tiltfile)"), resource("redis"), failed, text=WEB)
-    monkeypatch.setattr(tilt, "_listens", lambda _port: 4242 in processes)
-    start = FakeRunner.start
-
-    def started(runner: FakeRunner, command: Command, log: Path) -> Started:
-        processes.add(4242)
-        return start(runner, command, log)
-
-    monkeypatch.setattr(FakeRunner, "start", started)
     here.ensure()
     found = here.check()
     assert [(each.name, each.says) for each in found.pending] == [("the dev loop", "is starting")]
@@ -178,21 +182,14 @@ def unwatched(why: str) -> dict[str, object]:
 
 
 @pytest.mark.requirement("LC-Q29")
+@pytest.mark.usefixtures("started_anew")
 def test_a_tilt_that_met_a_folder_as_it_went_is_started_again_so_that_it_watches_the_files(
-    tmp_path: Path, processes: set[int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, processes: set[int]
 ) -> None:
     """It never looks again by itself: no saved change would arrive, and nothing would say so."""
     gone = unwatched("open /home/ada/shop/build/1: no such file or directory")
     here = life(tmp_path, resource("(Tiltfile)"), resource("web"), gone, running=False, text=WEB)
-    monkeypatch.setattr(tilt, "_listens", lambda _port: 4242 in processes)
     processes.clear()
-    start = FakeRunner.start
-
-    def started(runner: FakeRunner, command: Command, log: Path) -> Started:
-        processes.add(4242)
-        return start(runner, command, log)
-
-    monkeypatch.setattr(FakeRunner, "start", started)
     here.ensure()
     for _ in range(2):
         found = here.check()

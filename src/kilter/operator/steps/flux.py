@@ -46,7 +46,7 @@ def decide(target: Target, facts: Facts) -> Decision:
     # Every commit of anybody's moves this revision on; what matters is the first that held the release.
     report = {} if target.settled else {"flux": Reported(applied_revision=status.get("lastAppliedRevision") or "")}
     commit = target.app.status.git.commit if target.app.status.git else ""
-    ready = _ready(status)
+    ready = flux.ready(status)
     failed = ready.get("status") == "False" and ready.get("reason") not in PROGRESSING
     if failed and (facts.attempted or target.settled):
         return Decision(Failed(ready.get("reason") or "NotApplied", _message(ready), named), effects, report)
@@ -81,11 +81,6 @@ def installation(settings: Settings) -> Flux:
 def revision_commit(revision: str) -> str:
     """Return the commit of a revision as Flux writes it (`main@sha1:…`, or `main/…` as it once did)."""
     return revision.rpartition(":")[2].rpartition("/")[2]
-
-
-def _ready(status: dict[str, Any]) -> dict[str, str]:
-    conditions = status.get("conditions") or []
-    return next((each for each in conditions if each.get("type") == "Ready"), {})
 
 
 def _message(condition: dict[str, str]) -> str:
