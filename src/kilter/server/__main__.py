@@ -7,6 +7,7 @@ runs here: `true`, `false` or, where that cannot be told, `null`.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -58,6 +59,7 @@ async def serve(found: Settings) -> None:
         if images is not None:
             opened.push_async_callback(images.close)
         app = create_app(found, store, cluster, registry, images=images)
+        gc.freeze()  # what lives as long as the process: to look through it again and again stops all for 50 ms
         config = uvicorn.Config(
             app,
             host=found.host,

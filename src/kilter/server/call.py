@@ -14,6 +14,7 @@ from kilter.server.hub import Hub
 from kilter.server.policies import Policies
 from kilter.server.pulse import Pulse
 from kilter.server.readers import Readers
+from kilter.server.rush import Rush
 from kilter.server.seams import Cluster, Images, Registry
 from kilter.server.settings import Settings
 from kilter.server.store import sessions, tokens
@@ -39,6 +40,7 @@ class Services:
     policies: Policies = field(default_factory=Policies)
     pulse: Pulse = field(default_factory=Pulse)
     readers: Readers = field(default_factory=Readers)
+    rush: Rush = field(default_factory=Rush)
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))  # for large bodies
 
     def stop(self) -> None:

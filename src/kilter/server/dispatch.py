@@ -28,6 +28,7 @@ class Dispatcher:
     async def step(self) -> bool:
         """Carry one deploy over; tells whether there was one."""
         services = self._services
+        await services.rush.over()
         record = await services.store.run(progress.claim, services.clock())
         if record is None:
             return False

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
@@ -28,6 +27,40 @@ def test_what_raises_changes_nothing(store: Store) -> None:
     with pytest.raises(LookupError):
         store(half)
     assert store(environments.projects_after, "", "", 10) == []
+
+
+def test_what_is_kept_for_later_is_done_before_the_next_statement_and_at_the_end(store: Store) -> None:
+    def made(tx: Tx) -> int:
+        tx.execute("CREATE TABLE kilter_probe (n INTEGER PRIMARY KEY)")
+        tx.later("INSERT INTO kilter_probe (n) VALUES (?)", 1)
+        tx.later("INSERT INTO kilter_probe (n) VALUES (?)", 2)
+        before = tx.rows("SELECT n FROM kilter_probe ORDER BY n")
+        tx.later("INSERT INTO kilter_probe (n) VALUES (?)", 3)
+        assert tx.execute("UPDATE kilter_probe SET n = n + 10") == 3
+        tx.later("INSERT INTO kilter_probe (n) VALUES (?)", 4)
+        return len(before)
+
+    def looked(tx: Tx) -> None:
+        tx.later("UPDATE kilter_probe SET n = 5 WHERE n = 4")
+
+    assert store(made) == 2
+    store.runner.run(store.engine.look(looked))
+    assert [row["n"] for row in store(lambda tx: tx.rows("SELECT n FROM kilter_probe ORDER BY n"))] == [5, 11, 12, 13]
+
+
+@pytest.mark.parametrize("more", [0, 1], ids=["with the end", "before the next one"])
+def test_what_is_kept_for_later_and_fails_undoes_all_of_it(store: Store, more: int) -> None:
+    def doubled(tx: Tx) -> None:
+        tx.execute("CREATE TABLE kilter_probe (n INTEGER PRIMARY KEY)")
+        for _ in range(3):
+            tx.later("INSERT INTO kilter_probe (n) VALUES (?)", 1)
+        for _ in range(more):
+            tx.rows("SELECT n FROM kilter_probe")
+
+    for _ in range(2):  # the connection is as good as before
+        with pytest.raises((sqlite3.IntegrityError, psycopg.errors.UniqueViolation)):
+            store(doubled)
+    assert len(store(lambda tx: [deploys.accept(tx, order(), NOON)])) == 1
 
 
 def test_what_looks_keeps_no_transaction_open(store: Store) -> None:
@@ -160,14 +193,16 @@ def test_a_database_that_is_away_is_unavailable_and_its_password_is_not_said() -
 class Emptied:
     """A connection to a database whose tables are gone, as after one that was lost and begun anew."""
 
-    def transaction(self) -> nullcontext[None]:
-        return nullcontext()
-
     def cursor(self) -> "Emptied":
         return self
 
-    def execute(self, sql: bytes, values: object) -> "Emptied":
-        raise psycopg.errors.UndefinedTable('relation "tokens" does not exist')
+    def execute(self, sql: bytes, values: object = ()) -> "Emptied":
+        if sql != b"BEGIN":
+            raise psycopg.errors.UndefinedTable('relation "tokens" does not exist')
+        return self
+
+    def rollback(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -204,6 +239,23 @@ def test_connections_that_the_database_cut_are_made_anew(store: Store) -> None:
     with pytest.raises(Unavailable):
         store(lambda tx: tx.rows(cut))
     assert [store(migrate) for _ in range(8)] == [max(files())] * 8
+
+
+@pytest.mark.may_skip
+def test_a_transaction_whose_connection_was_cut_before_its_end_is_unavailable_and_the_next_is_not(store: Store) -> None:
+    """F35."""
+    if not store.engine.shared:
+        pytest.skip("a file has no connections that could be cut")
+
+    def cut(tx: Tx) -> None:
+        deploys.accept(tx, order(), NOON)
+        tx.later("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            store(cut)
+    assert store(environments.projects_after, "", "", 10) == []
+    assert store(deploys.accept, order(), NOON).record.sequence == 1
 
 
 @pytest.mark.may_skip

@@ -143,12 +143,14 @@ def test_of_large_bodies_two_are_read_at_once(
     """As values they take much more memory than the server's pod has for many."""
     body, token = json.dumps(DEPLOY).encode(), shared_web.token("deployer")
     lock, at_once, seen, parsed = threading.Lock(), [0], list[int](), bodies.parsed
+    pair = threading.Barrier(2)
 
     def slow(text: bytes) -> object:
         with lock:
             at_once[0] += 1
             seen.append(at_once[0])
-        time.sleep(0.01)
+        pair.wait(30)  # for the other one, however busy the machine is
+        time.sleep(0.01)  # in which a third one would come
         with lock:
             at_once[0] -= 1
         return parsed(text)

@@ -103,11 +103,12 @@ def test_an_accepted_deploy_has_number_release_address_and_place(web: Web) -> No
 def test_a_deploy_is_accepted_with_a_look_and_a_transaction(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """The look lets the token in; the transaction records the deploy, its answer and its row of the trail.
 
-    A transaction waits for a disk, and each statement for the network.
+    A transaction waits for a disk, and each statement for the network, but for those that go with the end.
     """
     token = web.token("maintainer")
     deploy(web, token)
     statements = list[str]()
+    kept = list[str]()
     transactions = list[object]()
 
     def noting(call: Callable[..., Any], which: int, found: list[Any]) -> Callable[..., Any]:
@@ -119,9 +120,25 @@ def test_a_deploy_is_accepted_with_a_look_and_a_transaction(web: Web, monkeypatc
 
     monkeypatch.setattr(SqliteTx, "rows", noting(SqliteTx.rows, 1, statements))
     monkeypatch.setattr(SqliteTx, "execute", noting(SqliteTx.execute, 1, statements))
+    monkeypatch.setattr(SqliteTx, "later", noting(SqliteTx.later, 1, kept))
     monkeypatch.setattr(web.store, "run", noting(web.store.run, 0, transactions))
     assert web.post(f"{DEV}/deploys", token, DEPLOY, headers={"idempotency-key": "one"}).status == 202
-    assert (len(transactions), len(statements)) == (1, 9)
+    assert (len(transactions), len(statements), len(kept)) == (1, 5, 4)
+
+
+def test_deploys_are_carried_out_when_those_who_wait_for_an_acceptance_have_it(web: Web) -> None:
+    deploy(web)
+
+    async def story() -> tuple[int, bool]:
+        with web.services.rush.waiting():
+            step = asyncio.ensure_future(Dispatcher(web.services).step())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            meanwhile = len(web.cluster.applied)
+        return meanwhile, await step
+
+    assert web.runner.run(story()) == (0, True)
+    assert len(web.cluster.applied) == 1
 
 
 def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(

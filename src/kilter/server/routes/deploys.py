@@ -33,7 +33,8 @@ async def create(call: Call) -> Answer | Response:
 
 async def accepting(call: Call, accept: Accept) -> Answer | Response:
     """Accept in one transaction, and have it carried out."""
-    answer = await call.store.run(accept_once, call, accept)
+    with call.services.rush.waiting():
+        answer = await call.store.run(accept_once, call, accept)
     call.notes.is_closed = True
     call.services.hub.tell([DISPATCH])
     return answer

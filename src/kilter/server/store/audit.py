@@ -89,7 +89,7 @@ def entry_of(row: Row) -> AuditEntry:
 
 
 def _record(tx: Tx, attempt: Attempt, outcome: Outcome) -> None:
-    tx.execute(
+    tx.later(
         "INSERT INTO audit (id, at, actor, token_id, action, org, app, env, request_id, status, code, deploy_id,"
         " overrides) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " status = excluded.status, code = excluded.code, deploy_id = excluded.deploy_id,"

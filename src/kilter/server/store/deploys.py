@@ -58,12 +58,12 @@ class Record:
     url: str | None
     migrates: bool
     created_at: int
-    claimed_until: int | None
-    applied_at: int | None
-    written_at: int | None
-    finished_at: int | None
-    failure: Failure | None
-    superseded_by: str | None
+    claimed_until: int | None = None
+    applied_at: int | None = None
+    written_at: int | None = None
+    finished_at: int | None = None
+    failure: Failure | None = None
+    superseded_by: str | None = None
 
 
 class Accepted(NamedTuple):
@@ -222,8 +222,7 @@ def found(tx: Tx, deploy_id: str) -> Record:
 
 def page(tx: Tx, slot: Slot, *, below: int | None, limit: int) -> list[Record]:
     """Return an environment's deploys, newest first, from below a number."""
-    values: list[Value] = [*environments.triple(slot)]
-    clause = ""
+    clause, values = "", list[Value](environments.triple(slot))
     if below is not None:
         clause, values = " AND sequence < ?", [*values, below]
     sql = f"SELECT * FROM deploys WHERE org = ? AND app = ? AND env = ?{clause} ORDER BY sequence DESC LIMIT ?"  # noqa: S608
@@ -272,28 +271,30 @@ PLAIN = (
     *("operation", "sequence", "state", "phase", "actor", "token_id", "url", "created_at"),
     *("claimed_until", "applied_at", "written_at", "finished_at", "superseded_by"),
 )
+COLUMNS = ("id", "org", "app", "env", "spec", "migrates", *PLAIN)
+INSERT = f"INSERT INTO deploys ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
 
 def take_up(tx: Tx, slot: Slot, spec: Spec, now: int) -> None:
     """Take in a deploy that this store has lost; that the cluster has it is recorded as of any other."""
-    order = Order(slot, "deploy", spec.class_, spec, token_id="", domain="")
-    _insert(tx, order, spec, None, now)
+    _insert(tx, Order(slot, "deploy", spec.class_, spec, token_id="", domain=""), spec, None, now)
 
 
 def _insert(tx: Tx, order: Order, spec: Spec, url: str | None, now: int) -> Record:
-    (row,) = tx.rows(
-        "INSERT INTO deploys (id, org, app, env, operation, sequence, state, phase, actor, token_id, spec, url,"
-        " migrates, created_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', 'Pending', ?, ?, ?, ?, ?, ?)"
-        " RETURNING *",
-        spec.deploy_id,
-        *environments.triple(order.slot),
-        order.operation,
-        spec.sequence,
-        spec.actor,
-        order.token_id,
-        encoded(spec),
-        url,
-        int(order.migrates),
-        now,
+    record = Record(
+        id=spec.deploy_id,
+        slot=order.slot,
+        operation=order.operation,
+        sequence=spec.sequence,
+        state="queued",
+        phase="Pending",
+        actor=spec.actor,
+        token_id=order.token_id,
+        spec=spec,
+        url=url,
+        migrates=order.migrates,
+        created_at=now,
     )
-    return record_of(row)
+    key = (record.id, *environments.triple(record.slot))
+    tx.later(INSERT, *key, encoded(spec), int(record.migrates), *(getattr(record, name) for name in PLAIN))
+    return record

@@ -27,6 +27,10 @@ class Tx(Protocol):
         """Run a statement and return how many rows it changed."""
         ...
 
+    def later(self, sql: str, *values: Value) -> None:
+        """Run a statement of which nobody asks how it went: before the next one, or at the end, which then fails."""
+        ...
+
     def lock(self, name: str) -> None:
         """Hold a name until the end of the transaction; others who want it wait."""
         ...

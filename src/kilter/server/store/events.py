@@ -19,7 +19,7 @@ def append(tx: Tx, deploy_id: str, event: Event) -> None:
         "INSERT INTO events (deploy_id, number, body)"
         " SELECT ?, COALESCE(MAX(number), 0) + 1, ? FROM events WHERE deploy_id = ?"
     )
-    tx.execute(sql, deploy_id, msgspec.json.encode(event).decode(), deploy_id)
+    tx.later(sql, deploy_id, msgspec.json.encode(event).decode(), deploy_id)
 
 
 def after(tx: Tx, deploy_id: str, number: int) -> list[tuple[int, Event]]:

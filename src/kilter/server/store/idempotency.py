@@ -50,7 +50,7 @@ def begin(tx: Tx, key: Key, now: int) -> Answered | Literal["new", "other", "run
 def finish(tx: Tx, key: Key, answer: Answered) -> None:
     """Keep the answer."""
     sql = f"UPDATE idempotency SET status = ?, body = ? WHERE {SAME}"  # noqa: S608 - fixed texts
-    tx.execute(sql, answer.status, answer.body, key.token_id, key.text)
+    tx.later(sql, answer.status, answer.body, key.token_id, key.text)
 
 
 def free(tx: Tx, key: Key) -> None:

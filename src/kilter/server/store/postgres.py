@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, Concatenate, cast
 
@@ -33,19 +33,23 @@ LIVELY: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+HOLD = b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 Connection = psycopg.Connection[dict[str, Any]]
+Cursor = psycopg.Cursor[dict[str, Any]]
 
 
 class PostgresTx:
     """A transaction at READ COMMITTED; what must not overlap holds a name."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._cursor = connection.cursor()  # one for all: making one costs a third of running a statement
         self._held = set[str]()
+        self._later: list[tuple[bytes, tuple[Value, ...]]] = []
 
     def rows(self, sql: str, *values: Value) -> list[Row]:
         """Run a statement and return all its rows."""
-        return self._cursor.execute(spelled(sql), values).fetchall()
+        return self._run(spelled(sql), values).fetchall()
 
     def row(self, sql: str, *values: Value) -> Row | None:
         """Run a statement and return its first row."""
@@ -53,13 +57,32 @@ class PostgresTx:
 
     def execute(self, sql: str, *values: Value) -> int:
         """Run a statement and return how many rows it changed."""
-        return self._cursor.execute(spelled(sql), values).rowcount
+        return self._run(spelled(sql), values).rowcount
+
+    def later(self, sql: str, *values: Value) -> None:
+        """Keep a statement until the next one, or the end."""
+        self._later.append((spelled(sql), values))
 
     def lock(self, name: str) -> None:
         """Hold a name until the end of the transaction."""
         if name not in self._held:
-            self._cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+            self._run(HOLD, (name,))
             self._held.add(name)
+
+    def settle(self, *last: bytes) -> None:
+        """Run what was kept, and these, in one exchange with the server: each costs as much as what is in it."""
+        kept, self._later = [*self._later, *((sql, ()) for sql in last)], []
+        if len(kept) < 2:
+            for statement in kept:
+                self._cursor.execute(*statement)
+            return
+        with self._connection.pipeline():
+            for statement in kept:
+                self._cursor.execute(*statement)
+
+    def _run(self, sql: bytes, values: tuple[Value, ...]) -> Cursor:
+        self.settle()
+        return self._cursor.execute(sql, values)
 
 
 class PostgresEngine:
@@ -100,20 +123,20 @@ class PostgresEngine:
             connection.close()
 
     def _run(self, work: Callable[..., R], *args: object) -> R:
-        with self._answering(), ExitStack() as begun:
-            return work(PostgresTx(self._begin(begun)), *args)
+        with self._answering(), self._begun() as tx:
+            return work(tx, *args)
 
     def _look(self, work: Callable[..., R], *args: object) -> R:
         with self._answering():
             kept = self._kept
             if kept is not None:
                 try:
-                    return work(PostgresTx(kept), *args)
+                    return looked(kept, work, *args)
                 except psycopg.OperationalError:
                     if not kept.broken:
                         raise
                     self._forget()
-            return work(PostgresTx(self._connect()), *args)
+            return looked(self._connect(), work, *args)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -130,7 +153,22 @@ class PostgresEngine:
             self._forget()
             raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
 
-    def _begin(self, begun: ExitStack) -> Connection:
+    @contextmanager
+    def _begun(self) -> Iterator[PostgresTx]:
+        """Yield a transaction, whose end goes to the server together with what was kept for it."""
+        connection = self._begin()
+        try:
+            tx = PostgresTx(connection)
+            yield tx
+            tx.settle(b"COMMIT")
+        except BaseException:
+            try:
+                connection.rollback()
+            except psycopg.Error:
+                self._forget()  # or the next transaction would go on with this one
+            raise
+
+    def _begin(self) -> Connection:
         """Begin a transaction on this thread's connection, on a new one when the old one turns out to be gone.
 
         Nothing has been done by then, so that nothing is done twice.
@@ -138,13 +176,13 @@ class PostgresEngine:
         kept = self._kept
         if kept is not None:
             try:
-                begun.enter_context(kept.transaction())
+                kept.execute(b"BEGIN")
             except psycopg.OperationalError:
                 self._forget()
             else:
                 return kept
         connection = self._connect()
-        begun.enter_context(connection.transaction())
+        connection.execute(b"BEGIN")
         return connection
 
     def _connect(self) -> Connection:
@@ -169,6 +207,14 @@ class PostgresEngine:
     def _kept(self) -> Connection | None:
         """This thread's connection, which may be gone by now."""
         return getattr(self._local, "connection", None)
+
+
+def looked(connection: Connection, work: Callable[..., R], *args: object) -> R:
+    """Run `work(tx, …)` without a transaction."""
+    tx = PostgresTx(connection)
+    result = work(tx, *args)
+    tx.settle()
+    return result
 
 
 @cache

@@ -208,7 +208,7 @@ def leaving_of(status: Status) -> str:
 
 def enter(tx: Tx, record: Record, phase: Phase, message: str, now: int) -> None:
     """Record that a phase began."""
-    tx.execute("UPDATE deploys SET phase = ? WHERE id = ?", phase, record.id)
+    tx.later("UPDATE deploys SET phase = ? WHERE id = ?", phase, record.id)
     events.append(tx, record.id, PhaseEvent(at=clock.to_datetime(now), phase=phase, message=message))
 
 

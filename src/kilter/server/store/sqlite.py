@@ -37,6 +37,10 @@ class SqliteTx:
         """Run a statement and return how many rows it changed."""
         return self._connection.execute(sql, values).rowcount
 
+    def later(self, sql: str, *values: Value) -> None:
+        """Run a statement, at once: waiting would save nothing."""
+        self._connection.execute(sql, values)
+
     def lock(self, name: str) -> None:
         """Nothing to do."""
 
