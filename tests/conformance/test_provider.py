@@ -136,6 +136,22 @@ def test_deleting_takes_the_data_and_twice_is_fine(
         provider.start(fresh_name, timeout=1)
 
 
+@pytest.mark.requirement("LC-Q10")
+@pytest.mark.may_skip
+def test_a_node_with_a_frozen_pod_is_deleted_too(
+    provider: KindProvider, paths: Paths, image: str, fresh_name: str, other_port: int
+) -> None:
+    """On cgroup v1 it hears of no signal; what killed it in that moment leaves a pod so."""
+    if not Path("/sys/fs/cgroup/freezer").is_dir():
+        pytest.skip("what is frozen dies on cgroup v2")
+    provider.create(fresh_name, cluster_config(paths, fresh_name, other_port), image)
+    freeze = "mkdir $1 && { sleep 1000 > /dev/null 2>&1 & } && echo $! > $1/tasks && echo FROZEN > $1/freezer.state"
+    freeze = freeze.replace("$1", "/sys/fs/cgroup/freezer/pod")
+    provider.runner.run(docker.execute(node_name(fresh_name), "sh", "-c", freeze))
+    assert provider.delete(fresh_name)
+    assert provider.find(fresh_name).state is State.ABSENT
+
+
 @pytest.mark.requirement("LC-Q21")
 def test_data_outlives_a_node_removed_outside_kilter_until_it_is_deleted(
     provider: KindProvider, paths: Paths, image: str, fresh_name: str, other_port: int

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli import docker
+from kilter.clusters import ending
+from kilter.proc import SubprocessRunner
+from kilter.tools.docker import remove as remove_container
 
 RUNS = Path(tempfile.gettempdir()).resolve() / f"pytest-of-{getuser()}"
 LOCK = RUNS.with_suffix(".lock")
@@ -22,10 +25,10 @@ def remove() -> list[str]:
     """Remove the containers of runs that are over, with their volumes; returns their names."""
     with LOCK.open("w") as lock:  # the two lanes of `make test` begin at once, and Docker refuses the second removal
         fcntl.flock(lock, fcntl.LOCK_EX)
-        dead = [each["Name"].removeprefix("/") for each in containers() if is_left(each)]
-        if dead:
-            docker("container", "rm", "--force", "--volumes", *dead)
-    return dead
+        dead = [each for each in containers() if is_left(each)]
+        for each in dead:
+            ending.end(SubprocessRunner(), remove_container(each["Id"]), each["Id"], each["Image"])
+    return [each["Name"].removeprefix("/") for each in dead]
 
 
 def containers() -> list[dict[str, Any]]:

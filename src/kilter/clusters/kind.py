@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from kilter.clusters import kubeconfig, kubelet, network, node
+from kilter.clusters import ending, kubeconfig, kubelet, network, node
 from kilter.clusters.diagnosis import explain
 from kilter.clusters.node import cluster_name, creation_mark, node_name, stopping_mark
 from kilter.clusters.provider import ApiPortTaken, BeyondRepair, Capabilities, Cluster, Listed, State, StaysUnready
@@ -89,7 +89,7 @@ class KindProvider:
             self.runner.run(docker.unpause(container.id))
         cut_off = found.holds_ports and node.stop_was_cut_off(self.paths, project)
         if cut_off:  # without its kubelet it answers on, and no pod would come back: what was begun is finished
-            self.runner.run(docker.stop(container.id, CUT_OFF_GRACE))
+            self._end(docker.stop(container.id, CUT_OFF_GRACE), container)
         if cut_off or not found.holds_ports:
             stopping_mark(self.paths, project).unlink(missing_ok=True)  # its next start brings the kubelet
             kubelet.write_unit(self.paths, project)
@@ -113,7 +113,7 @@ class KindProvider:
             self.runner.run(docker.unpause(container.id))
         elif node.STATES.get(container.status) is not State.RUNNING:
             return False
-        self.runner.run(docker.stop(container.id, grace))
+        self._end(docker.stop(container.id, grace), container)
         stopping_mark(self.paths, project).unlink(missing_ok=True)
         return True
 
@@ -122,8 +122,8 @@ class KindProvider:
         container = node.own(self.find(project))
         if node.STATES.get(container.status) is State.RUNNING:
             with suppress(Failed, TimedOut):  # it is broken: it may not end by itself
-                self.runner.run(docker.stop(container.id, grace))
-        self.runner.run(docker.remove(container.id))
+                self._end(docker.stop(container.id, grace), container)
+        self._end(docker.remove(container.id), container)
         self._forget(project)
 
     def delete(self, project: str) -> bool:
@@ -135,11 +135,11 @@ class KindProvider:
             self._forget(project, is_over=False)
             return emptied
         container = node.own(found)
-        self.runner.run(docker.kill(container.id))
+        self._end(docker.kill(container.id), container)
         if mount := next((one for one in container.mounts if node.is_at(one.source, volumes)), None):
             everything = _delete_all(mount.destination)
             self._empty(docker.run_once(container.image_id, "find", everything, mounts_of=container.id), volumes)
-        self.runner.run(docker.remove(container.id))
+        self._end(docker.remove(container.id), container)
         self._forget(project)
         return True
 
@@ -223,10 +223,13 @@ class KindProvider:
         if found.state is State.UNFINISHED and found.container is not None:
             log = self.runner.run(docker.logs(found.container.id, 30))
             said = log.stdout + log.stderr
-            self.runner.run(docker.remove(found.container.id))
+            self._end(docker.remove(found.container.id), found.container)
         # The engine may still be making what it was asked for: found later, that is to be known as the rest it is.
         self._forget(project, is_over=found.container is not None)
         return said
+
+    def _end(self, command: Command, container: Container) -> None:
+        ending.end(self.runner, command, container.id, container.image_id)
 
     def _forget(self, project: str, *, is_over: bool = True) -> None:
         """Remove what this machine's files say of a cluster, once there is none; and of its creation, if it is over."""
