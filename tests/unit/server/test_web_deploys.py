@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from unit.server.orders import IMAGE, MINUTE, NOON, order
 from unit.server.web import DEPLOY, SETTINGS, Reply, Web, Webs
 
@@ -19,10 +20,12 @@ from kilter.api.kilterapp_status import Condition, Failure, Release, Workload
 from kilter.api.words import ConditionType
 from kilter.render.names import Slot
 from kilter.server import app, clock, elsewhere, readers
+from kilter.server.call import Answer, Call
 from kilter.server.dispatch import Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.hub import DISPATCH, Hub
 from kilter.server.refusals import Unavailable
+from kilter.server.routes import deploys as deploy_routes
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes import events as event_routes
 from kilter.server.routes.deploys import accept_once
@@ -139,6 +142,24 @@ def test_deploys_are_carried_out_when_those_who_wait_for_an_acceptance_have_it(w
 
     assert web.runner.run(story()) == (0, True)
     assert len(web.cluster.applied) == 1
+
+
+def test_whoever_waits_for_an_acceptance_counts_as_waiting(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list[bool]()
+
+    def looked(tx: Tx, call: Call, accept: deploy_routes.Accept) -> Answer | Response:
+        over = call.services.rush.over()
+        try:
+            over.send(None)
+            found.append(True)
+        except StopIteration:
+            found.append(False)
+        over.close()
+        return accept_once(tx, call, accept)
+
+    monkeypatch.setattr(deploy_routes, "accept_once", looked)
+    deploy(web)
+    assert found == [True]
 
 
 def test_a_deploy_that_cannot_be_recorded_in_the_trail_is_not_accepted(
