@@ -70,22 +70,6 @@ def test_large_files_are_refused_quickly_and_in_little_memory(text: str) -> None
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 100
 
 
-@pytest.mark.requirement("Y6")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "services:\n" + "".join(f"  A{number}:\n" for number in range(9_000)),
-        "env:\n" + "".join(f"  A{number}: 1\n" for number in range(9_000)),
-        "services: [" + ", ".join(f"a{number}, a{number}" for number in range(9_000)) + "]",
-    ],
-    ids=["names", "values", "doubles"],
-)
-def test_thousands_of_faults_are_found_as_quickly(text: str) -> None:
-    began = time.process_time()
-    assert len(faults(text)) == 9_000
-    assert time.process_time() - began < 5.0
-
-
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
