@@ -1,6 +1,7 @@
 """What is written to git against random names, words and histories: nothing lost, forged or led elsewhere."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from unit.gitops.test_message import CHANGE, FENCE
 from unit.gitops.test_pending import Item
 from unit.gitops.test_plan import Branch
+from unit.gitops.test_smart_http import headers
+from unit.gitops.test_tokens import TOKENS
 
 from kilter.errors import BadInput
 from kilter.gitops.flux import Flux
@@ -15,6 +18,8 @@ from kilter.gitops.layout import file_name, lay_out
 from kilter.gitops.message import Written, of_deploys, parse
 from kilter.gitops.model import Change
 from kilter.gitops.pending import Pending
+from kilter.gitops.smart_http import BadRequest, body
+from kilter.gitops.tokens import Right, presented
 
 
 @pytest.mark.requirement("C9")
@@ -114,3 +119,18 @@ def test_every_item_is_taken_or_replaced_exactly_once(steps: list[str | int]) ->
     gone += pending.take(len(put))
     assert sorted(gone, key=lambda item: item.number) == put
     assert len(pending) == 0
+
+
+@given(st.text())
+def test_any_header_is_read_without_an_error(header: str) -> None:
+    presented(header)
+    assert TOKENS.right(header) in Right
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_body_or_a_bad_request(sent: bytes) -> None:
+    try:
+        read = b"".join(body(headers(("Transfer-Encoding", "chunked")), BytesIO(sent), 50))
+    except BadRequest:
+        return
+    assert len(read) <= 50
