@@ -44,7 +44,7 @@ lint: environment
 
 # Four parts that take about as long; more than a machine may have cores, because each of them waits now and then.
 PARTS := server dev cli rest
-OF_server := server api catalog
+OF_server := server
 OF_dev := dev testbed state platform scripts bench
 OF_cli := cli docs clusters tools charts
 # Thousands of folders, in memory where it can be.
