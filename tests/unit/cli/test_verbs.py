@@ -17,7 +17,7 @@ from kilter.dev import rendering
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
-from kilter.state import records
+from kilter.state import lock, records
 from kilter.state.files import write_whole
 from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
@@ -123,6 +123,7 @@ def test_whoever_changes_a_project_waits_for_nobody_and_names_who_is_at_work(
     (shop / "kilter.yaml").write_text("name: shop\n")
     monkeypatch.setattr(Machine, "tool", lambda _, name: Path(name))
     monkeypatch.setattr(rendering, "has_ipv6", lambda: True)
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
     records.claim(paths_in(shop.parent), "shop", shop)
     with project_lock(paths_in(shop.parent), "shop", "up"):
         assert run(["-C", str(shop), *verb]) == 3
