@@ -15,7 +15,7 @@ TESTBED_FOR ?= demo
 IN_TESTBED := $(TESTBED) exec --
 KILTER := build/kilter/bin/kilter
 
-.PHONY: help demo test check lint unit-server unit-dev unit-cli unit-rest fix unit pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment no-environment
+.PHONY: help demo test check lint unit-server unit-dev unit-cli unit-rest fix unit integration pythons cluster golden docs pins bench platform-image testbed testbed-platform testbed-down wheel clean environment no-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ lint: environment
 
 # Four parts that take about as long; more than a machine may have cores, because each of them waits now and then.
 PARTS := server dev cli rest
-OF_server := server api catalog
+OF_server := server
 OF_dev := dev testbed state platform scripts bench
 OF_cli := cli docs clusters tools charts
 # Thousands of folders, in memory where it can be.
@@ -61,6 +61,9 @@ fix: environment ## repair what `make check` can repair: format, lint, generated
 
 unit: environment ## the unit and golden tests alone
 	@$(MAKE) --no-print-directory $(call AT_ONCE,4) $(TOGETHER) $(PARTS:%=unit-%)
+
+integration: environment ## the tests that start processes of this machine or speak over its loopback
+	$(RUN) python -m pytest -q tests/integration
 
 PYTHONS ?= python3.12 python3.13
 pythons: $(UV) ## the same tests on the other Pythons that are promised: PYTHONS="python3.12 /opt/python3.13/bin/python"

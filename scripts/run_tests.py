@@ -1,7 +1,8 @@
 """Runs the suites that `make check` does not, on the testbed or on the machine's Docker.
 
-Fuzz, git, browser, conformance and e2e; and once more golden, with the pinned helm beside the stored output of its
-charts, and the server's unit tests, with PostgreSQL beside SQLite: that of KILTER_TEST_POSTGRES, or a container.
+Integration, fuzz, git, browser, conformance and e2e; and once more golden, with the pinned helm beside the stored
+output of its charts, and the server's unit tests, with PostgreSQL beside SQLite: that of KILTER_TEST_POSTGRES, or a
+container.
 
 Cluster tests run in one lane, one after the other; those that mind nobody beside them (`island`) and everything else in
 another: clusters wait more than they work. The second lane's output comes when the first has ended.
@@ -28,7 +29,7 @@ KILTER = ROOT / "build/kilter/bin/kilter"
 IN_TESTBED = (sys.executable, "testbed", "exec", "--")
 IN_BROWSER = "tests/browser"
 SUITES = (
-    *("tests/golden", "tests/unit/server", "tests/fuzz", "tests/git"),
+    *("tests/golden", "tests/unit/server", "tests/integration", "tests/fuzz", "tests/git"),
     *(IN_BROWSER, "tests/conformance", "tests/e2e"),
 )
 POSTGRES = "KILTER_TEST_POSTGRES"

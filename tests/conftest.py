@@ -7,15 +7,11 @@ import signal
 from collections.abc import Generator
 from pathlib import Path
 
-import hypothesis
 import pytest
 from harness import leftovers, skips
 
 HOMES = itertools.count()
 FOLDERS = itertools.count()
-# How long one example takes says how loaded the machine is, and nothing else.
-hypothesis.settings.register_profile("kilter", deadline=None)
-hypothesis.settings.load_profile("kilter")
 
 
 @pytest.fixture(autouse=True)

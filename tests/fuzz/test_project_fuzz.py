@@ -1,9 +1,12 @@
 """kilter.yaml and Dockerfiles against random and mutated input: a result or listed faults, never a traceback."""
 
+import time
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from unit.project.test_validate import faults
 
 from kilter.errors import BadInput
 from kilter.project.dockerfile import read, sync_rules
@@ -111,3 +114,19 @@ def test_any_text_is_read_as_a_dockerfile(text: str) -> None:
     dockerfile = read("FROM x AS y\n" + text)
     rules = sync_rules(dockerfile, None)
     assert all(container.startswith("/") and not local.startswith(("/", "..")) for local, container in rules.sync)
+
+
+@pytest.mark.requirement("Y6")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n" + "".join(f"  A{number}:\n" for number in range(9_000)),
+        "env:\n" + "".join(f"  A{number}: 1\n" for number in range(9_000)),
+        "services: [" + ", ".join(f"a{number}, a{number}" for number in range(9_000)) + "]",
+    ],
+    ids=["names", "values", "doubles"],
+)
+def test_thousands_of_faults_are_found_as_quickly(text: str) -> None:
+    began = time.process_time()
+    assert len(faults(text)) == 9_000
+    assert time.process_time() - began < 5.0

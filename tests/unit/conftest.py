@@ -1,12 +1,36 @@
-"""What the unit tests share."""
+"""What the unit tests share: they start no process and use no network."""
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.stillness import STILLNESS
+
+if DATABASE := os.environ.get("KILTER_TEST_POSTGRES"):
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = conninfo_to_dict(DATABASE)
+    STILLNESS.allowed = frozenset({(str(given.get("host")), str(given.get("port", 5432)))})
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    """Refuse it from here on, to the fixtures that are made for a test too."""
+    STILLNESS.watching = True
+    yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """Fail a test that did it all the same: what refused it was caught, or was in a thread."""
+    try:
+        yield
+    finally:
+        STILLNESS.watching = False
+    STILLNESS.tell()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from bench.measure import Row, Sample
 from bench.process import Failed
 from bench.shop import BUILT, copy_example, user_environment
 from bench.start import described
-from bench.subject import subject
 from kilter.errors import MachineLacks
 
 
@@ -123,18 +121,3 @@ def test_names_choose_benchmarks() -> None:
     options = parse(["--kilter", "/bin/sh", "start", "edit", "--rounds", "1"])
     assert (options.names, options.rounds) == (["start", "edit"], 1)
     assert set(options.names) < set(BENCHMARKS)
-
-
-def test_a_result_says_of_which_checkout_and_image_it_is(tmp_path: Path) -> None:
-    answers = {
-        "git": "echo 0123abc-dirty",
-        "docker": '[ "$*" = "image inspect --format {{.Id}} kilter:dev" ] && echo sha256:1',
-    }
-    for name, answer in answers.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
-        (tmp_path / name).chmod(0o755)
-    assert subject({"PATH": str(tmp_path)}) == {"commit": "0123abc-dirty", "image": "sha256:1"}
-    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "git").unlink()
-    assert subject({"PATH": str(tmp_path)}) == {"commit": None, "image": None}
-    assert subject().keys() <= Report().document("kilter", datetime.now(UTC)).keys()

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from fakes import ENGINE, FakeRunner
-from unit.deploy.server import serving
 
 from kilter.catalog.load import names
 from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.dev import kubectl as dev_kubectl
+from kilter.dev import rendering
 from kilter.dev.machine import Machine
 from kilter.progress import Recorder
 from kilter.project.load import load
-from kilter.state import records
+from kilter.state import lock, records
 from kilter.state.files import write_whole
 from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
@@ -122,6 +122,8 @@ def test_whoever_changes_a_project_waits_for_nobody_and_names_who_is_at_work(
 ) -> None:
     (shop / "kilter.yaml").write_text("name: shop\n")
     monkeypatch.setattr(Machine, "tool", lambda _, name: Path(name))
+    monkeypatch.setattr(rendering, "has_ipv6", lambda: True)
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
     records.claim(paths_in(shop.parent), "shop", shop)
     with project_lock(paths_in(shop.parent), "shop", "up"):
         assert run(["-C", str(shop), *verb]) == 3
@@ -354,27 +356,6 @@ def test_an_unknown_service_ends_with_2_and_the_nearest_known(
     said = capsys.readouterr().err
     assert "did you mean 'redis'?" in said
     assert "known: redis" in said
-
-
-@pytest.mark.requirement("LC-Q32")
-@pytest.mark.parametrize("flags", [[], ["--follow"]])
-def test_an_unknown_process_of_an_environment_ends_with_2_and_the_known(
-    flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = {
-        "code": "invalid",
-        "message": "acme/shop/prod has no process 'wrker'; did you mean 'worker'?",
-        "field": "process",
-        "details": {"known": ["shop", "worker"]},
-    }
-    path = "/v1/projects/acme/shop/envs/prod/logs"
-    with serving(**{f"GET__{path}": [(422, {"error": error})]}) as table:
-        monkeypatch.setenv("KILTER_SERVER", table.address)
-        monkeypatch.setenv("KILTER_TOKEN", "kilter_x")
-        assert run(["logs", "wrker", "--env", "prod", "--project", "acme/shop", *flags]) == 2
-    said = capsys.readouterr().err
-    assert f"error: {error['message']}\n" in said
-    assert "  known: shop, worker\n" in said
 
 
 @pytest.mark.requirement("NS-Q9", "C11")

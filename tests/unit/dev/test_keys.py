@@ -7,6 +7,7 @@ import pytest
 from unit.dev.support import workspace
 from unit.docs.test_docs import generator
 
+from kilter.dev import rendering
 from kilter.dev.notices import notices, refuse_unmet
 from kilter.dev.rendering import options_of
 from kilter.project.load import InvalidProject
@@ -95,6 +96,12 @@ def covered(path: str, keys: set[str]) -> bool:
     """Tell whether a key or one above it is among the keys."""
     words = path.replace("[]", "").split(".")
     return any(".".join(words[:length]) in keys for length in range(1, len(words) + 1))
+
+
+@pytest.fixture(autouse=True)
+def ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask this machine for no address of its own."""
+    monkeypatch.setattr(rendering, "has_ipv6", lambda: True)
 
 
 def test_every_key_is_acted_on_or_for_the_platform_or_told_of() -> None:

@@ -77,8 +77,11 @@ def test_a_pod_that_goes_says_so() -> None:
     assert feature._pod({"metadata": meta, "status": {"phase": "Running"}}).phase == "Terminating"
 
 
-def test_what_runs_by_the_clock_is_in_order_once_it_is_rendered(tmp_path: Path) -> None:
+def test_what_runs_by_the_clock_is_in_order_once_it_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There is nothing to wait for, and `kilter up` could not do more."""
+    monkeypatch.setattr(feature, "unanswered", lambda *_: [])
     image = "components: {shop: {image: 'web:1', port: 80, primary: true}}\n"
     text = f"name: shop\n{image}processes: {{nightly: {{command: [x], schedule: '0 3 * * *'}}}}\n"
     opened = workspace(tmp_path, text=text)
@@ -239,7 +242,10 @@ def test_the_cluster_of_a_name_that_the_file_has_no_longer_is_told(tmp_path: Pat
 
 
 @pytest.mark.requirement("CT-Q27")
-def test_a_manifest_that_was_edited_into_no_yaml_is_told_and_hides_nothing_else(tmp_path: Path) -> None:
+def test_a_manifest_that_was_edited_into_no_yaml_is_told_and_hides_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature, "unanswered", lambda *_: [])
     opened = workspace(tmp_path)
     rendered.write(opened.cache, {"Tiltfile": "", "manifests/redis.yaml": "kind: Service\n"})
     (opened.cache / "manifests/redis.yaml").write_text("a: [")

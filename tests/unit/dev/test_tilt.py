@@ -1,9 +1,6 @@
 """Owning Tilt: its process, its port, and what its own errors mean."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from kilter.dev import rendered, tilt, tilt_process
 from kilter.dev.tilt import TiltLife
 from kilter.dev.updates import Updates
 from kilter.errors import BuildFailed, Failed, MachineLacks, NotReady
-from kilter.proc import Command, Outcome, Started, is_alive, start_time
+from kilter.proc import Command, Outcome, Started
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
 from kilter.tools.tilt import TILTFILE
@@ -323,28 +320,6 @@ def test_a_tilt_that_cannot_be_recorded_is_ended(
     with pytest.raises(MachineLacks, match="disk is full"):
         here.ensure()
     assert processes == set()
-
-
-@pytest.mark.requirement("LC-Q22")
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_tilt_of_the_project_without_a_record_is_ended_and_any_other_program_is_not(
-    ours: bool, tmp_path: Path
-) -> None:
-    home = tmp_path / "tilt"
-    marked = {"TILT_DEV_DIR": str(home)} if ours else {"TILT_DEV_DIR": f"{home}-of-another"}
-    child = subprocess.Popen(
-        [sys.executable, "-c", "import sys, time; print(flush=True); time.sleep(60)"],
-        env=os.environ | marked,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    with child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        started = Started(child.pid, start_time(child.pid) or "")
-        assert tilt_process.end_orphan(child.pid, home) is ours
-        assert is_alive(started) is not ours
-        child.kill()
 
 
 def test_a_program_that_the_system_does_not_name_is_left_alone(tmp_path: Path) -> None:

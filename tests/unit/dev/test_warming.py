@@ -126,7 +126,14 @@ def test_up_waits_for_the_images_of_services_because_pods_would_unpack_them_agai
         assert warming.await_services(5)
 
 
-def test_up_says_of_images_that_take_too_long_that_they_go_on(tmp_path: Path) -> None:
+def test_up_says_of_images_that_take_too_long_that_they_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, await_services = list[float](), Warming.await_services
+
+    def at_once(self: Warming, seconds: float) -> bool:
+        left.append(seconds)
+        return await_services(self, 0.0)
+
+    monkeypatch.setattr(Warming, "await_services", at_once)
     runner = Slow({REDIS: "", ARCHITECTURE: GONE})
     opened = workspace(tmp_path, runner)
     warming = Warming(opened, done())
@@ -137,6 +144,7 @@ def test_up_says_of_images_that_take_too_long_that_they_go_on(tmp_path: Path) ->
         warming.begin(pool)
         up.await_images(warming)
         runner.unpacked.set()
+    assert max(left) == 1.0
     title = "bring the services' images into the cluster"
     assert f"{title}: done: goes on; the services start as their images come" in told(opened.machine)
 

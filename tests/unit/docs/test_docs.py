@@ -34,7 +34,9 @@ TITLES = {
 
 @cache
 def generator() -> ModuleType:
-    return loaded(DOCS / "generate.py")
+    found = loaded(DOCS / "generate.py")
+    vars(found).update(pages=cache(found.pages))  # they follow from the code, which stays as it is
+    return found
 
 
 @cache

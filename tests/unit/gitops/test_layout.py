@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kilter.errors import BadInput
 from kilter.gitops.flux import Flux
@@ -16,7 +14,6 @@ from kilter.gitops.layout import (
     RECEIPT,
     blob_id,
     claim,
-    file_name,
     lay_out,
     leader_text,
     parse_leader,
@@ -144,17 +141,6 @@ def test_a_file_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
         lay_out(named(beside={name: "a: 1\n"}), Flux())
 
 
-@given(*[st.text(alphabet="ab1-./\\\0é", max_size=6)] * 4)
-def test_whatever_the_names_are_every_path_is_inside_of_its_folder(org: str, app: str, env: str, file: str) -> None:
-    try:
-        laid = lay_out(Change(org, app, env, "ns", {file: "a: 1\n"}), Flux())
-    except BadInput:
-        return
-    for path in laid.files:
-        assert path == laid.pointer or path.rpartition("/")[0] == f"apps/{org}/{app}/{env}"
-        assert not {"", ".", ".."} & set(path.split("/"))
-
-
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -218,13 +204,6 @@ def test_a_rendered_document_that_is_no_object_is_refused(rendered: str) -> None
 def test_two_objects_of_one_kind_and_name_are_refused() -> None:
     with pytest.raises(BadInput, match=r"service-a\.yaml"):
         split("kind: Service\nmetadata: {name: a}\n---\nkind: Service\nmetadata: {name: a}\n")
-
-
-@given(*[st.text(alphabet="aB:./_-", min_size=1, max_size=6)] * 4)
-def test_two_objects_never_meet_in_one_file(kind: str, name: str, other_kind: str, other_name: str) -> None:
-    one, other = (file_name({"kind": k, "metadata": {"name": n}}) for k, n in ((kind, name), (other_kind, other_name)))
-    same = f"{kind}-{name}".lower() == f"{other_kind}-{other_name}".lower()
-    assert (one == other) == same
 
 
 @pytest.mark.requirement("F26")

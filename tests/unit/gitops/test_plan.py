@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kilter.gitops.flux import Flux
 from kilter.gitops.layout import RECEIPT, Laid, blob_id, lay_out
@@ -153,38 +151,3 @@ def test_a_link_in_the_place_of_a_file_is_replaced_by_the_file(branch: Branch) -
     found = plan(laid, Tree(entries), {blob_id(receipt): receipt.encode()})
     assert found.edits == (Edit(f"{FOLDER}/a.yaml", "a: 1\n"),)
     assert found.overwritten == (f"{FOLDER}/a.yaml",)
-
-
-NAMES = st.sampled_from(["a.yaml", "b.yaml", "c.yaml"])
-CONTENTS = st.dictionaries(NAMES, st.sampled_from(["x: 1\n", "x: 2\n"]), min_size=1)
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("deploy"), st.sampled_from(["prod", "dev"]), CONTENTS),
-        st.tuples(st.just("remove"), st.sampled_from(["prod", "dev"]), st.just({})),
-        st.tuples(st.just("edit"), st.sampled_from(["prod/a.yaml", "prod/mine.yaml", "../README.md"]), st.just({})),
-    ),
-    max_size=12,
-)
-
-
-@given(STEPS)
-def test_whatever_happens_an_env_is_as_last_deployed_and_foreign_files_stay(
-    steps: list[tuple[str, str, dict[str, str]]],
-) -> None:
-    branch, foreign = Branch({}), dict[str, str]()
-    wanted: dict[str, dict[str, str] | None] = {"prod": None, "dev": None}
-    for verb, where, files in steps:
-        if verb == "edit":
-            path = f"apps/acme/shop/{where}" if "README" not in where else "README.md"
-            branch.files[path] = "edited\n"
-            if "mine" in path or "README" in path:
-                foreign[path] = "edited\n"
-            continue
-        wanted[where] = files or None
-        branch.apply(Change("acme", "shop", where, f"acme-shop-{where}", files or None))
-        laid = lay_out(Change("acme", "shop", where, f"acme-shop-{where}", files or None), Flux())
-        owned = {path for path in branch.files if path.startswith(f"{laid.folder}/") or path == laid.pointer}
-        left = {f"{laid.folder}/a.yaml"} if "edited\n" in branch.files.get(f"{laid.folder}/a.yaml", "") else set()
-        assert owned - foreign.keys() - left == laid.files.keys() - left
-        assert branch.plan(laid).edits == ()
-    assert foreign.items() <= branch.files.items()

@@ -5,11 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kilter.errors import BadInput, MachineLacks
-from kilter.gitops.tokens import Right, TokenFile, line, parse, presented
+from kilter.gitops.tokens import Right, TokenFile, line, parse
 
 TOKENS = parse(f"# who may\n{line(Right.READ, 'reader')}\n{line(Right.WRITE, 'writer')}")
 
@@ -69,12 +67,6 @@ def test_a_line_that_is_none_is_named_by_its_number_and_not_shown(text: str) -> 
     with pytest.raises(BadInput, match="line 2 ") as caught:
         parse(f"# tokens\n{text}\n")
     assert "canary" not in str(caught.value)
-
-
-@given(st.text())
-def test_any_header_is_read_without_an_error(header: str) -> None:
-    presented(header)
-    assert TOKENS.right(header) in Right
 
 
 def test_a_renewed_token_counts_at_once(tmp_path: Path) -> None:

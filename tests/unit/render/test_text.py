@@ -1,31 +1,16 @@
-import ast
 from collections.abc import Callable
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kilter.errors import BadInput
 from kilter.render.changes import changes, unified
 from kilter.render.text import dump, load_all, starlark
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-
-
-@given(st.dictionaries(TEXT, TEXT | st.booleans() | st.integers() | st.lists(TEXT, max_size=3), max_size=4))
-def test_what_is_written_is_read_again(value: dict[str, object]) -> None:
-    assert yaml.safe_load(dump(value)) == value
-
 
 @pytest.mark.parametrize("text", ["a\nb", "a\n", "\n\x85", "a\n\u2028b", " a\nb", "a\r\nb"])
 def test_every_line_break_is_read_as_it_was(text: str) -> None:
     assert yaml.safe_load(dump({"a": text})) == {"a": text}
-
-
-@given(TEXT)
-def test_no_text_ends_a_string_of_a_tiltfile_early(text: str) -> None:
-    assert ast.literal_eval(starlark(text)) == text
 
 
 @pytest.mark.parametrize(

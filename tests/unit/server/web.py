@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -21,7 +23,8 @@ from kilter.server.refusals import Unavailable
 from kilter.server.seams import Change, Conflict, Gone, Listed, LogQuery, Seen
 from kilter.server.settings import Settings
 from kilter.server.store import tokens
-from kilter.server.store.sqlite import SqliteEngine
+from kilter.server.store.migrate import migrate
+from kilter.server.store.sqlite import SqliteEngine, SqliteTx
 from kilter.server.store.tokens import Grant
 from kilter.signing.keys import Key, generate, read
 
@@ -32,11 +35,24 @@ APP = {"port": 8080}
 DEPLOY: dict[str, Any] = {"image": IMAGE, "app": APP}
 
 
+@cache
+def with_schema() -> bytes:
+    """A store that holds nothing yet, made once."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(SqliteTx(connection))
+        return connection.serialize()
+
+
 class InlineEngine(SqliteEngine):
     """The store without its thread: these tests ask one thing after the other, and the other tests have the thread."""
 
     async def open(self) -> None:
         self._open()
+
+    def _run(self, work: Callable[..., Any], *args: Any) -> Any:
+        if work is not migrate or self._connection is None:
+            return super()._run(work, *args)
+        return self._connection.deserialize(with_schema())
 
     async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self._run(partial(work, **kwargs), *args)

@@ -5,7 +5,7 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from testbed.build import finished
 from testbed.cli import COMMANDS, parser
 from testbed.home import Home
 from testbed.plan import Stage, keys_of
+from testbed.running import RUNNING
 from testbed.work import RECIPES, StageFailed, Work
 
 
@@ -162,9 +163,16 @@ def test_what_belongs_to_another_engine_is_not_handed_on(
     assert [foreign & set(variables) for _, variables in started] == [foreign, set()]
     first = capsys.readouterr().out.splitlines()[0]
     assert set(first.split()) == {"unset", *foreign}
-    work = Work(home, "docker", {"PATH": os.environ["PATH"], "DOCKER_CONTEXT": "theirs"})
+    read: list[Mapping[str, str]] = []
+
+    def answer(_: list[str], variables: Mapping[str, str], **__: Any) -> tuple[int, bytes]:
+        read.append(variables)
+        return 0, b""
+
+    monkeypatch.setattr(RUNNING, "run", answer)
     home.logs.mkdir(parents=True)
-    assert "DOCKER_CONTEXT" not in work.read("env")
+    Work(home, "docker", {"PATH": "/bin", "DOCKER_CONTEXT": "theirs"}).read("env")
+    assert read == [{"PATH": "/bin"}]
 
 
 def test_the_home_that_is_handed_out_is_that_of_the_testbed_that_runs(

@@ -1,18 +1,13 @@
 """Starting and ending the engine, with stand-ins for all that would reach this machine's kernel."""
 
 import json
-import socket
-import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testbed import engine, network, pins, processes
-from testbed.home import Home
-from testbed.processes import StartFailed
+from testbed import engine, network
 from testbed.work import StageFailed, Work
 
 NETWORKS = {
@@ -21,37 +16,7 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What would have been asked of the kernel, by the name of the function."""
-    asked: dict[str, Any] = {}
-    for name in (
-        *("unmount_below", "remove_bridges", "remove_rules", "remove_control_groups"),
-        *("raise_limits", "restore_limits", "note_policies"),
-    ):
-        monkeypatch.setattr(network, name, lambda *words, name=name: asked.update({name: words}))
-    monkeypatch.setattr(engine, "OUTSIDE", ())
-    monkeypatch.setattr(engine, "stranger", lambda _: False)
-    monkeypatch.setattr(network, "exists", lambda _: False)
-    return asked
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Work:
-    """A stage of a testbed that is nowhere else than in this test's folder."""
-    home = Home(tmp_path / "cache", tmp_path / "run")
-    home.logs.mkdir(parents=True)
-    return Work(home, "running", {"PATH": str(tmp_path)})
-
-
-@pytest.fixture
-def service(work: Work) -> Iterator[Path]:
-    """The record of a dockerd that runs, and answers nothing."""
-    note = engine.record(work.home, "dockerd")
-    with subprocess.Popen(["sleep", "60"]) as child:
-        processes.write(note, json.dumps({"pid": child.pid, "started": processes.start_time(child.pid)}))
-        yield note
-        processes.end_process(child.pid, 0.1)
+pytestmark = pytest.mark.usefixtures("kernel")
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *answers: bool) -> None:
@@ -73,30 +38,6 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return programs
 
 
-def test_an_engine_that_answers_late_is_waited_for(monkeypatch: pytest.MonkeyPatch, work: Work, service: Path) -> None:
-    answering(monkeypatch, False, False, True)
-    monkeypatch.setattr(engine, "spawn", lambda *_: pytest.fail("a second one was started"))
-    engine.start_dockerd(work.home, {})
-    assert processes.recorded(service)
-
-
-def test_an_engine_that_never_answers_is_replaced(monkeypatch: pytest.MonkeyPatch, work: Work, service: Path) -> None:
-    limits = []
-
-    def give_up(_: Any, __: Path, what: str, *limit: float) -> None:
-        limits.append(limit)
-        if len(limits) == 1:
-            raise StartFailed(f"{what} did not answer")
-
-    answering(monkeypatch, False)
-    programs = spawned(monkeypatch)
-    monkeypatch.setattr(engine, "wait_until", give_up)
-    engine.start_dockerd(work.home, {})
-    assert programs == ["dockerd"]
-    assert processes.recorded(service) is None
-    assert limits == [(), ()]
-
-
 def test_containerd_makes_nothing_outside_of_the_testbeds_folders(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
     """Left to itself it makes /opt/containerd, and `down` cannot tell whose that is."""
     spawned(monkeypatch)
@@ -110,16 +51,6 @@ def test_an_engine_that_is_not_there_is_started_at_once(monkeypatch: pytest.Monk
     programs = spawned(monkeypatch)
     engine.start_dockerd(work.home, {})
     assert programs == ["dockerd"]
-
-
-def test_what_else_listens_is_not_taken_for_the_registry(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
-    programs = spawned(monkeypatch)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        monkeypatch.setattr(pins, "MIRROR_PORT", port)
-        with pytest.raises(StartFailed, match=f"something else listens on 127.0.0.1:{port}"):
-            engine.start_registry(work.home, "127.0.0.1", {})
-    assert programs == []
 
 
 def test_a_start_that_breaks_off_leaves_word_of_whose_it_was(monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
@@ -165,10 +96,6 @@ def test_what_goes_while_it_is_being_stopped_stops_nothing_else(
     assert engine.stop_containers(work) == left
 
 
-def test_a_docker_that_is_not_there_is_no_reason_to_leave_the_rest(work: Work) -> None:
-    assert engine.stop_containers(work) == []
-
-
 def test_everything_is_taken_back_when_the_engine_is_dead(work: Work, kernel: dict[str, Any]) -> None:
     work.home.run.mkdir()
     (work.home.run / "sysctl.json").write_text('{"net/ipv4/ip_forward": "0"}')
@@ -189,17 +116,6 @@ def test_the_network_of_another_engine_is_left_to_it(
     assert "another container engine runs here" in capsys.readouterr().err
 
 
-def test_a_testbed_of_another_home_that_was_started_meanwhile_is_not_ended(
-    monkeypatch: pytest.MonkeyPatch, work: Work, service: Path, kernel: dict[str, Any]
-) -> None:
-    processes.write(work.home.run / "home", "/theirs")
-    processes.write(work.home.run / "engine", "/theirs/tree")
-    with pytest.raises(StageFailed, match="a testbed runs from /theirs; end it first"):
-        engine.start(work)
-    assert processes.recorded(service)
-    assert kernel == {}
-
-
 def test_only_what_the_testbed_mounts_is_unmounted(work: Work, kernel: dict[str, Any]) -> None:
     """A cache that lies in a person's own folder has their disks beside it."""
     home = work.home
@@ -216,13 +132,3 @@ def test_what_runs_in_a_container_is_ended_before_its_shim(monkeypatch: pytest.M
     monkeypatch.setattr(engine, "end_process", lambda pid, _: ended.append(pid))
     engine.end_shims(Path("/run/x.sock"))
     assert ended == [11, 12, 1, 21, 2]
-
-
-def test_an_engine_that_answers_late_is_asked_to_stop_its_containers(
-    monkeypatch: pytest.MonkeyPatch, work: Work, service: Path, kernel: dict[str, Any]
-) -> None:
-    answering(monkeypatch, False, True)
-    docker(monkeypatch, "")
-    engine.stop_all(work)
-    assert kernel["remove_bridges"][0] == ["br-0123456789ab", "mine0", "docker0"]
-    assert processes.recorded(service) is None

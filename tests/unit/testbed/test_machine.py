@@ -99,6 +99,7 @@ def test_everything_comes_from_debian(monkeypatch: pytest.MonkeyPatch, told: str
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A machine without an engine of any kind."""
     monkeypatch.setattr(engine, "DEFAULT_SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr(engine, "answers", lambda _: False)
     monkeypatch.setattr(network, "exists", lambda _: False)
     return Home(tmp_path / "cache", tmp_path / "run")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from integration.server.registry import FakeRegistry, serving
 from unit.server.conftest import Store
 from unit.server.orders import MINUTE, NOON, SHOP, order, reported, spec
-from unit.server.registry import FakeRegistry, serving
 from unit.server.test_registry import access_of, ask
 from unit.server.test_store_images import deleted, deployed
 from unit.server.web import KEY, SETTINGS, Web

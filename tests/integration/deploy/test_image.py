@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
-from unit.deploy.conftest import RUN
-from unit.deploy.test_deploy import AT, GRANTED, IMAGE
-from unit.deploy.test_target import CHANGED, COMMIT, HEAD, STATUS, Platform, built, project
+from integration.deploy.conftest import RUN
+from integration.deploy.test_deploy import AT, GRANTED, IMAGE
+from integration.deploy.test_target import CHANGED, COMMIT, HEAD, STATUS, Platform, built, project
 
 from kilter.deploy import deploy as deploying
 from kilter.deploy.image import Source, source_of

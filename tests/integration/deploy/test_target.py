@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from fakes import ENGINE, FakeRunner
-from unit.deploy.conftest import RUN
-from unit.deploy.server import serving
-from unit.deploy.test_attach import ENVIRONMENT
-from unit.deploy.test_deploy import ACCEPTED, AT, GRANTED, IMAGE, INFO
+from integration.deploy.conftest import RUN
+from integration.deploy.server import serving
+from integration.deploy.test_attach import ENVIRONMENT
+from integration.deploy.test_deploy import ACCEPTED, AT, GRANTED, IMAGE, INFO
 
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployment, DeployOptions

@@ -14,10 +14,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fakes import ENGINE, FakeRunner, press_ctrl_c
-from unit.deploy.conftest import RUN
-from unit.deploy.server import HANGS_UP, Table, serving
-from unit.deploy.test_attach import AT, ENVIRONMENT
-from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
+from integration.deploy.conftest import RUN
+from integration.deploy.server import HANGS_UP, Table, serving
+from integration.deploy.test_attach import AT, ENVIRONMENT
+from integration.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO
 from unit.dev.test_doctor import Usage
 
 from kilter.cli.app import App

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import press_ctrl_c
-from unit.deploy.server import HANGS_UP, Table, serving
+from integration.deploy.server import HANGS_UP, Table, serving
 
 from kilter.cli.main import run
 from kilter.deploy import logins

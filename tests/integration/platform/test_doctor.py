@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.deploy.server import serving
-from unit.deploy.test_deploy import INFO
+from integration.deploy.server import serving
+from integration.deploy.test_deploy import INFO
 
 from kilter.deploy import client
 from kilter.platform.doctor import rows

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import ENGINE, Answer, FakeRunner, press_ctrl_c
-from unit.deploy.conftest import RUN
-from unit.deploy.server import HANGS_UP, serving
-from unit.deploy.test_attach import told
+from integration.deploy.conftest import RUN
+from integration.deploy.server import HANGS_UP, serving
+from integration.deploy.test_attach import told
 
 from kilter.api.deploys import DeployRequest
 from kilter.deploy import client as client_module

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from fakes import press_ctrl_c
-from unit.deploy.server import serving
-from unit.deploy.test_attach import DEPLOY, ENV, ENVIRONMENT, ONE
+from integration.deploy.server import serving
+from integration.deploy.test_attach import DEPLOY, ENV, ENVIRONMENT, ONE
 
 from kilter.deploy import client as client_module
 from kilter.deploy import follow as following

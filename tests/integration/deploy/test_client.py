@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from harness.certificates import certified
-from unit.deploy.server import HANGS_UP, Table, serving
+from integration.deploy.server import HANGS_UP, Table, serving
 
 from kilter.api.access import WhoAmI
 from kilter.deploy import client as client_module

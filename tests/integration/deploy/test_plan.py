@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.deploy.server import serving
-from unit.deploy.test_attach import AT, ENVIRONMENT
-from unit.deploy.test_deploy import IMAGE, INFO
-from unit.deploy.test_target import CHANGED, COMMIT, ENVS, Platform
+from integration.deploy.server import serving
+from integration.deploy.test_attach import AT, ENVIRONMENT
+from integration.deploy.test_deploy import IMAGE, INFO
+from integration.deploy.test_target import CHANGED, COMMIT, ENVS, Platform
 
 from kilter.deploy.client import Client
 from kilter.deploy.deploy import Deployment, DeployOptions

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from fakes import ENGINE, Answer, FakeRunner, press_ctrl_c
+from integration.deploy.conftest import RUN
+from integration.deploy.server import Table, serving
+from integration.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, told
+from integration.deploy.test_client import ME
+from integration.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO, SUBMIT
 from unit.cli.test_verbs import Terminal
-from unit.deploy.conftest import RUN
-from unit.deploy.server import Table, serving
-from unit.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, told
-from unit.deploy.test_client import ME
-from unit.deploy.test_deploy import ACCEPTED, DIGEST, GRANTED, IMAGE, INFO, SUBMIT
 from unit.dev.support import machine
 
 from kilter.cli.app import App

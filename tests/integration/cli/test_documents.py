@@ -10,9 +10,9 @@ import click
 import jsonschema_rs
 import pytest
 from fakes import FakeRunner
-from unit.deploy.server import serving
-from unit.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, SERVING, told
-from unit.deploy.test_deploy import INFO
+from integration.deploy.server import serving
+from integration.deploy.test_attach import AT, DEPLOY, ENV, ENVIRONMENT, EVENTS, ONE, SERVING, told
+from integration.deploy.test_deploy import INFO
 from unit.dev.support import machine
 from unit.dev.test_doctor import answers
 from unit.dev.test_ps import LIST, SHARED, listed

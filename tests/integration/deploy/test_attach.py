@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from fakes import press_ctrl_c
-from unit.deploy.server import serving
+from integration.deploy.server import serving
 
 from kilter.deploy.attach import attach
 from kilter.deploy.client import Client

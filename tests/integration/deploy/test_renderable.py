@@ -4,8 +4,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from unit.deploy.test_deploy import ACCEPTED, INFO
-from unit.deploy.test_target import ENVS, Platform
+from integration.deploy.test_deploy import ACCEPTED, INFO
+from integration.deploy.test_target import ENVS, Platform
 
 from kilter.errors import BadInput
 

@@ -1,6 +1,0 @@
-"""The benchmarks are no part of the product: their package lies at the root of the checkout."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
