@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from kilter.cli.streams import check_heard, give_up, is_drawable, say
+from kilter.cli.streams import check_heard, give_up, is_drawable, say, typed
 from kilter.errors import Interrupted, KilterError
 
 if TYPE_CHECKING:
@@ -154,13 +154,13 @@ class Console:
     def confirm(self, question: str, expected: str) -> bool:
         """Ask the user to type `expected`; False when the answer differs."""
         say(sys.stderr, f"{question} ")
-        return sys.stdin.readline().strip() == expected
+        return typed().strip() == expected
 
     def ask(self, question: str) -> str:
         """Ask on a line of its own and return the answer; Ctrl-C and the end of the input give an empty one."""
         try:
             say(sys.stderr, f"\n{question} ")
-            answer = sys.stdin.readline()
+            answer = typed()
         except KeyboardInterrupt:
             answer = ""
         if not answer.endswith("\n"):

@@ -2,6 +2,9 @@
 
 import os
 import sys
+from contextlib import suppress
+from functools import cache
+from io import UnsupportedOperation
 from typing import Any, TextIO
 
 
@@ -37,6 +40,37 @@ def check_heard(stream: TextIO) -> None:
     ends.register(number, 0)
     if any(event & (select.POLLERR | select.POLLHUP) for _, event in ends.poll(0)):
         raise BrokenPipeError
+
+
+def typed() -> str:
+    """Read a line of standard input, which Ctrl-C ends at any moment.
+
+    Python alone looks for signals before it lets the system read: one that comes in between interrupts nothing, and was
+    heard of with the next line only.
+    """
+    with suppress(UnsupportedOperation):  # no file of the system's
+        if sys.stdin.isatty():  # where a read is a line, so that none waits in Python's buffer
+            _await_line(sys.stdin.fileno())
+    return sys.stdin.readline()
+
+
+def _await_line(terminal: int) -> None:
+    import select  # start-up: few commands ask anything
+    import signal
+
+    heard, told = _signals()
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    while terminal not in select.select([terminal, heard], [], [])[0]:
+        os.read(heard, 64)  # of a signal that ends nothing
+
+
+@cache
+def _signals() -> tuple[int, int]:
+    """Return where signals are heard, and where Python tells of them; open as long as the process lives.
+
+    Ctrl-C comes between closing it and telling Python so, too, which would write into the next file of that number.
+    """
+    return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def say(stream: TextIO, text: str) -> None:

@@ -5,9 +5,14 @@ import inspect
 import io
 import json
 import os
+import pty
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import click
 import pytest
@@ -504,3 +509,61 @@ def test_the_process_ends_with_its_code_where_nobody_can_read_what_it_says(
     assert exits == [3]
     with suppress(BrokenPipeError):
         gone.close()
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A terminal as standard input; the end at which a person sits."""
+    theirs, ours = pty.openpty()
+    with os.fdopen(ours, encoding="utf-8") as given:
+        monkeypatch.setattr(sys, "stdin", given)
+        yield theirs
+    signal.set_wakeup_fd(-1)
+    os.close(theirs)
+
+
+def test_ctrl_c_ends_a_question_whatever_moment_it_comes_in(
+    screen: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal that another thread was given interrupts no read, as one that came just before it does not."""
+    asked, answered, hung = threading.Event(), threading.Event(), list[bool]()
+
+    def say(stream: TextIO, text: str) -> None:
+        streams.say(stream, text)
+        asked.set()
+
+    def press() -> None:
+        asked.wait(10)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        if not answered.wait(10):
+            hung.append(True)
+            os.write(screen, b"\n")
+
+    monkeypatch.setattr(console, "say", say)
+    presser = threading.Thread(target=press)
+    presser.start()
+    answer = Console().ask("really?")
+    answered.set()
+    presser.join()
+    assert (answer, hung) == ("", [])
+    assert capsys.readouterr().err == "\nreally? \n"
+
+
+def test_a_signal_that_ends_nothing_leaves_the_question_open(screen: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size of the window changes, say."""
+    heard = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: heard.set())
+
+    def press() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        heard.wait(10)
+        os.write(screen, b"yes\nand more\n")
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        assert Console().ask("really?") == "yes"
+        assert Console().confirm("Type it:", "and more")
+    finally:
+        presser.join()
+        signal.signal(signal.SIGUSR1, before)
