@@ -149,8 +149,13 @@ def test_a_build_that_fails_beside_pods_that_are_ready_is_told(project: Kilter) 
     assert "could not be built" in project.run("up", code=7).err
     assert "could not be built" in project.run("up", code=7).err
     assert served(project) == "the newest\n"
+    seen = project.json("status")
+    assert seen["ready"]
+    [note] = seen["notes"]
+    assert note.startswith("web, worker: the newest change could not be built or applied, and what runs is of before: ")
     file.write_text(good)
     project.run("up")
+    assert not project.json("status")["notes"]
 
 
 @pytest.mark.requirement("LC-33", "LC-Q16")

@@ -19,6 +19,8 @@ from kilter.dev.machine import Machine
 from kilter.dev.ready import WATCHED, awaited, endpoints, scheduled, unanswered
 from kilter.dev.reclaim import VOLUMES, released
 from kilter.dev.settled import fresh_start, just_started, outdated
+from kilter.dev.threads import beside
+from kilter.dev.updates import UNDER_WAY
 from kilter.dev.workspace import Workspace, open_workspace
 from kilter.errors import KilterError
 from kilter.project.load import Project
@@ -27,6 +29,7 @@ from kilter.render.manifests import SERVICE
 from kilter.state.files import is_filled
 from kilter.state.lock import holder
 from kilter.tools.kubectl import parse_list
+from kilter.tools.tilt import TILTFILE
 from kilter.words import shortened
 
 BEAT = 2.0  # seconds from one look of `--watch` to the next
@@ -40,10 +43,12 @@ def status(machine: Machine, project: Project) -> StatusDocument:
     workspace = open_workspace(machine, project)
     cluster = clusters.provider(machine).find(project.name)
     running = cluster.state is State.RUNNING
-    objects = _objects(workspace) if running else ()
     tilt_runs = running and tilt.running(workspace) is not None
-    rows = list(_rows(workspace, cluster, objects))
-    rows = _with_builds(workspace, rows) if tilt_runs else rows
+    with beside(machine) as asking:
+        answer = asking.submit(tilt.heard, workspace) if tilt_runs else None
+        objects = _objects(workspace) if running else ()
+    told = answer.result() if answer else tilt.Heard()
+    rows = _with_builds(list(_rows(workspace, cluster, objects)), told)
     return StatusDocument(
         project=project.name,
         state=state_of(cluster, tilt_runs=tilt_runs),
@@ -51,7 +56,7 @@ def status(machine: Machine, project: Project) -> StatusDocument:
         cluster=workspace.plan.cluster,
         node_image=cluster.image or None,
         tilt=tilt.url(workspace) if tilt_runs else None,
-        notes=list(_notes(workspace, cluster, objects)),
+        notes=[*_notes(workspace, cluster, objects), *_outdated_by(rows, told)],
         workloads=rows,
     )
 
@@ -135,17 +140,34 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
         )
 
 
-def _with_builds(workspace: Workspace, rows: list[WorkloadRow]) -> list[WorkloadRow]:
-    """Say of apps that are not ready that their build failed, of which the cluster knows nothing; Tilt is asked."""
-    if all(row.ready or row.kind == "service" for row in rows):
-        return rows
-    failed = tilt.failures(workspace)
+def _with_builds(rows: list[WorkloadRow], told: tilt.Heard) -> list[WorkloadRow]:
+    """Say of apps that are not ready that their build failed, of which the cluster knows nothing."""
+    failed = {each.name: each.error for each in told.resources if each.failed}
     return [
         replace(row, reason=f"could not be built or applied: {shortened(failed[row.name])}")
         if not row.ready and row.name in failed
         else row
         for row in rows
     ]
+
+
+def _outdated_by(rows: Iterable[WorkloadRow], told: tilt.Heard) -> Iterator[str]:
+    """Say where what runs, and looks well, is not of the files that were saved last; apps of one image say the same."""
+    ready, said = {row.name for row in rows if row.ready}, dict[str, list[str]]()
+    for each in told.resources:
+        if each.name == TILTFILE and each.failed:
+            yield f"the dev loop could not read its files, and what runs is of before: {shortened(each.error)}"
+        elif each.name in ready and each.failed:
+            why = (
+                f"the newest change could not be built or applied, and what runs is of before: {shortened(each.error)}"
+            )
+            said.setdefault(why, []).append(each.name)
+        elif each.name in ready and each.update in ("pending", "in_progress"):
+            said.setdefault(f"{UNDER_WAY[each.update]}, and what runs is of before", []).append(each.name)
+    for why, names in said.items():
+        yield f"{', '.join(names)}: {why}"
+    for name, why in told.unwatched.items():
+        yield f"the dev loop does not watch the files of {name}: `kilter up` starts it again ({why})"
 
 
 def _belongs(item: Mapping[str, Any], name: str) -> bool:

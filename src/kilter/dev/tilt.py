@@ -3,10 +3,13 @@
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,7 +23,7 @@ from kilter.errors import BuildFailed, Failed, KilterError, MachineLacks, NotRea
 from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
-from kilter.tools.tilt import TILTFILE, Tilt, parse_resources, parse_unwatched
+from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources, parse_unwatched
 from kilter.words import human_size
 
 START_LIMIT = 20.0  # seconds until Tilt answers on its port
@@ -213,14 +216,21 @@ def running(workspace: Workspace) -> TiltRecord | None:
     return alive(workspace.machine.paths, workspace.name)
 
 
-def failures(workspace: Workspace) -> dict[str, str]:
-    """Return why the newest build of a resource failed, as the running Tilt tells it; nothing where it does not."""
+class Heard(NamedTuple):
+    """What the running Tilt tells: its resources, and whose files it does not watch with the reason."""
+
+    resources: tuple[Resource, ...] = ()
+    unwatched: Mapping[str, str] = MappingProxyType({})
+
+
+def heard(workspace: Workspace) -> Heard:
+    """Ask the running Tilt how it stands; of one that does not answer nothing is known."""
     try:
         known = commands(workspace.machine.tool("tilt"), workspace)
         told = workspace.machine.runner.run(replace(known.resources(), timeout=PATIENCE)).stdout
     except KilterError:
-        return {}
-    return {each.name: each.error for each in parse_resources(told) if each.failed}
+        return Heard()
+    return Heard(parse_resources(told), parse_unwatched(told))
 
 
 def log_tail(workspace: Workspace, lines: int = LOG_LINES_SHOWN, of: str | None = None) -> list[str]:

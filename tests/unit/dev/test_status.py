@@ -18,6 +18,7 @@ from kilter.dev import rendered, settled, tilt
 from kilter.dev import status as feature
 from kilter.dev.documents import WorkloadRow
 from kilter.dev.status import state_of, status
+from kilter.dev.workspace import Workspace
 from kilter.proc import Outcome
 from kilter.project.load import load
 from kilter.render.manifests import RENDERED, SERVICE
@@ -141,6 +142,30 @@ def test_a_stop_that_was_cut_off_is_told(tmp_path: Path) -> None:
     assert not list(feature._notes(here, Cluster("shop", State.STOPPED), []))
 
 
+def row_of(name: str, *, ready: bool, kind: Literal["component", "service"] = "component") -> WorkloadRow:
+    reason = "" if ready else "is not applied yet"
+    return WorkloadRow(name=name, kind=kind, ready=ready, reason=reason, in_cluster=None, localhost=None)
+
+
+def resource(name: str, update: str, error: str = "") -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": {"updateStatus": update, "buildHistory": [{"error": error}]}}
+
+
+def heard(opened: Workspace, answer: str | Outcome) -> tilt.Heard:
+    """What a Tilt tells that answers this."""
+    assert isinstance(opened.machine.runner, FakeRunner)
+    opened.machine.runner.answers = {tilt.commands(Path("tilt"), opened).resources().argv: answer}
+    return tilt.heard(opened)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    image = "components: {shop: {image: 'x:1', port: 80, primary: true}}\n"
+    opened = workspace(tmp_path, text=f"name: shop\n{image}services: {{redis: }}\n")
+    monkeypatch.setattr(type(opened.machine), "tool", lambda _machine, name: Path(name))
+    return opened
+
+
 @pytest.mark.parametrize(
     ("update", "error", "said"),
     [
@@ -150,34 +175,61 @@ def test_a_stop_that_was_cut_off_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_of_an_app_that_is_not_there_the_failed_build_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: str, error: str, said: str
+    opened: Workspace, update: str, error: str, said: str
 ) -> None:
-    image = "components: {shop: {image: 'x:1', port: 80, primary: true}}\n"
-    opened = workspace(tmp_path, text=f"name: shop\n{image}services: {{redis: }}\n")
-    resource = {"metadata": {"name": "shop"}, "status": {"updateStatus": update, "buildHistory": [{"error": error}]}}
-    asked = tilt.commands(Path("tilt"), opened).resources().argv
-    monkeypatch.setattr(type(opened.machine), "tool", lambda _machine, name: Path(name))
-    kinds: dict[str, Literal["component", "service"]] = {"shop": "component", "redis": "service"}
-    rows = [
-        WorkloadRow(name=name, kind=kind, ready=False, reason="is not applied yet", in_cluster=None, localhost=None)
-        for name, kind in kinds.items()
-    ]
-    runner = opened.machine.runner
-    assert isinstance(runner, FakeRunner)
-    runner.answers = {asked: json.dumps({"items": [resource]})}
-    assert [row.reason for row in feature._with_builds(opened, rows)] == [said, "is not applied yet"]
-    runner.answers = {asked: Outcome(1, "", "no tilt apiserver found")}
-    assert feature._with_builds(opened, rows) == rows
+    rows = [row_of("shop", ready=False), row_of("redis", ready=False, kind="service")]
+    told = heard(opened, json.dumps({"items": [resource("shop", update, error)]}))
+    assert [row.reason for row in feature._with_builds(rows, told)] == [said, "is not applied yet"]
+    assert not list(feature._outdated_by(rows, told)), "its row says so already"
+    silent = heard(opened, Outcome(1, "", "no tilt apiserver found"))
+    assert feature._with_builds(rows, silent) == rows
+    assert not list(feature._outdated_by(rows, silent))
 
 
-def test_tilt_is_not_asked_while_all_apps_are_ready(tmp_path: Path) -> None:
-    """The question is a process, and `--watch` looks every 2 seconds."""
-    kinds: dict[str, Literal["component", "service"]] = {"shop": "component", "redis": "service"}
-    rows = [
-        WorkloadRow(name=name, kind=kind, ready=kind != "service", reason="", in_cluster=None, localhost=None)
-        for name, kind in kinds.items()
-    ]
-    assert feature._with_builds(workspace(tmp_path), rows) == rows
+BEFORE = "and what runs is of before"
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (
+            resource("shop", "error", "`npm ci` did\nnot complete"),
+            [f"shop: the newest change could not be built or applied, {BEFORE}: `npm ci` did not complete"],
+        ),
+        (resource("shop", "in_progress", "of the build before"), [f"shop: is being built, {BEFORE}"]),
+        (resource("shop", "pending"), [f"shop: is still to be built, {BEFORE}"]),
+        (resource("shop", "ok"), []),
+        (resource("shop", "none"), []),
+        (resource("(Tiltfile)", "error", "no file"), [f"the dev loop could not read its files, {BEFORE}: no file"]),
+        (resource("(Tiltfile)", "in_progress"), []),
+        (
+            {
+                "kind": "FileWatch",
+                "metadata": {"name": "image:shop", "annotations": {"tilt.dev/resource": "shop"}},
+                "status": {"error": 'watch ("/x"): no space left on device'},
+            },
+            [
+                "the dev loop does not watch the files of shop: `kilter up` starts it again (no space left on device)",
+            ],
+        ),
+    ],
+)
+def test_that_what_serves_is_not_of_the_saved_files_is_told(
+    opened: Workspace, item: dict[str, Any], said: list[str]
+) -> None:
+    """The pods of before stay ready, and the cluster knows of nothing else."""
+    rows = [row_of("shop", ready=True), row_of("redis", ready=True, kind="service")]
+    told = heard(opened, json.dumps({"items": [item]}))
+    assert list(feature._outdated_by(rows, told)) == said
+    assert feature._with_builds(rows, told) == rows
+
+
+def test_of_apps_that_share_an_image_its_failed_build_is_told_once(opened: Workspace) -> None:
+    rows = [row_of("shop", ready=True), row_of("worker", ready=True), row_of("side", ready=True)]
+    items = [resource("shop", "error", "no"), resource("side", "error", "never"), resource("worker", "error", "no")]
+    told = heard(opened, json.dumps({"items": items}))
+    said = f"the newest change could not be built or applied, {BEFORE}"
+    assert list(feature._outdated_by(rows, told)) == [f"shop, worker: {said}: no", f"side: {said}: never"]
 
 
 @pytest.fixture
