@@ -10,7 +10,7 @@ from kilter.server import housekeeping
 from kilter.server.call import Services
 from kilter.server.hub import Hub
 from kilter.server.refusals import Unavailable
-from kilter.server.store import audit, idempotency, sessions
+from kilter.server.store import audit, idempotency, sessions, tokens
 
 
 class House:
@@ -24,7 +24,7 @@ class House:
         if self.failures:
             raise self.failures.pop(0)
         self.done.append(work)
-        if len(self.done) == 3:
+        if len(self.done) == 4:
             self.enough.set()
 
 
@@ -51,5 +51,5 @@ def test_cleaning_up_goes_on_after_whatever_kept_it_from_it(
         cleaning.cancel()
         return house
 
-    assert asyncio.run(story()).done[:3] == [audit.prune, idempotency.prune, sessions.prune]
+    assert asyncio.run(story()).done[:4] == [audit.prune, idempotency.prune, sessions.prune, tokens.prune]
     assert [(record.message, record.levelno) for record in caplog.records] == [(message, level)]

@@ -54,6 +54,16 @@ def test_a_revoked_token_is_gone_at_once(store: Store) -> None:
     assert not store(tokens.delete, token.id)
 
 
+def test_a_token_that_ended_is_listed_for_a_year(store: Store) -> None:
+    """The audit trail names it as long."""
+    ended, good = stored(store), stored(store, expires_at=NOON + 2 * tokens.KEPT)
+    year_later = NOON + DAY + tokens.KEPT
+    assert store(tokens.prune, year_later) == 0
+    assert {each.id for each in store(tokens.listed)} == {ended.id, good.id}
+    assert store(tokens.prune, year_later + 1) == 1
+    assert [each.id for each in store(tokens.listed)] == [good.id]
+
+
 def test_secrets_of_tokens_and_devices_are_not_stored(store: Store) -> None:
     """G5, A22: what the store holds opens nothing."""
     token, code = stored(store), store(devices.start, "laptop", NOON)

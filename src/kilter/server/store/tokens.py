@@ -13,6 +13,7 @@ from kilter.server.store.engine import Row, Tx
 
 USED_EVERY = 3600 * clock.SECOND  # `last_used_at` is no finer than this, so that reading does not mean writing
 LIFETIME = 90 * 86400 * clock.SECOND  # of a token for which nobody says how long
+KEPT = 365 * 86400 * clock.SECOND  # after its end, as long as the audit trail names it
 NOBODY = "0" * 64
 
 
@@ -78,6 +79,11 @@ def listed(tx: Tx) -> list[TokenInfo]:
 def delete(tx: Tx, token_id: str) -> bool:
     """Revoke a token; tells whether there was one."""
     return tx.execute("DELETE FROM tokens WHERE id = ?", token_id) > 0
+
+
+def prune(tx: Tx, now: int) -> int:
+    """Forget those that ended a year ago; returns how many that were."""
+    return tx.execute("DELETE FROM tokens WHERE expires_at < ?", now - KEPT)
 
 
 def insert_first(tx: Tx, token: Token, grant: Grant, *, now: int) -> bool:
