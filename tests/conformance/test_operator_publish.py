@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from harness.repository import WRITER
+from harness.repository import READER, WRITER
 
 from kilter.operator import kinds
 
@@ -194,3 +194,29 @@ def test_an_operator_that_was_killed_is_followed_by_one_that_knows_what_was_publ
         gone(api, "again")
         assert not [path for path in repository.names() if "again" in path]
         assert not there(api, kinds.SERVICE_ACCOUNT.path(FLUX, name))
+
+
+@pytest.mark.requirement("F32")
+def test_a_login_that_may_only_read_is_told_of_at_the_lease_until_it_may_write(
+    api: ApiServer, platform: Pretend, repository: ServedGit, account: str, tmp_path: Path
+) -> None:
+    """`kilter platform status` reads it there: Flux can fetch, and nothing else would say so before a deploy."""
+    lease, token = kinds.LEASE.path("kilter-system", "kilter-operator"), tmp_path / "token"
+    if there(api, lease):
+        api.request("DELETE", lease)  # instead of waiting for its end
+    token.write_text(READER)
+
+    def said() -> str:
+        metadata = api.request("GET", lease)["metadata"] if there(api, lease) else {}
+        return str(metadata.get("annotations", {}).get("kilter.dev/repository", ""))
+
+    def await_said(word: str) -> None:
+        limit = time.monotonic() + SOON
+        while word not in said():
+            assert time.monotonic() < limit, said()
+            time.sleep(0.1)
+
+    with program(platform, replace(repository, token=token), account, tmp_path):
+        await_said("the repository's server refuses the login: it is known, and not allowed to do that")
+        token.write_text(WRITER)
+        await_said("open")

@@ -55,7 +55,7 @@ def test_one_command_makes_a_platform_and_tells_the_first_token_once(here: Trial
     here.token = re.findall(r"token +(kilter_\S+)", installed.out)[0]
     found = here.admin.json("platform", "status", "--local")
     assert (found["ready"], found["server"], found["revision"]) == (True, here.server, 1)
-    assert found["repository"]["reachable"] is True
+    assert (found["repository"]["reachable"], found["repository"]["writable"]) == (True, True)
     name = found["parts"][0]["image"]
     assert name.startswith("localhost:32760/kilter/platform:")
     assert not docker("image", "ls", "--quiet", name), "a name stayed in Docker's store"

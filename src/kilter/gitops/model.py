@@ -9,6 +9,10 @@ from typing import Final
 from kilter.errors import Busy, Failed, KilterError
 from kilter.tools.git import Log
 
+LEASE: Final = "kilter-operator"  # whose holder writes
+# Annotation of the Lease: whether its holder has opened the repository. OPENED, or why it could not; none: not yet.
+REPOSITORY: Final = "kilter.dev/repository"
+OPENED: Final = "open"
 SERIAL_BITS: Final = 20  # below them lies the count of leaders, above them the second in which the Lease was made
 
 

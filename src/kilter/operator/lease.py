@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from kilter.errors import Busy
-from kilter.gitops.model import Fence
+from kilter.gitops.model import REPOSITORY, Fence
 from kilter.operator.kinds import LEASE, Object
 from kilter.operator.kube import Conflict, Kube, KubeError
 
@@ -132,7 +132,10 @@ class Leadership:
 
 @dataclass
 class Elector:
-    """Takes the Lease and keeps it. `run` belongs to a thread of its own, so that no work can keep it from renewing."""
+    """Takes the Lease and keeps it. `run` belongs to a thread of its own, so that no work can keep it from renewing.
+
+    `repository` is what to say at the Lease of the repository that is to be written to, for who may read no log.
+    """
 
     kube: Kube
     namespace: str
@@ -141,6 +144,7 @@ class Elector:
     times: Times = field(default_factory=Times)
     leadership: Leadership = field(default_factory=Leadership)
     stopping: threading.Event = field(default_factory=threading.Event)
+    repository: Callable[[], str] = str
     _seen: tuple[str, float] = ("", 0.0)  # a version of the Lease, and when this process saw it first
     _fence: Fence | None = None
 
@@ -196,6 +200,8 @@ class Elector:
         metadata: dict[str, Any] = {"name": self.name, "namespace": self.namespace}
         if record is not None:
             metadata["resourceVersion"] = record.version
+        if holder and (said := self.repository()):
+            metadata["annotations"] = {REPOSITORY: said}
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # for people: nobody compares it
         spec = {
             "holderIdentity": holder,

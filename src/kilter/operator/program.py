@@ -13,7 +13,7 @@ import httpx2
 from kilter.api import kilterapp
 from kilter.api.kilterapp import KilterApp
 from kilter.errors import Busy, KilterError, in_one_line
-from kilter.gitops.model import Fence
+from kilter.gitops.model import LEASE, OPENED, Fence
 from kilter.operator import expiry, kinds, lease
 from kilter.operator.gateway import Prober
 from kilter.operator.kube import Kube, KubeError, async_session, configuration, session
@@ -31,7 +31,6 @@ from kilter.operator.watch import Limits, Watch
 from kilter.operator.world import Asks, RenderRelease, World
 
 LOG = logging.getLogger("kilter.operator")
-LEASE: Final = "kilter-operator"
 REOPEN: Final = 5.0  # seconds between two tries to open the repository
 
 Watches = Sequence[Watch[Any]]
@@ -90,6 +89,7 @@ class Operator:
     stores: Stores = field(default_factory=Stores)
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
+    repository: str = ""  # OPENED, or why it could not be opened; empty before the first try
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; raises Deposed when another one leads."""
@@ -161,6 +161,7 @@ class Operator:
                 if isinstance(error, Busy) and not isinstance(error, Lapsed):
                     raise Deposed(error.what, why=error.why) from None
                 reasons = in_one_line(error)
+                self.repository = reasons
                 told = f"the flux repository could not be opened: {reasons}"
                 if told != known:
                     LOG.warning(told)
@@ -169,6 +170,7 @@ class Operator:
                     closed.why = told
                 await asyncio.sleep(REOPEN)
             else:
+                self.repository = OPENED
                 if known:
                     LOG.info("the flux repository is open now")
                 loop.add_all(self._unsettled())
@@ -205,7 +207,8 @@ class Operator:
         raise fault  # nobody would publish anything any more, for good
 
     def _elector(self, kube: Kube) -> Elector:
-        return Elector(kube, self.settings.namespace, LEASE, self.settings.identity, self.seams.times)
+        own = (self.settings.namespace, LEASE, self.settings.identity)
+        return Elector(kube, *own, self.seams.times, repository=lambda: self.repository)
 
     def _world(self, kube: Kube, elector: Elector, databases: Postgres | None, loop: Loop) -> World:
         turning = asyncio.get_running_loop()

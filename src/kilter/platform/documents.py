@@ -25,13 +25,17 @@ class GatewayEntry(Document, frozen=True, kw_only=True):
 
 
 class RepositoryEntry(Document, frozen=True, kw_only=True):
-    """The flux repository: its address and branch, the Secret with its login, and whether Flux can fetch it."""
+    """The flux repository: its address and branch, the Secret with its login, and who can use it."""
 
     url: str
     branch: str
     secret: str
     reachable: Annotated[bool | None, Meta(description="What Flux last found; null where it has not looked yet.")]
     fault: Annotated[str, Meta(description="In Flux' words; empty where it can fetch it.")]
+    writable: Annotated[
+        bool | None, Meta(description="Whether kilter-operator could open it; null where it has not said so.")
+    ] = None
+    hindrance: Annotated[str, Meta(description="In kilter-operator's words; empty where it could.")] = ""
 
 
 class PlatformDocument(Document, frozen=True, kw_only=True):

@@ -39,7 +39,8 @@ def status(machine: Machine, target: Target) -> PlatformDocument:
         raise NotFound(f"there is no platform on {target.name}", hint=f"{target.command('install')} makes one")
     found, seen = parts(machine.runner, target), door(machine.runner, target)
     told, source = _condition(machine, target), looked(machine.runner, target)
-    serves = not seen.faults and told.get("store_answers") is not False and source.reachable is not False
+    usable = source.reachable is not False and source.writable is not False
+    serves = not seen.faults and told.get("store_answers") is not False and usable
     return PlatformDocument(
         cluster=target.name,
         release=str(release["chart"]),

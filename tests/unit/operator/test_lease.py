@@ -85,16 +85,17 @@ class Leases:
     def create(self, thing: Object) -> Object:
         if self.lease is not None:
             raise Conflict(409, "AlreadyExists", "there is one")
-        return self.put(thing["spec"])
+        return self.put(thing["spec"], thing["metadata"].get("annotations"))
 
     def replace(self, thing: Object) -> Object:
         if thing["metadata"]["resourceVersion"] != str(self.version):
             raise Conflict(409, "Conflict", "it has changed")
-        return self.put(thing["spec"])
+        return self.put(thing["spec"], thing["metadata"].get("annotations"))
 
-    def put(self, spec: dict[str, Any]) -> Object:
+    def put(self, spec: dict[str, Any], annotations: dict[str, str] | None = None) -> Object:
         self.version += 1
-        metadata = {"creationTimestamp": "2026-05-01T12:00:00Z", "resourceVersion": str(self.version)}
+        metadata: Object = {"creationTimestamp": "2026-05-01T12:00:00Z", "resourceVersion": str(self.version)}
+        metadata |= {"annotations": annotations} if annotations else {}
         self.lease = {"metadata": metadata, "spec": spec}
         return self.lease
 
@@ -160,6 +161,21 @@ def test_who_stands_by_takes_a_lease_that_has_not_changed_for_its_whole_time() -
     assert elected(others, late, others_late, clock=lambda: now[0])[1] == []
     elector, led = elected(others, late, late, clock=lambda: now[0])
     assert (cast("Leases", elector.kube).holder, len(led)) == ("me", 1)
+
+
+def test_what_the_leader_says_of_the_repository_stands_at_its_lease_and_goes_with_it() -> None:
+    said = iter(["", "it is locked", "open", "open"])
+    elector = Elector(cast("Kube", None), "system", "operator", "me", Times(retry=0.0), repository=lambda: next(said))
+    seen = list[dict[str, str]]()
+
+    def look(leases: Leases) -> None:
+        seen.append((leases.lease or {}).get("metadata", {}).get("annotations", {}))
+
+    elector.kube = cast("Kube", Leases(elector.stopping.set, as_before, look, look))
+    elector.run(lambda _: None)
+    elector.release()
+    look(cast("Leases", elector.kube))
+    assert seen == [{}, {"kilter.dev/repository": "it is locked"}, {}]
 
 
 def test_a_leader_that_gives_the_lease_back_takes_nobody_elses() -> None:

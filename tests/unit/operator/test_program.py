@@ -42,10 +42,13 @@ class Opener:
     refusals: int = 0
     asked: list[bool] = field(default_factory=list)
     why: str = ""
+    said: list[str] = field(default_factory=list)  # at the Lease
+    operator: Operator | None = None
     world: World | None = None
 
     def __call__(self, fence: Fence, *, anew: bool) -> Writer:
         self.asked.append(anew)
+        self.said += [self.operator.repository] if self.operator else []
         if self.world is not None and isinstance(self.world.publications.writer, ClosedWriter):
             self.why = self.world.publications.writer.why
         if len(self.asked) <= self.refusals:
@@ -55,7 +58,7 @@ class Opener:
 
 def open_with(opener: Opener, *apps: KilterApp | Unreadable) -> None:
     async def main() -> None:
-        operator = Operator(Settings(), Seams(cast("Any", None), opener))
+        operator = opener.operator = Operator(Settings(), Seams(cast("Any", None), opener))
         for number, each in enumerate(apps):
             operator.stores.apps.put_own((NAMESPACE, f"app-{number}"), Entry(1, each))
         leadership = Leadership()
@@ -98,6 +101,9 @@ def test_why_the_repository_is_not_opened_and_what_to_do_stands_in_the_log_and_a
     assert opener.why == told
     assert caplog.messages == [told], "once, however often it is tried"
     assert opener.asked == [False] * 4
+    assert opener.operator is not None
+    why = "it is another one: no leader there; bring the old one"
+    assert [*opener.said, opener.operator.repository] == ["", why, why, why, "open"]
 
 
 class Watched:

@@ -51,6 +51,7 @@ REPOSITORY = {
     "spec": {"url": "https://git.example.com/flux.git", "ref": {"branch": "main"}},
     "status": {"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}]},
 }
+LEASE_ASKED = KUBECTL.get("leases.coordination.k8s.io", "kilter-operator").argv
 GATEWAY_ASKED = KUBECTL.get("gateways.gateway.networking.k8s.io", "kilter", "--namespace", NAMESPACE).argv
 
 
@@ -66,6 +67,7 @@ def machine(tmp_path: Path, tried: str | Outcome) -> Machine:
             KUBECTL.get("httproutes.gateway.networking.k8s.io", "kilter-server").argv: json.dumps(ROUTE),
             GATEWAY_ASKED: json.dumps(GATEWAY),
             FLUX_ASKED: json.dumps(REPOSITORY),
+            LEASE_ASKED: json.dumps({"kind": "Lease", "metadata": {"annotations": {"kilter.dev/repository": "open"}}}),
         }
     )
     return Machine(runner, Paths(tmp_path / "data", tmp_path / "cache"), {}, Recorder())
@@ -110,6 +112,16 @@ def test_a_platform_whose_repository_flux_cannot_fetch_is_not_ready_though_all_o
     found = status(here, HERE)
     assert (found.ready, found.repository.reachable, [part.up for part in found.parts]) == (False, False, [True])
     assert found.repository.fault == "authentication required"
+
+
+def test_a_platform_whose_repository_takes_no_commits_is_not_ready_though_all_of_it_runs(tmp_path: Path) -> None:
+    here = machine(tmp_path, "{}")
+    assert isinstance(here.runner, FakeRunner)
+    refused = {"metadata": {"annotations": {"kilter.dev/repository": "the login is refused"}}}
+    here.runner.answers = {**here.runner.answers, LEASE_ASKED: json.dumps(refused | {"kind": "Lease"})}
+    found = status(here, HERE)
+    assert (found.ready, found.repository.writable, [part.up for part in found.parts]) == (False, False, [True])
+    assert found.repository.hindrance == "the login is refused"
 
 
 def test_a_platform_whose_gateway_does_not_serve_it_is_not_ready(tmp_path: Path) -> None:
