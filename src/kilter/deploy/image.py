@@ -141,7 +141,11 @@ def build(runner: Runner, engine: Engine, project: Project, component: Component
         platform=platform,
         arguments=arguments,
     )
-    runner.run(replace(command, env=engine.environment))
+    try:
+        runner.run(replace(command, env=engine.environment))
+    except BuildFailed as error:
+        error.hint = error.hint or images.remedy("\n".join(error.details), context)
+        raise
 
 
 @contextmanager

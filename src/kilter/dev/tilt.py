@@ -23,6 +23,7 @@ from kilter.errors import BuildFailed, Failed, KilterError, MachineLacks, NotRea
 from kilter.proc import end_started, is_alive
 from kilter.state import tilt as record
 from kilter.state.tilt import TiltRecord
+from kilter.tools import images
 from kilter.tools.tilt import TILTFILE, Resource, Tilt, parse_resources, parse_unwatched
 from kilter.words import human_size
 
@@ -33,6 +34,7 @@ LOG_TAIL = 64 << 10  # bytes that are read for them
 NAME_WIDTH = 13  # characters of a resource's name in front of its lines
 STARTING = Condition("the dev loop", False, "is starting")
 BLIND_STARTS = 2  # for folders that go while it looks for them: something may make and remove them all the time
+AGAIN = "mend it and save, or run `kilter up` again; Tilt's page shows its whole output"
 GONE = "no such file or directory"
 LIMITS = ("no space left on device", "too many open files")  # as Linux says that no more can be watched
 LOG_LIMIT = 16 << 20  # bytes, beyond which the log of a running Tilt is begun anew
@@ -142,11 +144,15 @@ class TiltLife:
                 f"{failed[0].name} could not be built or applied",
                 why=failed[0].error,
                 details=log_tail(self.workspace, of=failed[0].name),
-                hint="mend it and save, or run `kilter up` again; Tilt's page shows its whole output",
+                hint=self._remedy(failed[0]) or AGAIN,
             )
         self.retries = False
         found = updates(resources, [app.name for app in self.workspace.plan.apps if app.replicas], self.told)
         return found if found.pending else self._seeing(answer, found)
+
+    def _remedy(self, failed: Resource) -> str:
+        built = {app.name: app.build for app in self.workspace.plan.apps}.get(failed.name)
+        return images.remedy(failed.error, self.workspace.project.root / built.context) if built else ""
 
     def _seeing(self, answer: str, found: Updates) -> Updates:
         """Have a Tilt started anew that does not watch the files, and say so where that does not help.

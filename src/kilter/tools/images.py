@@ -1,11 +1,16 @@
 """Commands for the docker CLI that concern the images in the engine's own store."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from kilter.errors import BuildFailed
 from kilter.proc import Command
 from kilter.tools.docker import QUICK
+
+UNSPELLED = "string field contains invalid UTF-8"  # all that the builder says of a name that it cannot send
+NAMED = 3  # files in a sentence
 
 
 def named(reference: str = "") -> Command:
@@ -50,6 +55,23 @@ def build(
     words += [word for name, value in (arguments or {}).items() for word in ("--build-arg", f"{name}={value}")]
     argv = ("docker", "build", "--file", str(dockerfile), "--tag", tag, *words, "--", str(context))
     return Command(argv, timeout=None, error=BuildFailed)
+
+
+def remedy(said: str, context: Path) -> str:
+    """Return what mends a build that failed with these words, where they do not tell it themselves; else nothing."""
+    named = ", ".join(islice(_unspelled(context), NAMED)) if UNSPELLED in said else ""
+    return f"rename {named}, or list it in .dockerignore: Docker takes no name that is not UTF-8" if named else ""
+
+
+def _unspelled(context: Path) -> Iterator[str]:
+    """Yield the paths below a build context whose own name is no UTF-8, with the bytes that are none as `\\xe9`."""
+    for folder, folders, files in os.walk(context):
+        for name in (*folders, *files):
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                path = os.fsencode((Path(folder) / name).relative_to(context))
+                yield path.decode(errors="backslashreplace")
 
 
 def tag(reference: str, name: str) -> Command:

@@ -212,6 +212,19 @@ def test_a_push_that_fails_comes_with_what_to_do(tmp_path: Path) -> None:
     assert "administrator" in caught.value.hint
 
 
+def test_a_build_whose_words_say_nothing_comes_with_what_mends_it(tmp_path: Path) -> None:
+    there = Platform(tmp_path)
+    built(there, "")
+    root, said = there.project.root, "rpc error: string field contains invalid UTF-8"
+    (root / "caf\udce9.txt").touch()
+    build = images.build(root, f"localhost:1/acme/shop:dev-{COMMIT[:12]}-{RUN}", dockerfile=root / "Dockerfile").argv
+    there.runner.answers = {**there.runner.answers, build: Outcome(1, "", said)}
+    with pytest.raises(BuildFailed, match="docker build") as caught:
+        there.deploy("dev", image="")
+    assert caught.value.hint.startswith(r"rename caf\xe9.txt, or list it in .dockerignore")
+    assert caught.value.details == (said,)
+
+
 @dataclass
 class Looking(FakeRunner):
     """A fake that keeps what lies in the Docker config of a command: name → mode, or where a link leads."""

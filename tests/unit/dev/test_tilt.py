@@ -108,6 +108,21 @@ def test_a_failed_build_is_said_with_its_error_and_the_end_of_its_own_log(
     assert caught.value.details[-1] == f"{before}line 39"
 
 
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize(
+    ("name", "hint"), [("web", r"rename caf\xe9.txt, or list it in"), ("redis", "mend it and save")]
+)
+def test_a_failed_build_whose_words_say_nothing_comes_with_what_mends_it(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / "shop").mkdir()
+    for file in ("Dockerfile", "caf\udce9.txt"):
+        (tmp_path / "shop" / file).write_text("FROM scratch\n")
+    said = "ImageBuild: rpc error: string field contains invalid UTF-8"
+    broken = life(tmp_path, resource(name, "error", said), text="components: {web: {path: ., port: 80}}\n")
+    with pytest.raises(BuildFailed) as caught:
+        broken.check()
+    assert caught.value.hint.startswith(hint)
+
+
 @pytest.mark.requirement("LC-Q16")
 @pytest.mark.usefixtures("processes", "listening")
 def test_a_tilt_that_was_just_started_is_awaited_until_it_has_built_every_app(
