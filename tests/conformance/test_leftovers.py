@@ -60,7 +60,7 @@ def test_a_container_that_goes_while_it_is_looked_at_is_no_fault(
     def asked(*arguments: str, code: int | None = 0) -> str:
         told = docker(*arguments, code=code)
         if arguments[:2] == ("container", "ls"):
-            docker("rm", "--force", containers["foreign"])
+            docker("rm", "--force", "--volumes", containers["foreign"])
         return told
 
     monkeypatch.setattr(leftovers, "docker", asked)

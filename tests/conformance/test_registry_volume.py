@@ -63,7 +63,7 @@ class Registry:
                 time.sleep(0.1)
 
     def end(self) -> None:
-        docker("rm", "--force", self.name)
+        docker("rm", "--force", "--volumes", self.name)
 
     def collect(self) -> str:
         """Collect as the registry's pod does."""

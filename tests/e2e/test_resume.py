@@ -65,7 +65,7 @@ def test_a_container_that_has_the_port_is_named_by_its_own_name(project: Kilter)
     try:
         assert f"port {port} is held by the container {name}" in project.run("up", code=4).err
     finally:
-        docker("rm", "--force", name)
+        docker("rm", "--force", "--volumes", name)
 
 
 def test_with_the_port_free_again_the_same_cluster_comes_back(project: Kilter) -> None:
