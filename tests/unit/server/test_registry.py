@@ -118,6 +118,13 @@ def test_several_scopes_may_stand_in_one_parameter(web: Web) -> None:
     assert found == {"acme/shop": ["pull"], "acme/blog": ["pull"]}
 
 
+def test_a_password_counts_where_it_comes_as_one(web: Web) -> None:
+    token, url = web.token("viewer"), "/v1/registry/token?service=registry.example.com"
+    for scheme, status in (("Basic", 200), ("basic", 200), ("Bearer", 401)):
+        headers = {"authorization": basic("kilter", token)["authorization"].replace("Basic", scheme)}
+        assert web.get(url, headers=headers).status == status, scheme
+
+
 def test_asking_for_nothing_proves_a_login(web: Web) -> None:
     """`docker login` asks without a scope."""
     assert access_of(ask(web, web.token("viewer"))) == {}

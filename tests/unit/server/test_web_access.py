@@ -15,7 +15,8 @@ from kilter.errors import BadInput
 from kilter.server import access
 from kilter.server.clock import SECOND
 from kilter.server.refusals import Unavailable
-from kilter.server.store import deploys, tokens
+from kilter.server.store import audit, deploys, tokens
+from kilter.server.store.engine import Tx
 
 PROD = "/v1/projects/acme/shop/envs/prod/deploys"
 DEV = "/v1/projects/acme/shop/envs/dev/deploys"
@@ -31,6 +32,12 @@ def test_a_token_says_whose_it_is(web: Web) -> None:
     assert reply.json["actor"] == "ann"
     assert reply.json["role"] == "deployer"
     assert reply.json["scopes"] == [{"project": "acme/*", "env": "pr-*"}]
+
+
+def test_a_token_counts_as_a_bearer_token_alone(web: Web) -> None:
+    token = web.token("viewer")
+    for scheme, status in (("Bearer", 200), ("bearer", 200), ("Basic", 401), ("", 401)):
+        assert web.get("/v1/whoami", headers={"authorization": f"{scheme} {token}"}).status == status, scheme
 
 
 def test_a_made_token_works_is_shown_once_and_lasts_ninety_days(web: Web) -> None:
@@ -180,6 +187,28 @@ def test_a_token_for_previews_reaches_no_other_environment(web: Web) -> None:
     assert web.get("/v1/projects/acme/shop", token).json["envs"] == tile["envs"]
 
 
+def test_a_token_for_previews_reaches_no_deploy_of_another_environment(web: Web) -> None:
+    """DP-Q72: the address has only the deploy's id."""
+    everywhere, previews = web.token("deployer"), web.token("deployer", "acme/shop", "pr-*")
+    other, own = (
+        [web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", everywhere, DEPLOY).json["deploy_id"] for _ in range(2)]
+        for env in ("dev", "pr-7")
+    )
+    for method, url in (("GET", other[0]), ("GET", f"{other[0]}/events"), ("POST", f"{other[1]}/cancel")):
+        reply = web(method, f"/v1/deploys/{url}", previews, until=lambda _: True)
+        assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "env"), url
+    assert web.get(f"/v1/deploys/{other[1]}", everywhere).json["state"] == "queued"
+    assert web.get(f"/v1/deploys/{own[0]}", previews).status == 200
+    assert web.post(f"/v1/deploys/{own[1]}/cancel", previews).status == 202
+
+
+@pytest.mark.parametrize("project", ["acme/Shop", "acme/-", f"acme/{'x' * 65}", "Acme/shop", f"{'x' * 65}/shop"])
+def test_a_project_that_nobody_can_have_is_not_there_and_takes_no_deploy(web: Web, project: str) -> None:
+    everywhere = web.token("admin", "*/*")
+    assert web.post(f"/v1/projects/{project}/envs/dev/deploys", everywhere, DEPLOY).code == "not_found"
+    assert web.post(f"/v1/projects/{project}/push-credentials", everywhere, {"env": "dev"}).code == "not_found"
+
+
 def test_the_same_request_twice_is_one_deploy(web: Web) -> None:
     """S10, F28."""
     token, key = web.token("deployer"), {"idempotency-key": "k1"}
@@ -253,6 +282,36 @@ def test_the_trail_names_actor_deploy_and_overrides(web: Web) -> None:
     [entry] = web.get(f"/v1/audit?deploy_id={accepted['deploy_id']}", web.token("admin")).json["entries"]
     assert (entry["actor"], entry["action"], entry["project"], entry["env"]) == ("ann", "deploy", "acme/shop", "prod")
     assert (entry["status"], entry["overrides"]) == (202, ["dirty"])
+
+
+def test_the_trail_has_what_is_asked_for_before_it_is_carried_out(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DP-Q74: a server that dies over it leaves a row that says so."""
+    admin, seen = web.token("admin", actor="ann"), list[Any]()
+
+    def insert(tx: Tx, *_: object, **__: object) -> None:
+        seen.extend(audit.page(tx, filters={"action": "token-create"}, before=None, limit=9))
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(tokens, "insert", insert)
+    assert create(web, admin).status == 500
+    assert [(entry.actor, entry.status) for entry in seen] == [("ann", 0)]
+
+
+def test_the_trail_keeps_names_that_nobody_can_have_short(web: Web) -> None:
+    long = "x" * 500
+    assert web.post(f"/v1/projects/{long}/{long}/envs/{long}/deploys", web.token("deployer"), DEPLOY).status == 404
+    [entry] = web.get("/v1/audit?action=deploy", web.token("admin", "*/*")).json["entries"]
+    assert (entry["project"], entry["env"]) == (f"{long[:64]}/{long[:64]}", long[:64])
+
+
+def test_the_trail_says_where_a_deploy_was_canceled(web: Web) -> None:
+    """DP-Q74: the address has only the deploy's id."""
+    token = web.token("deployer")
+    web.post(DEV, token, DEPLOY)
+    waiting = web.post(DEV, token, DEPLOY).json["deploy_id"]
+    assert web.post(f"/v1/deploys/{waiting}/cancel", token).status == 202
+    [entry] = web.get("/v1/audit?action=deploy-cancel&project=acme/shop&env=dev", web.token("admin")).json["entries"]
+    assert (entry["status"], entry["deploy_id"]) == (202, waiting)
 
 
 def test_the_trail_of_the_platform_itself_is_for_who_sees_all_of_it(web: Web) -> None:
@@ -334,3 +393,15 @@ def test_a_token_that_is_revoked_while_the_body_comes_changes_nothing(
     reply = web(method, url, token, content=parts(), headers={"content-type": "application/json"})
     assert (reply.status, reply.code) == (401, "not_logged_in")
     assert [each.actor for each in web.run(tokens.listed)] == []
+
+
+def test_a_body_that_comes_slowly_without_a_token_is_answered_too(web: Web) -> None:
+    """Nobody's token can have ended meanwhile."""
+
+    def parts() -> Iterator[bytes]:
+        yield b'{"client_name":'
+        web.now += 2 * SECOND
+        yield b'"laptop"}'
+
+    reply = web("POST", "/v1/device/codes", content=parts(), headers={"content-type": "application/json"})
+    assert reply.status == 200

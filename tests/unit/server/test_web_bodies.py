@@ -191,20 +191,22 @@ def test_a_call_that_takes_no_body_says_so(shared_web: Web) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "code"),
+    ("query", "code", "field"),
     [
-        ("?limit=0", "invalid"),
-        ("?limit=1000000000", "invalid"),
-        ("?limit=-1", "invalid"),
-        ("?limit=1&limit=2", "invalid"),
-        ("?sort=name", "unknown_field"),
-        ("?cursor=" + "x" * 200, "invalid"),
+        ("?limit=0", "invalid", "limit"),
+        ("?limit=1000000000", "invalid", "limit"),
+        ("?limit=-1", "invalid", "limit"),
+        ("?limit=1&limit=2", "invalid", "limit"),
+        ("?sort=name", "unknown_field", "sort"),
+        (f"?{'x' * 5000}=1", "unknown_field", "x" * 64),
+        ("?cursor=" + "x" * 200, "invalid", "cursor"),
     ],
 )
-def test_a_query_is_checked_like_a_body(shared_web: Web, query: str, code: str) -> None:
+def test_a_query_is_checked_like_a_body(shared_web: Web, query: str, code: str, field: str) -> None:
     """S20."""
     reply = shared_web.get(f"/v1/projects{query}", shared_web.token("viewer"))
-    assert (reply.status, reply.code) == (422, code)
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, code, field)
+    assert len(reply.body) < 1000
 
 
 def test_a_query_where_none_is_known_is_refused(shared_web: Web) -> None:
