@@ -15,7 +15,7 @@ from kilter.errors import BadInput
 from kilter.server import access
 from kilter.server.clock import SECOND
 from kilter.server.refusals import Unavailable
-from kilter.server.store import audit, deploys, tokens
+from kilter.server.store import audit, deploys, devices, idempotency, tokens
 from kilter.server.store.engine import Tx
 
 PROD = "/v1/projects/acme/shop/envs/prod/deploys"
@@ -66,7 +66,7 @@ def test_a_made_token_works_is_shown_once_and_lasts_ninety_days(web: Web) -> Non
 def test_nobody_hands_out_more_than_they_reach(web: Web, changes: dict[str, object]) -> None:
     """A3: an org's admin is no admin of the platform."""
     reply = create(web, web.token("admin", "acme/*"), **changes)
-    assert (reply.status, reply.code) == (403, "forbidden")
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "scopes")
 
 
 def test_a_token_makes_none_that_outlives_it(web: Web) -> None:
@@ -119,17 +119,24 @@ def test_a_device_logs_in_with_the_rights_of_who_approved_it(web: Web) -> None:
     """DP-Q7."""
     code = web.post("/v1/device/codes", "", {"client_name": "kilter on laptop"}).json
     assert code["verification_url"] == "https://kilter.apps.example.com/device"
+    assert (code["expires_in"], code["interval"]) == (600, 5)
     poll = {"device_code": code["device_code"]}
     assert web.post("/v1/device/tokens", "", poll).code == "pending"
     approved = web.post("/v1/device/approvals", web.token("deployer"), {"user_code": code["user_code"]})
-    assert approved.json == {"client_name": "kilter on laptop"}
+    assert (approved.status, approved.json) == (200, {"client_name": "kilter on laptop"})
     web.now += MINUTE
     token = web.post("/v1/device/tokens", "", poll).json["token"]
     assert web.get("/v1/whoami", token).json["role"] == "deployer"
-    assert (web.post("/v1/device/tokens", "", poll).status, web.post("/v1/device/tokens", "", poll).code) == (
-        410,
-        "expired",
-    )
+    over = web.post("/v1/device/tokens", "", poll)
+    assert (over.status, over.code) == (410, "expired")
+    assert over.json["error"]["next"] == "kilter login --server <url> --device"
+
+
+def test_where_too_many_devices_wait_another_one_is_told_so(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S23."""
+    monkeypatch.setattr(devices, "WAITING_LIMIT", 1)
+    first, second = (web.post("/v1/device/codes", "", {"client_name": "x"}) for _ in range(2))
+    assert (first.status, second.status, second.code) == (200, 429, "too_many")
 
 
 def test_a_device_that_asks_too_often_is_slowed_down(web: Web) -> None:
@@ -216,15 +223,56 @@ def test_the_same_request_twice_is_one_deploy(web: Web) -> None:
     assert first.status == second.status == 202
     assert first.json == second.json
     assert second.headers["idempotent-replay"] == "true"
-    other = web.post(DEV, token, {**DEPLOY, "app": {"port": 9}}, headers=key)
-    assert (other.status, other.code) == (422, "idempotency_mismatch")
+    assert second.headers["content-type"] == first.headers["content-type"] == "application/json"
+    for url, body in ((DEV, {**DEPLOY, "app": {"port": 9}}), (DEV.replace("dev", "test"), DEPLOY)):
+        other = web.post(url, token, body, headers=key)
+        assert (other.status, other.code) == (422, "idempotency_mismatch"), url
     assert web.post(DEV, web.token("deployer"), DEPLOY, headers=key).json["sequence"] == 2
 
 
+def test_a_cancellation_that_is_sent_twice_is_answered_twice_alike(web: Web) -> None:
+    """S10, F28: alone, the second one would be too late."""
+    token, key = web.token("deployer"), {"idempotency-key": "k" * 200}
+    url = f"/v1/deploys/{[web.post(DEV, token, DEPLOY).json['deploy_id'] for _ in range(2)][1]}/cancel"
+    first, second = (web.post(url, token, headers=key) for _ in range(2))
+    assert (first.status, second.status, second.headers["idempotent-replay"]) == (202, 202, "true")
+    assert first.json == second.json
+    assert web.post(url, token).code == "too_late"
+
+
 def test_a_refused_request_frees_its_key(web: Web) -> None:
-    token, key = web.token("deployer"), {"idempotency-key": "k1"}
+    token, key = web.token("admin"), {"idempotency-key": "k"}
     assert web.post(DEV, token, {**DEPLOY, "bootstrap": True}, headers=key).status == 422
     assert web.post(DEV, token, DEPLOY, headers=key).status == 202
+    key = {"idempotency-key": "another"}
+    assert create(web, token).status == 201
+    assert web.post("/v1/tokens", token, {**WANTED, "scopes": [{"project": "*/*"}]}, headers=key).status == 403
+    assert web.post("/v1/tokens", token, WANTED, headers=key).status == 201
+
+
+def test_a_key_whose_request_was_never_answered_is_taken_for_running_for_a_minute(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S10: its server died over it, or is slow."""
+    admin, key = web.token("admin"), {"idempotency-key": "k1"}
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "finish", lambda *_: None)
+        assert web.post("/v1/tokens", admin, WANTED, headers=key).status == 201
+    reply = web.post("/v1/tokens", admin, WANTED, headers=key)
+    assert (reply.status, reply.code) == (409, "in_progress")
+    web.now += MINUTE
+    assert web.post("/v1/tokens", admin, WANTED, headers=key).status == 201
+
+
+def test_a_key_means_nothing_where_nothing_is_changed_or_nobody_is_known(web: Web) -> None:
+    key, device = {"idempotency-key": "k1"}, {"client_name": "laptop"}
+    for _ in range(2):
+        reply = web.get("/v1/whoami", web.token("viewer"), headers=key)
+        assert (reply.status, "idempotent-replay" in reply.headers) == (200, False)
+    first, second = (web.post("/v1/device/codes", "", device, headers=key) for _ in range(2))
+    assert (first.status, second.status) == (200, 200)
+    assert first.json["device_code"] != second.json["device_code"]
+    assert web.run(lambda tx: tx.rows("SELECT * FROM idempotency")) == []
 
 
 @pytest.mark.parametrize(
@@ -259,9 +307,10 @@ def test_an_answer_with_a_secret_is_not_kept_for_repetition(web: Web) -> None:
     assert token not in held
 
 
-@pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "ключ"])
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "ключ", "clé"])
 def test_a_key_that_is_no_printable_text_is_refused(web: Web, key: str) -> None:
-    assert web.post(DEV, web.token("deployer"), DEPLOY, headers={"idempotency-key": key}).status == 422
+    reply = web.post(DEV, web.token("deployer"), DEPLOY, headers={"idempotency-key": key})
+    assert (reply.status, reply.json["error"]["field"]) == (422, "Idempotency-Key")
 
 
 @pytest.mark.requirement("DP-Q28")
