@@ -95,13 +95,23 @@ def test_a_push_credential_for_a_protected_environment_needs_the_maintainer(web:
     assert web.post(PUSH, web.token("deployer"), {"env": "prod"}).status == 403
     assert web.post(PUSH, web.token("maintainer"), {"env": "prod"}).status == 201
     assert web.post(PUSH, web.token("deployer", "acme/*", "pr-*"), {"env": "dev"}).status == 403
-    assert web.post(PUSH, web.token("deployer"), {"env": "Dev"}).status == 422
+    for env in ("Dev", "pr--1", "-", "", "e" * 33):
+        reply = web.post(PUSH, web.token("deployer"), {"env": env})
+        assert (reply.status, reply.json["error"]["field"]) == (422, "env"), env
+
+
+def test_a_push_credential_for_what_the_project_protects_needs_the_maintainer_too(web: Web) -> None:
+    """DP-Q27, DP-Q28."""
+    body = {**DEPLOY, "protected": True}
+    assert web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("maintainer"), body).status == 202
+    assert web.post(PUSH, web.token("deployer"), {"env": "dev"}).code == "forbidden"
+    assert web.post(PUSH, web.token("maintainer"), {"env": "dev"}).status == 201
 
 
 def test_another_registry_is_refused(web: Web) -> None:
     token = web.token("deployer")
     reply = web.post(PUSH, token, {"env": "dev", "registry": "docker.io/acme"})
-    assert (reply.status, reply.code) == (422, "registry_not_allowed")
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "registry_not_allowed", "registry")
     assert web.post(PUSH, token, {"env": "dev", "registry": "registry.example.com"}).status == 201
 
 

@@ -335,7 +335,7 @@ def test_the_trail_names_actor_deploy_and_overrides(web: Web) -> None:
 
 def test_the_trail_has_what_is_asked_for_before_it_is_carried_out(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """DP-Q74: a server that dies over it leaves a row that says so."""
-    admin, seen = web.token("admin", actor="ann"), list[Any]()
+    admin, seen = web.token("admin", "*/*", actor="ann"), list[Any]()
 
     def insert(tx: Tx, *_: object, **__: object) -> None:
         seen.extend(audit.page(tx, filters={"action": "token-create"}, before=None, limit=9))
@@ -344,6 +344,8 @@ def test_the_trail_has_what_is_asked_for_before_it_is_carried_out(web: Web, monk
     monkeypatch.setattr(tokens, "insert", insert)
     assert create(web, admin).status == 500
     assert [(entry.actor, entry.status) for entry in seen] == [("ann", 0)]
+    [entry] = web.get("/v1/audit?action=token-create", admin).json["entries"]
+    assert (entry["status"], entry["code"], entry["project"]) == (500, "internal", None)
 
 
 def test_the_trail_keeps_names_that_nobody_can_have_short(web: Web) -> None:
@@ -382,12 +384,46 @@ def test_the_trail_of_an_environment_is_for_who_reaches_it(web: Web) -> None:
     assert "acme/shop prod" not in page
 
 
+def test_the_trail_is_searched_by_each_of_what_it_says(web: Web) -> None:
+    """DP-Q74."""
+    everywhere = web.token("admin", "*/*", actor="root")
+    for actor, project, env in (("ann", "acme/shop", "dev"), ("bob", "acme/shop", "test"), ("ann", "acme/blog", "dev")):
+        body = {**DEPLOY, "image": DEPLOY["image"].replace("acme/shop", project)}
+        reply = web.post(f"/v1/projects/{project}/envs/{env}/deploys", web.token("deployer", actor=actor), body)
+    web.post("/v1/projects/globex/shop/push-credentials", everywhere, {"env": "dev"})
+    found = {
+        query: [
+            (entry["actor"], entry["project"], entry["env"], entry["action"])
+            for entry in web.get(f"/v1/audit?{query}", everywhere).json["entries"]
+        ]
+        for query in ("project=acme/shop", "env=dev", "actor=bob", "action=push-credentials")
+    }
+    ann, bob = ("ann", "acme/shop", "dev", "deploy"), ("bob", "acme/shop", "test", "deploy")
+    blog, pushed = ("ann", "acme/blog", "dev", "deploy"), ("root", "globex/shop", None, "push-credentials")
+    assert {query: set(entries) for query, entries in found.items()} == {
+        "project=acme/shop": {ann, bob},
+        "env=dev": {ann, blog},
+        "actor=bob": {bob},
+        "action=push-credentials": {pushed},
+    }
+    one = web.get(f"/v1/audit?deploy_id={reply.json['deploy_id']}", everywhere).json["entries"]
+    assert [entry["project"] for entry in one] == ["acme/blog"]
+
+
+def test_the_trail_of_a_project_is_for_who_sees_it(web: Web) -> None:
+    """DP-Q74: what is done to no environment of it, too."""
+    assert web.post("/v1/projects/acme/shop/push-credentials", web.token("deployer"), {"env": "dev"}).status == 201
+    for project, number in (("acme/shop", 1), ("acme/blog", 0)):
+        assert len(web.get("/v1/audit", web.token("admin", project, "pr-*")).json["entries"]) == number
+
+
 def test_the_trail_is_turned_page_by_page(web: Web) -> None:
     token, admin = web.token("deployer"), web.token("admin")
     for number in range(5):
         web.now = NOON + number * MINUTE
         web.post(DEV, token, DEPLOY)
     first = web.get("/v1/audit?limit=3&project=acme/shop", admin).json
+    assert len(first["entries"]) == 3
     assert web.get("/v1/audit?limit=3&project=acme/shop&cursor=", admin).json == first
     second = web.get(f"/v1/audit?limit=3&project=acme/shop&cursor={first['cursor']}", admin).json
     assert len({entry["id"] for entry in first["entries"] + second["entries"]}) == 5

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -28,6 +29,7 @@ from kilter.server.refusals import Unavailable
 from kilter.server.routes import deploys as deploy_routes
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes import events as event_routes
+from kilter.server.routes import projects as project_routes
 from kilter.server.routes.deploys import accept_once
 from kilter.server.seams import LogQuery
 from kilter.server.settings import Settings
@@ -78,6 +80,7 @@ def stream(web: Web, accepted: DeployAccepted, last: str = "", token: str = "") 
     headers = {"last-event-id": last} if last else {}
     reply = web.get(f"/v1/deploys/{accepted.deploy_id}/events", token or web.token("viewer"), headers=headers)
     assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["x-accel-buffering"] == "no", "or a proxy would hold it back"
     return read_events(reply.text)
 
 
@@ -310,6 +313,22 @@ def test_a_deploy_is_followed_from_queue_to_done(web: Web) -> None:
     assert names(stream(web, first)) == ["phase", "phase", "phase", "superseded"]
 
 
+def test_more_events_than_are_read_at_once_are_told_all_and_without_a_wait(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    for phase in ("Provisioning", "Publishing", "Ready"):
+        report(web, phase)
+    whole = stream(web, accepted)
+    assert len(whole) > 2
+    monkeypatch.setattr(events, "BATCH", 1)
+    monkeypatch.setattr(event_routes, "ASK_ALIVE", 0.01)
+    text = web.get(f"/v1/deploys/{accepted.deploy_id}/events", web.token("viewer")).text
+    assert read_events(text) == whole
+    assert "still here" not in text
+
+
 def test_a_stream_is_taken_up_where_it_broke(web: Web) -> None:
     accepted = deploy(web)
     dispatch(web)
@@ -499,6 +518,39 @@ def test_only_a_waiting_deploy_is_cancelled(web: Web) -> None:
     assert names(stream(web, second)) == ["queued", "failed"]
 
 
+def test_whoever_waits_hears_of_a_cancellation_at_once(web: Web) -> None:
+    _, second, third = deploy(web), deploy(web), deploy(web)
+    with ExitStack() as stack:
+        topics = (second.deploy_id, third.deploy_id, DISPATCH)
+        listeners = [stack.enter_context(web.services.hub.listen(topic)) for topic in topics]
+        assert web.post(f"/v1/deploys/{second.deploy_id}/cancel", web.token("deployer")).status == 202
+        assert [web.runner.run(each.wait(1.0)) for each in listeners] == [True] * 3
+
+
+def test_a_deploy_to_a_protected_environment_is_taken_back_by_maintainers(web: Web) -> None:
+    """DP-Q28, DP-Q72: as it was asked for."""
+    prod, maintainer = f"{DEV.removesuffix('dev')}prod/deploys", web.token("maintainer")
+    web.post(prod, maintainer, DEPLOY)
+    url = f"/v1/deploys/{web.post(prod, maintainer, DEPLOY).json['deploy_id']}/cancel"
+    reply = web.post(url, web.token("deployer"))
+    assert (reply.status, reply.json["error"]["details"]["needed_role"]) == (403, "maintainer")
+    assert web.post(url, maintainer).status == 202
+
+
+def test_the_platform_may_let_the_newest_of_what_waits_take_the_place_of_the_others(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, replace_waiting_envs=("pr-*", "dev")))
+    for env, state in (("dev", "superseded"), ("pr-7", "superseded"), ("test", "queued")):
+        url = f"{DEV.removesuffix('dev')}{env}/deploys"
+        _, second, third = (web.post(url, web.token("deployer"), DEPLOY).json["deploy_id"] for _ in range(3))
+        states = [web.get(f"/v1/deploys/{each}", web.token("viewer")).json["state"] for each in (second, third)]
+        assert states == [state, "queued"], env
+
+
+def test_addresses_have_the_scheme_and_the_port_of_the_platform(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, scheme="http", public_port=8080))
+    assert deploy(web).url == "http://shop-dev.apps.example.com:8080"
+
+
 def test_deploys_are_listed_newest_first_page_by_page(web: Web) -> None:
     token = web.token("maintainer")
     for _ in range(5):
@@ -506,7 +558,10 @@ def test_deploys_are_listed_newest_first_page_by_page(web: Web) -> None:
     first = web.get(f"{DEV}/deploys?limit=3", token).json
     second = web.get(f"{DEV}/deploys?limit=3&cursor={first['cursor']}", token).json
     assert [each["sequence"] for each in first["deploys"] + second["deploys"]] == [5, 4, 3, 2, 1]
-    assert second["cursor"] is None
+    assert (len(first["deploys"]), second["cursor"]) == (3, None)
+    assert web.get(f"{DEV}/deploys?limit=5", token).json["cursor"] is None
+    assert web.get(f"{DEV}/deploys?limit=4", token).json["cursor"] == "2"
+    assert web.get(f"{DEV}/deploys?limit=3&cursor=1", token).json == {"deploys": [], "cursor": None}
 
 
 def test_an_environment_shows_what_was_last_seen_and_who_is_at_work(web: Web) -> None:
@@ -608,7 +663,28 @@ def test_projects_are_found_by_name_and_turned_page_by_page(web: Web) -> None:
     second = web.get(f"/v1/projects?limit=2&cursor={first['cursor']}", token).json
     assert [tile["app"] for tile in second["projects"]] == ["shop2"]
     assert second["cursor"] is None
+    assert web.get("/v1/projects?limit=3", token).json["cursor"] is None
     assert len(web.get("/v1/projects?q=shop", token).json["projects"]) == 2
+    assert [tile["app"] for tile in web.get("/v1/projects?q=a/shop", token).json["projects"]] == ["shop2"]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 200])
+def test_all_projects_are_found_in_however_many_looks_and_pages(
+    web: Web, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Most of what is looked through may be foreign."""
+    monkeypatch.setattr(project_routes, "BATCH", batch)
+    everywhere, found = web.token("maintainer", "*/*"), list[str]()
+    for project in ("acme/api", "acme/blog", "acme/shop", "beta/shop2", "gamma/shop3"):
+        body = {**DEPLOY, "image": IMAGE.replace("acme/shop", project)}
+        assert web.post(f"/v1/projects/{project}/envs/dev/deploys", everywhere, body).status == 202
+    shops, cursor = web.token("viewer", "*/shop*"), ""
+    while cursor is not None:
+        page = web.get(f"/v1/projects?limit=1&cursor={cursor}", shops).json
+        found += [f"{tile['org']}/{tile['app']}" for tile in page["projects"]]
+        cursor = page["cursor"]
+    assert found == ["acme/shop", "beta/shop2", "gamma/shop3"]
+    assert len(web.get("/v1/projects", shops).json["projects"]) == 3
 
 
 def test_an_environment_is_deleted_only_with_the_right_words(web: Web) -> None:
