@@ -4,10 +4,11 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
+from starlette.requests import Request
 from unit.server.orders import IMAGE
 from unit.server.web import APP, DEPLOY, SETTINGS, Reply, Web, Webs
 
@@ -164,6 +165,20 @@ def test_of_large_bodies_two_are_read_at_once(
     assert max(seen) == 2
 
 
+@pytest.mark.requirement("S12")
+def test_a_body_that_does_not_come_whole_in_time_is_given_up_with_its_connection(
+    shared_web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stream(_: Request) -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Request, "stream", stream)
+    monkeypatch.setattr(bodies, "SECONDS", 0.01)
+    reply = shared_web.post(URL, shared_web.token("deployer"), DEPLOY)
+    assert (reply.status, reply.code, reply.headers["connection"]) == (408, "request_timeout", "close")
+
+
 def test_a_body_of_exactly_the_limit_is_read(shared_web: Web) -> None:
     body = json.dumps(DEPLOY).encode()
     reply = shared_web("POST", URL, shared_web.token("deployer"), content=[body + b" " * (LIMIT - len(body))])
@@ -256,6 +271,7 @@ def test_what_no_route_is_for_has_its_line_in_the_log(
     facts = [record.facts for record in caplog.records]  # type: ignore[attr-defined]
     assert [(each["method"], each["path"], each["status"]) for each in facts] == [(method, path, status)]
     assert facts[0]["request"] == reply.headers["x-request-id"]
+    assert facts[0]["ms"] >= 0
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
@@ -279,6 +295,16 @@ def test_every_answer_has_a_number_and_is_not_to_be_kept(shared_web: Web) -> Non
         assert reply.headers["cache-control"] == "no-store"
     assert bad.json["error"]["request_id"] == bad.headers["x-request-id"]
     assert bad.json["error"]["next"] == "kilter login --server <url> --token -"
+
+
+def test_what_is_refused_is_no_fault_of_the_servers_and_asks_for_no_login_nor_another_try(
+    shared_web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    viewer = shared_web.token("viewer")
+    refusals = shared_web.post(URL, viewer, DEPLOY), shared_web.get("/v1/deploys/none", viewer)
+    assert [reply.status for reply in refusals] == [403, 404]
+    assert [set(reply.headers) & {"www-authenticate", "retry-after", "connection"} for reply in refusals] == [set()] * 2
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def test_headers_that_pretend_to_be_somebody_change_nothing(shared_web: Web) -> None:
@@ -307,7 +333,7 @@ def test_a_fault_of_the_servers_own_tells_only_a_number(
 
 
 def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
-    shared_web: Web, monkeypatch: pytest.MonkeyPatch
+    shared_web: Web, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """S22."""
     token = shared_web.token("viewer")
@@ -320,6 +346,9 @@ def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
     reply = shared_web.get("/v1/whoami", token)
     assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "unavailable", "5")
     assert "10.0.0.7" not in reply.text
+    [warning] = [record.facts for record in caplog.records if record.levelname == "WARNING"]  # type: ignore[attr-defined]
+    assert (warning["request"], "10.0.0.7" in warning["error"]) == (reply.headers["x-request-id"], True)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
     assert shared_web.get("/readyz").status == 503
     assert shared_web.get("/healthz").text == "ok"
 

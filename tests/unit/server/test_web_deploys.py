@@ -208,7 +208,9 @@ def test_what_is_refused_before_it_is_looked_at_is_in_the_trail_once(
     assert (entry["project"], entry["env"]) == ("acme/shop", "dev")
 
 
-def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web: Web) -> None:
+def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(
+    web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
     """DP-Q74: it is no failure of the server."""
 
     def leaving() -> Iterator[bytes]:
@@ -216,7 +218,9 @@ def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web:
         raise ClientDisconnect
 
     headers = {"content-type": "application/json"}
-    web("POST", f"{DEV}/deploys", web.token("maintainer"), content=leaving(), headers=headers)
+    with caplog.at_level("INFO", "kilter.server"):
+        web("POST", f"{DEV}/deploys", web.token("maintainer"), content=leaving(), headers=headers)
+    assert [record.facts["status"] for record in caplog.records] == [499]  # type: ignore[attr-defined]
     [entry] = web.get("/v1/audit", web.token("admin", "*/*")).json["entries"]
     assert (entry["status"], entry["code"]) == (499, None)
 
@@ -393,18 +397,18 @@ def test_a_stream_ends_when_its_token_does_or_the_server(web: Web) -> None:
         open_stream = asyncio.create_task(web.send("GET", f"/v1/deploys/{accepted.deploy_id}/events", token))
         await asyncio.sleep(0.01)
         await end()
-        web.services.hub.tell([accepted.deploy_id])
         async with asyncio.timeout(2):
             await open_stream
 
     async def revoke() -> None:
         await web.send("DELETE", "/v1/whoami", token)
+        web.services.hub.tell([accepted.deploy_id])
 
     web.runner.run(story(revoke))
     token = web.token("viewer")
 
     async def stop() -> None:
-        web.services.stopping.set()
+        web.services.stop()
 
     web.runner.run(story(stop))
 
