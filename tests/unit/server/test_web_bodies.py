@@ -57,6 +57,11 @@ def refused(web: Web, body: object) -> tuple[int, str, str | None]:
         ({"image": "shop:latest"}, "invalid", "image"),
         ({"app": {"port": 1, "processes": {"worker": {"command": []}}}}, "invalid", "app.processes.worker.command"),
         ({"app": {"port": 1, "processes": {"worker": {"x": 1}}}}, "unknown_field", "app.processes.worker.x"),
+        (
+            {"app": {"port": 1, "processes": {"worker": {"command": ["x"], "probes": {"x": 1}}}}},
+            "unknown_field",
+            "app.processes.worker.probes.x",
+        ),
         ({"app": {"port": 1, "processes": {"A_b": {"command": ["x"]}}}}, "invalid", "app.processes"),
         ({"app": {"port": 1, "services": [{"name": "db"}]}}, "invalid", "app.services[0].kind"),
         ({"app": {"port": 1, "profile": {"bases": "x"}}}, "unknown_field", "app.profile.bases"),
@@ -376,6 +381,23 @@ def test_an_image_from_elsewhere_is_refused(shared_web: Web) -> None:
         assert refused(shared_web, {**DEPLOY, "image": image}) == (422, "registry_not_allowed", "image")
 
 
+def test_images_come_from_where_the_platform_lets_them_come_from_too(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, extra_registries=("ghcr.io/acme/", "docker.io/library/redis")))
+    token, digest = web.token("deployer"), IMAGE.partition("@")[2]
+    for repository, status in (
+        ("ghcr.io/acme/shop", 202),
+        ("docker.io/library/redis", 202),
+        ("docker.io/library/redis/x", 202),
+        ("registry.example.com/acme/shop", 202),
+        ("ghcr.io/acmes/shop", 422),
+        ("evil.example.com/ghcr.io/acme/shop", 422),
+        ("docker.io/library/redis2", 422),
+        ("registry.example.com/acme/other", 422),
+    ):
+        reply = web.post(URL, token, {**DEPLOY, "image": f"{repository}@{digest}"})
+        assert reply.status == status, repository
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -415,6 +437,23 @@ def test_an_external_service_needs_its_secret(shared_web: Web) -> None:
     service = {"name": "queue", "kind": "temporal", "mode": "external"}
     field = "app.services[0].secretName"
     assert refused(shared_web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"name": "db", "kind": "postgres", "version": "16"},
+        {"name": "queue", "kind": "temporal", "mode": "external", "secretName": "queue", "values": {"image": "x"}},
+        {"name": "mine", "kind": "homemade", "mode": "external", "secretName": "mine", "version": "1"},
+    ],
+)
+def test_services_of_the_platform_in_its_versions_and_anybodys_with_a_secret_are_taken(
+    shared_web: Web, service: dict[str, object]
+) -> None:
+    """DP-Q20."""
+    body = {**DEPLOY, "app": {"port": 1, "services": [service]}}
+    reply = shared_web.post(URL, shared_web.token("deployer"), body)
+    assert reply.status == 202, reply.text
 
 
 def test_two_services_of_one_name_are_refused(shared_web: Web) -> None:

@@ -697,7 +697,7 @@ def test_an_environment_is_deleted_only_with_the_right_words(web: Web) -> None:
     token = web.token("maintainer")
     for confirm in ("acme/shop", "acme/shop/dev ", "ACME/SHOP/DEV"):
         reply = web("DELETE", DEV, token, json={"confirm": confirm})
-        assert (reply.status, reply.code) == (422, "wrong_confirmation")
+        assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "wrong_confirmation", "confirm")
 
 
 def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None:
@@ -716,6 +716,7 @@ def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None
     assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", token).json["state"] == "done"
     assert web.get(DEV, token).status == 404
     assert web.get("/v1/projects", token).json["projects"] == []
+    assert web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"}).code == "not_found"
 
 
 def unmet(kind: ConditionType, said: str) -> Condition:
@@ -777,6 +778,22 @@ def test_a_protected_environment_is_deleted_by_admins_and_its_database_after_a_s
     assert (reply.code, reply.json["error"]["field"]) == ("wrong_confirmation", "confirm_database")
     kept = web("DELETE", url, web.token("admin"), json=words)
     assert (kept.status, kept.json["database"]) == (202, "keep")
+
+
+@pytest.mark.requirement("DP-Q25", "DP-Q74")
+@pytest.mark.parametrize(("database", "overrides"), [("drop", ["drop_database"]), ("keep", [])])
+def test_the_trail_says_whose_word_dropped_a_protected_database(web: Web, database: str, overrides: list[str]) -> None:
+    url, admin = "/v1/projects/acme/shop/envs/prod", web.token("admin", actor="root")
+    web.post(f"{url}/deploys", web.token("maintainer"), DEPLOY)
+    dispatch(web)
+    web.cluster.report("acme-shop-prod", phase="Ready")
+    follow(web)
+    body = {"confirm": "acme/shop/prod", "confirm_database": "acme/shop/prod", "database": database}
+    reply = web("DELETE", url, admin, json=body)
+    assert (reply.status, reply.json["database"]) == (202, database)
+    [entry] = web.get(f"/v1/audit?deploy_id={reply.json['deploy_id']}", admin).json["entries"]
+    assert (entry["actor"], entry["action"], entry["overrides"]) == ("root", "env-delete", overrides)
+    assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", admin).json["actor"] == "root"
 
 
 @pytest.mark.requirement("DP-Q25")
@@ -901,6 +918,7 @@ def test_lines_of_pods_are_read_from_the_environments_own_namespace(web: Web) ->
     web.cluster.lines = ["shop-1 hello", "shop-1 \x1b[31mred"]
     reply = web.get(f"{DEV}/logs?lines=10&since=5m&process=worker", token)
     assert reply.text == "shop-1 hello\nshop-1 \x1b[31mred\n"
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8", "or a browser would read markup in it"
     [query] = web.cluster.asked
     assert (query.namespace, query.lines, query.since, query.follow) == (NAME, 10, 300, False)
     assert dict(query.labels) == {"kilter.dev/app": "shop", "kilter.dev/process": "worker"}
@@ -951,6 +969,8 @@ def test_lines_are_streamed_as_events_and_none_can_pretend_to_be_two(web: Web) -
     report(web, "Ready", namespace=NAME)
     web.cluster.lines = ["shop-1 one", "shop-1 two\revent: done"]
     reply = web.get(f"{DEV}/logs?follow=true&process=shop", web.token("viewer"))
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["x-accel-buffering"] == "no"
     assert reply.text == "event: log\ndata: shop-1 one\n\nevent: log\ndata: shop-1 two\\revent: done\n\n"
     assert dict(web.cluster.asked[0].labels)["app.kubernetes.io/component"] == "web"
 
@@ -1095,7 +1115,14 @@ def test_long_logs_are_sent_piece_by_piece_and_whole(web: Web, monkeypatch: pyte
 
     reply = web.get(url, web.token("viewer"), until=note)
     assert reply.text.splitlines() == lines
+    assert len(sizes) < len(lines)
     assert max(after - before for before, after in pairwise(sizes)) <= 20 + len("shop-1 0\n")
+
+
+@pytest.mark.parametrize("since", ["0s", "1.5h", "yesterday", "-5m"])
+def test_lines_are_asked_for_since_a_time_that_is_one(web: Web, since: str) -> None:
+    reply = web.get(f"{with_logs(web, 'shop-1 one')}?since={since}", web.token("viewer"))
+    assert (reply.status, reply.json["error"]["field"]) == (422, "since")
 
 
 def test_logs_of_what_is_to_come_are_refused(web: Web) -> None:
