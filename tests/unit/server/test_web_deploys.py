@@ -679,7 +679,7 @@ def test_all_projects_are_found_in_however_many_looks_and_pages(
     """Most of what is looked through may be foreign."""
     monkeypatch.setattr(project_routes, "BATCH", batch)
     everywhere, found = web.token("maintainer", "*/*"), list[str]()
-    for project in ("acme/api", "acme/blog", "acme/shop", "beta/shop2", "gamma/shop3"):
+    for project in ("acme/api", "acme/shop", "acme/shop1", "beta/shop2", "gamma/shop3"):
         body = {**DEPLOY, "image": IMAGE.replace("acme/shop", project)}
         assert web.post(f"/v1/projects/{project}/envs/dev/deploys", everywhere, body).status == 202
     shops, cursor = web.token("viewer", "*/shop*"), ""
@@ -687,8 +687,8 @@ def test_all_projects_are_found_in_however_many_looks_and_pages(
         page = web.get(f"/v1/projects?limit=1&cursor={cursor}", shops).json
         found += [f"{tile['org']}/{tile['app']}" for tile in page["projects"]]
         cursor = page["cursor"]
-    assert found == ["acme/shop", "beta/shop2", "gamma/shop3"]
-    assert len(web.get("/v1/projects", shops).json["projects"]) == 3
+    assert found == ["acme/shop", "acme/shop1", "beta/shop2", "gamma/shop3"]
+    assert len(web.get("/v1/projects", shops).json["projects"]) == 4
 
 
 def test_an_environment_is_deleted_only_with_the_right_words(web: Web) -> None:
