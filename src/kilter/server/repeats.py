@@ -46,15 +46,15 @@ def claim(tx: Tx, key: Key, now: int) -> Response | None:
 
 
 def keep(tx: Tx, key: Key, response: Response, *, secret: bool = False) -> None:
-    """Keep an answer for when the request comes again; one that failed frees its key: nothing was changed."""
-    if response.status_code >= 400:
-        idempotency.free(tx, key)
-        return
+    """Keep an answer for when the request comes again."""
     idempotency.finish(tx, key, Answered(response.status_code, None if secret else bytes(response.body).decode()))
 
 
 async def once(route: Route, call: Call, key: Key, work: Callable[[], Awaitable[Response]]) -> Response:
-    """Carry a request out unless its key says that it was carried out. Raises Refused, as `claim` does."""
+    """Carry a request out unless its key says that it was carried out; one that fails frees its key.
+
+    Raises Refused, as `claim` does.
+    """
     if (before := await call.store.run(claim, key, call.now)) is not None:
         return before
     try:

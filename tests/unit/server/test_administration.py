@@ -81,6 +81,13 @@ def test_a_token_is_an_admins_of_everything_for_ninety_days_unless_said_otherwis
     assert before + 90 * DAY <= grant.expires_at <= clock.now() + 90 * DAY
 
 
+@pytest.mark.parametrize("days", [1, 365])
+def test_a_token_is_made_for_a_day_at_least_and_a_year_at_most(place: Place, days: int) -> None:
+    before = clock.now()
+    grant = place.grant(place.make("--days", str(days)))
+    assert before + days * DAY <= grant.expires_at <= clock.now() + days * DAY
+
+
 def test_a_token_has_what_was_asked_for(place: Place) -> None:
     words = ("--actor", "ci", "--role", "deployer", "--project", "acme/*", "--env", "preview-*", "--days", "7")
     grant = place.grant(place.make(*words))

@@ -59,8 +59,11 @@ def test_a_push_credential_opens_one_repository_for_ten_minutes(web: Web) -> Non
 def test_images_of_a_project_are_kept_from_the_push_until_the_deploy_of_it(web: Web) -> None:
     token = web.token("deployer")
     given = credential(web, token)
+    assert access_of(ask(web, given["password"], "repository:acme/shop:pull")) == {"acme/shop": ["pull"]}
+    assert web.runner.run(web.store.run(spared)) == [], "nothing is pushed yet"
     assert access_of(ask(web, given["password"], "repository:acme/shop:push")) == {"acme/shop": ["push"]}
     assert web.runner.run(web.store.run(spared)) == [("acme", "shop", given["push_id"])]
+    assert web.run(lambda tx: tx.row("SELECT spared_until FROM spared")) == {"spared_until": NOON + 10 * MINUTE}
     image = f"{given['repository']}@sha256:{'a' * 64}"
     for push_id, left in (("psh-of-another", 1), (given["push_id"], 0)):
         body = {"image": image, "push_id": push_id, "app": {"port": 8080}}
@@ -74,7 +77,8 @@ def spared(tx: Tx) -> list[tuple[str, ...]]:
 
 def test_a_push_credential_reaches_below_its_repository_and_not_beside_it(web: Web) -> None:
     password = credential(web, web.token("deployer"))["password"]
-    wanted = ("repository:acme/shop/cache:push,pull", "repository:acme/shopping:push", "repository:x/acme/shop:push")
+    beside = ("acme/shopping", "x/acme/shop", "x/acme/shop/cache", "acme")
+    wanted = ("repository:acme/shop/cache:push,pull", *(f"repository:{name}:push" for name in beside))
     assert access_of(ask(web, password, *wanted)) == {"acme/shop/cache": ["pull", "push"]}
 
 
@@ -91,13 +95,23 @@ def test_a_push_credential_for_a_protected_environment_needs_the_maintainer(web:
     assert web.post(PUSH, web.token("deployer"), {"env": "prod"}).status == 403
     assert web.post(PUSH, web.token("maintainer"), {"env": "prod"}).status == 201
     assert web.post(PUSH, web.token("deployer", "acme/*", "pr-*"), {"env": "dev"}).status == 403
-    assert web.post(PUSH, web.token("deployer"), {"env": "Dev"}).status == 422
+    for env in ("Dev", "pr--1", "-", "", "e" * 33):
+        reply = web.post(PUSH, web.token("deployer"), {"env": env})
+        assert (reply.status, reply.json["error"]["field"]) == (422, "env"), env
+
+
+def test_a_push_credential_for_what_the_project_protects_needs_the_maintainer_too(web: Web) -> None:
+    """DP-Q27, DP-Q28."""
+    body = {**DEPLOY, "protected": True}
+    assert web.post("/v1/projects/acme/shop/envs/dev/deploys", web.token("maintainer"), body).status == 202
+    assert web.post(PUSH, web.token("deployer"), {"env": "dev"}).code == "forbidden"
+    assert web.post(PUSH, web.token("maintainer"), {"env": "dev"}).status == 201
 
 
 def test_another_registry_is_refused(web: Web) -> None:
     token = web.token("deployer")
     reply = web.post(PUSH, token, {"env": "dev", "registry": "docker.io/acme"})
-    assert (reply.status, reply.code) == (422, "registry_not_allowed")
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "registry_not_allowed", "registry")
     assert web.post(PUSH, token, {"env": "dev", "registry": "registry.example.com"}).status == 201
 
 
@@ -107,15 +121,34 @@ def test_another_registry_is_refused(web: Web) -> None:
 def test_a_token_of_kilter_is_a_password_of_the_registry(web: Web, role: Any, actions: list[str]) -> None:
     """What a cluster pulls with: a viewer's token."""
     token = web.token(role, "acme/*")
-    strange = ("repository:globex/shop:pull", "repository:acme:pull", "repository:a_b/c:pull")
-    wanted = ("repository:acme/shop:pull,push", *strange)
-    assert access_of(ask(web, token, *wanted)) == {"acme/shop": actions}
+    strange = [f"repository:{each}" for each in ("globex/shop:pull", "acme:pull", "a_b/c:pull", "acme/x:pull:x")]
+    wanted = ("repository:acme/shop:pull,push", "repository:acme/shop/cache:push,pull", *strange)
+    assert access_of(ask(web, token, *wanted)) == {"acme/shop": actions, "acme/shop/cache": actions}
 
 
 def test_several_scopes_may_stand_in_one_parameter(web: Web) -> None:
     token = web.token("viewer", "acme/*")
     found = access_of(ask(web, token, "repository:acme/shop:pull%20repository(plugin):acme/blog:pull,delete"))
     assert found == {"acme/shop": ["pull"], "acme/blog": ["pull"]}
+
+
+def test_a_password_counts_where_it_comes_as_one(web: Web) -> None:
+    token, url = web.token("viewer"), "/v1/registry/token?service=registry.example.com"
+    for scheme, status in (("Basic", 200), ("basic", 200), ("Bearer", 401)):
+        headers = {"authorization": basic("kilter", token)["authorization"].replace("Basic", scheme)}
+        assert web.get(url, headers=headers).status == status, scheme
+
+
+def test_a_revoked_token_is_no_password(web: Web) -> None:
+    """S2."""
+    token = web.token("viewer")
+    web("DELETE", "/v1/whoami", token)
+    assert ask(web, token, "repository:acme/shop:pull").status == 401
+
+
+def test_a_repository_that_is_no_projects_is_nobodys(web: Web) -> None:
+    wanted = ("repository:a_b/shop:pull,push", "repository:acme/a_b:pull,push", "repository:acme:push")
+    assert access_of(ask(web, web.token("admin", "*/*"), *wanted)) == {}
 
 
 def test_asking_for_nothing_proves_a_login(web: Web) -> None:
@@ -139,7 +172,9 @@ def test_who_is_nobody_gets_nothing(web: Web, headers: dict[str, str]) -> None:
 
 
 def test_another_service_is_refused(web: Web) -> None:
-    assert ask(web, web.token("viewer"), service="other.example.com").status == 422
+    reply = ask(web, web.token("viewer"), service="other.example.com")
+    assert (reply.status, reply.json["error"]["field"]) == (422, "service")
+    assert ask(web, web.token("viewer"), service="").status == 200
 
 
 def test_the_registrys_own_tokens_are_no_push_credentials_and_the_other_way_round(web: Web) -> None:
@@ -178,7 +213,10 @@ def test_a_scope_of_the_registry_stands_before_every_project(webs: Webs) -> None
     assert given["registry"] == "registry.example.com:5000"
     assert given["repository"] == "registry.example.com:5000/team/acme/shop"
     wanted = ("repository:team/acme/shop:pull", "repository:acme/shop:pull", "repository:teamx/acme/shop:pull")
-    assert access_of(ask(web, token, *wanted, service="registry.example.com:5000")) == {"team/acme/shop": ["pull"]}
+    beside = ("repository:acme/team/shop:pull", "repository:x/team/acme/shop:pull")
+    assert access_of(ask(web, token, *wanted, *beside, service="registry.example.com:5000")) == {
+        "team/acme/shop": ["pull"]
+    }
     digest = DEPLOY["image"].partition("@")[2]
     url = "/v1/projects/acme/shop/envs/dev/deploys"
     assert web.post(url, token, {**DEPLOY, "image": f"{given['repository']}@{digest}"}).status == 202

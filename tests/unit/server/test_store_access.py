@@ -1,6 +1,7 @@
 """Tokens, device login, the audit trail and repeated requests in the store. Each test runs on every database."""
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import Any, cast
 
@@ -42,7 +43,16 @@ def test_a_token_is_known_by_its_secret_until_it_expires(store: Store) -> None:
     assert store(tokens.verify, token, NOON) == replace(GRANT, token_id=token.id)
     assert store(tokens.verify, Token(token.id, "x" * 33), NOON) is None
     assert store(tokens.verify, token_format.mint(), NOON) is None
+    assert store(tokens.find, token.id, NOON + DAY - 1) == replace(GRANT, token_id=token.id)
     assert store(tokens.verify, token, NOON + DAY) is None
+    assert store(tokens.find, token.id, NOON + DAY) is None
+
+
+def test_tokens_are_listed_from_the_oldest_on(store: Store) -> None:
+    for number, token_id in enumerate("cab"):
+        token, now = replace(token_format.mint(), id=token_id), NOON + number
+        store(tokens.insert, token, replace(GRANT, token_id=token_id), created_by="admin", now=now)
+    assert [info.id for info in store(tokens.listed)] == ["c", "a", "b"]
 
 
 def test_a_revoked_token_is_gone_at_once(store: Store) -> None:
@@ -109,6 +119,15 @@ def test_a_device_never_holds_more_nor_longer_than_who_let_it_in(store: Store) -
     assert info.expires_at == clock.to_datetime(GRANT.expires_at)
 
 
+def test_a_device_is_let_in_for_ninety_days_at_most(store: Store) -> None:
+    approver = stored(store, expires_at=NOON + 365 * DAY)
+    code = store(devices.start, "laptop", NOON)
+    store(devices.approve, code.user_code, approver.id, NOON)
+    token, info = store(devices.collect, code.secret, NOON)
+    assert info.expires_at == clock.to_datetime(NOON + 90 * DAY)
+    assert store(tokens.verify, token, NOON + 90 * DAY) is None
+
+
 def test_an_approval_dies_with_the_token_that_gave_it(store: Store) -> None:
     approver = stored(store)
     code = store(devices.start, "laptop", NOON)
@@ -119,7 +138,8 @@ def test_an_approval_dies_with_the_token_that_gave_it(store: Store) -> None:
 
 def test_a_device_code_ends_after_ten_minutes(store: Store) -> None:
     code = store(devices.start, "laptop", NOON)
-    late = NOON + devices.LIFETIME
+    late = NOON + 10 * MINUTE
+    assert store(devices.collect, code.secret, late - 1) == "pending"
     assert store(devices.approve, code.user_code, "tok", late) is None
     assert store(devices.collect, code.secret, late) == "expired"
 
@@ -128,7 +148,22 @@ def test_a_device_that_asks_too_often_is_told_so(store: Store) -> None:
     code = store(devices.start, "laptop", NOON)
     assert store(devices.collect, code.secret, NOON) == "pending"
     assert store(devices.collect, code.secret, NOON + clock.SECOND) == "too_fast"
-    assert store(devices.collect, code.secret, NOON + 6 * clock.SECOND) == "pending"
+    assert store(devices.collect, code.secret, NOON + 5 * clock.SECOND) == "pending", "a second is forgiven"
+
+
+def test_a_device_keeps_the_rights_of_who_let_it_in_first(store: Store) -> None:
+    """Whoever reads the code over a shoulder swaps nothing any more."""
+    code = store(devices.start, "laptop", NOON)
+    assert store(devices.approve, f" {code.user_code} ", stored(store).id, NOON) == "laptop"
+    assert store(devices.approve, code.user_code, stored(store, actor="mallory").id, NOON) is None
+    _, info = store(devices.collect, code.secret, NOON)
+    assert info.actor == "ann"
+
+
+def test_the_codes_of_a_device_are_long_enough_not_to_be_guessed(store: Store) -> None:
+    code = store(devices.start, "laptop", NOON)
+    assert re.fullmatch(f"[{devices.LETTERS}]{{4}}-[{devices.LETTERS}]{{4}}", code.user_code)
+    assert len(code.secret) >= 43, "256 bits"
 
 
 def test_an_unknown_user_code_lets_nobody_in(store: Store) -> None:
@@ -191,8 +226,8 @@ def test_hostile_text_in_a_filter_is_data(store: Store) -> None:
 def test_the_trail_is_kept_a_year(store: Store) -> None:
     """DP-Q74."""
     store(audit.begin, ATTEMPT)
-    assert store(audit.prune, NOON + audit.KEPT) == 0
-    assert store(audit.prune, NOON + audit.KEPT + 1) == 1
+    assert store(audit.prune, NOON + 365 * DAY) == 0
+    assert store(audit.prune, NOON + 365 * DAY + 1) == 1
 
 
 def key(fingerprint: str = "body", whose: str = "tok") -> Key:
@@ -213,15 +248,36 @@ def test_a_key_is_free_again_after_a_failure_a_crash_or_a_day(store: Store) -> N
     store(idempotency.begin, key(), NOON)
     store(idempotency.free, key())
     assert store(idempotency.begin, key(), NOON) == "new"
-    crashed = NOON + idempotency.ABANDONED
+    crashed = NOON + MINUTE
     assert store(idempotency.begin, key(), crashed - 1) == "running"
     assert store(idempotency.begin, key("other"), crashed) == "other"
     assert store(idempotency.begin, key(), crashed) == "new"
     store(idempotency.finish, key(), Answered(202, "{}"))
-    later = crashed + idempotency.KEPT
+    later = crashed + DAY
     assert store(idempotency.begin, key("other"), later - 1) == "other"
     assert store(idempotency.begin, key("other"), later) == "new"
     assert store(idempotency.begin, key("other"), later) == "running"
+
+
+def test_a_key_is_freed_and_answered_for_who_sent_it_alone(store: Store) -> None:
+    """S10: another token may use the same text, and a token uses many."""
+    others = key(whose="tok2"), Key("tok", "another", "body")
+    for each in (key(), *others):
+        assert store(idempotency.begin, each, NOON) == "new"
+    store(idempotency.finish, key(), Answered(202, "{}"))
+    assert [store(idempotency.begin, each, NOON) for each in others] == ["running"] * 2
+    store(idempotency.free, key())
+    assert [store(idempotency.begin, each, NOON) for each in others] == ["running"] * 2
+    assert store(idempotency.begin, key(), NOON) == "new"
+
+
+def test_a_key_is_kept_a_day(store: Store) -> None:
+    store(idempotency.begin, key(), NOON)
+    store(idempotency.begin, key(whose="tok2"), NOON + MINUTE)
+    assert store(idempotency.prune, NOON + DAY) == 0
+    assert store(idempotency.prune, NOON + DAY + 1) == 1
+    store(idempotency.finish, key(whose="tok2"), Answered(202, "{}"))
+    assert store(idempotency.begin, key(whose="tok2"), NOON + DAY) == Answered(202, "{}")
 
 
 def test_of_many_requests_with_one_key_one_is_carried_out(store: Store) -> None:

@@ -15,7 +15,8 @@ from kilter.errors import BadInput
 from kilter.server import access
 from kilter.server.clock import SECOND
 from kilter.server.refusals import Unavailable
-from kilter.server.store import deploys, tokens
+from kilter.server.store import audit, deploys, devices, idempotency, tokens
+from kilter.server.store.engine import Tx
 
 PROD = "/v1/projects/acme/shop/envs/prod/deploys"
 DEV = "/v1/projects/acme/shop/envs/dev/deploys"
@@ -31,6 +32,12 @@ def test_a_token_says_whose_it_is(web: Web) -> None:
     assert reply.json["actor"] == "ann"
     assert reply.json["role"] == "deployer"
     assert reply.json["scopes"] == [{"project": "acme/*", "env": "pr-*"}]
+
+
+def test_a_token_counts_as_a_bearer_token_alone(web: Web) -> None:
+    token = web.token("viewer")
+    for scheme, status in (("Bearer", 200), ("bearer", 200), ("Basic", 401), ("", 401)):
+        assert web.get("/v1/whoami", headers={"authorization": f"{scheme} {token}"}).status == status, scheme
 
 
 def test_a_made_token_works_is_shown_once_and_lasts_ninety_days(web: Web) -> None:
@@ -59,7 +66,7 @@ def test_a_made_token_works_is_shown_once_and_lasts_ninety_days(web: Web) -> Non
 def test_nobody_hands_out_more_than_they_reach(web: Web, changes: dict[str, object]) -> None:
     """A3: an org's admin is no admin of the platform."""
     reply = create(web, web.token("admin", "acme/*"), **changes)
-    assert (reply.status, reply.code) == (403, "forbidden")
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "scopes")
 
 
 def test_a_token_makes_none_that_outlives_it(web: Web) -> None:
@@ -112,17 +119,24 @@ def test_a_device_logs_in_with_the_rights_of_who_approved_it(web: Web) -> None:
     """DP-Q7."""
     code = web.post("/v1/device/codes", "", {"client_name": "kilter on laptop"}).json
     assert code["verification_url"] == "https://kilter.apps.example.com/device"
+    assert (code["expires_in"], code["interval"]) == (600, 5)
     poll = {"device_code": code["device_code"]}
     assert web.post("/v1/device/tokens", "", poll).code == "pending"
     approved = web.post("/v1/device/approvals", web.token("deployer"), {"user_code": code["user_code"]})
-    assert approved.json == {"client_name": "kilter on laptop"}
+    assert (approved.status, approved.json) == (200, {"client_name": "kilter on laptop"})
     web.now += MINUTE
     token = web.post("/v1/device/tokens", "", poll).json["token"]
     assert web.get("/v1/whoami", token).json["role"] == "deployer"
-    assert (web.post("/v1/device/tokens", "", poll).status, web.post("/v1/device/tokens", "", poll).code) == (
-        410,
-        "expired",
-    )
+    over = web.post("/v1/device/tokens", "", poll)
+    assert (over.status, over.code) == (410, "expired")
+    assert over.json["error"]["next"] == "kilter login --server <url> --device"
+
+
+def test_where_too_many_devices_wait_another_one_is_told_so(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S23."""
+    monkeypatch.setattr(devices, "WAITING_LIMIT", 1)
+    first, second = (web.post("/v1/device/codes", "", {"client_name": "x"}) for _ in range(2))
+    assert (first.status, second.status, second.code) == (200, 429, "too_many")
 
 
 def test_a_device_that_asks_too_often_is_slowed_down(web: Web) -> None:
@@ -180,6 +194,28 @@ def test_a_token_for_previews_reaches_no_other_environment(web: Web) -> None:
     assert web.get("/v1/projects/acme/shop", token).json["envs"] == tile["envs"]
 
 
+def test_a_token_for_previews_reaches_no_deploy_of_another_environment(web: Web) -> None:
+    """DP-Q72: the address has only the deploy's id."""
+    everywhere, previews = web.token("deployer"), web.token("deployer", "acme/shop", "pr-*")
+    other, own = (
+        [web.post(f"/v1/projects/acme/shop/envs/{env}/deploys", everywhere, DEPLOY).json["deploy_id"] for _ in range(2)]
+        for env in ("dev", "pr-7")
+    )
+    for method, url in (("GET", other[0]), ("GET", f"{other[0]}/events"), ("POST", f"{other[1]}/cancel")):
+        reply = web(method, f"/v1/deploys/{url}", previews, until=lambda _: True)
+        assert (reply.status, reply.code, reply.json["error"]["field"]) == (403, "forbidden", "env"), url
+    assert web.get(f"/v1/deploys/{other[1]}", everywhere).json["state"] == "queued"
+    assert web.get(f"/v1/deploys/{own[0]}", previews).status == 200
+    assert web.post(f"/v1/deploys/{own[1]}/cancel", previews).status == 202
+
+
+@pytest.mark.parametrize("project", ["acme/Shop", "acme/-", f"acme/{'x' * 65}", "Acme/shop", f"{'x' * 65}/shop"])
+def test_a_project_that_nobody_can_have_is_not_there_and_takes_no_deploy(web: Web, project: str) -> None:
+    everywhere = web.token("admin", "*/*")
+    assert web.post(f"/v1/projects/{project}/envs/dev/deploys", everywhere, DEPLOY).code == "not_found"
+    assert web.post(f"/v1/projects/{project}/push-credentials", everywhere, {"env": "dev"}).code == "not_found"
+
+
 def test_the_same_request_twice_is_one_deploy(web: Web) -> None:
     """S10, F28."""
     token, key = web.token("deployer"), {"idempotency-key": "k1"}
@@ -187,15 +223,56 @@ def test_the_same_request_twice_is_one_deploy(web: Web) -> None:
     assert first.status == second.status == 202
     assert first.json == second.json
     assert second.headers["idempotent-replay"] == "true"
-    other = web.post(DEV, token, {**DEPLOY, "app": {"port": 9}}, headers=key)
-    assert (other.status, other.code) == (422, "idempotency_mismatch")
+    assert second.headers["content-type"] == first.headers["content-type"] == "application/json"
+    for url, body in ((DEV, {**DEPLOY, "app": {"port": 9}}), (DEV.replace("dev", "test"), DEPLOY)):
+        other = web.post(url, token, body, headers=key)
+        assert (other.status, other.code) == (422, "idempotency_mismatch"), url
     assert web.post(DEV, web.token("deployer"), DEPLOY, headers=key).json["sequence"] == 2
 
 
+def test_a_cancellation_that_is_sent_twice_is_answered_twice_alike(web: Web) -> None:
+    """S10, F28: alone, the second one would be too late."""
+    token, key = web.token("deployer"), {"idempotency-key": "k" * 200}
+    url = f"/v1/deploys/{[web.post(DEV, token, DEPLOY).json['deploy_id'] for _ in range(2)][1]}/cancel"
+    first, second = (web.post(url, token, headers=key) for _ in range(2))
+    assert (first.status, second.status, second.headers["idempotent-replay"]) == (202, 202, "true")
+    assert first.json == second.json
+    assert web.post(url, token).code == "too_late"
+
+
 def test_a_refused_request_frees_its_key(web: Web) -> None:
-    token, key = web.token("deployer"), {"idempotency-key": "k1"}
+    token, key = web.token("admin"), {"idempotency-key": "k"}
     assert web.post(DEV, token, {**DEPLOY, "bootstrap": True}, headers=key).status == 422
     assert web.post(DEV, token, DEPLOY, headers=key).status == 202
+    key = {"idempotency-key": "another"}
+    assert create(web, token).status == 201
+    assert web.post("/v1/tokens", token, {**WANTED, "scopes": [{"project": "*/*"}]}, headers=key).status == 403
+    assert web.post("/v1/tokens", token, WANTED, headers=key).status == 201
+
+
+def test_a_key_whose_request_was_never_answered_is_taken_for_running_for_a_minute(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S10: its server died over it, or is slow."""
+    admin, key = web.token("admin"), {"idempotency-key": "k1"}
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "finish", lambda *_: None)
+        assert web.post("/v1/tokens", admin, WANTED, headers=key).status == 201
+    reply = web.post("/v1/tokens", admin, WANTED, headers=key)
+    assert (reply.status, reply.code) == (409, "in_progress")
+    web.now += MINUTE
+    assert web.post("/v1/tokens", admin, WANTED, headers=key).status == 201
+
+
+def test_a_key_means_nothing_where_nothing_is_changed_or_nobody_is_known(web: Web) -> None:
+    key, device = {"idempotency-key": "k1"}, {"client_name": "laptop"}
+    for _ in range(2):
+        reply = web.get("/v1/whoami", web.token("viewer"), headers=key)
+        assert (reply.status, "idempotent-replay" in reply.headers) == (200, False)
+    first, second = (web.post("/v1/device/codes", "", device, headers=key) for _ in range(2))
+    assert (first.status, second.status) == (200, 200)
+    assert first.json["device_code"] != second.json["device_code"]
+    assert web.run(lambda tx: tx.rows("SELECT * FROM idempotency")) == []
 
 
 @pytest.mark.parametrize(
@@ -230,9 +307,10 @@ def test_an_answer_with_a_secret_is_not_kept_for_repetition(web: Web) -> None:
     assert token not in held
 
 
-@pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "ключ"])
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "ключ", "clé"])
 def test_a_key_that_is_no_printable_text_is_refused(web: Web, key: str) -> None:
-    assert web.post(DEV, web.token("deployer"), DEPLOY, headers={"idempotency-key": key}).status == 422
+    reply = web.post(DEV, web.token("deployer"), DEPLOY, headers={"idempotency-key": key})
+    assert (reply.status, reply.json["error"]["field"]) == (422, "Idempotency-Key")
 
 
 @pytest.mark.requirement("DP-Q28")
@@ -255,6 +333,38 @@ def test_the_trail_names_actor_deploy_and_overrides(web: Web) -> None:
     assert (entry["status"], entry["overrides"]) == (202, ["dirty"])
 
 
+def test_the_trail_has_what_is_asked_for_before_it_is_carried_out(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DP-Q74: a server that dies over it leaves a row that says so."""
+    admin, seen = web.token("admin", "*/*", actor="ann"), list[Any]()
+
+    def insert(tx: Tx, *_: object, **__: object) -> None:
+        seen.extend(audit.page(tx, filters={"action": "token-create"}, before=None, limit=9))
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(tokens, "insert", insert)
+    assert create(web, admin).status == 500
+    assert [(entry.actor, entry.status) for entry in seen] == [("ann", 0)]
+    [entry] = web.get("/v1/audit?action=token-create", admin).json["entries"]
+    assert (entry["status"], entry["code"], entry["project"]) == (500, "internal", None)
+
+
+def test_the_trail_keeps_names_that_nobody_can_have_short(web: Web) -> None:
+    long = "x" * 500
+    assert web.post(f"/v1/projects/{long}/{long}/envs/{long}/deploys", web.token("deployer"), DEPLOY).status == 404
+    [entry] = web.get("/v1/audit?action=deploy", web.token("admin", "*/*")).json["entries"]
+    assert (entry["project"], entry["env"]) == (f"{long[:64]}/{long[:64]}", long[:64])
+
+
+def test_the_trail_says_where_a_deploy_was_canceled(web: Web) -> None:
+    """DP-Q74: the address has only the deploy's id."""
+    token = web.token("deployer")
+    web.post(DEV, token, DEPLOY)
+    waiting = web.post(DEV, token, DEPLOY).json["deploy_id"]
+    assert web.post(f"/v1/deploys/{waiting}/cancel", token).status == 202
+    [entry] = web.get("/v1/audit?action=deploy-cancel&project=acme/shop&env=dev", web.token("admin")).json["entries"]
+    assert (entry["status"], entry["deploy_id"]) == (202, waiting)
+
+
 def test_the_trail_of_the_platform_itself_is_for_who_sees_all_of_it(web: Web) -> None:
     create(web, web.token("admin", "*/*", actor="root"), scopes=[{"project": "acme/*"}])
     assert web.get("/v1/audit?action=token-create", web.token("admin", "acme/*")).json["entries"] == []
@@ -274,12 +384,46 @@ def test_the_trail_of_an_environment_is_for_who_reaches_it(web: Web) -> None:
     assert "acme/shop prod" not in page
 
 
+def test_the_trail_is_searched_by_each_of_what_it_says(web: Web) -> None:
+    """DP-Q74."""
+    everywhere = web.token("admin", "*/*", actor="root")
+    for actor, project, env in (("ann", "acme/shop", "dev"), ("bob", "acme/shop", "test"), ("ann", "acme/blog", "dev")):
+        body = {**DEPLOY, "image": DEPLOY["image"].replace("acme/shop", project)}
+        reply = web.post(f"/v1/projects/{project}/envs/{env}/deploys", web.token("deployer", actor=actor), body)
+    web.post("/v1/projects/globex/shop/push-credentials", everywhere, {"env": "dev"})
+    found = {
+        query: [
+            (entry["actor"], entry["project"], entry["env"], entry["action"])
+            for entry in web.get(f"/v1/audit?{query}", everywhere).json["entries"]
+        ]
+        for query in ("project=acme/shop", "env=dev", "actor=bob", "action=push-credentials")
+    }
+    ann, bob = ("ann", "acme/shop", "dev", "deploy"), ("bob", "acme/shop", "test", "deploy")
+    blog, pushed = ("ann", "acme/blog", "dev", "deploy"), ("root", "globex/shop", None, "push-credentials")
+    assert {query: set(entries) for query, entries in found.items()} == {
+        "project=acme/shop": {ann, bob},
+        "env=dev": {ann, blog},
+        "actor=bob": {bob},
+        "action=push-credentials": {pushed},
+    }
+    one = web.get(f"/v1/audit?deploy_id={reply.json['deploy_id']}", everywhere).json["entries"]
+    assert [entry["project"] for entry in one] == ["acme/blog"]
+
+
+def test_the_trail_of_a_project_is_for_who_sees_it(web: Web) -> None:
+    """DP-Q74: what is done to no environment of it, too."""
+    assert web.post("/v1/projects/acme/shop/push-credentials", web.token("deployer"), {"env": "dev"}).status == 201
+    for project, number in (("acme/shop", 1), ("acme/blog", 0)):
+        assert len(web.get("/v1/audit", web.token("admin", project, "pr-*")).json["entries"]) == number
+
+
 def test_the_trail_is_turned_page_by_page(web: Web) -> None:
     token, admin = web.token("deployer"), web.token("admin")
     for number in range(5):
         web.now = NOON + number * MINUTE
         web.post(DEV, token, DEPLOY)
     first = web.get("/v1/audit?limit=3&project=acme/shop", admin).json
+    assert len(first["entries"]) == 3
     assert web.get("/v1/audit?limit=3&project=acme/shop&cursor=", admin).json == first
     second = web.get(f"/v1/audit?limit=3&project=acme/shop&cursor={first['cursor']}", admin).json
     assert len({entry["id"] for entry in first["entries"] + second["entries"]}) == 5
@@ -334,3 +478,15 @@ def test_a_token_that_is_revoked_while_the_body_comes_changes_nothing(
     reply = web(method, url, token, content=parts(), headers={"content-type": "application/json"})
     assert (reply.status, reply.code) == (401, "not_logged_in")
     assert [each.actor for each in web.run(tokens.listed)] == []
+
+
+def test_a_body_that_comes_slowly_without_a_token_is_answered_too(web: Web) -> None:
+    """Nobody's token can have ended meanwhile."""
+
+    def parts() -> Iterator[bytes]:
+        yield b'{"client_name":'
+        web.now += 2 * SECOND
+        yield b'"laptop"}'
+
+    reply = web("POST", "/v1/device/codes", content=parts(), headers={"content-type": "application/json"})
+    assert reply.status == 200

@@ -4,10 +4,11 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
+from starlette.requests import Request
 from unit.server.orders import IMAGE
 from unit.server.web import APP, DEPLOY, SETTINGS, Reply, Web, Webs
 
@@ -56,6 +57,11 @@ def refused(web: Web, body: object) -> tuple[int, str, str | None]:
         ({"image": "shop:latest"}, "invalid", "image"),
         ({"app": {"port": 1, "processes": {"worker": {"command": []}}}}, "invalid", "app.processes.worker.command"),
         ({"app": {"port": 1, "processes": {"worker": {"x": 1}}}}, "unknown_field", "app.processes.worker.x"),
+        (
+            {"app": {"port": 1, "processes": {"worker": {"command": ["x"], "probes": {"x": 1}}}}},
+            "unknown_field",
+            "app.processes.worker.probes.x",
+        ),
         ({"app": {"port": 1, "processes": {"A_b": {"command": ["x"]}}}}, "invalid", "app.processes"),
         ({"app": {"port": 1, "services": [{"name": "db"}]}}, "invalid", "app.services[0].kind"),
         ({"app": {"port": 1, "profile": {"bases": "x"}}}, "unknown_field", "app.profile.bases"),
@@ -164,6 +170,20 @@ def test_of_large_bodies_two_are_read_at_once(
     assert max(seen) == 2
 
 
+@pytest.mark.requirement("S12")
+def test_a_body_that_does_not_come_whole_in_time_is_given_up_with_its_connection(
+    shared_web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stream(_: Request) -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Request, "stream", stream)
+    monkeypatch.setattr(bodies, "SECONDS", 0.01)
+    reply = shared_web.post(URL, shared_web.token("deployer"), DEPLOY)
+    assert (reply.status, reply.code, reply.headers["connection"]) == (408, "request_timeout", "close")
+
+
 def test_a_body_of_exactly_the_limit_is_read(shared_web: Web) -> None:
     body = json.dumps(DEPLOY).encode()
     reply = shared_web("POST", URL, shared_web.token("deployer"), content=[body + b" " * (LIMIT - len(body))])
@@ -186,25 +206,32 @@ def test_only_plain_json_is_taken(shared_web: Web, headers: dict[str, str]) -> N
 
 
 def test_a_call_that_takes_no_body_says_so(shared_web: Web) -> None:
-    reply = shared_web("DELETE", "/v1/whoami", shared_web.token("viewer"), json={"force": True})
-    assert (reply.status, reply.code) == (422, "invalid")
+    given: tuple[dict[str, object], ...] = (
+        {"json": {"force": True}},
+        {"content": iter([b"{}"]), "headers": {"transfer-encoding": "chunked"}},
+    )
+    for body in given:
+        reply = shared_web("DELETE", "/v1/whoami", shared_web.token("viewer"), **body)
+        assert (reply.status, reply.code) == (422, "invalid")
 
 
 @pytest.mark.parametrize(
-    ("query", "code"),
+    ("query", "code", "field"),
     [
-        ("?limit=0", "invalid"),
-        ("?limit=1000000000", "invalid"),
-        ("?limit=-1", "invalid"),
-        ("?limit=1&limit=2", "invalid"),
-        ("?sort=name", "unknown_field"),
-        ("?cursor=" + "x" * 200, "invalid"),
+        ("?limit=0", "invalid", "limit"),
+        ("?limit=1000000000", "invalid", "limit"),
+        ("?limit=-1", "invalid", "limit"),
+        ("?limit=1&limit=2", "invalid", "limit"),
+        ("?sort=name", "unknown_field", "sort"),
+        (f"?{'x' * 5000}=1", "unknown_field", "x" * 64),
+        ("?cursor=" + "x" * 200, "invalid", "cursor"),
     ],
 )
-def test_a_query_is_checked_like_a_body(shared_web: Web, query: str, code: str) -> None:
+def test_a_query_is_checked_like_a_body(shared_web: Web, query: str, code: str, field: str) -> None:
     """S20."""
     reply = shared_web.get(f"/v1/projects{query}", shared_web.token("viewer"))
-    assert (reply.status, reply.code) == (422, code)
+    assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, code, field)
+    assert len(reply.body) < 1000
 
 
 def test_a_query_where_none_is_known_is_refused(shared_web: Web) -> None:
@@ -254,6 +281,7 @@ def test_what_no_route_is_for_has_its_line_in_the_log(
     facts = [record.facts for record in caplog.records]  # type: ignore[attr-defined]
     assert [(each["method"], each["path"], each["status"]) for each in facts] == [(method, path, status)]
     assert facts[0]["request"] == reply.headers["x-request-id"]
+    assert facts[0]["ms"] >= 0
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
@@ -277,6 +305,16 @@ def test_every_answer_has_a_number_and_is_not_to_be_kept(shared_web: Web) -> Non
         assert reply.headers["cache-control"] == "no-store"
     assert bad.json["error"]["request_id"] == bad.headers["x-request-id"]
     assert bad.json["error"]["next"] == "kilter login --server <url> --token -"
+
+
+def test_what_is_refused_is_no_fault_of_the_servers_and_asks_for_no_login_nor_another_try(
+    shared_web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    viewer = shared_web.token("viewer")
+    refusals = shared_web.post(URL, viewer, DEPLOY), shared_web.get("/v1/deploys/none", viewer)
+    assert [reply.status for reply in refusals] == [403, 404]
+    assert [set(reply.headers) & {"www-authenticate", "retry-after", "connection"} for reply in refusals] == [set()] * 2
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def test_headers_that_pretend_to_be_somebody_change_nothing(shared_web: Web) -> None:
@@ -305,7 +343,7 @@ def test_a_fault_of_the_servers_own_tells_only_a_number(
 
 
 def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
-    shared_web: Web, monkeypatch: pytest.MonkeyPatch
+    shared_web: Web, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """S22."""
     token = shared_web.token("viewer")
@@ -318,6 +356,9 @@ def test_a_store_that_is_away_is_503_and_says_when_to_ask_again(
     reply = shared_web.get("/v1/whoami", token)
     assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "unavailable", "5")
     assert "10.0.0.7" not in reply.text
+    [warning] = [record.facts for record in caplog.records if record.levelname == "WARNING"]  # type: ignore[attr-defined]
+    assert (warning["request"], "10.0.0.7" in warning["error"]) == (reply.headers["x-request-id"], True)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
     assert shared_web.get("/readyz").status == 503
     assert shared_web.get("/healthz").text == "ok"
 
@@ -343,6 +384,23 @@ def test_an_image_from_elsewhere_is_refused(shared_web: Web) -> None:
     for repository in ("registry.example.com/acme/other", "registry.example.com/acme/shopping", "docker.io/acme/shop"):
         image = f"{repository}@{IMAGE.partition('@')[2]}"
         assert refused(shared_web, {**DEPLOY, "image": image}) == (422, "registry_not_allowed", "image")
+
+
+def test_images_come_from_where_the_platform_lets_them_come_from_too(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, extra_registries=("ghcr.io/acme/", "docker.io/library/redis")))
+    token, digest = web.token("deployer"), IMAGE.partition("@")[2]
+    for repository, status in (
+        ("ghcr.io/acme/shop", 202),
+        ("docker.io/library/redis", 202),
+        ("docker.io/library/redis/x", 202),
+        ("registry.example.com/acme/shop", 202),
+        ("ghcr.io/acmes/shop", 422),
+        ("evil.example.com/ghcr.io/acme/shop", 422),
+        ("docker.io/library/redis2", 422),
+        ("registry.example.com/acme/other", 422),
+    ):
+        reply = web.post(URL, token, {**DEPLOY, "image": f"{repository}@{digest}"})
+        assert reply.status == status, repository
 
 
 @pytest.mark.parametrize(
@@ -384,6 +442,23 @@ def test_an_external_service_needs_its_secret(shared_web: Web) -> None:
     service = {"name": "queue", "kind": "temporal", "mode": "external"}
     field = "app.services[0].secretName"
     assert refused(shared_web, {**DEPLOY, "app": {"port": 1, "services": [service]}}) == (422, "invalid", field)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"name": "db", "kind": "postgres", "version": "16"},
+        {"name": "queue", "kind": "temporal", "mode": "external", "secretName": "queue", "values": {"image": "x"}},
+        {"name": "mine", "kind": "homemade", "mode": "external", "secretName": "mine", "version": "1"},
+    ],
+)
+def test_services_of_the_platform_in_its_versions_and_anybodys_with_a_secret_are_taken(
+    shared_web: Web, service: dict[str, object]
+) -> None:
+    """DP-Q20."""
+    body = {**DEPLOY, "app": {"port": 1, "services": [service]}}
+    reply = shared_web.post(URL, shared_web.token("deployer"), body)
+    assert reply.status == 202, reply.text
 
 
 def test_two_services_of_one_name_are_refused(shared_web: Web) -> None:

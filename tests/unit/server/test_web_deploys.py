@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -28,6 +29,7 @@ from kilter.server.refusals import Unavailable
 from kilter.server.routes import deploys as deploy_routes
 from kilter.server.routes import environments as env_routes
 from kilter.server.routes import events as event_routes
+from kilter.server.routes import projects as project_routes
 from kilter.server.routes.deploys import accept_once
 from kilter.server.seams import LogQuery
 from kilter.server.settings import Settings
@@ -78,6 +80,7 @@ def stream(web: Web, accepted: DeployAccepted, last: str = "", token: str = "") 
     headers = {"last-event-id": last} if last else {}
     reply = web.get(f"/v1/deploys/{accepted.deploy_id}/events", token or web.token("viewer"), headers=headers)
     assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["x-accel-buffering"] == "no", "or a proxy would hold it back"
     return read_events(reply.text)
 
 
@@ -205,7 +208,9 @@ def test_what_is_refused_before_it_is_looked_at_is_in_the_trail_once(
     assert (entry["project"], entry["env"]) == ("acme/shop", "dev")
 
 
-def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web: Web) -> None:
+def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(
+    web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
     """DP-Q74: it is no failure of the server."""
 
     def leaving() -> Iterator[bytes]:
@@ -213,7 +218,9 @@ def test_who_leaves_before_the_body_is_whole_is_in_the_trail_as_having_left(web:
         raise ClientDisconnect
 
     headers = {"content-type": "application/json"}
-    web("POST", f"{DEV}/deploys", web.token("maintainer"), content=leaving(), headers=headers)
+    with caplog.at_level("INFO", "kilter.server"):
+        web("POST", f"{DEV}/deploys", web.token("maintainer"), content=leaving(), headers=headers)
+    assert [record.facts["status"] for record in caplog.records] == [499]  # type: ignore[attr-defined]
     [entry] = web.get("/v1/audit", web.token("admin", "*/*")).json["entries"]
     assert (entry["status"], entry["code"]) == (499, None)
 
@@ -310,6 +317,22 @@ def test_a_deploy_is_followed_from_queue_to_done(web: Web) -> None:
     assert names(stream(web, first)) == ["phase", "phase", "phase", "superseded"]
 
 
+def test_more_events_than_are_read_at_once_are_told_all_and_without_a_wait(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    for phase in ("Provisioning", "Publishing", "Ready"):
+        report(web, phase)
+    whole = stream(web, accepted)
+    assert len(whole) > 2
+    monkeypatch.setattr(events, "BATCH", 1)
+    monkeypatch.setattr(event_routes, "ASK_ALIVE", 0.01)
+    text = web.get(f"/v1/deploys/{accepted.deploy_id}/events", web.token("viewer")).text
+    assert read_events(text) == whole
+    assert "still here" not in text
+
+
 def test_a_stream_is_taken_up_where_it_broke(web: Web) -> None:
     accepted = deploy(web)
     dispatch(web)
@@ -374,18 +397,18 @@ def test_a_stream_ends_when_its_token_does_or_the_server(web: Web) -> None:
         open_stream = asyncio.create_task(web.send("GET", f"/v1/deploys/{accepted.deploy_id}/events", token))
         await asyncio.sleep(0.01)
         await end()
-        web.services.hub.tell([accepted.deploy_id])
         async with asyncio.timeout(2):
             await open_stream
 
     async def revoke() -> None:
         await web.send("DELETE", "/v1/whoami", token)
+        web.services.hub.tell([accepted.deploy_id])
 
     web.runner.run(story(revoke))
     token = web.token("viewer")
 
     async def stop() -> None:
-        web.services.stopping.set()
+        web.services.stop()
 
     web.runner.run(story(stop))
 
@@ -499,6 +522,39 @@ def test_only_a_waiting_deploy_is_cancelled(web: Web) -> None:
     assert names(stream(web, second)) == ["queued", "failed"]
 
 
+def test_whoever_waits_hears_of_a_cancellation_at_once(web: Web) -> None:
+    _, second, third = deploy(web), deploy(web), deploy(web)
+    with ExitStack() as stack:
+        topics = (second.deploy_id, third.deploy_id, DISPATCH)
+        listeners = [stack.enter_context(web.services.hub.listen(topic)) for topic in topics]
+        assert web.post(f"/v1/deploys/{second.deploy_id}/cancel", web.token("deployer")).status == 202
+        assert [web.runner.run(each.wait(1.0)) for each in listeners] == [True] * 3
+
+
+def test_a_deploy_to_a_protected_environment_is_taken_back_by_maintainers(web: Web) -> None:
+    """DP-Q28, DP-Q72: as it was asked for."""
+    prod, maintainer = f"{DEV.removesuffix('dev')}prod/deploys", web.token("maintainer")
+    web.post(prod, maintainer, DEPLOY)
+    url = f"/v1/deploys/{web.post(prod, maintainer, DEPLOY).json['deploy_id']}/cancel"
+    reply = web.post(url, web.token("deployer"))
+    assert (reply.status, reply.json["error"]["details"]["needed_role"]) == (403, "maintainer")
+    assert web.post(url, maintainer).status == 202
+
+
+def test_the_platform_may_let_the_newest_of_what_waits_take_the_place_of_the_others(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, replace_waiting_envs=("pr-*", "dev")))
+    for env, state in (("dev", "superseded"), ("pr-7", "superseded"), ("test", "queued")):
+        url = f"{DEV.removesuffix('dev')}{env}/deploys"
+        _, second, third = (web.post(url, web.token("deployer"), DEPLOY).json["deploy_id"] for _ in range(3))
+        states = [web.get(f"/v1/deploys/{each}", web.token("viewer")).json["state"] for each in (second, third)]
+        assert states == [state, "queued"], env
+
+
+def test_addresses_have_the_scheme_and_the_port_of_the_platform(webs: Webs) -> None:
+    web = webs(replace(SETTINGS, scheme="http", public_port=8080))
+    assert deploy(web).url == "http://shop-dev.apps.example.com:8080"
+
+
 def test_deploys_are_listed_newest_first_page_by_page(web: Web) -> None:
     token = web.token("maintainer")
     for _ in range(5):
@@ -506,7 +562,10 @@ def test_deploys_are_listed_newest_first_page_by_page(web: Web) -> None:
     first = web.get(f"{DEV}/deploys?limit=3", token).json
     second = web.get(f"{DEV}/deploys?limit=3&cursor={first['cursor']}", token).json
     assert [each["sequence"] for each in first["deploys"] + second["deploys"]] == [5, 4, 3, 2, 1]
-    assert second["cursor"] is None
+    assert (len(first["deploys"]), second["cursor"]) == (3, None)
+    assert web.get(f"{DEV}/deploys?limit=5", token).json["cursor"] is None
+    assert web.get(f"{DEV}/deploys?limit=4", token).json["cursor"] == "2"
+    assert web.get(f"{DEV}/deploys?limit=3&cursor=1", token).json == {"deploys": [], "cursor": None}
 
 
 def test_an_environment_shows_what_was_last_seen_and_who_is_at_work(web: Web) -> None:
@@ -608,7 +667,28 @@ def test_projects_are_found_by_name_and_turned_page_by_page(web: Web) -> None:
     second = web.get(f"/v1/projects?limit=2&cursor={first['cursor']}", token).json
     assert [tile["app"] for tile in second["projects"]] == ["shop2"]
     assert second["cursor"] is None
+    assert web.get("/v1/projects?limit=3", token).json["cursor"] is None
     assert len(web.get("/v1/projects?q=shop", token).json["projects"]) == 2
+    assert [tile["app"] for tile in web.get("/v1/projects?q=a/shop", token).json["projects"]] == ["shop2"]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 200])
+def test_all_projects_are_found_in_however_many_looks_and_pages(
+    web: Web, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Most of what is looked through may be foreign."""
+    monkeypatch.setattr(project_routes, "BATCH", batch)
+    everywhere, found = web.token("maintainer", "*/*"), list[str]()
+    for project in ("acme/api", "acme/shop", "acme/shop1", "beta/shop2", "gamma/shop3"):
+        body = {**DEPLOY, "image": IMAGE.replace("acme/shop", project)}
+        assert web.post(f"/v1/projects/{project}/envs/dev/deploys", everywhere, body).status == 202
+    shops, cursor = web.token("viewer", "*/shop*"), ""
+    while cursor is not None:
+        page = web.get(f"/v1/projects?limit=1&cursor={cursor}", shops).json
+        found += [f"{tile['org']}/{tile['app']}" for tile in page["projects"]]
+        cursor = page["cursor"]
+    assert found == ["acme/shop", "acme/shop1", "beta/shop2", "gamma/shop3"]
+    assert len(web.get("/v1/projects", shops).json["projects"]) == 4
 
 
 def test_an_environment_is_deleted_only_with_the_right_words(web: Web) -> None:
@@ -617,7 +697,7 @@ def test_an_environment_is_deleted_only_with_the_right_words(web: Web) -> None:
     token = web.token("maintainer")
     for confirm in ("acme/shop", "acme/shop/dev ", "ACME/SHOP/DEV"):
         reply = web("DELETE", DEV, token, json={"confirm": confirm})
-        assert (reply.status, reply.code) == (422, "wrong_confirmation")
+        assert (reply.status, reply.code, reply.json["error"]["field"]) == (422, "wrong_confirmation", "confirm")
 
 
 def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None:
@@ -636,6 +716,7 @@ def test_a_delete_is_followed_like_a_deploy_and_leaves_nothing(web: Web) -> None
     assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", token).json["state"] == "done"
     assert web.get(DEV, token).status == 404
     assert web.get("/v1/projects", token).json["projects"] == []
+    assert web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"}).code == "not_found"
 
 
 def unmet(kind: ConditionType, said: str) -> Condition:
@@ -697,6 +778,22 @@ def test_a_protected_environment_is_deleted_by_admins_and_its_database_after_a_s
     assert (reply.code, reply.json["error"]["field"]) == ("wrong_confirmation", "confirm_database")
     kept = web("DELETE", url, web.token("admin"), json=words)
     assert (kept.status, kept.json["database"]) == (202, "keep")
+
+
+@pytest.mark.requirement("DP-Q25", "DP-Q74")
+@pytest.mark.parametrize(("database", "overrides"), [("drop", ["drop_database"]), ("keep", [])])
+def test_the_trail_says_whose_word_dropped_a_protected_database(web: Web, database: str, overrides: list[str]) -> None:
+    url, admin = "/v1/projects/acme/shop/envs/prod", web.token("admin", actor="root")
+    web.post(f"{url}/deploys", web.token("maintainer"), DEPLOY)
+    dispatch(web)
+    web.cluster.report("acme-shop-prod", phase="Ready")
+    follow(web)
+    body = {"confirm": "acme/shop/prod", "confirm_database": "acme/shop/prod", "database": database}
+    reply = web("DELETE", url, admin, json=body)
+    assert (reply.status, reply.json["database"]) == (202, database)
+    [entry] = web.get(f"/v1/audit?deploy_id={reply.json['deploy_id']}", admin).json["entries"]
+    assert (entry["actor"], entry["action"], entry["overrides"]) == ("root", "env-delete", overrides)
+    assert web.get(f"/v1/deploys/{reply.json['deploy_id']}", admin).json["actor"] == "root"
 
 
 @pytest.mark.requirement("DP-Q25")
@@ -821,6 +918,7 @@ def test_lines_of_pods_are_read_from_the_environments_own_namespace(web: Web) ->
     web.cluster.lines = ["shop-1 hello", "shop-1 \x1b[31mred"]
     reply = web.get(f"{DEV}/logs?lines=10&since=5m&process=worker", token)
     assert reply.text == "shop-1 hello\nshop-1 \x1b[31mred\n"
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8", "or a browser would read markup in it"
     [query] = web.cluster.asked
     assert (query.namespace, query.lines, query.since, query.follow) == (NAME, 10, 300, False)
     assert dict(query.labels) == {"kilter.dev/app": "shop", "kilter.dev/process": "worker"}
@@ -871,6 +969,8 @@ def test_lines_are_streamed_as_events_and_none_can_pretend_to_be_two(web: Web) -
     report(web, "Ready", namespace=NAME)
     web.cluster.lines = ["shop-1 one", "shop-1 two\revent: done"]
     reply = web.get(f"{DEV}/logs?follow=true&process=shop", web.token("viewer"))
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["x-accel-buffering"] == "no"
     assert reply.text == "event: log\ndata: shop-1 one\n\nevent: log\ndata: shop-1 two\\revent: done\n\n"
     assert dict(web.cluster.asked[0].labels)["app.kubernetes.io/component"] == "web"
 
@@ -1015,7 +1115,14 @@ def test_long_logs_are_sent_piece_by_piece_and_whole(web: Web, monkeypatch: pyte
 
     reply = web.get(url, web.token("viewer"), until=note)
     assert reply.text.splitlines() == lines
+    assert len(sizes) < len(lines)
     assert max(after - before for before, after in pairwise(sizes)) <= 20 + len("shop-1 0\n")
+
+
+@pytest.mark.parametrize("since", ["0s", "1.5h", "yesterday", "-5m"])
+def test_lines_are_asked_for_since_a_time_that_is_one(web: Web, since: str) -> None:
+    reply = web.get(f"{with_logs(web, 'shop-1 one')}?since={since}", web.token("viewer"))
+    assert (reply.status, reply.json["error"]["field"]) == (422, "since")
 
 
 def test_logs_of_what_is_to_come_are_refused(web: Web) -> None:

@@ -10,7 +10,6 @@ from kilter.server.seams import Pushing
 from kilter.server.store import environments
 from kilter.server.store.engine import Tx
 from kilter.server.store.tokens import Grant
-from kilter.words import ENV_LIMIT, slug_fault
 
 BATCH = 200
 PUSH_LIFETIME = 600 * clock.SECOND
@@ -60,8 +59,6 @@ async def push_credentials(call: Call) -> Answer:
     """Let a client push this project's images for ten minutes. Raises Refused: forbidden, registry_not_allowed."""
     body, grant, settings = call.body, call.granted(), call.settings
     assert isinstance(body, PushRequest)
-    if fault := slug_fault(body.env, ENV_LIMIT):
-        raise Refused("invalid", f"{body.env!r} cannot name an environment: {fault}", field="env")
     slot = Slot(call.path["org"], call.path["app"], body.env)
     access.require_env(grant, slot)
     present = await call.store.run(environments.find, slot)
