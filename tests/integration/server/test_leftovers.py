@@ -141,6 +141,20 @@ def test_a_list_goes_with_what_it_alone_lists(web: Web, registry: FakeRegistry, 
     assert remove(web, client, A) == (B, C, A)
 
 
+def test_what_a_list_names_goes_by_its_digest_alone(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
+    """Whoever may push writes lists: a tag, or the way to another repository, would go in the server's name."""
+    registry.put(NAME, B, tag="prod")
+    for elsewhere in (f"{C}/../../../blog/manifests/{C}", "../../blog/manifests/prod", "prod"):
+        registry.put(NAME, A, elsewhere, D)
+        registry.asked.clear()
+        assert remove(web, client, A) == (A,)
+        assert [each for each in registry.asked if each.startswith("DELETE")] == [
+            f"DELETE /v2/{NAME}/manifests/{D}",
+            f"DELETE /v2/{NAME}/manifests/{A}",
+        ]
+    assert set(registry.manifests[NAME]) == {B}
+
+
 def test_what_another_list_or_a_tag_leads_to_stays(web: Web, registry: FakeRegistry, client: RegistryImages) -> None:
     e, f, g = (f"sha256:{letter * 64}" for letter in "ef0")
     for digest in (B, C, D, e):

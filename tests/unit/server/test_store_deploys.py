@@ -10,6 +10,7 @@ from unit.server.orders import IMAGE, MINUTE, NOON, SHOP, order, reported, spec
 
 from kilter.api.deploys import DoneEvent, FailedEvent, PhaseEvent, QueuedEvent, SupersededEvent
 from kilter.api.kilterapp_status import Condition, Failure
+from kilter.render import names
 from kilter.render.names import Slot
 from kilter.server import clock
 from kilter.server.refusals import Refused
@@ -143,6 +144,31 @@ def test_waiters_are_replaced_only_where_the_rule_says_so_and_never_with_a_migra
     assert at(store, migrating).state == "queued"
     [(_, _), (_, last)] = store(events.after, waiting.id, 0)
     assert isinstance(last, SupersededEvent)
+    [(_, told)] = store(events.after, newest.id, 0)
+    assert isinstance(told, QueuedEvent)
+    assert (told.queue.position, told.queue.holder and told.queue.holder.deploy_id) == (2, running.id)
+
+
+def test_a_migration_replaces_nobody(store: Store) -> None:
+    """DP-Q67: what waits may be what it is to find."""
+    accept(store)
+    waiting = accept(store)
+    accept(store, migrates=True, replaces_waiting=True)
+    assert at(store, waiting).state == "queued"
+
+
+def test_a_deploy_carries_the_class_that_its_environment_has_and_not_a_lower_one(store: Store) -> None:
+    accept(store, env_class="protected")
+    assert at(store, accept(store, env_class="standard")).spec.class_ == "protected"
+    assert store(environments.find, SHOP).env_class == "protected"
+
+
+def test_a_deploy_has_an_address_and_a_delete_has_none(store: Store) -> None:
+    deploy = accept(store, port=8443)
+    assert deploy.url == "https://shop-dev.apps.example.com:8443"
+    claim(store)
+    say(store, deploy, "Failed")
+    assert accept(store, operation="delete").url is None
 
 
 def test_of_fifty_migrations_at_the_same_moment_one_is_accepted(store: Store) -> None:
@@ -190,6 +216,21 @@ def test_a_deploy_that_a_dead_replica_claimed_is_claimed_again(store: Store) -> 
     assert store(progress.claim, NOON + progress.LEASE) is None
     assert store(progress.claim, NOON + progress.LEASE + 1).id == accepted.id
     assert kinds(store, accepted) == ["Phase"]
+
+
+def test_a_deploy_that_the_cluster_has_is_never_claimed_again(store: Store) -> None:
+    """F28: its roll-out may take longer than a claim."""
+    accept(store)
+    assert claim(store) is not None
+    assert store(progress.claim, NOON + progress.LEASE + 1) is None
+
+
+def test_when_the_cluster_got_a_deploy_is_recorded_once(store: Store) -> None:
+    """Of what the cluster no longer has, it decides whether that was handed over before or after somebody looked."""
+    record = accept(store)
+    claim(store)
+    say(store, record, "RollingOut", NOON + MINUTE)
+    assert at(store, record).applied_at == NOON
 
 
 def test_phases_become_events_and_steps_with_times(store: Store) -> None:
@@ -260,6 +301,16 @@ def test_what_a_list_tells_is_taken_also_where_the_cluster_counts_on_from_before
     assert store(environments.find, SHOP).status.phase == "Reconciling"
     hear(store, record, "Publishing", 9, listed=True)
     assert store(environments.find, SHOP).status.phase == "Publishing"
+
+
+def test_a_word_that_says_not_when_is_never_late(store: Store) -> None:
+    record = accept(store)
+    claim(store)
+    hear(store, record, "Publishing", 9)
+    say(store, record, "Reconciling")
+    assert store(environments.find, SHOP).status.phase == "Reconciling"
+    hear(store, record, "RollingOut", 3)
+    assert store(environments.find, SHOP).status.phase == "RollingOut"
 
 
 def test_a_ready_environment_ends_its_deploy_with_release_and_address(store: Store) -> None:
@@ -399,6 +450,31 @@ def test_a_deploy_that_a_store_of_yesterday_has_lost_is_taken_up_again(store: St
     assert accept(store, PROD).sequence == 3
 
 
+def test_an_object_of_a_lost_store_keeps_the_name_that_it_has(store: Store) -> None:
+    """F40, DP-Q33: somebody else may have had the plain one when it was made."""
+    _, second = names.object_names(SHOP)
+    store(progress.observe, reported(second, SHOP, "dep-x", 57, "Ready"), DOMAIN, NOON)
+    assert store(environments.find, SHOP).object_name == second
+
+
+def test_another_deploy_of_a_number_that_is_given_out_is_not_taken_up(store: Store) -> None:
+    """F40: only what the store cannot know is taken from the cluster."""
+    known = accept(store)
+    store(progress.observe, reported("acme-shop-dev", SHOP, "dep-x", 1, "RollingOut"), DOMAIN, NOON)
+    assert store(deploys.page, SHOP, below=None, limit=9) == [at(store, known)]
+
+
+def test_a_deploy_that_met_an_object_on_its_way_out_is_handed_over_again(store: Store) -> None:
+    """F28: who handed it over died; the object goes, and is to be made anew."""
+    record = accept(store)
+    store(progress.claim, NOON)
+    seen = reported("acme-shop-dev", SHOP, record.id, 1, "Deleting")
+    leaving = msgspec.structs.replace(seen.metadata, deletion_timestamp="2026-06-01T12:00:00Z")
+    store(progress.observe, msgspec.structs.replace(seen, metadata=leaving), DOMAIN, NOON)
+    assert at(store, record).applied_at is None
+    assert store(progress.claim, NOON + progress.LEASE + 1).id == record.id
+
+
 def test_a_lost_deploy_of_an_object_on_its_way_out_is_left_alone(store: Store) -> None:
     """F40: its number alone is kept."""
     accept(store)
@@ -454,11 +530,14 @@ def test_waiters_are_told_when_their_place_changes(store: Store) -> None:
 
 def test_what_a_deploy_carried_is_forgotten_once_it_has_ended(store: Store) -> None:
     """Secrets leave the store, encrypted as they are, when the cluster has them."""
-    record = accept(store, spec=spec(secrets={"db": "sops"}))
+    seeds = {"run": True, "entries": [{"name": "demo", "sha256": "a" * 64, "kind": "sql", "sql": "SELECT 1"}]}
+    record = accept(store, spec=spec(secrets={"db": "sops"}, seeds=seeds))
     assert record.spec.secrets == {"db": "sops"}
+    assert [entry.name for entry in at(store, record).spec.seeds.entries] == ["demo"]
     claim(store)
     say(store, record, "Ready")
     assert at(store, record).spec.secrets is msgspec.UNSET
+    assert (at(store, record).spec.seeds.run, at(store, record).spec.seeds.entries) == (True, ())
     assert at(store, record).spec.image == IMAGE
 
 

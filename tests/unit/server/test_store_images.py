@@ -72,6 +72,14 @@ def test_what_another_project_runs_is_needed(store: Store) -> None:
     assert due(store).unused == (image("b"),)
 
 
+@pytest.mark.parametrize("other", [Slot("acme", "blog", "pr-5"), Slot("other", "shop", "pr-5")], ids=str)
+def test_an_environment_of_another_project_keeps_nothing_by_its_name_alone(store: Store, other: Slot) -> None:
+    store(deploys.accept, order(other, domain="other.example.com"), NOON)
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    assert due(store).unused == (image("a"),)
+
+
 @pytest.mark.requirement("F40")
 @pytest.mark.parametrize("field", ["release", "last_good_release"])
 def test_what_an_environment_runs_is_needed_though_its_deploy_is_lost(store: Store, field: str) -> None:
@@ -166,6 +174,51 @@ def test_once_a_push_is_deployed_others_alone_are_waited_for(store: Store) -> No
     assert due(store) is None
     store(images.pushed, ("acme", "shop"), "psh-1")
     assert due(store) is not None
+
+
+ALIKE = (Slot("acme", "shop", "pr-6"), Slot("acme", "blog", "pr-5"), Slot("other", "shop", "pr-5"))
+
+
+@pytest.mark.parametrize("other", ALIKE, ids=str)
+def test_what_becomes_of_one_environments_images_concerns_no_other(store: Store, other: Slot) -> None:
+    for slot, letter in ((PR, "a"), (other, "b")):
+        elsewhere = order(slot, domain=f"{slot.org}.example.com", spec=spec(image=image(letter)))
+        store(deploys.end, store(deploys.accept, elsewhere, NOON).record.id, "done", NOON)
+        deleted(store, slot)
+    left = store(images.still_due, REGISTRY, PR, NOON)
+    assert (left.slot, left.unused) == (PR, (image("a"),))
+    store(images.postpone, PR, NOON + MINUTE)
+    assert store(images.still_due, REGISTRY, PR, NOON) is None
+    assert store(images.still_due, REGISTRY, other, NOON).due_at == NOON
+    store(images.removed, store(images.still_due, REGISTRY, other, NOON))
+    assert store(images.still_due, REGISTRY, PR, NOON + MINUTE).due_at == NOON + MINUTE
+    store(images.postpone, PR, NOON)
+    assert store(images.still_due, REGISTRY, PR, NOON) is None  # never sooner than somebody said before
+
+
+@pytest.mark.parametrize("slot", ALIKE[1:], ids=str)
+def test_who_pushes_to_one_project_ends_no_push_to_another(store: Store, slot: Slot) -> None:
+    """Whoever says a push is deployed may say the one of somebody else."""
+    other = (slot.org, slot.app)
+    deployed(store, PR, image("a"))
+    deleted(store, PR)
+    store(images.spare, ("acme", "shop"), "psh-1", NOON, NOON + MINUTE)
+    store(images.pushed, other, "psh-1")
+    assert due(store) is None
+    store(images.spare, other, "psh-2", NOON + MINUTE, NOON + 2 * MINUTE)
+    assert held(store) == [("acme", "shop", "psh-1"), (*other, "psh-2")]
+    assert due(store, NOON + MINUTE) is not None
+
+
+def test_a_push_that_is_over_is_forgotten_at_the_next_one_to_its_project(store: Store) -> None:
+    store(images.spare, ("acme", "shop"), "psh-1", NOON, NOON + MINUTE)
+    store(images.spare, ("acme", "shop"), "psh-2", NOON + MINUTE, NOON + 2 * MINUTE)
+    assert held(store) == [("acme", "shop", "psh-2")]
+
+
+def held(store: Store) -> list[tuple[str, str, str]]:
+    rows = store(lambda tx: tx.rows("SELECT org, app, push_id FROM spared ORDER BY push_id"))
+    return [(row["org"], row["app"], row["push_id"]) for row in rows]
 
 
 def test_environments_that_were_deleted_before_are_not_forgotten(store: Store) -> None:

@@ -66,6 +66,13 @@ def test_an_environment_deleted_in_the_cluster_is_gone_and_what_it_left_is_looke
     assert web.get(DEV, web.token("viewer")).status == 404
 
 
+def test_the_first_word_of_the_cluster_sets_off_what_waits_for_it(web: Web) -> None:
+    """Images are removed only once it is known what the cluster runs (F40); that may say nothing new."""
+    with web.services.hub.listen(IMAGES) as listener:
+        relist(web)
+        assert web.runner.run(listener.wait(0.01))
+
+
 def test_late_word_of_an_object_that_is_there_again_changes_nothing(web: Web) -> None:
     accepted = deploy(web)
     dispatch(web)
@@ -91,7 +98,9 @@ def test_an_environment_whose_object_is_lost_says_so_and_is_deployed_to_or_delet
     lose(web)
     token = web.token("maintainer")
     deletion = web("DELETE", DEV, token, json={"confirm": "acme/shop/dev"}).json
-    dispatch(web)
+    with web.services.hub.listen(IMAGES) as listener:
+        dispatch(web)
+        assert web.runner.run(listener.wait(0.01))
     assert web.get(f"/v1/deploys/{deletion['deploy_id']}", token).json["state"] == "done"
     assert web.get(DEV, token).status == 404
 

@@ -22,7 +22,7 @@ from kilter.api.words import ConditionType
 from kilter.render.names import Slot
 from kilter.server import app, clock, elsewhere, readers
 from kilter.server.call import Answer, Call
-from kilter.server.dispatch import Dispatcher
+from kilter.server.dispatch import AGAIN, Dispatcher
 from kilter.server.follow import Follower
 from kilter.server.hub import DISPATCH, Hub
 from kilter.server.refusals import Unavailable
@@ -489,10 +489,31 @@ def test_a_cluster_that_is_away_costs_time_and_nothing_else(web: Web) -> None:
         dispatch(web)
     assert look(web, accepted).state == "running"
     web.cluster.away = False
+    web.now += AGAIN
     assert not dispatch(web)
-    web.now += MINUTE
+    web.now += 1
     assert dispatch(web)
     assert [spec.deploy_id for _, spec in web.cluster.applied] == [accepted.deploy_id]
+
+
+def test_who_follows_a_deploy_hears_at_once_that_it_left_the_queue(web: Web) -> None:
+    """Not only when the cluster has taken it, which may take a while."""
+    accepted = deploy(web)
+    web.cluster.away = True
+    with web.services.hub.listen(accepted.deploy_id) as listener:
+        with pytest.raises(Unavailable):
+            dispatch(web)
+        assert web.runner.run(listener.wait(1.0))
+
+
+def test_what_the_cluster_says_wakes_who_follows_the_deploy_and_who_hands_over_the_next(web: Web) -> None:
+    accepted = deploy(web)
+    dispatch(web)
+    hub = web.services.hub
+    with hub.listen(accepted.deploy_id) as follower, hub.listen(DISPATCH) as dispatcher:
+        report(web, "Reconciling")
+        assert web.runner.run(follower.wait(1.0))
+        assert web.runner.run(dispatcher.wait(1.0))
 
 
 def test_a_server_that_died_between_claim_and_write_is_replaced(web: Web) -> None:

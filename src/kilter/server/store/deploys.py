@@ -176,11 +176,8 @@ def end(tx: Tx, deploy_id: str, state: DeployState, now: int) -> None:
 
 
 def cancel(tx: Tx, deploy_id: str, actor: str, now: int) -> Record:
-    """Take a waiting deploy out of the queue. Raises Refused: too_late, not_found."""
-    record = find(tx, deploy_id)
-    if record is None:
-        raise Refused("not_found", "there is no such deploy")
-    environments.hold(tx, record.slot)
+    """Take a waiting deploy out of the queue. Raises Refused: too_late."""
+    environments.hold(tx, found(tx, deploy_id).slot)
     record = found(tx, deploy_id)
     if record.state != "queued":
         raise Refused("too_late", f"{deploy_id} is {record.state}; only a queued deploy can be cancelled")
