@@ -198,6 +198,17 @@ class Store:
         return []
 
 
+def test_who_stops_to_listen_leaves_nothing_behind_and_keeps_nobody_else_from_it() -> None:
+    hub = Hub()
+    with hub.listen("dep-1") as first:
+        with hub.listen("dep-1"), hub.listen("dep-2"):
+            assert (set(hub.topics()), hub.waiting()) == ({"dep-1", "dep-2"}, 3)
+        hub.tell(["dep-1", "dep-2"])
+        assert asyncio.run(first.wait(1.0))
+        assert (hub.topics(), hub.waiting()) == (("dep-1",), 1)
+    assert (hub.topics(), hub.waiting()) == ((), 0)
+
+
 @pytest.mark.requirement("F30")
 def test_a_watch_that_breaks_again_and_again_is_told_of_once(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
     """Though the list that each begins with succeeds."""

@@ -56,6 +56,22 @@ def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path) -> None:
     assert "canary" not in repr(found)
 
 
+def test_a_file_that_cannot_be_read_is_a_fault_with_its_reason(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff")
+    found = faults(STORE_DSN_FILE="/nowhere", FIRST_TOKEN_FILE=str(binary))
+    assert "KILTER_SERVER_STORE_DSN_FILE: /nowhere cannot be read: No such file or directory" in found
+    assert f"KILTER_SERVER_FIRST_TOKEN_FILE: {binary} cannot be read: it is no text" in found
+
+
+@pytest.mark.parametrize("text", ["registry:5000", "ftp://registry:5000", "//registry"])
+def test_where_the_registry_is_reached_is_an_address_of_the_web(text: str) -> None:
+    assert any("KILTER_SERVER_REGISTRY_URL" in line and text in line for line in faults(REGISTRY_URL=text))
+    for scheme in ("http", "https"):
+        given = {**DOMAIN, "KILTER_SERVER_REGISTRY_URL": f"{scheme}://registry:5000/"}
+        assert settings.read(given).registry_url == f"{scheme}://registry:5000"
+
+
 def test_an_empty_secret_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     assert any("is empty" in line for line in faults(FIRST_TOKEN_FILE=str(tmp_path / "empty")))

@@ -50,6 +50,14 @@ def test_what_the_cluster_told_lately_is_told_as_it_is_now(web: Web) -> None:
     assert age(web) is None
 
 
+def test_what_was_never_told_is_of_no_time(web: Web) -> None:
+    """Neither to this server nor to one before it."""
+    begin(web)
+    deploy(web)
+    web.now += 4 * MINUTE
+    assert age(web) is None
+
+
 def test_what_is_told_without_a_word_from_the_cluster_for_minutes_says_of_when_it_is(web: Web) -> None:
     """F30: who reads that it is Ready would take it for the truth of now, however long the watch is broken."""
     begin(web)
