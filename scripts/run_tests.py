@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv/bin/python")
@@ -39,6 +40,8 @@ ON_CONTAINERS = "the tests that need containers, those of clusters and with Post
 ON_API_SERVER = "the tests of tests/conformance on an API server without nodes"
 PATIENCE = 120.0  # seconds until it answers
 BESIDE = ROOT / "build/test-others.log"
+RESULTS = (ROOT / "build/test-clusters.xml", ROOT / "build/test-others.xml")  # a lane's each, as pytest writes them
+TOLD = 1_200  # characters of what a failed test said
 NOTHING_CHOSEN = 5  # pytest's exit code where the arguments choose no test of a lane
 CANNOT = 3  # the testbed's exit code on a machine that cannot run it
 
@@ -97,18 +100,38 @@ def api_server() -> bool:
 def in_two_lanes(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run the cluster tests and, beside them and giving way to them, the others; returns pytest's exit code."""
     lane = [*IN_TESTBED, PYTHON, "-m", "pytest", "-v", "--durations=15", "-p", "no:cacheprovider", *arguments, "-m"]
-    beside = ["nice", "-n", "5", *lane, "not cluster or island"]
+    shared_lane = [*lane, "cluster and not island", f"--junit-xml={RESULTS[0]}"]
+    other_lane = ["nice", "-n", "5", *lane, "not cluster or island", f"--junit-xml={RESULTS[1]}"]
+    for results in RESULTS:
+        results.unlink(missing_ok=True)
     with BESIDE.open("w+") as log:
         own = {**environment, "KILTER_TEST_LANE": "1"}
-        others = subprocess.Popen(beside, cwd=ROOT, env=own, stdout=log, stderr=subprocess.STDOUT)
-        shared = subprocess.Popen([*lane, "cluster and not island"], cwd=ROOT, env=environment)
+        others = subprocess.Popen(other_lane, cwd=ROOT, env=own, stdout=log, stderr=subprocess.STDOUT)
+        shared = subprocess.Popen(shared_lane, cwd=ROOT, env=environment)
         with ended_in_peace(shared, others):
             codes = [shared.wait()]
             print("\n=== The tests that ran meanwhile:", flush=True)
             codes.append(others.wait())
         log.seek(0)
         shutil.copyfileobj(log, sys.stdout)
+    for results, code in zip(RESULTS, codes, strict=True):
+        if code not in (0, NOTHING_CHOSEN):
+            print(f"\n=== What failed (exit {code}):\n{failures(results)}", flush=True)
     return worst(codes, chosen=len(sys.argv) > 1)
+
+
+def failures(results: Path) -> str:
+    """Return the failed tests of a lane, each with the end of what it said: who keeps a part of it keeps the end."""
+    try:
+        cases = ET.parse(results).iter("testcase")  # noqa: S314  # pytest wrote it
+    except (OSError, ET.ParseError) as error:
+        return f"The lane ended without its results: {error}"
+    failed = [(case, fault) for case in cases for fault in case if fault.tag in ("failure", "error")]
+    told = [
+        f"{case.get('classname')}::{case.get('name')}\n{(fault.text or fault.get('message') or '').strip()[-TOLD:]}"
+        for case, fault in failed
+    ]
+    return "\n\n".join(told) or "No test of its own failed: its output above tells why it ended."
 
 
 @contextmanager

@@ -151,10 +151,10 @@ def _with_builds(rows: list[WorkloadRow], told: tilt.Heard) -> list[WorkloadRow]
     ]
 
 
-def _outdated_by(rows: Iterable[WorkloadRow], told: tilt.Heard) -> Iterator[str]:
+def _outdated_by(rows: Sequence[WorkloadRow], told: tilt.Heard) -> Iterator[str]:
     """Say where what runs, and looks well, is not of the files that were saved last; apps of one image say the same."""
-    ready, said = {row.name for row in rows if row.ready}, dict[str, list[str]]()
-    for each in told.resources:
+    ready, said = [row.name for row in rows if row.ready], dict[str, list[str]]()
+    for each in sorted(told.resources, key=lambda each: ready.index(each.name) if each.name in ready else -1):
         if each.name == TILTFILE and each.failed:
             yield f"the dev loop could not read its files, and what runs is of before: {shortened(each.error)}"
         elif each.name in ready and each.failed:

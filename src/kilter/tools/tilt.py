@@ -90,15 +90,16 @@ class Tilt:
 
 
 def parse_resources(text: str) -> tuple[Resource, ...]:
-    """Read the answer to `Tilt.resources`, in Tilt's order."""
+    """Read the answer to `Tilt.resources`, by name: Tilt's own order is another one each time."""
     items = json.loads(text).get("items") or ()
-    return tuple(_resource(item) for item in items if item.get("kind") != WATCH)
+    resources = (_resource(item) for item in items if item.get("kind") != WATCH)
+    return tuple(sorted(resources, key=lambda each: each.name))
 
 
 def parse_unwatched(text: str) -> dict[str, str]:
     """Read from the same answer whose files Tilt could not watch, and why; it never tries again by itself."""
     items = [item for item in json.loads(text).get("items") or () if item.get("kind") == WATCH]
-    errors = ((_watched_for(item), (item.get("status") or {}).get("error")) for item in items)
+    errors = sorted((_watched_for(item), (item.get("status") or {}).get("error") or "") for item in items)
     # What it did, with the place in quotes, stands before what became of it.
     return {name: error.rpartition('"): ')[2] for name, error in errors if error}
 

@@ -230,6 +230,9 @@ def test_of_apps_that_share_an_image_its_failed_build_is_told_once(opened: Works
     told = heard(opened, json.dumps({"items": items}))
     said = f"the newest change could not be built or applied, {BEFORE}"
     assert list(feature._outdated_by(rows, told)) == [f"shop, worker: {said}: no", f"side: {said}: never"]
+    rows.reverse()
+    in_order_of_the_file = [f"side: {said}: never", f"worker, shop: {said}: no"]
+    assert list(feature._outdated_by(rows, told)) == in_order_of_the_file
 
 
 @pytest.fixture

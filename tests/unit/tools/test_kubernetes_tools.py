@@ -153,9 +153,18 @@ def test_the_resources_of_tilt_are_read() -> None:
     items = [{"metadata": {"name": "app"}, "status": status}, {"metadata": {"name": "(Tiltfile)"}, "status": {}}]
     when = datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert tilt.parse_resources(json.dumps({"items": items})) == (
-        Resource("app", "error", "exit status 1", began=when, finished=when),
         Resource("(Tiltfile)", "unknown"),
+        Resource("app", "error", "exit status 1", began=when, finished=when),
     )
+
+
+def test_what_tilt_tells_in_another_order_each_time_is_told_in_one() -> None:
+    names = ("worker", "app", "side")
+    items = [{"metadata": {"name": name}} for name in names]
+    blind = [{"kind": "FileWatch", "metadata": {"name": name}, "status": {"error": "full"}} for name in names]
+    answer = json.dumps({"items": [*items, *blind]})
+    assert [each.name for each in tilt.parse_resources(answer)] == ["app", "side", "worker"]
+    assert list(tilt.parse_unwatched(answer)) == ["app", "side", "worker"]
 
 
 def test_the_files_that_tilt_could_not_watch_are_read() -> None:
