@@ -45,12 +45,13 @@ lint: environment
 # Four parts that take about as long; more than a machine may have cores, because each of them waits now and then.
 PARTS := server dev cli rest
 OF_server := server
+BUT_server := server/portal
 OF_dev := dev testbed state platform scripts bench
-OF_cli := cli docs clusters tools charts
+OF_cli := cli docs clusters tools charts server/portal
 # Thousands of folders, in memory where it can be.
 $(PARTS:%=unit-%): export PYTEST_DEBUG_TEMPROOT = $(wildcard /dev/shm)
 unit-server unit-dev unit-cli: unit-%: environment
-	$(RUN) python -m pytest -q $(OF_$*:%=tests/unit/%)
+	$(RUN) python -m pytest -q $(OF_$*:%=tests/unit/%) $(BUT_$*:%=--ignore=tests/unit/%)
 unit-rest: environment
 	$(RUN) python -m pytest -q tests/unit $(foreach part,$(PARTS),$(OF_$(part):%=--ignore=tests/unit/%)) tests/golden
 
