@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from unit.project.test_validate import faults
 
 from kilter.errors import BadInput
-from kilter.project.dockerfile import read, sync_rules
+from kilter.project.dockerfile import read
+from kilter.project.dockerfile_sync import sync_rules
 from kilter.project.edit import add_service, clear_stopped, set_stopped
 from kilter.project.load import Fault, InvalidProject, validate
 from kilter.project.source import decode

@@ -168,8 +168,20 @@ class Wait:
         return NotReady(
             condition.failure,
             details=self.last_lines(condition),
-            hint=f"`kilter logs {condition.name}` shows all of it; mend it and save, or run `kilter up` again",
+            hint=f"{self.bare(condition.name)}`kilter logs {condition.name}` shows all of it; "
+            "mend it and save, or run `kilter up` again",
         )
+
+    def bare(self, name: str) -> str:
+        """Say of an app whose stage is made for the mounts of Docker Compose that it has no code here; else nothing."""
+        build = next((app.build for app in self.workspace.plan.apps if app.name == name), None)
+        if build is None or not build.missed:
+            return ""
+        where, files = (
+            f"the stage {build.target} of {build.dockerfile}",
+            ", ".join(f"`{each}`" for each in build.missed),
+        )
+        return f"{where} does not copy {files}, as the last stage does, and nothing is mounted here: add that COPY; "
 
     def timed_out(self, pending: Sequence[Condition]) -> TimedOut:
         """Build the error of a wait that took too long: the first object that is not ready, and what it last said.

@@ -14,6 +14,7 @@ from kilter.project.source import Source
 from kilter.values import Value
 
 DOCKERFILE = "Dockerfile"
+EXAMPLE_PORT = 8080
 
 
 class Project(Value, frozen=True):
@@ -133,7 +134,9 @@ class Project(Value, frozen=True):
             why = f"{place} exposes {', '.join(map(str, ports))}"
         else:
             why = f"{place} has no EXPOSE with the number of a port"
-        message = f"the port of {name} is not known ({why}): add `port: 8080`, or `port: 0` if it listens on none"
+        elsewhere = ports or (found.exposed_by(None) if found else ())  # a stage `dev` often leaves it to the last one
+        port = next(iter(elsewhere), EXAMPLE_PORT)
+        message = f"the port of {name} is not known ({why}): add `port: {port}`, or `port: 0` if it listens on none"
         faults.append(self.fault(self._path(name), message))
         return 0
 

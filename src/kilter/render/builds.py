@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from kilter.project.dockerfile import holders, sync_rules
+from kilter.project.dockerfile_sync import holders, missed, sync_rules
 from kilter.project.load import Project
 from kilter.project.model import Component
 from kilter.render.model import BuildPlan
@@ -50,6 +50,7 @@ def build_plan(project: Project, name: str, component: Component) -> BuildPlan |
         sync=tuple((_inside(context, local), remote) for local, remote in rules.sync),
         rebuild_on=tuple(_inside(context, local) for local in rules.rebuild_on if _is_plain(local)),
         only=() if "." in taken else taken,
+        missed=missed(dockerfile, target),
     )
 
 

@@ -40,7 +40,8 @@ class BuildPlan(Value, frozen=True):
 
     `sync` holds (path in the project, path in the container); `live` says that these are copied into the running
     container instead of building again; `only` lists what the image can depend on, empty for the whole context.
-    `link_to` is where a Dockerfile is that is reached by a link, empty for any other.
+    `link_to` is where a Dockerfile is that is reached by a link, empty for any other. `missed` is what the Dockerfile's
+    last stage takes in of the context, and this one does not.
     """
 
     reference: str
@@ -52,6 +53,7 @@ class BuildPlan(Value, frozen=True):
     sync: tuple[tuple[str, str], ...] = ()
     rebuild_on: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
 
 class AppPlan(Value, frozen=True):

@@ -190,6 +190,24 @@ def test_what_will_never_be_ready_fails_at_once_with_its_last_log_lines(waiting:
     assert clock[0] == 0.0
 
 
+def test_of_a_stage_that_compose_would_mount_the_code_into_it_is_said_that_it_has_none(
+    waiting: Waiting, tmp_path: Path
+) -> None:
+    wait, _ = waiting(objects())
+    shop = Condition("shop", False, "ended", failure="shop ended with exit code 2, 3 times in a row")
+    assert wait.failed(shop).hint.startswith("`kilter logs shop`")
+    file = tmp_path / "shop" / "Dockerfile"
+    file.write_text("FROM x AS dev\nCOPY list.txt /\nEXPOSE 80\nFROM x\nCOPY . .\n")
+    wait.workspace = workspace(tmp_path)
+    assert wait.failed(shop).hint.startswith(
+        "the stage dev of Dockerfile does not copy `.`, as the last stage does, and nothing is mounted here: add that "
+        "COPY; `kilter logs shop`"
+    )
+    file.write_text("FROM x AS dev\nCOPY . .\nEXPOSE 80\nFROM x\nCOPY . .\n")
+    wait.workspace = workspace(tmp_path)
+    assert wait.failed(shop).hint.startswith("`kilter logs shop`")
+
+
 # What Node prints of an error that nobody catches: what is wrong stands above the calls.
 TRACE = f"""/app/server.js:3
 procezz.exit(3);

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kilter.project.dockerfile import SyncRules, holders, read, sync_rules
+from kilter.project.dockerfile import read
+from kilter.project.dockerfile_sync import SyncRules, holders, missed, sync_rules
 
 NODE = """\
 # syntax=docker/dockerfile:1
@@ -97,6 +98,24 @@ def test_what_another_stage_builds_from_is_rebuilt() -> None:
     assert sync_rules(read(text), None) == SyncRules(((".", "/app"),), ("package.json",))
     assert sync_rules(read(text.replace("--from=deps", "--from=0")), None).rebuild_on == ("package.json",)
     assert sync_rules(read(text.replace("--from=deps", "--from=nginx:1")), None).rebuild_on == ()
+
+
+@pytest.mark.parametrize(
+    ("dev", "last", "expected"),
+    [
+        ("COPY requirements.txt /", "COPY . .", (".",)),  # for the mounts of Docker Compose
+        ("CMD dev", "COPY --from=build /dist .", ("package.json", "src")),
+        ("COPY src/ /app", "COPY src/a.py lib ./", ("lib",)),
+        ("COPY . .", "COPY src .", ()),
+        ("COPY src .", "CMD release", ()),
+    ],
+)
+def test_what_the_last_stage_takes_in_and_another_does_not_is_known(
+    dev: str, last: str, expected: tuple[str, ...]
+) -> None:
+    text = f"FROM x AS build\nCOPY package.json src /\nFROM x AS dev\n{dev}\nFROM x\n{last}\n"
+    assert missed(read(text), "dev") == expected
+    assert missed(read(text), None) == ()
 
 
 def test_a_relative_destination_without_a_known_directory_is_not_synced() -> None:

@@ -153,6 +153,21 @@ def test_an_image_needs_no_dockerfile_and_a_port(project: Path) -> None:
     assert fault.endswith("add `port: 8080`, or `port: 0` if it listens on none")
 
 
+@pytest.mark.parametrize(
+    ("dockerfile", "port"),
+    [
+        ("FROM x AS dev\nFROM x\nEXPOSE 80\n", 80),
+        ("FROM x AS dev\nEXPOSE 3000 9229\nFROM x\nEXPOSE 80\n", 3000),
+        ("FROM x\n", 8080),
+    ],
+)
+def test_of_a_port_that_is_not_known_the_dockerfiles_own_word_is_proposed(
+    project: Path, dockerfile: str, port: int
+) -> None:
+    (fault,) = faults(loaded(project, "name: shop\n", Dockerfile=dockerfile))
+    assert fault.endswith(f"add `port: {port}`, or `port: 0` if it listens on none")
+
+
 def test_several_components_are_completed_and_the_first_is_primary(project: Path) -> None:
     text = "components:\n  web: {path: web}\n  job: {image: 'x:1', port: 0}\n"
     components = loaded(project, text, web_Dockerfile="FROM x AS dev\nEXPOSE 3000\nFROM x\nEXPOSE 80\n").components()
