@@ -34,7 +34,7 @@ def status_view(document: StatusDocument) -> str:
     if document.workloads:
         table = [("NAME", "KIND", "READY", "RESTARTS", "AGE", "LOCALHOST", "IN CLUSTER")]
         lines += columns([*table, *(_workload(row) for row in document.workloads)])
-    lines += [f"{row.name}: {escaped(row.reason)}" for row in document.workloads if not row.ready and row.reason]
+    lines += [f"{row.name}: {escaped(row.reason)}" for row in document.workloads if row.reason]
     return "\n".join(lines)
 
 

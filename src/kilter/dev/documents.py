@@ -54,7 +54,10 @@ class PodRow(Document, frozen=True, kw_only=True):
 
 
 class WorkloadRow(Document, frozen=True, kw_only=True):
-    """One service, component or process with its addresses and pods; `reason` says what it waits for."""
+    """One service, component or process with its addresses and pods.
+
+    `reason` says what it waits for, or, of a ready one, that it answers with a server's error (HTTP 5xx).
+    """
 
     name: str
     kind: Literal["service", "component", "process"]

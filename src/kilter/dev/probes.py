@@ -17,10 +17,11 @@ PATIENCE = 2.0  # seconds for one answer on the loopback device
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether an address answered, and one phrase that says how."""
+    """Whether an address answered, one phrase that says how, and whether that is a server's error (HTTP 5xx)."""
 
     ok: bool
     detail: str
+    is_error: bool = False
 
 
 def probe(kind: str, port: int, login: Credentials | None) -> Answer:
@@ -67,7 +68,8 @@ def _http(connection: socket.socket, _login: Credentials | None) -> Answer:
     words = first.split(b"\r\n", 1)[0].decode(errors="replace").split(" ")
     if not words[0].startswith("HTTP/"):
         return Answer(True, "answers, though not in HTTP")
-    return Answer(True, f"answers {words[1] if len(words) > 1 else '?'}")
+    status = words[1] if len(words) > 1 else "?"
+    return Answer(True, f"answers {status}", is_error=status.startswith("5"))
 
 
 def _tcp(connection: socket.socket, _login: Credentials | None) -> Answer:

@@ -58,6 +58,7 @@ class Wait:
     steadiness: Steadiness = field(init=False)
     began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
     stuck: list[Condition] = field(default_factory=list, init=False)  # at the last look
+    errors: list[Condition] = field(default_factory=list, init=False)  # of what answers with one
     before: set[str] | None = field(default=None, init=False)  # pods of the first look, those made anew left out
     looks: int = field(default=0, init=False)
     built: bool = field(default=False, init=False)  # Tilt has said that nothing is left to do
@@ -77,6 +78,10 @@ class Wait:
             if time.monotonic() > self.limit:
                 raise self.timed_out(pending)
             silent = self.rest(silent)
+        for condition in self.errors:
+            self.workspace.machine.progress.warn(
+                f"{condition.name} {condition.says}: `kilter logs {condition.name}` may tell why"
+            )
 
     def renewed(self, pending: Sequence[Condition]) -> set[str]:
         """Have pods made anew, once, that came to nothing before this wait began; returns their names.
@@ -156,7 +161,11 @@ class Wait:
         pending = [condition for condition in conditions(objects, self.targets) if not condition.ready]
         if self.since and not pending:
             pending = outdated(objects, self.targets, self.since)
-        return pending or leaving(objects, self.targets) or new or unanswered(self.workspace, self.endpoints())
+        if pending := pending or leaving(objects, self.targets) or new:
+            return pending
+        found = troubled(self.workspace, self.endpoints())
+        self.errors = [condition for condition in found if condition.ready]
+        return [condition for condition in found if not condition.ready]
 
     def endpoints(self) -> list[Endpoint]:
         """Return the addresses of what is awaited: others of the project may well be silent."""
@@ -272,12 +281,14 @@ def answers(workspace: Workspace, asked: Sequence[Endpoint]) -> list[tuple[Endpo
         return list(zip(asked, heard, strict=True))
 
 
-def unanswered(workspace: Workspace, asked: Sequence[Endpoint]) -> list[Condition]:
-    """Return those of the addresses that do not answer yet, as conditions."""
+def troubled(workspace: Workspace, asked: Sequence[Endpoint]) -> list[Condition]:
+    """Return those of the addresses that do not answer yet, and, as ready, those that answer with a server's error."""
     return [
-        Condition(endpoint.name, False, f"does not answer at localhost:{endpoint.port} yet: {answer.detail}")
+        Condition(endpoint.name, True, f"{answer.detail} at localhost:{endpoint.port}")
+        if answer.ok
+        else Condition(endpoint.name, False, f"does not answer at localhost:{endpoint.port} yet: {answer.detail}")
         for endpoint, answer in answers(workspace, asked)
-        if not answer.ok
+        if answer.is_error or not answer.ok
     ]
 
 

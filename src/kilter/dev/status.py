@@ -16,7 +16,7 @@ from kilter.dev.documents import PodRow, StatusDocument, WorkloadRow
 from kilter.dev.former import former
 from kilter.dev.kubectl import kubectl
 from kilter.dev.machine import Machine
-from kilter.dev.ready import WATCHED, awaited, endpoints, scheduled, unanswered
+from kilter.dev.ready import WATCHED, awaited, endpoints, scheduled, troubled
 from kilter.dev.reclaim import VOLUMES, released
 from kilter.dev.settled import fresh_start, just_started, outdated
 from kilter.dev.threads import beside
@@ -120,8 +120,10 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
     ]
     judged |= {each.name: each for each in early if judged[each.name].ready}
     judged |= {name: Condition(name, True, "runs by the clock") for name in scheduled(files)}
+    trouble = dict[str, Condition]()
     if running and all(condition.ready for condition in judged.values()):
-        judged |= {condition.name: condition for condition in unanswered(workspace, endpoints(workspace.plan))}
+        trouble = {each.name: each for each in troubled(workspace, endpoints(workspace.plan))}
+        judged |= trouble
     known = {address.name: address for address in addresses(workspace.plan)}
     services = {service.name for service in workspace.plan.services}
     processes = {app.name for app in workspace.plan.apps if app.is_process}
@@ -133,7 +135,7 @@ def _rows(workspace: Workspace, cluster: Cluster, objects: Sequence[Mapping[str,
             name=name,
             kind="service" if name in services else "process" if name in processes else "component",
             ready=condition.ready,
-            reason="" if condition.ready else condition.failure or condition.says,
+            reason="" if condition.ready and name not in trouble else condition.failure or condition.says,
             in_cluster=address.in_cluster if address else None,
             localhost=address.localhost if address else None,
             pods=[_pod(item) for item in objects if _belongs(item, name)],

@@ -136,7 +136,7 @@ def running(here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Machine, "tool", lambda _machine, name: Path(name))
     monkeypatch.setattr(KindProvider, "find", lambda *_: Cluster("shop", State.RUNNING, container))
     monkeypatch.setattr(KindProvider, "kubeconfig", lambda *_: Path("/k"))
-    monkeypatch.setattr(looking, "unanswered", lambda *_: [])
+    monkeypatch.setattr(looking, "troubled", lambda *_: [])
     monkeypatch.setattr(ports, "is_free", lambda _port: True)  # whatever runs on this machine
     plan = open_workspace(here, load(tmp_path / "kilter.yaml")).plan
     asked = Kubectl(Path("kubectl"), Path("/k"), plan.context, plan.namespace).get(f"{WATCHED},persistentvolumes").argv

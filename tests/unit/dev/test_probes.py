@@ -90,7 +90,8 @@ def test_redis_without_a_login_answers_but_proves_nothing(serve: Serve) -> None:
     ("answer", "expected"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", Answer(True, "answers 200")),
-        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", Answer(True, "answers 503")),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", Answer(True, "answers 503", is_error=True)),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", Answer(True, "answers 404")),
         (b"HTTP/1.1\r\n", Answer(True, "answers ?")),
         (b"\x00\xff\x16 not http", Answer(True, "answers, though not in HTTP")),
         (b"", Answer(False, "the connection was closed without an answer")),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fakes import FakeRunner
 from msgspec.structs import replace
+from unit.dev import support
 from unit.dev.support import workspace
 
 from kilter.dev import ready
@@ -153,6 +154,24 @@ def test_ready_means_that_the_cluster_says_so_and_the_address_answers(
     assert clock[0] == 3 * PAUSE
     assert step.recorder.lines[0] == "wait: redis runs, but does not answer its readiness probe yet"
     assert "redis does not answer at localhost:" in step.recorder.lines[1]
+
+
+def test_an_app_that_answers_with_a_servers_error_is_ready_and_told_of(
+    waiting: Waiting, answering: list[Answer]
+) -> None:
+    answering[:] = [Answer(True, "answers 500", is_error=True)]
+    wait, step = waiting(objects())
+    wait.run(step)
+    port = endpoints(wait.workspace.plan)[0].port
+    warned = f"warn: redis answers 500 at localhost:{port}: `kilter logs redis` may tell why"
+    assert support.told(wait.workspace.machine) == [warned]
+
+
+def test_an_error_of_the_first_moment_alone_is_not_told_of(waiting: Waiting, answering: list[Answer]) -> None:
+    answering[:] = [Answer(True, "answers 503", is_error=True), YES]
+    wait, step = waiting(objects(ready_replicas=0), objects())
+    wait.run(step)
+    assert not [line for line in support.told(wait.workspace.machine) if line.startswith("warn")]
 
 
 def test_the_cluster_is_asked_once_a_second_until_the_address_answers(

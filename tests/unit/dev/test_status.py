@@ -14,9 +14,11 @@ from unit.dev.support import machine, workspace
 
 from kilter.clusters.node import stopping_mark
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import rendered, settled, tilt
+from kilter.dev import ready, rendered, settled, tilt
 from kilter.dev import status as feature
+from kilter.dev.conditions import Condition
 from kilter.dev.documents import WorkloadRow
+from kilter.dev.probes import Answer
 from kilter.dev.status import state_of, status
 from kilter.dev.workspace import Workspace
 from kilter.proc import Outcome
@@ -82,15 +84,15 @@ def test_what_runs_by_the_clock_is_in_order_once_it_is_rendered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is nothing to wait for, and `kilter up` could not do more."""
-    monkeypatch.setattr(feature, "unanswered", lambda *_: [])
+    monkeypatch.setattr(feature, "troubled", lambda *_: [])
     image = "components: {shop: {image: 'web:1', port: 80, primary: true}}\n"
     text = f"name: shop\n{image}processes: {{nightly: {{command: [x], schedule: '0 3 * * *'}}}}\n"
     opened = workspace(tmp_path, text=text)
     job = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\n"
-    for files, ready in (({"Tiltfile": ""}, False), ({"Tiltfile": "", "manifests/nightly.yaml": job}, True)):
+    for files, is_ready in (({"Tiltfile": ""}, False), ({"Tiltfile": "", "manifests/nightly.yaml": job}, True)):
         rendered.write(opened.cache, files)
         rows = {row.name: row for row in feature._rows(opened, cluster(State.RUNNING), [])}
-        assert rows["nightly"].ready is ready
+        assert rows["nightly"].ready is is_ready
 
 
 def running(folder: Path, found: Cluster, started: datetime, **container: Any) -> WorkloadRow:
@@ -300,7 +302,7 @@ def test_the_cluster_of_a_name_that_the_file_has_no_longer_is_told(tmp_path: Pat
 def test_a_manifest_that_was_edited_into_no_yaml_is_told_and_hides_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feature, "unanswered", lambda *_: [])
+    monkeypatch.setattr(feature, "troubled", lambda *_: [])
     opened = workspace(tmp_path)
     rendered.write(opened.cache, {"Tiltfile": "", "manifests/redis.yaml": "kind: Service\n"})
     (opened.cache / "manifests/redis.yaml").write_text("a: [")
@@ -308,6 +310,18 @@ def test_a_manifest_that_was_edited_into_no_yaml_is_told_and_hides_nothing_else(
     [note] = feature._notes(opened, Cluster("shop", State.STOPPED), [])
     assert note.startswith(f"{opened.cache}/manifests/redis.yaml was edited")
     assert "`kilter render`" in note
+
+
+def test_an_app_that_answers_with_a_servers_error_is_ready_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ready, "answers", lambda _, asked: [(each, Answer(True, "answers 500", is_error=True)) for each in asked]
+    )
+    monkeypatch.setattr(feature, "conditions", lambda *_: [Condition("redis", True, "is ready")])
+    [row] = feature._rows(workspace(tmp_path), cluster(State.RUNNING), [])
+    assert row.ready
+    assert row.reason.startswith("answers 500 at localhost:")
 
 
 @pytest.mark.requirement("LC-Q30")
