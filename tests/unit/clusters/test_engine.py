@@ -24,8 +24,9 @@ def test_an_engine_on_this_machine_is_fine(address: str) -> None:
 @pytest.mark.parametrize("address", ["tcp://10.0.0.5:2376", "ssh://me@build.example", "tcp://127.0.0.1.example:2375"])
 def test_an_engine_elsewhere_is_refused_by_name_unless_allowed(address: str) -> None:
     runner = FakeRunner({ENDPOINT: address + "\n", INFO: FACTS})
-    with pytest.raises(MachineLacks, match=address):
+    with pytest.raises(MachineLacks, match=address) as caught:
         engine.check(runner, {})
+    assert "`docker context use default`" in caught.value.hint
     assert [command.argv for command in runner.commands] == [ENDPOINT]
     assert engine.check(runner, {"KILTER_ALLOW_REMOTE_DOCKER": "1"}).version == "28.2.2"
 
@@ -47,6 +48,14 @@ def test_an_engine_that_is_down_is_said_to_be_down() -> None:
         engine.check(runner, {})
     assert caught.value.details == (fault,)
     assert "start Docker" in caught.value.hint
+
+
+@pytest.mark.parametrize("said", ['{"ServerVersion": "28.2.2", "ServerErrors": ["EOF"]}', "{}"])
+def test_an_engine_that_tells_half_of_itself_or_nothing_does_not_answer(said: str) -> None:
+    runner = FakeRunner({ENDPOINT: "unix:///x\n", INFO: said})
+    with pytest.raises(MachineLacks, match="Docker does not answer") as caught:
+        engine.check(runner, {})
+    assert caught.value.why == "no engine at unix:///x"
 
 
 def test_a_closed_socket_is_told_from_a_dead_engine() -> None:

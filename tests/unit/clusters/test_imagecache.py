@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 
 from kilter.clusters import imagecache
 from kilter.clusters.imagecache import ACCEPTED, Cached, behind, complete
@@ -87,3 +87,13 @@ def test_a_cache_that_knows_nothing_is_asked_for_nothing_more(told: str) -> None
     runner = FakeRunner({ARCHITECTURE: "x86_64\n", asked(f"{REDIS}/manifests/8"): Outcome(22 if not told else 0, told)})
     complete(runner, "shop", ["redis:8"])
     assert len(runner.commands) == 2
+
+
+@pytest.mark.requirement("CT-Q2")
+def test_what_a_cache_cannot_bring_in_without_network_is_no_failure() -> None:
+    answers: dict[tuple[str, ...], Answer] = {
+        ARCHITECTURE: "x86_64\n",
+        asked(f"{REDIS}/manifests/8"): json.dumps(MANIFEST),
+        imagecache.look_at(NODE, [f"{REDIS}/blobs/sha256:{name}" for name in ("c", "l1", "l2")]).argv: Outcome(22),
+    }
+    complete(FakeRunner(answers), "shop", ["redis:8"])
