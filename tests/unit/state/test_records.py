@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kilter.errors import BadInput, MachineLacks, NotFound
+from kilter.errors import BadInput, Busy, MachineLacks, NotFound
 from kilter.state import blocks, ledger, records
+from kilter.state.files import file_lock
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation, OwnedElsewhere
 
@@ -311,11 +312,40 @@ def test_no_user_is_named_as_postgresql_keeps_to_itself(
     assert records.claim(paths, name, directory(name)).login.user == user
 
 
-def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths) -> None:
+def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths, tmp_path: Path) -> None:
     assert records.read(paths, "nobody") is None
     records.forget(paths, "nobody")
-    with pytest.raises(NotFound):
-        records.assign(paths, "nobody", [], {})
+    attempts: list[Callable[[], object]] = [
+        lambda: records.assign(paths, "nobody", [], {}),
+        lambda: records.reassign(paths, "nobody", ()),
+        lambda: records.move(paths, "nobody", tmp_path),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NotFound, match="project nobody has no ports"):
+            attempt()
+
+
+@pytest.mark.requirement("NS-Q14")
+def test_whatever_changes_the_record_waits_for_who_changes_it(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    monkeypatch.setattr(records, "PATIENCE", 0)
+    attempts: list[Callable[[], object]] = [
+        lambda: records.claim(paths, "blog", directory("blog")),
+        lambda: records.assign(paths, "shop", ["a/x"], {}),
+        lambda: records.reassign(paths, "shop", ()),
+        lambda: records.move(paths, "shop", directory("new")),
+        lambda: records.forget(paths, "shop"),
+        lambda: records.restore(paths, ()),
+        lambda: records.repair(paths),
+        lambda: records.renew_copies(paths),
+    ]
+    with file_lock(paths.data / "ports.lock", 0, "the record of ports"):
+        for attempt in attempts:
+            with pytest.raises(Busy, match="the record of ports is in use"):
+                attempt()
+        assert records.all(paths) == (shop,)
 
 
 def test_a_project_that_cannot_be_forgotten_stays_known_and_says_why(
