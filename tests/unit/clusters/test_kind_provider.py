@@ -751,6 +751,15 @@ def test_deleting_empties_the_data_before_the_container_goes(paths: Paths, node:
     assert provider(FakeRunner({INSPECT: ABSENT}), paths).delete("shop") is False
 
 
+@pytest.mark.requirement("LC-Q10", "C4")
+def test_deleting_a_cluster_empties_no_folder_but_its_projects_own(paths: Paths, node: Callable[..., str]) -> None:
+    described = node().replace(str(paths.volumes("shop")), "/srv/somebody/data")
+    removal = {docker.kill("abc").argv: "", docker.remove("abc").argv: ""}
+    runner = FakeRunner({INSPECT: described, **removal})
+    assert provider(runner, paths).delete("shop")
+    assert [command.argv for command in runner.commands] == [INSPECT, *removal]
+
+
 @pytest.mark.requirement("LC-Q10")
 def test_the_data_of_a_cluster_that_somebody_else_removed_is_deleted_by_means_of_its_image(
     paths: Paths, node: Callable[..., str]
@@ -842,7 +851,12 @@ def test_who_has_deleted_the_data_as_they_were_told_is_rid_of_the_cluster_by_the
 
 
 @pytest.mark.requirement("NS-Q11")
-def test_the_kubeconfig_of_a_running_cluster_is_made_once(paths: Paths, node: Callable[..., str]) -> None:
+@pytest.mark.parametrize("is_unfinished", [False, True])
+def test_the_kubeconfig_of_a_running_cluster_is_made_once(
+    is_unfinished: bool, paths: Paths, node: Callable[..., str]
+) -> None:
+    if is_unfinished:
+        write_whole(creation_mark(paths, "shop"), "")
     runner = FakeRunner({INSPECT: node(), READ: ADMIN})
     for _ in range(2):
         assert provider(runner, paths).kubeconfig("shop") == paths.kubeconfig("shop")
@@ -850,7 +864,8 @@ def test_the_kubeconfig_of_a_running_cluster_is_made_once(paths: Paths, node: Ca
 
 
 def test_there_is_no_kubeconfig_without_a_running_cluster(paths: Paths, node: Callable[..., str]) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as absent:
         provider(FakeRunner({INSPECT: ABSENT}), paths).kubeconfig("shop")
-    with pytest.raises(NotReady):
+    with pytest.raises(NotReady) as stopped:
         provider(FakeRunner({INSPECT: node("exited")}), paths).kubeconfig("shop")
+    assert absent.value.hint == stopped.value.hint == "run `kilter up`"

@@ -161,6 +161,7 @@ def test_a_network_that_somebody_else_has_made_meanwhile_will_do_and_one_that_ca
     with pytest.raises(MachineLacks, match="cannot make the network kilter") as caught:
         network.ensure(FakeRunner({MAKE_NETWORK: Outcome(1, "", "all predefined address pools are fully subnetted")}))
     assert "fully subnetted" in caught.value.why
+    assert "`docker network prune`" in caught.value.hint
 
 
 @pytest.mark.requirement("NS-Q17")

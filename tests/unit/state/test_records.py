@@ -156,6 +156,17 @@ def test_a_full_block_reuses_the_number_of_what_is_no_longer_needed(
         records.assign(paths, "shop", [*keys, "new/http"], {})
 
 
+@pytest.mark.requirement("NS-Q18")
+def test_a_full_block_reuses_no_number_of_a_former_pin_outside_of_it(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    keys = [f"s{number}/http" for number in range(19)]
+    records.assign(paths, "shop", ["former/x"], {"former/x": 32765})
+    records.assign(paths, "shop", keys, {})
+    assert records.assign(paths, "shop", [*keys[1:], "new/http"], {}).ports["new/http"] == base
+
+
 @pytest.mark.requirement("NS-15", "NS-Q18")
 def test_a_port_stays_when_a_lower_one_becomes_free(paths: Paths, directory: Callable[[str], Path]) -> None:
     base = records.claim(paths, "shop", directory("shop")).base
@@ -192,8 +203,9 @@ def test_a_pin_outside_the_range_or_on_the_registry_is_refused(
     paths: Paths, directory: Callable[[str], Path], port: int
 ) -> None:
     records.claim(paths, "shop", directory("shop"))
-    with pytest.raises(BadInput, match=f"hostPort {port} of db/x"):
+    with pytest.raises(BadInput, match=f"hostPort {port} of db/x") as caught:
         records.assign(paths, "shop", ["db/x"], {"db/x": port})
+    assert "free ports" in caught.value.hint
 
 
 @pytest.mark.requirement("NS-Q18")
@@ -210,10 +222,13 @@ def test_the_first_and_the_last_node_port_may_be_pinned(
 def test_a_pin_on_a_port_in_use_or_on_tilts_is_refused(paths: Paths, directory: Callable[[str], Path]) -> None:
     base = records.claim(paths, "shop", directory("shop")).base
     records.assign(paths, "shop", ["a/x"], {})
-    with pytest.raises(BadInput, match="already the port of a/x"):
+    free = f"take one of this project's free ports: {base + 1}, {base + 2}, "
+    with pytest.raises(BadInput, match="already the port of a/x") as caught:
         records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base})
-    with pytest.raises(BadInput, match="kept for Tilt"):
+    assert caught.value.hint.startswith(free)
+    with pytest.raises(BadInput, match="kept for Tilt") as caught:
         records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base + 19})
+    assert caught.value.hint.startswith(free)
     with pytest.raises(BadInput, match="already the port of"):
         records.assign(paths, "shop", ["b/x", "c/x"], {"b/x": base + 5, "c/x": base + 5})
 
@@ -231,8 +246,9 @@ def test_pins_may_exchange_the_numbers_that_kilter_gave(paths: Paths, directory:
 @pytest.mark.requirement("NS-Q18")
 def test_a_pin_outside_the_block_needs_a_new_cluster(paths: Paths, directory: Callable[[str], Path]) -> None:
     records.claim(paths, "shop", directory("shop"))
-    with pytest.raises(BadInput, match="needs a new cluster"):
+    with pytest.raises(BadInput, match="needs a new cluster") as caught:
         records.assign(paths, "shop", ["a/x"], {"a/x": 32765}, cluster_exists=True)
+    assert "free ports" in caught.value.hint
     pinned = records.assign(paths, "shop", ["a/x"], {"a/x": 32765})
     assert 32765 in pinned.mapped_ports
     assert records.assign(paths, "shop", ["a/x"], {"a/x": 32765}, cluster_exists=True) == pinned
@@ -414,6 +430,7 @@ def test_a_damaged_record_is_named_and_rebuilt_from_the_copies(
         ("base", "30000"),
         ("ports", {}),
         ("ports", {"tilt": 0}),
+        ("ports", {"tilt": 30019, "a/x": 0}),
         ("ports", {"tilt": 65536}),
         ("ports", {"tilt": 30019.0}),
         ("ports", [30019]),
