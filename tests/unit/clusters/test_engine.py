@@ -21,7 +21,9 @@ def test_an_engine_on_this_machine_is_fine(address: str) -> None:
 
 
 @pytest.mark.requirement("LC-Q4", "C12")
-@pytest.mark.parametrize("address", ["tcp://10.0.0.5:2376", "ssh://me@build.example", "tcp://127.0.0.1.example:2375"])
+@pytest.mark.parametrize(
+    "address", ["tcp://10.0.0.5:2376", "ssh://me@build.example", "ssh://localhost:2222", "tcp://127.0.0.1.example:2375"]
+)
 def test_an_engine_elsewhere_is_refused_by_name_unless_allowed(address: str) -> None:
     runner = FakeRunner({ENDPOINT: address + "\n", INFO: FACTS})
     with pytest.raises(MachineLacks, match=address) as caught:
@@ -64,6 +66,7 @@ def test_a_closed_socket_is_told_from_a_dead_engine() -> None:
     with pytest.raises(MachineLacks, match="you may not use Docker") as caught:
         engine.check(runner, {})
     assert "usermod" in caught.value.hint
+    assert (caught.value.why, caught.value.details) == ("unix:///x is closed to this user", (fault,))
 
 
 def test_a_docker_without_contexts_is_judged_by_its_variable() -> None:

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from fakes import Answer, FakeRunner
@@ -64,6 +65,9 @@ def test_every_part_for_the_nodes_own_platform_is_asked_for_once() -> None:
     complete(runner, "shop", ["docker.io/library/redis:8"])
     assert len(runner.commands) == 4
     assert runner.commands[-1].argv[10:14] == ("--range", "0-0", "--output", "/dev/null"), "a look, no pull"
+    argv = runner.commands[-1].argv
+    assert [word for before, word in pairwise(argv) if before == "--url"] == blobs
+    assert [word for before, word in pairwise(argv) if before == "--output"] == ["/dev/null"] * 3
     questions = [command.argv for command in runner.commands if "curl" in command.argv]
     assert all("--noproxy" in argv for argv in questions), "a node may have a proxy, which reaches no cache"
 

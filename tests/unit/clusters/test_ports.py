@@ -28,7 +28,7 @@ def proc(tmp_path: Path) -> Path:
         for port, state in ((30003, "01"), (30001, "01"), (30004, "06"))
     )
     other = f"   0: {'0' * 32}:{30002:04X} {'0' * 32}:0000 0A 00000000:00000000 00:00000000 00000000  0  0 2222 1\n"
-    (tmp_path / "net" / "tcp").write_text(HEADER + listening + talking)
+    (tmp_path / "net" / "tcp").write_text(HEADER + talking + listening)
     (tmp_path / "net" / "tcp6").write_text(HEADER + other + other.replace("2222", "4444").replace("7532", "7535"))
     descriptors = tmp_path / "77" / "fd"
     descriptors.mkdir(parents=True)

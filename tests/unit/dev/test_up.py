@@ -15,10 +15,11 @@ from kilter.clusters import engine, ports
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import stopping_mark
 from kilter.clusters.provider import Cluster, State
-from kilter.dev import clusters, ready
+from kilter.dev import bases, clusters, ready
 from kilter.dev import up as up_module
 from kilter.dev.tilt import TiltLife
 from kilter.dev.up import Up, UpOptions, UpResult, up
+from kilter.dev.warming import Warming
 from kilter.errors import Busy, MachineLacks
 from kilter.state import lock
 from kilter.state.files import write_whole
@@ -164,6 +165,32 @@ def test_ports_move_and_a_cluster_is_given_up_only_for_who_asked_for_it(
     up(opened.machine, opened.project, options)
     assert beside == expected
     assert "warn: it was moved" in told(opened.machine)
+
+
+@pytest.mark.requirement("CT-Q6")
+@pytest.mark.parametrize(
+    ("state", "changed", "expected"),
+    [
+        (State.ABSENT, ["redis.yaml"], {"warm the node"}),
+        (State.STOPPED, ["redis.yaml"], {"bring the bases", "prune", "complete the caches"}),
+        (State.STOPPED, [], {"bring the bases", "prune"}),
+    ],
+)
+@pytest.mark.usefixtures("story")
+def test_a_new_cluster_is_warmed_and_an_old_one_rid_of_what_left_the_file(
+    state: State, changed: list[str], expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = set[str]()
+    there = SimpleNamespace(find=lambda name: Cluster(name, state))
+    monkeypatch.setattr(clusters, "provider", lambda _: there)
+    monkeypatch.setattr(up_module, "prune", lambda *_: done.add("prune"))
+    monkeypatch.setattr(up_module, "write", lambda *_: changed)
+    monkeypatch.setattr(up_module, "complete_caches", lambda _: done.add("complete the caches"))
+    monkeypatch.setattr(bases, "bring", lambda *_: done.add("bring the bases"))
+    monkeypatch.setattr(Warming, "begin", lambda *_: done.add("warm the node"))
+    opened = workspace(tmp_path)
+    up(opened.machine, opened.project, UpOptions())
+    assert done == expected
 
 
 @pytest.mark.requirement("LC-Q4")
