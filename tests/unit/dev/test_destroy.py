@@ -192,6 +192,8 @@ def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
         "the image localhost:32760/shop_web:tilt-1",
     ]
     destroy(opened.machine, opened.project, purge=True)
+    removal = images.remove("localhost:32760/shop_web:tilt-1").argv
+    assert [one.argv for one in opened.machine.runner.commands].count(removal) == 1  # type: ignore[attr-defined]
     opened.machine.runner.answers[IMAGES] = ""  # type: ignore[attr-defined]
     assert purged(opened.machine, opened.project) == []
 

@@ -186,6 +186,18 @@ def test_up_again_tries_once_more_what_failed_for_a_cause_that_may_be_gone(tmp_p
         here.check()
 
 
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("started_anew")
+def test_what_failed_is_tried_again_only_once_nothing_else_is_being_built(tmp_path: Path) -> None:
+    """A new dev loop would begin a build of minutes from its front."""
+    failed, busy = resource("web", "error", "failed to fetch oauth token: EOF"), resource("redis", "in_progress")
+    here = life(tmp_path, resource("(Tiltfile)"), busy, failed, text=WEB)
+    here.ensure()
+    found = here.check()
+    assert [(each.name, each.ready, each.says) for each in found.pending] == [("redis", False, "is being built")]
+    assert found.again is None
+
+
 def unwatched(why: str) -> dict[str, object]:
     """The files of an app that Tilt was to watch, and could not."""
     error = f'filewatch init: notify.Add("/home/ada/shop"): {why}'
