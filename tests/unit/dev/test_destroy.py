@@ -34,7 +34,7 @@ ABSENT = {docker.inspect("kilter-shop-control-plane").argv: "[]", IMAGES: "", **
 @pytest.fixture
 def opened(tmp_path: Path) -> Workspace:
     """The project `shop`, known to the machine and without a cluster, with a snapshot."""
-    found = workspace(tmp_path, FakeRunner(ABSENT))
+    found = workspace(tmp_path, FakeRunner(dict(ABSENT)))
     snapshot = found.machine.paths.snapshots("shop") / "friday"
     snapshot.mkdir(parents=True)
     (snapshot / "dump").write_bytes(b"x" * 2048)
