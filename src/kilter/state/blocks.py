@@ -60,7 +60,7 @@ def assigned(
     ports = {key: port for key, port in record.ports.items() if key not in pinned}
     for key, port in pinned.items():
         _check_pin(key, port, record, cluster_exists=cluster_exists)
-        holder = next((other for other, number in ports.items() if number == port and other != key), None)
+        holder = next((other for other, number in ports.items() if number == port), None)
         if holder in keys or holder == TILT:
             raise BadInput(f"hostPort {port} of {key} is already the port of {holder}", hint=_free_hint(record))
         if holder is not None:

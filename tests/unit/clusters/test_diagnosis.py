@@ -27,6 +27,7 @@ def test_a_known_cause_is_named_wherever_it_is_said_and_nothing_of_the_output_is
     assert isinstance(found, MachineLacks)
     assert told in found.what
     assert found.why == "kind failed"
+    assert found.hint
     assert {"its output", said} <= set(found.details)
 
 

@@ -21,11 +21,14 @@ def test_an_engine_on_this_machine_is_fine(address: str) -> None:
 
 
 @pytest.mark.requirement("LC-Q4", "C12")
-@pytest.mark.parametrize("address", ["tcp://10.0.0.5:2376", "ssh://me@build.example", "tcp://127.0.0.1.example:2375"])
+@pytest.mark.parametrize(
+    "address", ["tcp://10.0.0.5:2376", "ssh://me@build.example", "ssh://localhost:2222", "tcp://127.0.0.1.example:2375"]
+)
 def test_an_engine_elsewhere_is_refused_by_name_unless_allowed(address: str) -> None:
     runner = FakeRunner({ENDPOINT: address + "\n", INFO: FACTS})
-    with pytest.raises(MachineLacks, match=address):
+    with pytest.raises(MachineLacks, match=address) as caught:
         engine.check(runner, {})
+    assert "`docker context use default`" in caught.value.hint
     assert [command.argv for command in runner.commands] == [ENDPOINT]
     assert engine.check(runner, {"KILTER_ALLOW_REMOTE_DOCKER": "1"}).version == "28.2.2"
 
@@ -49,12 +52,21 @@ def test_an_engine_that_is_down_is_said_to_be_down() -> None:
     assert "start Docker" in caught.value.hint
 
 
+@pytest.mark.parametrize("said", ['{"ServerVersion": "28.2.2", "ServerErrors": ["EOF"]}', "{}"])
+def test_an_engine_that_tells_half_of_itself_or_nothing_does_not_answer(said: str) -> None:
+    runner = FakeRunner({ENDPOINT: "unix:///x\n", INFO: said})
+    with pytest.raises(MachineLacks, match="Docker does not answer") as caught:
+        engine.check(runner, {})
+    assert caught.value.why == "no engine at unix:///x"
+
+
 def test_a_closed_socket_is_told_from_a_dead_engine() -> None:
     fault = "permission denied while trying to connect to the Docker daemon socket"
     runner = FakeRunner({ENDPOINT: "unix:///x\n", INFO: Outcome(1, "", fault)})
     with pytest.raises(MachineLacks, match="you may not use Docker") as caught:
         engine.check(runner, {})
     assert "usermod" in caught.value.hint
+    assert (caught.value.why, caught.value.details) == ("unix:///x is closed to this user", (fault,))
 
 
 def test_a_docker_without_contexts_is_judged_by_its_variable() -> None:

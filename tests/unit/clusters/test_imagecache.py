@@ -1,7 +1,8 @@
 import json
+from itertools import pairwise
 
 import pytest
-from fakes import FakeRunner
+from fakes import Answer, FakeRunner
 
 from kilter.clusters import imagecache
 from kilter.clusters.imagecache import ACCEPTED, Cached, behind, complete
@@ -64,6 +65,9 @@ def test_every_part_for_the_nodes_own_platform_is_asked_for_once() -> None:
     complete(runner, "shop", ["docker.io/library/redis:8"])
     assert len(runner.commands) == 4
     assert runner.commands[-1].argv[10:14] == ("--range", "0-0", "--output", "/dev/null"), "a look, no pull"
+    argv = runner.commands[-1].argv
+    assert [word for before, word in pairwise(argv) if before == "--url"] == blobs
+    assert [word for before, word in pairwise(argv) if before == "--output"] == ["/dev/null"] * 3
     questions = [command.argv for command in runner.commands if "curl" in command.argv]
     assert all("--noproxy" in argv for argv in questions), "a node may have a proxy, which reaches no cache"
 
@@ -87,3 +91,13 @@ def test_a_cache_that_knows_nothing_is_asked_for_nothing_more(told: str) -> None
     runner = FakeRunner({ARCHITECTURE: "x86_64\n", asked(f"{REDIS}/manifests/8"): Outcome(22 if not told else 0, told)})
     complete(runner, "shop", ["redis:8"])
     assert len(runner.commands) == 2
+
+
+@pytest.mark.requirement("CT-Q2")
+def test_what_a_cache_cannot_bring_in_without_network_is_no_failure() -> None:
+    answers: dict[tuple[str, ...], Answer] = {
+        ARCHITECTURE: "x86_64\n",
+        asked(f"{REDIS}/manifests/8"): json.dumps(MANIFEST),
+        imagecache.look_at(NODE, [f"{REDIS}/blobs/sha256:{name}" for name in ("c", "l1", "l2")]).argv: Outcome(22),
+    }
+    complete(FakeRunner(answers), "shop", ["redis:8"])

@@ -11,7 +11,7 @@ from fakes import Answer, FakeRunner
 from kilter.clusters import kubeconfig, kubelet, ports
 from kilter.clusters.kind import CUT_OFF_GRACE, KindProvider
 from kilter.clusters.node import creation_mark, engine_file, node_name, stopping_mark
-from kilter.clusters.provider import BeyondRepair, State, StaysUnready
+from kilter.clusters.provider import ApiPortTaken, BeyondRepair, State, StaysUnready
 from kilter.errors import Busy, Failed, MachineLacks, NotFound, NotReady, TimedOut
 from kilter.proc import Command, Outcome, late
 from kilter.render import cluster
@@ -156,6 +156,16 @@ def test_a_cluster_of_another_data_folder_says_how_to_reach_it(
     assert caught.value.hint.endswith(said)
 
 
+@pytest.mark.requirement("NS-Q3")
+def test_a_container_that_mounts_a_projects_identity_elsewhere_is_not_its_node(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    described = node().replace('"Destination": "/kilter"', '"Destination": "/backup"')
+    with pytest.raises(Busy, match="is not this project's") as caught:
+        provider(FakeRunner({INSPECT: described}), paths).delete("shop")
+    assert caught.value.why == "it does not bear kilter's mark"
+
+
 def test_the_files_of_docker_desktop_are_recognised(paths: Paths, node: Callable[..., str]) -> None:
     source = f"/host_mnt{paths.identity('shop')}"
     assert provider(FakeRunner({INSPECT: node(source=source)}), paths).find("shop").state is State.RUNNING
@@ -229,12 +239,14 @@ def test_creating_makes_the_mounted_folders_first_and_ends_with_the_kubeconfig(
     made = provider(runner, paths).create("shop", CONFIG, IMAGE)
     assert made.state is State.RUNNING
     assert not scratch.exists(), "it holds the credentials, and nobody looks after it"
-    assert paths.volumes("shop").is_dir()
+    assert paths.volumes("shop").stat().st_mode & 0o777 == 0o700, "databases lie in it"
     assert paths.cluster_mark("shop").read_text() == "shop\n"
     assert (paths.identity("shop") / cluster.KUBELET_UNIT).read_text() == kubelet.UNIT
     assert paths.kubeconfig("shop").exists()
     assert not creation_mark(paths, "shop").exists()
-    assert POLICY in [command.argv for command in runner.commands]
+    asked = [command.argv for command in runner.commands]
+    assert POLICY in asked
+    assert asked.index(MAKE_NETWORK) < asked.index(create_command(paths))
     [creation] = [command for command in runner.commands if command.argv == create_command(paths)]
     assert creation.trace == creation_mark(paths, "shop"), "by which who comes after a killed kilter ends it"
 
@@ -366,7 +378,21 @@ def test_an_engine_that_dies_during_a_creation_leaves_the_mark_for_the_next_one(
     assert provider(again, paths).find("shop").state is State.UNFINISHED
     again.answers = {**again.answers, INSPECT: [node(), node(), node()]}
     assert provider(again, paths).create("shop", CONFIG, IMAGE).state is State.RUNNING
+    asked = [command.argv for command in again.commands]
+    assert asked.index(docker.remove("abc").argv) < asked.index(create_command(paths)), "kind refuses a second node"
     assert not creation_mark(paths, "shop").exists()
+
+
+@pytest.mark.requirement("LC-Q22")
+def test_what_a_creation_that_was_cut_off_left_is_made_anew_and_never_started(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    write_whole(creation_mark(paths, "shop"), "")
+    runner = FakeRunner({INSPECT: node("exited")})
+    with pytest.raises(NotReady, match="was never finished") as caught:
+        provider(runner, paths).start("shop", 60)
+    assert "`kilter up` makes it anew" in caught.value.hint
+    assert docker.start("abc").argv not in [command.argv for command in runner.commands]
 
 
 @pytest.mark.requirement("LC-Q22", "C4")
@@ -381,6 +407,8 @@ def test_a_creation_that_was_cut_off_on_another_engine_says_nothing_of_the_clust
         provider(here, paths).create("shop", CONFIG, IMAGE)
     there = FakeRunner({INSPECT: node(), ASK_ENGINE: '{"ID": "there"}'})
     assert provider(there, paths).find("shop").state is State.UNFINISHED
+    nameless = FakeRunner({INSPECT: node(), ASK_ENGINE: "{}"})
+    assert provider(nameless, paths).find("shop").state is State.UNFINISHED, "it may be the one"
     engine_file(paths, "shop").unlink()
     assert provider(here, paths).find("shop").state is State.UNFINISHED, "as by a mark of an older kilter"
 
@@ -394,13 +422,16 @@ def test_an_engine_is_asked_for_its_name_only_after_a_creation_that_was_cut_off(
     assert [command.argv for command in runner.commands] == [INSPECT]
 
 
+@pytest.mark.parametrize("noted_before", [False, True])
 @pytest.mark.parametrize("named", ['{"ID": "here"}', "{}", ['{"ID": "of here"}', '{"ID": "of there"}']])
 def test_a_creation_notes_its_engine_and_forgets_that_of_an_earlier_one(
-    named: Any, paths: Paths, node: Callable[..., str]
+    named: Any, noted_before: bool, paths: Paths, node: Callable[..., str]
 ) -> None:
     """Podman has another name each time, which is none."""
-    write_whole(engine_file(paths, "shop"), "there\n")
-    answers = {INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN, ASK_ENGINE: named}
+    if noted_before:
+        write_whole(engine_file(paths, "shop"), "there\n")
+    said = named[:]  # the runner takes answers off a list
+    answers = {INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN, ASK_ENGINE: said}
     provider(FakeRunner(answers), paths).create("shop", CONFIG, IMAGE)
     noted = engine_file(paths, "shop")
     assert (noted.read_text() if noted.exists() else "") == ("here\n" if named == '{"ID": "here"}' else "")
@@ -427,6 +458,22 @@ def test_starting_waits_until_the_api_is_ready(
     )
     assert provider(runner, paths).start("shop", 60).state is State.RUNNING
     assert [command.argv for command in runner.commands].count(READY) == 2
+    assert paths.kubeconfig("shop").exists()
+    assert (paths.identity("shop") / kubelet.FILE).read_text() == kubelet.UNIT, "Docker starts no node without it"
+
+
+@pytest.mark.requirement("LC-Q18")
+def test_a_stopped_cluster_whose_api_port_another_program_has_says_who_has_it(
+    paths: Paths, node: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Error response from daemon: driver failed: Bind for 127.0.0.1:35599 failed: port is already allocated"
+    monkeypatch.setattr(ports, "is_free", lambda port: port != 35599)
+    monkeypatch.setattr(ports, "named", lambda _runner, taken: [ports.Holder(port, 7, "vim") for port in taken])
+    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: Outcome(1, "", said)})
+    with pytest.raises(ApiPortTaken, match=r"port 35599 is held by vim \(process 7\)") as caught:
+        provider(runner, paths).start("shop", 60)
+    assert "the API server of kilter-shop needs it" in caught.value.why
+    assert "`kilter up --recreate`" in caught.value.hint
 
 
 def test_a_paused_node_goes_on(paths: Paths, node: Callable[..., str]) -> None:
@@ -520,12 +567,23 @@ def test_a_node_that_ends_while_starting_is_not_waited_for(paths: Paths, node: C
 
 
 @pytest.mark.requirement("LC-Q19")
-def test_a_container_that_the_engine_cannot_start_is_beyond_repair(paths: Paths, node: Callable[..., str]) -> None:
-    said = "Error response from daemon: network 1234 not found"
-    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: Outcome(1, "", said)})
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "network 1234 not found",
+        "listen tcp6 [::1]:30001: bind: permission denied",
+        "listen tcp4 127.0.0.1:30001: bind: cannot assign requested address",
+    ],
+)
+def test_a_container_that_the_engine_cannot_start_is_beyond_repair(
+    fault: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    said = (f"Error response from daemon: {fault}", "Error: failed to start containers: abc")
+    runner = FakeRunner({INSPECT: node("exited"), docker.start("abc").argv: Outcome(1, "", "\n".join(said))})
     with pytest.raises(BeyondRepair, match="kilter-shop-control-plane does not start") as caught:
         provider(runner, paths).start("shop", 60)
-    assert caught.value.details == (said,)
+    assert caught.value.details == said
+    assert "IPv6" not in caught.value.what
 
 
 @pytest.mark.requirement("LC-Q19", "NS-Q17")
@@ -584,6 +642,17 @@ def test_a_node_without_its_own_credentials_is_not_waited_for(paths: Paths, node
     runner = FakeRunner({INSPECT: node(), READY: Outcome(1, "", said)})
     with pytest.raises(BeyondRepair, match="has no credentials"):
         provider(runner, paths).start("shop", 60)
+
+
+@pytest.mark.requirement("LC-Q19")
+@pytest.mark.parametrize(
+    "said", ["exec: kubectl: no such file or directory", f"error loading {kubeconfig.ADMIN_FILE}: input/output error"]
+)
+def test_a_node_whose_credentials_may_be_there_is_not_given_up(
+    said: str, paths: Paths, node: Callable[..., str]
+) -> None:
+    with pytest.raises(StaysUnready):
+        provider(FakeRunner({INSPECT: node(), READY: Outcome(1, "", said)}), paths).start("shop", 0)
 
 
 @pytest.mark.requirement("LC-Q19", "NS-Q3")
@@ -668,9 +737,11 @@ def test_deleting_empties_the_data_before_the_container_goes(paths: Paths, node:
         "sha256:1", "find", ("/var/local-path-provisioner", "-mindepth", "1", "-delete"), mounts_of="abc"
     ).argv
     runner = FakeRunner({INSPECT: node(), docker.kill("abc").argv: "", empty: "", docker.remove("abc").argv: ""})
-    write_whole(paths.cluster_mark("shop"), "shop\n")
+    told = (paths.cluster_mark("shop"), stopping_mark(paths, "shop"), paths.kubeconfig("shop"))
+    for file in told:
+        write_whole(file, "of the cluster that goes")
     assert provider(runner, paths).delete("shop")
-    assert not paths.cluster_mark("shop").exists()
+    assert not [file for file in told if file.exists()]
     assert [command.argv for command in runner.commands] == [
         INSPECT,
         docker.kill("abc").argv,
@@ -678,6 +749,45 @@ def test_deleting_empties_the_data_before_the_container_goes(paths: Paths, node:
         docker.remove("abc").argv,
     ]
     assert provider(FakeRunner({INSPECT: ABSENT}), paths).delete("shop") is False
+
+
+@pytest.mark.requirement("LC-Q10", "C4")
+def test_deleting_a_cluster_empties_no_folder_but_its_projects_own(paths: Paths, node: Callable[..., str]) -> None:
+    described = node().replace(str(paths.volumes("shop")), "/srv/somebody/data")
+    removal = {docker.kill("abc").argv: "", docker.remove("abc").argv: ""}
+    runner = FakeRunner({INSPECT: described, **removal})
+    assert provider(runner, paths).delete("shop")
+    assert [command.argv for command in runner.commands] == [INSPECT, *removal]
+
+
+@pytest.mark.requirement("LC-Q10")
+def test_the_data_of_a_cluster_that_somebody_else_removed_is_deleted_by_means_of_its_image(
+    paths: Paths, node: Callable[..., str]
+) -> None:
+    made = FakeRunner({INSPECT: [ABSENT, node()], create_command(paths): "", POLICY: "", READ: ADMIN})
+    provider(made, paths).create("shop", CONFIG, IMAGE)
+    row = paths.volumes("shop") / "row"
+    empty = docker.run_once(
+        IMAGE, "find", ("/volumes", "-mindepth", "1", "-delete"), bind=f"{paths.volumes('shop')}:/volumes"
+    ).argv
+
+    class Emptying(FakeRunner):
+        def run(self, command: Command) -> Outcome:
+            if command.argv == empty:
+                row.unlink()
+            return super().run(command)
+
+    row.touch()
+    assert provider(Emptying({INSPECT: ABSENT, empty: ""}), paths).delete("shop") is True
+    assert not row.exists()
+    row.touch()
+    with pytest.raises(Failed, match="could not be deleted"):
+        provider(FakeRunner({INSPECT: ABSENT, empty: ""}), paths).delete("shop")
+    (paths.project_data("shop") / "node-image").unlink()
+    with pytest.raises(Failed, match="could not be deleted") as caught:
+        provider(FakeRunner({INSPECT: ABSENT}), paths).delete("shop")
+    assert caught.value.hint == f"run `sudo rm -r {paths.volumes('shop')}`"
+    assert row.exists()
 
 
 def test_deleting_a_cluster_that_somebody_else_removed_ends_what_speaks_of_one(paths: Paths) -> None:
@@ -740,8 +850,22 @@ def test_who_has_deleted_the_data_as_they_were_told_is_rid_of_the_cluster_by_the
     assert runner.commands[-1].argv == docker.remove("abc").argv
 
 
+@pytest.mark.requirement("NS-Q11")
+@pytest.mark.parametrize("is_unfinished", [False, True])
+def test_the_kubeconfig_of_a_running_cluster_is_made_once(
+    is_unfinished: bool, paths: Paths, node: Callable[..., str]
+) -> None:
+    if is_unfinished:
+        write_whole(creation_mark(paths, "shop"), "")
+    runner = FakeRunner({INSPECT: node(), READ: ADMIN})
+    for _ in range(2):
+        assert provider(runner, paths).kubeconfig("shop") == paths.kubeconfig("shop")
+    assert [command.argv for command in runner.commands].count(READ) == 1
+
+
 def test_there_is_no_kubeconfig_without_a_running_cluster(paths: Paths, node: Callable[..., str]) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as absent:
         provider(FakeRunner({INSPECT: ABSENT}), paths).kubeconfig("shop")
-    with pytest.raises(NotReady):
+    with pytest.raises(NotReady) as stopped:
         provider(FakeRunner({INSPECT: node("exited")}), paths).kubeconfig("shop")
+    assert absent.value.hint == stopped.value.hint == "run `kilter up`"

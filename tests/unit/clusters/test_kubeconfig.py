@@ -35,16 +35,21 @@ def test_the_file_has_one_context_named_after_the_project_and_is_closed_to_other
     text = file.read_text()
     assert file == paths.kubeconfig("shop")
     assert file.stat().st_mode & 0o777 == 0o600
-    assert [entry["name"] for entry in yaml.safe_load(text)["contexts"]] == ["kind-kilter-shop"]
-    assert "current-context: kind-kilter-shop\n" in text
-    assert "namespace: shop-dev\n" in text
-    assert "server: https://127.0.0.1:35599\n" in text
-    assert "node:6443" not in text
+    name = "kind-kilter-shop"
+    server = {"certificate-authority-data": "Q0E=", "server": "https://127.0.0.1:35599"}
+    assert yaml.safe_load(text) == {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": server}],
+        "users": [{"name": name, "user": {"client-certificate-data": "Q0VSVA==", "client-key-data": "S0VZ"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "shop-dev"}}],
+        "current-context": name,
+    }
 
 
 def test_a_fitting_file_is_kept_without_a_question(paths: Paths) -> None:
     kubeconfig.ensure_for(FakeRunner({READ: ADMIN}), paths, "shop", NODE)
-    kubeconfig.ensure_for(FakeRunner(), paths, "shop", NODE)
+    assert kubeconfig.ensure_for(FakeRunner(), paths, "shop", NODE) == paths.kubeconfig("shop")
 
 
 @pytest.mark.requirement("NS-Q11", "LC-Q18")
@@ -54,12 +59,13 @@ def test_a_file_that_does_not_fit_is_made_again(paths: Paths) -> None:
     good = file.read_text()
 
     def spoil(text: str, mode: int = 0o600) -> None:
-        file.write_text(text)
+        file.write_text(text, encoding="latin-1")
         file.chmod(mode)
 
     spoiled: list[Callable[[], object]] = [
         lambda: spoil(""),
         lambda: spoil(good[: len(good) // 2]),
+        lambda: spoil(good + "# \xff\n"),
         lambda: spoil(good.replace("35599", "1")),
         lambda: spoil(good.replace("current-context: kind-kilter-shop", "current-context: production")),
         lambda: spoil(good.replace("contexts:\n", "contexts:\n- name: production\n  context: {}\n")),
@@ -102,3 +108,13 @@ def test_credentials_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(BeyondRepair, match="cannot be read") as caught:
         kubeconfig.compose(text, "c", "n", "https://127.0.0.1:1")
     assert caught.value.exit_code == 10
+
+
+def test_a_file_leads_to_the_server_that_any_of_its_clusters_names(tmp_path: Path) -> None:
+    """Others may be named in it, and what only looks like an address is none."""
+    servers, file = ["https://127.0.0.1:35599"], tmp_path / "kubeconfig"
+    assert not kubeconfig.leads_to(file, servers)
+    file.write_text("clusters:\n    server: https://127.0.0.1:1\n    server: https://127.0.0.1:35599\n")
+    assert kubeconfig.leads_to(file, servers)
+    file.write_bytes(b"\xff\n    server: https://127.0.0.1:1\nhttps://127.0.0.1:35599\n")
+    assert not kubeconfig.leads_to(file, servers)

@@ -17,7 +17,10 @@ HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when ret
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """Process files of a machine where nginx (77) listens on 30001, and somebody else's program on 30002 over IPv6."""
+    """Process files of a machine where nginx (77) listens on 30001, and somebody else's program on 30002 over IPv6.
+
+    psql (78) listens on 30005 over IPv6, and is connected by 30001 and 30003.
+    """
     (tmp_path / "net").mkdir()
     listening = f"   0: 0100007F:{30001:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 1111 1\n"
     talking = "".join(
@@ -25,14 +28,18 @@ def proc(tmp_path: Path) -> Path:
         for port, state in ((30003, "01"), (30001, "01"), (30004, "06"))
     )
     other = f"   0: {'0' * 32}:{30002:04X} {'0' * 32}:0000 0A 00000000:00000000 00:00000000 00000000  0  0 2222 1\n"
-    (tmp_path / "net" / "tcp").write_text(HEADER + listening + talking)
-    (tmp_path / "net" / "tcp6").write_text(HEADER + other)
+    (tmp_path / "net" / "tcp").write_text(HEADER + talking + listening)
+    (tmp_path / "net" / "tcp6").write_text(HEADER + other + other.replace("2222", "4444").replace("7532", "7535"))
     descriptors = tmp_path / "77" / "fd"
     descriptors.mkdir(parents=True)
     (descriptors / "3").symlink_to("socket:[1111]")
     (descriptors / "0").symlink_to("/dev/null")
-    (descriptors / "5").symlink_to("socket:[3333]")
     (tmp_path / "77" / "comm").write_text("nginx\n")
+    (tmp_path / "78" / "fd").mkdir(parents=True)
+    (tmp_path / "78" / "fd" / "5").symlink_to("socket:[3333]")
+    (tmp_path / "78" / "fd" / "6").symlink_to("socket:[4444]")
+    (tmp_path / "78" / "comm").write_text("psql\n")
+    (tmp_path / "79").mkdir()  # another user's
     (tmp_path / "self").mkdir()
     return tmp_path
 
@@ -40,12 +47,15 @@ def proc(tmp_path: Path) -> Path:
 @pytest.mark.requirement("NS-Q16")
 def test_the_holder_of_a_port_is_named_with_its_process(proc: Path) -> None:
     assert holders([30001, 30002], proc) == [Holder(30001, 77, "nginx"), Holder(30002)]
+    assert holders([30005], proc) == [Holder(30005, 78, "psql")]
+    (proc / "78" / "comm").unlink()
+    assert holders([30005], proc) == [Holder(30005, 78)], "it ended meanwhile"
     assert str(Holder(30001, 77, "nginx")) == "port 30001 is held by nginx (process 77)"
     assert str(Holder(30002)) == "port 30002 is held by a program of another user"
 
 
 def test_a_connection_that_has_a_port_is_named_too_but_not_one_that_is_over(proc: Path) -> None:
-    assert holders([30003, 30004], proc) == [Holder(30003, 77, "nginx"), Holder(30004)]
+    assert holders([30003, 30004], proc) == [Holder(30003, 78, "psql"), Holder(30004)]
 
 
 def test_a_machine_without_process_files_still_names_the_port(tmp_path: Path) -> None:
@@ -87,18 +97,25 @@ def test_a_port_that_docker_holds_is_named_by_its_container(monkeypatch: pytest.
 class FakeSocket:
     """A socket whose bind fails with what the test says, per address."""
 
-    faults: dict[str, int]
+    faults: dict[str | int, int]
 
-    def __init__(self, *_: object) -> None: ...
+    def __init__(self, family: int, _: int) -> None:
+        if family in self.faults:
+            raise OSError(self.faults[family], "no")
+        self.options = set[tuple[int, int, int]]()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
-    def setsockopt(self, *_: int) -> None: ...
+    def setsockopt(self, *option: int) -> None:
+        self.options.add((option[0], option[1], option[2]))
 
     def bind(self, address: tuple[str, int]) -> None:
+        lingers = address[1] and (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1) not in self.options
+        if lingers:
+            raise OSError(errno.EADDRINUSE, "a connection is not quite over")
         if address[0] in self.faults:
             raise OSError(self.faults[address[0]], "no")
 
@@ -112,10 +129,11 @@ class FakeSocket:
         ({"127.0.0.1": errno.EACCES}, False, True),
         ({"::1": errno.EADDRINUSE}, False, False),
         ({"::1": errno.EADDRNOTAVAIL}, True, False),
+        ({socket.AF_INET6: errno.EAFNOSUPPORT}, True, False),
     ],
 )
 def test_a_port_must_be_free_on_every_loopback_that_the_machine_has(
-    monkeypatch: pytest.MonkeyPatch, faults: dict[str, int], free: bool, ipv6: bool
+    monkeypatch: pytest.MonkeyPatch, faults: dict[str | int, int], free: bool, ipv6: bool
 ) -> None:
     monkeypatch.setattr(FakeSocket, "faults", faults, raising=False)
     monkeypatch.setattr(socket, "socket", FakeSocket)

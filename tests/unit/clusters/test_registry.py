@@ -56,7 +56,11 @@ def test_what_is_missing_is_made_on_the_loopback_and_joined_to_a_network_that_is
         }
     )
     assert ensure(runner) == []
-    assert [command.argv for command in runner.commands].count(MAKE_NETWORK) == 1
+    asked = [command.argv for command in runner.commands]
+    again = asked.index(MAKE_NETWORK) + 1
+    assert (asked.count(MAKE_NETWORK), asked[again]) == (1, CONNECT[REGISTRY.name])
+    for service in (REGISTRY, CACHE):
+        assert f"{service.name}:/var/lib/registry" in run(service), "its content outlives the container"
     assert "127.0.0.1:32760:5000" in run(REGISTRY)
     assert "--publish" not in run(CACHE)
     assert "REGISTRY_PROXY_REMOTEURL" in run(CACHE)
@@ -113,8 +117,10 @@ def test_one_of_another_configuration_is_made_anew() -> None:
 @pytest.mark.requirement("NS-Q3")
 def test_a_foreign_container_of_that_name_is_not_touched() -> None:
     runner = FakeRunner({LIST: row(REGISTRY, Labels="somebody=else")})
-    with pytest.raises(Busy, match="kilter-registry is not kilter's"):
+    with pytest.raises(Busy, match="kilter-registry is not kilter's") as caught:
         ensure(runner)
+    assert caught.value.why == "it lacks the label kilter.dev/role=registry"
+    assert "`docker rename kilter-registry " in caught.value.hint
     assert len(runner.commands) == 1
 
 
@@ -131,12 +137,15 @@ def test_losing_the_race_for_a_name_is_success() -> None:
     assert ensure(runner) == []
 
 
-def test_a_registry_that_cannot_run_is_an_error_and_leaves_nothing() -> None:
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_registry_that_cannot_run_is_an_error_and_leaves_nothing(is_gone: bool) -> None:
     taken = Outcome(125, "", "Bind for 127.0.0.1:32760 failed: port is already allocated")
-    runner = FakeRunner({LIST: row(CACHE), run(REGISTRY): taken, REMOVE[REGISTRY.name]: ""})
+    left = Outcome(1, "", f"Error response from daemon: No such container: {REGISTRY.name}")
+    runner = FakeRunner({LIST: row(CACHE), run(REGISTRY): taken, REMOVE[REGISTRY.name]: left if is_gone else ""})
     with pytest.raises(MachineLacks, match="kilter-registry cannot run") as caught:
         ensure(runner)
     assert "already allocated" in caught.value.details[0]
+    assert "`kilter doctor`" in caught.value.hint
     assert runner.commands[-1].argv == REMOVE[REGISTRY.name]
 
 
@@ -152,6 +161,7 @@ def test_a_network_that_somebody_else_has_made_meanwhile_will_do_and_one_that_ca
     with pytest.raises(MachineLacks, match="cannot make the network kilter") as caught:
         network.ensure(FakeRunner({MAKE_NETWORK: Outcome(1, "", "all predefined address pools are fully subnetted")}))
     assert "fully subnetted" in caught.value.why
+    assert "`docker network prune`" in caught.value.hint
 
 
 @pytest.mark.requirement("NS-Q17")
@@ -172,6 +182,6 @@ def test_hosts_files_are_written_once_and_kept(tmp_path: Path) -> None:
     before = file.stat().st_ino
     registry.write_hosts(paths, {"docker.io": "a"})
     assert (file.read_text(), file.stat().st_ino) == ("a", before)
-    registry.write_hosts(paths, {"docker.io": "c"})
+    registry.write_hosts(paths, {"localhost:32760": "b", "docker.io": "c"})
     assert file.read_text() == "c"
     assert (paths.certs_dir / "localhost:32760" / "hosts.toml").read_text() == "b"

@@ -16,6 +16,7 @@ from kilter.cli.app import App
 from kilter.cli.main import run
 from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import engine_file
+from kilter.clusters.provider import Cluster, State
 from kilter.dev import tilt_process
 from kilter.dev.destroy import destroy, losses, purged
 from kilter.dev.machine import Machine
@@ -23,6 +24,7 @@ from kilter.dev.workspace import Workspace
 from kilter.errors import BadInput, Failed
 from kilter.project.load import load
 from kilter.state import records
+from kilter.state.records import OwnedElsewhere
 from kilter.tools import docker, images
 
 IMAGES = images.named("localhost:32760/shop_*").argv
@@ -32,7 +34,7 @@ ABSENT = {docker.inspect("kilter-shop-control-plane").argv: "[]", IMAGES: "", **
 @pytest.fixture
 def opened(tmp_path: Path) -> Workspace:
     """The project `shop`, known to the machine and without a cluster, with a snapshot."""
-    found = workspace(tmp_path, FakeRunner(ABSENT))
+    found = workspace(tmp_path, FakeRunner(dict(ABSENT)))
     snapshot = found.machine.paths.snapshots("shop") / "friday"
     snapshot.mkdir(parents=True)
     (snapshot / "dump").write_bytes(b"x" * 2048)
@@ -54,6 +56,34 @@ def test_purge_takes_the_data_folder_and_the_record_and_leaves_the_repository_an
     assert neighbour.read_text() == "mine"
     assert opened.project.file.is_file()
     destroy(opened.machine, opened.project, purge=True)
+
+
+@pytest.mark.requirement("NS-Q2", "C4")
+@pytest.mark.parametrize("purge", [False, True])
+def test_the_project_of_another_directory_is_neither_listed_nor_deleted(
+    purge: bool, opened: Workspace, tmp_path: Path
+) -> None:
+    (copy := tmp_path / "copy").mkdir()
+    (copy / "kilter.yaml").write_text("name: shop\n")
+    project = load(copy / "kilter.yaml")
+    for attempt in (lambda: losses(opened.machine, project), lambda: destroy(opened.machine, project, purge=purge)):
+        with pytest.raises(OwnedElsewhere, match=str(opened.project.root)):
+            attempt()
+    assert opened.machine.runner.commands == []  # type: ignore[attr-defined]
+    assert (opened.machine.paths.snapshots("shop") / "friday" / "dump").is_file()
+    assert records.read(opened.machine.paths, "shop") == opened.allocation
+
+
+@pytest.mark.requirement("LC-Q9")
+def test_a_cluster_is_among_the_losses_and_is_said_to_be_gone(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KindProvider, "find", lambda _, name: Cluster(name, State.STOPPED))
+    assert losses(opened.machine, opened.project) == ["the cluster kilter-shop (stopped)"]
+    monkeypatch.setattr(KindProvider, "delete", lambda *_: True)
+    assert destroy(opened.machine, opened.project, purge=False).startswith("shop is destroyed; ")
+    monkeypatch.undo()
+    assert destroy(opened.machine, opened.project, purge=False).startswith("shop was already destroyed; ")
 
 
 @pytest.mark.requirement("LC-Q9", "LC-Q10")
@@ -162,6 +192,8 @@ def test_what_purge_takes_is_listed_with_sizes(opened: Workspace) -> None:
         "the image localhost:32760/shop_web:tilt-1",
     ]
     destroy(opened.machine, opened.project, purge=True)
+    removal = images.remove("localhost:32760/shop_web:tilt-1").argv
+    assert [one.argv for one in opened.machine.runner.commands].count(removal) == 1  # type: ignore[attr-defined]
     opened.machine.runner.answers[IMAGES] = ""  # type: ignore[attr-defined]
     assert purged(opened.machine, opened.project) == []
 

@@ -11,13 +11,16 @@ from unit.dev.support import machine, told
 
 from kilter.cli.app import App
 from kilter.cli.main import run
+from kilter.clusters.kind import KindProvider
 from kilter.clusters.node import NODES, creation_mark, node_name
 from kilter.dev import tilt_process
 from kilter.dev.machine import Machine
 from kilter.dev.quiesce import CTR, WITHOUT_DATA, with_data
 from kilter.proc import Outcome
 from kilter.project.load import FILE_NAME
-from kilter.state import ledger, records
+from kilter.state import ledger, lock, records
+from kilter.state.files import write_whole
+from kilter.state.lock import project_lock
 from kilter.state.paths import Paths
 from kilter.tools import docker, images
 
@@ -146,7 +149,7 @@ def test_down_claims_no_cluster_that_it_did_not_see(
 
 @pytest.mark.requirement("LC-Q11")
 def test_stop_ends_tilt_then_lets_the_databases_close_and_then_stops_the_container(
-    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = written(tmp_path, "name: shop\n")
     run_clusters(here, "shop")
@@ -156,6 +159,32 @@ def test_stop_ends_tilt_then_lets_the_databases_close_and_then_stops_the_contain
     done = [command.argv for command in answering(here).commands]
     kubelet = docker.execute(node_name("shop"), "systemctl", "stop", "kubelet").argv
     assert before[0] < done.index(kubelet) < done.index(docker.stop(node_name("shop"), 20).argv)
+    assert docker.unpause(node_name("shop")).argv not in done, "Docker fails where nothing is paused"
+    assert capsys.readouterr().out == "shop is stopped; all data is kept; `kilter up` resumes\n"
+
+
+@pytest.mark.requirement("LC-Q7", "LC-Q11")
+def test_a_stopped_cluster_is_asked_nothing_and_stays_stopped(
+    here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop", status="exited")
+    assert run(["-C", str(file.parent), "stop"]) == 0
+    assert not [command for command in answering(here).commands if command.argv[1] in ("unpause", "exec", "stop")]
+    assert capsys.readouterr().out == "shop was already stopped; `kilter up` resumes\n"
+
+
+@pytest.mark.requirement("LC-Q4", "C12")
+@pytest.mark.parametrize("line", [["stop"], ["stop", "--all"], ["destroy", "--yes"]])
+def test_nothing_ends_on_the_docker_of_another_host(
+    line: list[str], here: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop")
+    answering(here).answers = {**answering(here).answers, docker.endpoint().argv: "ssh://build.example.com\n"}
+    assert run(["-C", str(file.parent), *line]) == 4
+    assert "Docker runs on another host" in capsys.readouterr().err
+    assert {command.argv for command in answering(here).commands} == {docker.endpoint().argv}
 
 
 @pytest.mark.requirement("LC-22")
@@ -292,10 +321,38 @@ def test_the_cluster_of_a_directory_that_is_gone_may_be_that_of_one_that_has_non
     first, second = warnings(here)
     assert first == second
     assert f"the directory of shop, {file.parent}, is gone, and its cluster and data are still there" in first
-    here.paths.cluster_mark("store").parent.mkdir(parents=True)
-    here.paths.cluster_mark("store").touch()
+    records.claim(here.paths, "store", tmp_path / "store")
+    records.claim(here.paths, "without", tmp_path / "gone")
+    write_whole(here.paths.cluster_mark("store"), "store")
     assert run(["-C", str(tmp_path / "store"), "stop"]) == 0
-    assert warnings(here) == [first, second]
+    assert warnings(here) == [first, second], "a project that has a cluster was not moved here"
+    here.paths.cluster_mark("store").unlink()
+    assert run(["-C", str(tmp_path / "store"), "stop"]) == 0
+    assert warnings(here) == [first, second, first], "another that is gone has no cluster"
+
+
+def test_the_cluster_of_a_directory_that_may_not_be_looked_at_is_not_said_to_have_lost_it(
+    here: Machine, tmp_path: Path, close: Callable[[Path], None]
+) -> None:
+    (hidden := tmp_path / "hidden").mkdir()
+    records.claim(here.paths, "shop2", directory(hidden))
+    write_whole(here.paths.cluster_mark("shop2"), "shop2")
+    file = written(tmp_path, "name: shop\n")
+    close(hidden)
+    assert run(["-C", str(file.parent), "stop"]) == 0
+    assert warnings(here) == []
+
+
+def test_who_destroys_a_cluster_is_not_told_of_one_that_it_may_have_had_elsewhere(
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.claim(here.paths, "lost", tmp_path / "gone")
+    write_whole(here.paths.cluster_mark("lost"), "lost")
+    file = written(tmp_path, "name: shop\n")
+    for deleted in (True, False):
+        monkeypatch.setattr(KindProvider, "delete", lambda *_, deleted=deleted: deleted)
+        assert run(["-C", str(file.parent), "destroy", "--yes"]) == 0
+        assert bool(warnings(here)) is not deleted
 
 
 @pytest.mark.requirement("LC-Q12")
@@ -357,6 +414,45 @@ def test_stop_all_stops_a_cluster_of_kilters_whose_record_is_lost(here: Machine)
     run_clusters(here, "ghost")
     assert run(["stop", "--all"]) == 0
     assert stopped(here) == [node_name("ghost")]
+
+
+@pytest.mark.requirement("LC-Q12", "LC-Q22")
+def test_stop_all_leaves_a_cluster_alone_that_another_command_works_on(
+    here: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_clusters(here, "ghost")
+    monkeypatch.setattr(lock, "PATIENCE", 0)
+    with project_lock(here.paths, "ghost", "up"):
+        assert run(["stop", "--all"]) == 1
+    assert stopped(here) == []
+    said = capsys.readouterr()
+    assert "ghost: `kilter up` is working on project ghost" in said.err
+    assert "no kilter project runs" not in said.out
+
+
+@pytest.mark.requirement("LC-Q12", "NS-Q3")
+def test_stop_all_passes_over_what_is_stopped_and_what_is_not_kilters(here: Machine, tmp_path: Path) -> None:
+    file = written(tmp_path, "name: shop\n")
+    run_clusters(here, "shop")
+    running = answering(here).answers[LISTED]
+    resting, foreign = (
+        json.dumps({"ID": name, "Names": node_name(name), "State": state, "Mounts": mount, "Labels": label})
+        for name, state, mount, label in (
+            ("a-rest", "exited", str(here.paths.identity("a-rest")), f"{docker.KIND_LABEL}=kilter-a-rest"),
+            ("b-foreign", "running", "/x", f"{docker.KIND_LABEL}=kilter-b-foreign"),
+        )
+    )
+    answering(here).answers = {**answering(here).answers, LISTED: f"{resting}\n{foreign}\n{running}"}
+    assert run(["stop", "--all"]) == 0
+    assert stopped(here) == [node_name("shop")]
+    assert "stopped: true" in file.read_text()
+
+
+@pytest.mark.requirement("LC-Q12")
+def test_stop_all_says_so_where_nothing_runs(here: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    run_clusters(here)
+    assert run(["stop", "--all"]) == 0
+    assert capsys.readouterr().out == "no kilter project runs on this machine\n"
 
 
 @pytest.mark.requirement("LC-Q12")

@@ -64,3 +64,26 @@ def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
 def test_a_dockerfile_that_is_a_broken_link_is_no_directory_without_one(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").symlink_to("nowhere")
     assert "Without a Dockerfile" not in init(tmp_path, "shop", dry_run=True)
+
+
+def test_neither_a_file_nor_a_link_that_leads_nowhere_is_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "kilter.yaml"
+    file.symlink_to("elsewhere.yaml")
+    with pytest.raises(BadInput, match=r"is a link to elsewhere\.yaml, which is not there") as caught:
+        init(tmp_path, "shop", dry_run=False)
+    assert caught.value.hint == "remove the link, or mend it"
+    assert file.is_symlink()
+    assert 'name: "shop"' in init(tmp_path, "shop", dry_run=True)
+    (tmp_path / "elsewhere.yaml").write_text("name: mine\n")
+    with pytest.raises(BadInput, match="exists already") as caught:
+        init(tmp_path, "shop", dry_run=False)
+    assert "`kilter init --dry-run`" in caught.value.hint
+    assert 'name: "shop"' in init(tmp_path, "shop", dry_run=True)
+    assert file.read_text() == "name: mine\n"
+
+
+def test_a_name_that_no_project_can_have_is_refused_with_one_that_it_can(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="'My Shop' cannot name a project") as caught:
+        init(tmp_path, "My Shop", dry_run=False)
+    assert caught.value.hint == "write it as 'my-shop'"
+    assert not list(tmp_path.iterdir())

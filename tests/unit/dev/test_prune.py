@@ -68,10 +68,20 @@ def test_left_over_objects_are_deleted_at_once_and_named(tmp_path: Path) -> None
     runner = FakeRunner({LOOK: json.dumps({"kind": "List", "items": found}), delete: "deleted"})
     opened = workspace(tmp_path, runner)
     assert prune(opened, COMMANDS, TREE) == ["Secret/redis-credentials", "StatefulSet/redis"]
+    assert [command.argv for command in runner.commands] == [LOOK, delete]
     assert told(opened.machine) == [
         "step: remove what kilter.yaml no longer asks for",
         "remove what kilter.yaml no longer asks for: done: Secret/redis-credentials, StatefulSet/redis; volumes stay",
     ]
+
+
+@pytest.mark.requirement("LC-13", "LC-Q18")
+def test_a_volume_whose_claim_was_deleted_is_given_back_by_the_same_look(tmp_path: Path) -> None:
+    released = item("PersistentVolume", "data-redis-0") | {"status": {"phase": "Released"}}
+    unclaim = COMMANDS.unclaim("data-redis-0").argv
+    runner = FakeRunner({LOOK: json.dumps({"kind": "List", "items": [released]}), unclaim: ""})
+    assert prune(workspace(tmp_path, runner), COMMANDS, TREE) == []
+    assert [command.argv for command in runner.commands] == [LOOK, unclaim]
 
 
 @pytest.mark.parametrize("answer", ["", json.dumps({"kind": "List", "items": [item("Deployment", "web")]})])

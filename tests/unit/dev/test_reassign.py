@@ -119,6 +119,28 @@ def test_a_stopped_cluster_makes_room_only_where_another_program_is_in_its_way(
     assert bool(provider.gone) is (left is State.ABSENT)
 
 
+@pytest.mark.requirement("NS-Q3", "LC-Q22")
+@pytest.mark.parametrize("state", [State.ABSENT, State.FOREIGN, State.UNFINISHED])
+def test_what_is_no_cluster_of_the_projects_makes_no_room(state: State, opened: Workspace, taken: set[int]) -> None:
+    provider = Discarding()
+    taken.add(opened.allocation.base)
+    found = Cluster("shop", state)
+    assert make_room(opened.machine, provider, opened.project, found) is found  # type: ignore[arg-type]
+    assert (provider.gone, told(opened.machine)) == ([], [])
+
+
+@pytest.mark.requirement("NS-Q16", "NS-Q18")
+def test_a_pin_that_nobody_holds_keeps_no_cluster_from_making_room(tmp_path: Path, taken: set[int]) -> None:
+    opened = workspace(tmp_path)
+    opened.project.file.write_text(f"services: {{redis: {{hostPort: {opened.allocation.base + 5}}}}}\n")
+    project = load(opened.project.file)
+    open_workspace(opened.machine, project, cluster_exists=False)
+    taken.add(opened.allocation.base)
+    provider = Discarding()
+    make_room(opened.machine, provider, project, Cluster("shop", State.STOPPED))  # type: ignore[arg-type]
+    assert provider.gone == ["shop"]
+
+
 def test_a_paused_cluster_is_in_nobodys_way_but_its_own(opened: Workspace, taken: set[int]) -> None:
     """Its node holds the ports while it sleeps, and `up` wakes it."""
     provider, container = Discarding(), Container("abc", "node", "img", "sha256:1", "paused", "")

@@ -1,5 +1,7 @@
+import ctypes
 import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ def test_a_tree_is_written_whole_under_its_name(folder: Path) -> None:
     assert (folder / "manifests/redis.yaml").read_text() == "y"
     assert rendered.read(folder) == {"Tiltfile": "x", "manifests/redis.yaml": "y"}
     assert (folder / "Tiltfile").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.requirement("CT-Q24")
@@ -74,7 +77,19 @@ def test_edits_in_the_cache_are_noticed(folder: Path) -> None:
 @pytest.mark.requirement("CT-Q27")
 @pytest.mark.parametrize(
     "receipt",
-    ["", "[]", "7", '{"a": 7}', '{"": ""}', '{"../a": ""}', '{"/etc/hostname": ""}', '{"a\\u0000": ""}', "[" * 100_000],
+    [
+        "",
+        "[]",
+        "7",
+        '{"a": 7}',
+        '{"a": "", "b": 7}',
+        '{"": ""}',
+        '{"../a": ""}',
+        '{"a": "", "../a": ""}',
+        '{"/etc/hostname": ""}',
+        '{"a\\u0000": ""}',
+        "[" * 100_000,
+    ],
 )
 def test_a_receipt_that_kilter_never_writes_is_none_and_leads_nowhere(folder: Path, receipt: str) -> None:
     rendered.write(folder, {"a": "1"})
@@ -97,20 +112,26 @@ def test_the_leavings_of_a_killed_render_are_removed_by_the_next(folder: Path) -
     assert neighbour.exists()
 
 
-def test_removing_a_tree_leaves_nothing_of_it(folder: Path) -> None:
+def test_removing_a_tree_leaves_nothing_of_it_nor_of_a_killed_render(folder: Path) -> None:
     rendered.write(folder, {"a": "1"})
+    (left := folder.parent / ".trees" / "shop-0123456789ab-1").mkdir()
+    (left / "kubeconfig").touch()
     rendered.remove(folder)
     assert not folder.exists()
     assert list((folder.parent / ".trees").iterdir()) == []
     rendered.remove(folder)
 
 
-@pytest.mark.parametrize("system", ["exchanges names", "cannot exchange names"])
+def no_library(*_: object, **__: object) -> object:
+    raise OSError("no such library")
+
+
+@pytest.mark.parametrize("library", [ctypes.CDLL, lambda *_, **__: object(), no_library])
 def test_a_swap_keeps_the_path_real_and_the_kubeconfig(
-    folder: Path, system: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, library: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if system == "cannot exchange names":
-        monkeypatch.setattr(rendered, "_exchange", lambda _one, _other: False)
+    """Also where the system cannot exchange names."""
+    monkeypatch.setattr(ctypes, "CDLL", library)
     folder.mkdir(parents=True)
     (folder / "kubeconfig").write_text("k")
     rendered.write(folder, {"a": "1"})
@@ -118,6 +139,19 @@ def test_a_swap_keeps_the_path_real_and_the_kubeconfig(
     assert list((folder.parent / ".trees").iterdir()) == []
     assert (folder / "a").read_text() == "1"
     assert (folder / "kubeconfig").read_text() == "k"
+
+
+@pytest.mark.requirement("CT-26")
+@pytest.mark.may_skip
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux' renameat2 exchanges two names")
+def test_a_tree_that_is_there_is_exchanged_in_one_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise AssertionError(f"between two renames there would be no {path}")
+
+    rendered.write(folder, {"a": "1"})
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert rendered.write(folder, {"a": "2"}) == ["a"]
+    assert rendered.read(folder) == {"a": "2"}
 
 
 @pytest.mark.parametrize("refused", ["mkdir", "rename"])

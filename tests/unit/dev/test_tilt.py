@@ -186,6 +186,18 @@ def test_up_again_tries_once_more_what_failed_for_a_cause_that_may_be_gone(tmp_p
         here.check()
 
 
+@pytest.mark.requirement("LC-Q7")
+@pytest.mark.usefixtures("started_anew")
+def test_what_failed_is_tried_again_only_once_nothing_else_is_being_built(tmp_path: Path) -> None:
+    """A new dev loop would begin a build of minutes from its front."""
+    failed, busy = resource("web", "error", "failed to fetch oauth token: EOF"), resource("redis", "in_progress")
+    here = life(tmp_path, resource("(Tiltfile)"), busy, failed, text=WEB)
+    here.ensure()
+    found = here.check()
+    assert [(each.name, each.ready, each.says) for each in found.pending] == [("redis", False, "is being built")]
+    assert found.again is None
+
+
 def unwatched(why: str) -> dict[str, object]:
     """The files of an app that Tilt was to watch, and could not."""
     error = f'filewatch init: notify.Add("/home/ada/shop"): {why}'
@@ -246,8 +258,9 @@ def test_a_tilt_that_died_is_noticed(tmp_path: Path, processes: set[int]) -> Non
     dead = life(tmp_path)
     processes.clear()
     assert tilt.running(dead.workspace) is None
-    with pytest.raises(NotReady, match="Tilt ended unexpectedly"):
+    with pytest.raises(NotReady, match="Tilt ended unexpectedly") as caught:
         dead.check()
+    assert caught.value.hint == "run `kilter up` to start it again"
 
 
 def test_a_reused_process_number_is_not_our_tilt(tmp_path: Path, processes: set[int]) -> None:
@@ -346,9 +359,40 @@ def test_a_program_that_the_system_does_not_name_is_left_alone(tmp_path: Path) -
 def test_a_port_that_another_program_has_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = life(tmp_path, running=False)
     monkeypatch.setattr(tilt, "_listens", lambda _port: True)
-    with pytest.raises(MachineLacks, match=r"port [0-9]+ is held by"):
+    with pytest.raises(MachineLacks, match=r"port [0-9]+ is held by") as caught:
         here.ensure()
+    assert caught.value.hint == "end the program and run `kilter up` again"
     assert here.workspace.machine.runner.commands == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.requirement("LC-Q22")
+@pytest.mark.usefixtures("processes")
+def test_a_tilt_that_a_killed_kilter_left_makes_room_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, homes = life(tmp_path, running=False), list[Path]()
+
+    def end(_: int, home: Path) -> bool:
+        homes.append(home)
+        return True
+
+    monkeypatch.setattr(tilt, "_listens", lambda _port: True)
+    monkeypatch.setattr(tilt, "end_orphan", end)
+    assert here.ensure().startswith("started, ")
+    assert homes == [here.workspace.machine.paths.tilt_home("shop")]
+    assert "note: ended a Tilt of shop that a killed `kilter up` left" in told(here.workspace.machine)
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_tilt_that_lives_and_never_listens_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = life(tmp_path, running=False)
+    monkeypatch.setattr(tilt, "_listens", lambda _port: False)
+    monkeypatch.setattr(tilt, "START_LIMIT", -1.0)
+    with pytest.raises(NotReady, match="Tilt did not start") as caught:
+        here.ensure()
+    assert caught.value.hint == f"its whole log: {here.workspace.machine.paths.tilt_log('shop')}"
 
 
 def test_a_tilt_that_ends_at_once_shows_its_log(

@@ -38,3 +38,13 @@ def test_a_build_of_before_tilt_was_told_to_build_again_does_not_count() -> None
     [awaited] = updates([READ, built], [], {"redis": LATER}).pending
     assert awaited.name == "redis"
     assert updates([READ, built], [], {"redis": NOON}).pending == ()
+
+
+def test_what_was_told_and_never_began_is_awaited() -> None:
+    [awaited] = updates([READ, Resource("redis", "ok")], [], {"redis": NOON}).pending
+    assert (awaited.name, awaited.ready) == ("redis", False)
+
+
+def test_a_tilt_that_has_read_no_file_yet_is_awaited() -> None:
+    [awaited] = updates([], [], {}).pending
+    assert (awaited.name, awaited.ready) == ("the dev loop", False)

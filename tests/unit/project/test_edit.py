@@ -40,6 +40,7 @@ def test_the_stopped_flag_is_written_and_taken_out_again_without_a_trace(before:
 @pytest.mark.requirement("LC-Q14")
 def test_a_flag_of_false_is_turned_and_an_emptied_section_goes() -> None:
     assert set_stopped("cluster:\n  stopped: false # x\n") == "cluster:\n  stopped: true # x\n"
+    assert set_stopped("cluster:\n  stopped: 1\n") == "cluster:\n  stopped: true\n", "which is another value in YAML"
     assert clear_stopped("a: b\ncluster:\n  stopped: false\n") == "a: b\n"
     assert clear_stopped("a: b\ncluster: {image: x:1, stopped: true}\n") == "a: b\ncluster: {image: x:1}\n"
     assert set_stopped("cluster:\n# none\na: b\n") == "cluster:\n  stopped: true\n# none\na: b\n"

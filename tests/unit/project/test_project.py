@@ -53,6 +53,7 @@ def test_what_is_no_file_is_not_passed_over_for_the_project_above(kind: str, pro
     with pytest.raises(BadInput) as raised:
         find(inner.parent)
     assert raised.value.what == f"{inner} is no file"
+    assert raised.value.hint == "mend it, or remove it"
     assert ("it is a link" in raised.value.why) is (kind == "link")
 
 
@@ -87,8 +88,10 @@ def test_a_way_that_is_closed_is_bad_input(project: Path, monkeypatch: pytest.Mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", closed)
-    with pytest.raises(BadInput, match="cannot be looked for"):
+    with pytest.raises(BadInput, match="cannot be looked for") as caught:
         find(project)
+    assert caught.value.why == "Permission denied"
+    assert "with -C" in caught.value.hint
 
 
 @pytest.mark.requirement("CT-Q7")
@@ -96,8 +99,9 @@ def test_without_a_file_the_way_to_make_one_is_named(project: Path) -> None:
     with pytest.raises(NotFound) as raised:
         find(project)
     assert "kilter init" in raised.value.hint
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as raised:
         load(project / "kilter.yaml")
+    assert "kilter init" in raised.value.hint
 
 
 @pytest.mark.requirement("NS-Q1")
@@ -110,6 +114,7 @@ def test_a_file_that_cannot_be_read_is_bad_input(project: Path) -> None:
     (project / "kilter.yaml").mkdir()
     with pytest.raises(BadInput, match="cannot be read") as caught:
         load(project / "kilter.yaml")
+    assert caught.value.why == "Is a directory"
     assert caught.value.hint
 
 

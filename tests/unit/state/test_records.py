@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kilter.errors import BadInput, MachineLacks, NotFound
+from kilter.errors import BadInput, Busy, MachineLacks, NotFound
 from kilter.state import blocks, ledger, records
+from kilter.state.files import file_lock
 from kilter.state.paths import Paths
 from kilter.state.records import Allocation, OwnedElsewhere
 
@@ -67,6 +68,7 @@ def test_a_full_machine_lists_what_could_be_given_back(paths: Paths, directory: 
     records.restore(paths, [Allocation(f"p{base}", f"/src/p{base}", base, {"tilt": base + 19}, "x") for base in bases])
     with pytest.raises(MachineLacks, match="all 138 port blocks are taken") as caught:
         records.claim(paths, "one-more", directory("one-more"))
+    assert "`kilter destroy --purge`" in caught.value.hint
     assert "p30000  /src/p30000" in caught.value.details
     assert len(caught.value.details) == 138
 
@@ -155,6 +157,38 @@ def test_a_full_block_reuses_the_number_of_what_is_no_longer_needed(
 
 
 @pytest.mark.requirement("NS-Q18")
+def test_a_full_block_reuses_no_number_of_a_former_pin_outside_of_it(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    keys = [f"s{number}/http" for number in range(19)]
+    records.assign(paths, "shop", ["former/x"], {"former/x": 32765})
+    records.assign(paths, "shop", keys, {})
+    assert records.assign(paths, "shop", [*keys[1:], "new/http"], {}).ports["new/http"] == base
+
+
+@pytest.mark.requirement("NS-15", "NS-Q18")
+def test_a_port_stays_when_a_lower_one_becomes_free(paths: Paths, directory: Callable[[str], Path]) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    records.assign(paths, "shop", ["a/x", "b/x"], {})
+    records.assign(paths, "shop", ["a/x", "b/x"], {"a/x": base + 5})
+    later = records.assign(paths, "shop", ["a/x", "b/x", "c/x"], {"a/x": base + 5})
+    assert later.ports == {"a/x": base + 5, "b/x": base + 1, "c/x": base, "tilt": base + 19}
+
+
+@pytest.mark.requirement("NS-Q18")
+def test_a_pin_takes_the_number_of_what_is_no_longer_needed_which_gets_another_when_it_is_back(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    records.assign(paths, "shop", ["a/x"], {})
+    pinned = records.assign(paths, "shop", ["b/x"], {"b/x": base})
+    assert pinned.ports == {"b/x": base, "tilt": base + 19}
+    back = records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base})
+    assert back.ports == {"a/x": base + 1, "b/x": base, "tilt": base + 19}
+
+
+@pytest.mark.requirement("NS-Q18")
 def test_a_free_number_of_the_block_may_be_pinned_at_any_time(paths: Paths, directory: Callable[[str], Path]) -> None:
     base = records.claim(paths, "shop", directory("shop")).base
     records.assign(paths, "shop", ["postgres/db"], {}, cluster_exists=True)
@@ -169,18 +203,32 @@ def test_a_pin_outside_the_range_or_on_the_registry_is_refused(
     paths: Paths, directory: Callable[[str], Path], port: int
 ) -> None:
     records.claim(paths, "shop", directory("shop"))
-    with pytest.raises(BadInput, match=f"hostPort {port} of db/x"):
+    with pytest.raises(BadInput, match=f"hostPort {port} of db/x") as caught:
         records.assign(paths, "shop", ["db/x"], {"db/x": port})
+    assert "free ports" in caught.value.hint
+
+
+@pytest.mark.requirement("NS-Q18")
+@pytest.mark.parametrize("port", [30000, 32767])
+def test_the_first_and_the_last_node_port_may_be_pinned(
+    paths: Paths, directory: Callable[[str], Path], port: int
+) -> None:
+    assert block_of("shop") != 30000
+    records.claim(paths, "shop", directory("shop"))
+    assert records.assign(paths, "shop", ["db/x"], {"db/x": port}).ports["db/x"] == port
 
 
 @pytest.mark.requirement("NS-Q18", "C13")
 def test_a_pin_on_a_port_in_use_or_on_tilts_is_refused(paths: Paths, directory: Callable[[str], Path]) -> None:
     base = records.claim(paths, "shop", directory("shop")).base
     records.assign(paths, "shop", ["a/x"], {})
-    with pytest.raises(BadInput, match="already the port of a/x"):
+    free = f"take one of this project's free ports: {base + 1}, {base + 2}, "
+    with pytest.raises(BadInput, match="already the port of a/x") as caught:
         records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base})
-    with pytest.raises(BadInput, match="kept for Tilt"):
+    assert caught.value.hint.startswith(free)
+    with pytest.raises(BadInput, match="kept for Tilt") as caught:
         records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base + 19})
+    assert caught.value.hint.startswith(free)
     with pytest.raises(BadInput, match="already the port of"):
         records.assign(paths, "shop", ["b/x", "c/x"], {"b/x": base + 5, "c/x": base + 5})
 
@@ -198,8 +246,9 @@ def test_pins_may_exchange_the_numbers_that_kilter_gave(paths: Paths, directory:
 @pytest.mark.requirement("NS-Q18")
 def test_a_pin_outside_the_block_needs_a_new_cluster(paths: Paths, directory: Callable[[str], Path]) -> None:
     records.claim(paths, "shop", directory("shop"))
-    with pytest.raises(BadInput, match="needs a new cluster"):
+    with pytest.raises(BadInput, match="needs a new cluster") as caught:
         records.assign(paths, "shop", ["a/x"], {"a/x": 32765}, cluster_exists=True)
+    assert "free ports" in caught.value.hint
     pinned = records.assign(paths, "shop", ["a/x"], {"a/x": 32765})
     assert 32765 in pinned.mapped_ports
     assert records.assign(paths, "shop", ["a/x"], {"a/x": 32765}, cluster_exists=True) == pinned
@@ -218,6 +267,8 @@ def test_a_pin_of_another_project_is_refused_and_its_block_avoided(
     assert f"take one of this project's free ports: {block_of('blog')}, " in caught.value.hint
     own = block_of("third")
     records.assign(paths, "blog", ["a/x"], {"a/x": own + 3})
+    with pytest.raises(BadInput, match="belongs to project blog"):
+        records.assign(paths, "shop", ["a/x"], {"a/x": own + 3})
     assert records.claim(paths, "third", directory("third")).base != own
 
 
@@ -233,13 +284,25 @@ def test_moving_the_block_keeps_every_offset_and_the_password(paths: Paths, dire
     assert after.password == before.password
 
 
+@pytest.mark.requirement("NS-Q16", "NS-Q18")
+def test_a_pin_outside_the_block_stays_when_the_block_moves_and_no_block_comes_over_it(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    base = records.claim(paths, "shop", directory("shop")).base
+    records.assign(paths, "shop", ["a/x", "b/x"], {"b/x": base + 23})
+    after = records.reassign(paths, "shop", avoid=[base])
+    assert after.base not in (base, base + 20)
+    assert after.ports == {"a/x": after.base, "b/x": base + 23, "tilt": after.base + 19}
+
+
 @pytest.mark.requirement("NS-Q22", "NS-Q21")
 def test_credentials_are_named_after_the_project_and_its_password_is_random(
     paths: Paths, directory: Callable[[str], Path]
 ) -> None:
     records.claim(paths, "my-shop", directory("my-shop"))
     record = records.assign(paths, "my-shop", ["postgres/db"], {})
-    given = record.credentials["postgres"]
+    [(service, given)] = record.credentials.items()
+    assert service == "postgres"
     assert (given.user, given.database) == ("my_shop", "my_shop")
     assert len(given.password) == 32
     assert given.password.isascii()
@@ -265,11 +328,40 @@ def test_no_user_is_named_as_postgresql_keeps_to_itself(
     assert records.claim(paths, name, directory(name)).login.user == user
 
 
-def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths) -> None:
+def test_an_unknown_project_is_none_and_forgetting_it_is_fine(paths: Paths, tmp_path: Path) -> None:
     assert records.read(paths, "nobody") is None
     records.forget(paths, "nobody")
-    with pytest.raises(NotFound):
-        records.assign(paths, "nobody", [], {})
+    attempts: list[Callable[[], object]] = [
+        lambda: records.assign(paths, "nobody", [], {}),
+        lambda: records.reassign(paths, "nobody", ()),
+        lambda: records.move(paths, "nobody", tmp_path),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NotFound, match="project nobody has no ports"):
+            attempt()
+
+
+@pytest.mark.requirement("NS-Q14")
+def test_whatever_changes_the_record_waits_for_who_changes_it(
+    paths: Paths, directory: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = records.claim(paths, "shop", directory("shop"))
+    monkeypatch.setattr(records, "PATIENCE", 0)
+    attempts: list[Callable[[], object]] = [
+        lambda: records.claim(paths, "blog", directory("blog")),
+        lambda: records.assign(paths, "shop", ["a/x"], {}),
+        lambda: records.reassign(paths, "shop", ()),
+        lambda: records.move(paths, "shop", directory("new")),
+        lambda: records.forget(paths, "shop"),
+        lambda: records.restore(paths, ()),
+        lambda: records.repair(paths),
+        lambda: records.renew_copies(paths),
+    ]
+    with file_lock(paths.data / "ports.lock", 0, "the record of ports"):
+        for attempt in attempts:
+            with pytest.raises(Busy, match="the record of ports is in use"):
+                attempt()
+        assert records.all(paths) == (shop,)
 
 
 def test_a_project_that_cannot_be_forgotten_stays_known_and_says_why(
@@ -299,7 +391,17 @@ def test_a_forgotten_project_gives_its_block_back(paths: Paths, directory: Calla
 @pytest.mark.requirement("NS-Q14")
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"schema": "kilter.ports/v1"}', '{"projects": {}}', "\x00\xff", "[" * 100_000],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"schema": "kilter.ports/v1"}',
+        '{"schema": "kilter.ports/v1", "projects": []}',
+        '{"projects": {}}',
+        "\x00\xff",
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_record_is_named_and_rebuilt_from_the_copies(
     paths: Paths, directory: Callable[[str], Path], text: str
@@ -328,6 +430,7 @@ def test_a_damaged_record_is_named_and_rebuilt_from_the_copies(
         ("base", "30000"),
         ("ports", {}),
         ("ports", {"tilt": 0}),
+        ("ports", {"tilt": 30019, "a/x": 0}),
         ("ports", {"tilt": 65536}),
         ("ports", {"tilt": 30019.0}),
         ("ports", [30019]),
@@ -605,6 +708,22 @@ def test_damaged_copies_are_kept_aside_and_those_of_known_projects_written_anew(
         assert (paths.project_data(name) / "record.json.damaged").read_text() == f"damage of {name}"
     assert records.claim(paths, "lost", directory("elsewhere")).project == "lost"
     assert records.renew_copies(paths) == ()
+
+
+@pytest.mark.requirement("F18", "NS-Q14")
+def test_a_copy_of_a_newer_kilter_and_what_is_no_copy_stay_as_they_are_beside_a_damaged_one(
+    paths: Paths, directory: Callable[[str], Path]
+) -> None:
+    for name in ("newer", "shop"):
+        records.claim(paths, name, directory(name))
+    newer, damaged = (paths.project_data(name) / "record.json" for name in ("newer", "shop"))
+    newer.write_text(newer.read_text().replace("kilter.ports/v1", "kilter.ports/v2"))
+    damaged.write_text("{")
+    (paths.data / "notes").write_text("a file of somebody's")
+    assert list(ledger.damaged_copies(paths)) == ["shop"]
+    records.renew_copies(paths)
+    assert ledger.copy(paths, "shop") == records.read(paths, "shop")
+    assert "kilter.ports/v2" in newer.read_text()
 
 
 def test_forgetting_where_the_file_is_missing_keeps_the_others(paths: Paths, directory: Callable[[str], Path]) -> None:

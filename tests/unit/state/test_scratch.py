@@ -1,10 +1,14 @@
 """Folders for the time of one command."""
 
+import errno
+import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from kilter.errors import MachineLacks
 from kilter.state.paths import Paths
 from kilter.state.scratch import scratch
 
@@ -18,6 +22,7 @@ def test_its_owner_alone_may_look_into_it_and_it_goes_with_the_block(paths: Path
     with scratch(paths, "push") as folder:
         (folder / "config.json").write_text("secret")
         assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.parent == paths.scratch_dir, "where the next command looks for what a killed one left"
     assert not folder.exists()
     with suppress(RuntimeError), scratch(paths, "push") as folder:
         raise RuntimeError
@@ -48,11 +53,24 @@ def test_what_another_command_uses_stays(paths: Paths) -> None:
 
 def test_a_folder_that_cannot_be_removed_does_not_stop_anybody(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     (left := paths.scratch_dir / "push-killed").mkdir(parents=True)
+    remove = shutil.rmtree
 
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(folder: Path) -> None:
+        if folder == left:
+            raise PermissionError(13, "Permission denied", str(folder))
+        remove(folder)
 
-    with monkeypatch.context() as patched:
-        patched.setattr("kilter.state.scratch.remove_folder", lambda folder: refuse(folder) if folder == left else None)
-        with scratch(paths, "push") as folder:
-            assert folder.is_dir()
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with scratch(paths, "push") as folder:
+        assert folder.is_dir()
+    assert left.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_comes_with_the_next_step(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(MachineLacks, match="cannot write") as caught, scratch(paths, "push"):
+        pass
+    assert "free some space" in caught.value.hint

@@ -1,11 +1,13 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISDIR
 
 import pytest
 from fakes import FakeRunner
@@ -198,6 +200,7 @@ def test_a_fitting_tool_on_path_is_used_and_asked_only_once(bring: Callable[...,
     assert bring(KIND, runner, PATH=str(binary.parent)) == binary
     (asked,) = runner.commands
     assert (asked.env["KUBECONFIG"], asked.env["KUBERC"]) == ("/dev/null", "off"), "nothing of the user's"
+    assert (asked.env["TILT_DISABLE_ANALYTICS"], asked.env["DO_NOT_TRACK"]) == ("1", "1"), "and nothing to others"
     binary.write_text("another program\n")
     bring(KIND, runner, PATH=str(binary.parent))
     assert len(runner.commands) == 2
@@ -386,6 +389,44 @@ def test_a_disk_that_gets_full_while_a_tool_is_unpacked_is_named(
     assert bring(HELM).read_bytes() == BINARY
 
 
+def test_a_file_larger_than_any_tool_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST", 8)
+    download(Flaky(b"01234567", breaks=0), tmp_path / "fitting")
+    with pytest.raises(Failed, match="is larger than any tool") as caught:
+        download(Flaky(b"012345678", breaks=0), tmp_path / "part")
+    assert "KILTER_TOOLS_MIRROR" in caught.value.hint
+    assert (tmp_path / "part").stat().st_size <= 8
+    archive = tmp_path / "a.tar.gz"
+    archive.write_bytes(packed("tilt", b"012345678"))
+    with pytest.raises(Failed, match="does not hold tilt"):
+        extract(archive, "tilt", tmp_path / "tilt")
+    archive.write_bytes(packed("tilt", b"01234567"))
+    extract(archive, "tilt", tmp_path / "tilt")
+
+
+def test_a_mirror_folder_goes_on_where_an_attempt_stopped_and_begins_anew_after_a_longer_one(tmp_path: Path) -> None:
+    (source := tmp_path / "kind").write_bytes(b"0123456789")
+    for offset, start in ((0, 0), (4, 4), (10, 10), (11, 0)):
+        with FolderSource().open(str(source), offset) as answer:
+            assert (answer.start, answer.size, b"".join(answer.body)) == (start, 10, b"0123456789"[start:])
+
+
+def test_a_tool_is_on_the_disk_before_its_receipt_says_so(
+    bring: Callable[..., Path], paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, KIND, BINARY)
+    folder, synced = paths.tools_dir / "kind" / KIND.version, list[tuple[str, bool]]()
+
+    def sync(descriptor: int) -> None:
+        facts = os.fstat(descriptor)
+        kind = "folder" if S_ISDIR(facts.st_mode) else "tool" if facts.st_size == len(BINARY) else "receipt"
+        synced.append((kind, (folder / "kind").exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    bring(KIND)
+    assert synced == [("tool", False), ("tool", False), ("folder", True), ("receipt", True), ("folder", True)]
+
+
 def test_an_answer_that_ends_early_is_noticed(tmp_path: Path) -> None:
     class Short(Flaky):
         def _body(self, start: int) -> Iterator[bytes]:
@@ -423,9 +464,11 @@ def test_a_link_under_the_members_name_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_broken_archive_is_a_failure(tmp_path: Path) -> None:
     archive = tmp_path / "a.tar.gz"
-    archive.write_bytes(packed("tilt")[:200])
-    with pytest.raises(Failed):
-        extract(archive, "tilt", tmp_path / "tilt")
+    for text in (packed("tilt")[:200], b"<html>"):
+        archive.write_bytes(text)
+        with pytest.raises(Failed, match=r"a\.tar\.gz cannot be unpacked") as caught:
+            extract(archive, "tilt", tmp_path / "tilt")
+        assert "KILTER_TOOLS_MIRROR" in caught.value.hint
 
 
 def test_checksums_are_found_in_all_the_forms_that_publishers_use() -> None:
@@ -434,3 +477,5 @@ def test_checksums_are_found_in_all_the_forms_that_publishers_use() -> None:
     assert checksum_in(f"{'b' * 64}  other\n{sum_} *dir/kind\n", "kind") == sum_.lower()
     assert checksum_in(f"{sum_}  other\n", "kind") is None
     assert checksum_in("<html>not found</html>", "kind") is None
+    assert checksum_in(f"# sums\n\nkind  kind\n{sum_}  kind\n", "kind") == sum_.lower()
+    assert checksum_in("kind\n", "kind") is None
