@@ -185,7 +185,6 @@ class Elector:
             written = self._write(move, record)
         except Conflict:
             return True  # somebody was quicker; the next look says who
-        self._seen = (written.version, began)
         self._fence = written.fence
         self.leadership.hold(written.fence, began + self.times.deadline)
         return True

@@ -1,7 +1,6 @@
 """Which files a deploy becomes: the same for the same input, and never outside of its own folder."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -25,6 +24,7 @@ from kilter.gitops.model import Change, Fence
 
 CHANGE = Change("acme", "shop", "prod", "acme-shop-prod", {"service-shop.yaml": "kind: Service\n", "a.yaml": "a: 1\n"})
 FOLDER = "apps/acme/shop/prod"
+DEEP = "[" * 100_000  # more than a parser goes down
 SEALED = "kind: Secret\nmetadata: {name: x}\nstringData:\n  A: ENC[AES256_GCM,data:x]\nsops: {mac: x}\n"
 
 
@@ -194,8 +194,10 @@ def test_rendered_text_is_split_into_one_file_per_object_as_it_was_rendered() ->
 
 
 @pytest.mark.parametrize(
-    "rendered", ["a: 1\n", "- a\n", "kind: X\nmetadata: {name: 1}\n", "a: [\n", "kind: X\nmetadata: x\n", "kind: ''\n"]
-)
+    "rendered",
+    ["a: 1\n", "- a\n", "kind: X\nmetadata: {name: 1}\n", "a: [\n", "kind: X\nmetadata: x\n",
+     "kind: ''\nmetadata: {name: x}\n", "kind: 1\nmetadata: {name: x}\n", "kind: X\nmetadata: {name: ''}\n"],
+)  # fmt: skip
 def test_a_rendered_document_that_is_no_object_is_refused(rendered: str) -> None:
     with pytest.raises(BadInput):
         split(rendered)
@@ -213,8 +215,10 @@ def test_a_leader_is_written_and_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "7", '{"number": "7", "holder": "x"}', '{"number": true, "holder": "x"}', "\xff"]
-)
+    "text",
+    ["", "{}", "7", '{"number": "7", "holder": "x"}', '{"number": true, "holder": "x"}', "\xff",
+     '{"number": 7, "holder": 7}', pytest.param(DEEP, id="deep")],
+)  # fmt: skip
 def test_a_leader_that_kilter_did_not_write_is_none(text: str) -> None:
     assert parse_leader(text.encode("latin-1")) is None
 
@@ -225,15 +229,37 @@ def test_a_claim_adds_what_an_empty_repository_lacks_and_leaves_what_is_there() 
     assert [edit.path for edit in claim(fence, ["Readme.txt", "clusters/default/kilter.yaml"], Flux())] == [LEADER]
 
 
-@pytest.mark.parametrize("spoil", [lambda _: b"", lambda _: b"[]", lambda _: b'{"files": 3}', lambda _: b"\xff"])
-def test_a_receipt_that_cannot_be_read_claims_nothing(spoil: Callable[[bytes], bytes]) -> None:
-    assert parse_receipt(spoil(b""), FOLDER) == {}
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"files": 3}', b"\xff", b"{}", pytest.param(DEEP.encode(), id="deep")])
+def test_a_receipt_that_cannot_be_read_claims_nothing(data: bytes) -> None:
+    assert parse_receipt(data, FOLDER) == {}
+
+
+@pytest.mark.requirement("DP-Q33")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"a: [\n",
+        b"\xff",
+        b"a: 1\n",
+        b"metadata: 1\n",
+        b"metadata: {labels: x}\n",
+        pytest.param(b"[" * 5000 + b"]" * 5000, id="deep"),
+        pytest.param(DEEP.encode(), id="deeper"),
+    ],
+)
+def test_a_pointer_that_cannot_be_read_is_nobodys(data: bytes) -> None:
+    """Whoever may push could else end the operator, again and again, by one file."""
+    laid = lay_out(CHANGE, Flux())
+    assert points_at(laid.files[laid.pointer].encode(), CHANGE)
+    assert not points_at(data, CHANGE)
 
 
 def test_a_receipt_cannot_claim_what_lies_elsewhere() -> None:
     told = {
         "README.md": "1", "apps/acme/shop/dev/a.yaml": "2", f"{FOLDER}/../x.yaml": "3", f"{FOLDER}/sub/x.yaml": "4",
         ".kilter/leader": "5", f"{FOLDER}/a.yaml": "6", "clusters/eu/envs/x.yaml": "7", "clusters/eu/kilter.yaml": "8",
+        f"{FOLDER}/.hidden": "9",
     }  # fmt: skip
     found = parse_receipt(json.dumps({"files": told}).encode(), FOLDER)
     assert found == {f"{FOLDER}/a.yaml": "6", "clusters/eu/envs/x.yaml": "7"}

@@ -33,7 +33,10 @@ def basic(password: str, user: str = "kilter") -> str:
         ("Basic writer", Right.NONE),
         ("Basic !!!", Right.NONE),
         ("Basic " + base64.b64encode(b"writer").decode(), Right.NONE),
+        ("Basic " + base64.b64encode(b"x:writer").decode()[:-1] + "!=", Right.NONE),
+        ("Basic wr\u00efter", Right.NONE),
         ("Digest writer", Right.NONE),
+        (basic("writer").replace("Basic", "Digest"), Right.NONE),
         ("writer", Right.NONE),
     ],
 )

@@ -149,8 +149,18 @@ def test_a_server_that_is_away_is_told_of_and_asked_again_later(caplog: pytest.L
     assert expiry.due(here) == [NAME]
 
 
-def test_whatever_goes_wrong_with_the_question_does_not_end_the_operator() -> None:
+def test_whatever_goes_wrong_with_the_question_is_told_and_does_not_end_the_operator(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert expiry.due(world(Databases(fault=UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")))) == []
+    assert [(each.levelname, each.message) for each in caplog.records] == [
+        ("ERROR", "cannot tell which kept databases are to go")
+    ]
+
+
+def test_where_there_is_no_database_server_nothing_is_due_nor_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    assert expiry.due(world(None)) == []
+    assert caplog.text == ""
 
 
 def test_where_databases_are_kept_for_good_from_now_on_none_that_was_noted_is_dropped() -> None:

@@ -1,5 +1,6 @@
 """Leadership: who may take the Lease, and that nobody writes who is not sure to lead."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -65,6 +66,7 @@ def test_a_leader_stops_writing_at_its_deadline_and_may_go_on_once_it_has_renewe
     leadership.end()
     with pytest.raises(Deposed):
         leadership.fence()
+    assert not leadership.leads
 
 
 class Leases:
@@ -161,6 +163,67 @@ def test_who_stands_by_takes_a_lease_that_has_not_changed_for_its_whole_time() -
     assert elected(others, late, others_late, clock=lambda: now[0])[1] == []
     elector, led = elected(others, late, late, clock=lambda: now[0])
     assert (cast("Leases", elector.kube).holder, len(led)) == ("me", 1)
+
+
+@pytest.mark.requirement("F26")
+def test_a_taken_lease_counts_one_leader_more_and_a_renewed_one_none() -> None:
+    def free(leases: Leases) -> None:
+        leases.put({"holderIdentity": "", "leaseTransitions": 7})
+
+    elector, [fence] = elected(free, as_before, as_before)
+    lease = cast("Leases", elector.kube).lease
+    assert lease is not None
+    assert lease["spec"]["leaseTransitions"] == 8
+    assert fence == Fence.of_lease(MADE, 8, "me")
+
+
+@pytest.mark.requirement("F26", "F40")
+def test_a_leader_whose_lease_has_another_number_ends_even_where_it_bears_its_name() -> None:
+    def others_number(leases: Leases) -> None:
+        leases.put({"holderIdentity": "me", "leaseTransitions": 7})
+
+    elector, led = elected(as_before, others_number, as_before, as_before)
+    leases = cast("Leases", elector.kube)
+    assert (len(led), leases.version, len(leases.then)) == (1, 2, 2), "it is not renewed"
+
+
+@pytest.mark.requirement("F26")
+def test_who_finds_that_another_one_was_quicker_stands_by() -> None:
+    """Between the look at the Lease and the write."""
+
+    class Late(Leases):
+        def create(self, thing: Object) -> Object:
+            others(self)
+            return super().create(thing)
+
+    led = list[Fence]()
+    elector = Elector(cast("Kube", None), "system", "operator", "me", Times(retry=0.0))
+    leases = Late(elector.stopping.set, as_before, as_before, as_before)
+    elector.kube = cast("Kube", leases)
+    elector.run(led.append)
+    assert (led, leases.holder, leases.then) == ([], "other", []), "it goes on to look"
+
+
+def test_between_looks_at_the_lease_lies_the_time_to_retry() -> None:
+    waits = list[float | None]()
+
+    class Stopping(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return self.is_set()
+
+    stopping = Stopping()
+    leases = cast("Kube", Leases(stopping.set, as_before, away))
+    Elector(leases, "system", "operator", "me", Times(retry=2.0), stopping=stopping).run(lambda _: None)
+    assert waits == [2.0, 2.0, 2.0]
+
+
+def test_who_gives_the_lease_back_writes_nothing_any_more() -> None:
+    elector = Elector(cast("Kube", Leases(lambda: None)), "system", "operator", "me")
+    elector.leadership.hold(Fence(5, "me"), float("inf"))
+    elector.release()
+    with pytest.raises(Deposed):
+        elector.leadership.fence()
 
 
 def test_what_the_leader_says_of_the_repository_stands_at_its_lease_and_goes_with_it() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -196,3 +197,21 @@ def test_no_number_of_other_warnings_pushes_out_that_a_database_was_lost() -> No
     kept = lasting.bounded((lasting.gone(BASE), *others))
     assert kept == (IS_GONE, *others[-9:])
     assert lasting.bounded(kept) == kept
+
+
+def test_only_a_warning_of_a_database_that_was_lost_outlives_its_deploy() -> None:
+    """Another one that begins like it says nothing of what is lost."""
+    lost, other = lasting.gone(BASE), f"the database {BASE} is nearly full"
+    told = f"a pod says: {lost}"
+    assert lasting.carried((other, lost, told)) == (lost,)
+    assert lasting.fresh((), (other, lost, told)) == (lost,)
+    assert lasting.fresh((lost,), (lost,)) == ()
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    (after,) = lasting.made_anew((lost,), BASE, now)
+    assert lasting.made_anew((other,), BASE, now) == (other,)
+    (carried,) = lasting.carried((after,))
+    assert carried == f"before this deploy: {after}"
+    assert lasting.carried((carried,)) == (carried,)
+    assert lasting.fresh((), (carried, after)) == (after,)
+    assert lasting.outlived((carried, after, other)) == (after, other)
+    assert lasting.bounded((other, other, lost)) == (other, lost)

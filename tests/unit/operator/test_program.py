@@ -1,6 +1,8 @@
 """A leader opens the repository again and again until it may write, and takes no other one for its own."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -10,12 +12,14 @@ import pytest
 from kilter.api.kilterapp import NAMESPACE, KilterApp, Metadata, Spec
 from kilter.api.kilterapp_status import Git, Status
 from kilter.gitops.model import Fence, Unpublished
-from kilter.operator import kinds, program
-from kilter.operator.lease import Leadership
+from kilter.operator import expiry, kinds, program
+from kilter.operator.kube import KubeError
+from kilter.operator.lease import Deposed, Elector, Lapsed, Leadership
 from kilter.operator.loop import Loop
 from kilter.operator.metrics import Metrics
-from kilter.operator.program import Operator, Seams
+from kilter.operator.program import Election, Operator, Seams
 from kilter.operator.publications import ClosedWriter, Publications, Writer
+from kilter.operator.reconcile import Again
 from kilter.operator.settings import Settings
 from kilter.operator.store import Entry
 from kilter.operator.views import Unreadable
@@ -188,5 +192,193 @@ def test_whether_flux_is_there_is_known_by_its_watch_as_it_comes_and_goes(monkey
             await operator._beat(cast("Any", [other, flux]), world)
         assert known == [True, False, True, False]
         assert operator.health.alive
+        other.synced.set()
+        assert not operator.health.is_ready()
+        flux.synced.set()
+        assert operator.health.is_ready()
+
+    asyncio.run(main())
+
+
+@dataclass
+class Refused(Opener):
+    """A repository that others hold, or that could not be asked in time."""
+
+    error: Exception = field(default_factory=lambda: Deposed("a later leader writes"))
+
+    def __call__(self, fence: Fence, *, anew: bool) -> Writer:
+        if len(self.asked) < self.refusals:
+            self.asked.append(anew)
+            raise self.error
+        return super().__call__(fence, anew=anew)
+
+
+@pytest.mark.requirement("F26")
+def test_who_finds_a_later_leader_in_the_repository_leads_no_more() -> None:
+    opener = Refused(refusals=1)
+    with pytest.raises(Deposed, match="a later leader writes"):
+        open_with(opener)
+    assert len(opener.asked) == 1
+
+
+@pytest.mark.requirement("F26", "F32")
+def test_who_did_not_renew_its_lease_in_time_tries_again_after_a_while_and_says_when_it_is_open(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    waits = list[float]()
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    open_with(Refused(refusals=2, error=Lapsed("not renewed in time")))
+    assert waits == [program.REOPEN] * 2
+    told = ["the flux repository could not be opened: not renewed in time", "the flux repository is open now"]
+    assert caplog.messages == told
+    caplog.clear()
+    open_with(Opener())
+    assert caplog.messages == [], "who was not told that it is closed need not hear that it is open"
+
+
+@pytest.mark.requirement("F32")
+def test_what_may_have_waited_for_the_repository_is_looked_at_once_it_is_open() -> None:
+    broken = Unreadable(Metadata(name="acme-odd-dev"), "a newer release wrote it")
+    ready = app(Status(phase="Ready"), Metadata(name="acme-calm-dev"))
+
+    async def main() -> None:
+        operator, nothing = Operator(Settings(), Seams(cast("Any", None), Opener())), cast("Any", None)
+        for each in (app(), ready, broken):
+            operator.stores.apps.put_own((NAMESPACE, each.metadata.name), Entry(1, each))
+        leadership, loop = Leadership(), Loop(1, Metrics())
+        leadership.hold(Fence(1, "me"), float("inf"))
+        publications = Publications(ClosedWriter(), lambda _: None)
+        world = World(Settings(), nothing, operator.stores, leadership, publications, nothing, nothing)
+        await operator._open(world, loop)
+        assert [loop.queue.take(0.0) for _ in range(3)] == ["acme-shop-dev", "acme-odd-dev", None]
+
+    asyncio.run(main())
+
+
+@dataclass
+class Noted(Stood):
+    """An election of which each step is noted, and an API server that is away when the lease is given back."""
+
+    steps: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.steps.append("started")
+
+    async def stop(self) -> None:
+        self.steps.append("stopped")
+
+    def release(self) -> None:
+        self.steps.append("released")
+        raise KubeError(0, "ConnectError", "connection refused")
+
+
+@pytest.mark.requirement("F26", "F30")
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_lease_is_given_back_when_nothing_is_on_its_way_to_git_any_more(asked: bool) -> None:
+    async def main() -> None:
+        election, stop = Noted(), asyncio.Event()
+        operator, nothing = Operator(Settings(), Seams(cast("Any", None), Opener())), cast("Any", None)
+
+        class Closing(ClosedWriter):
+            def close(self) -> None:
+                election.steps.append(f"closed, leading: {world.leadership.leads}")
+
+        publications = Publications(Closing(), lambda _: None)
+        world = World(Settings(), nothing, operator.stores, Leadership(), publications, nothing, nothing)
+        world.leadership.hold(Fence(1, "me"), float("inf"))
+        watches = cast("Any", [Watched(kinds.KUSTOMIZATION, ends=False)])
+        (stop if asked else election.over).set()
+        async with asyncio.timeout(5):
+            with nullcontext() if asked else pytest.raises(Deposed, match="another operator leads now"):
+                await operator._live(watches, world, Loop(1, Metrics()), cast("Any", election), stop)
+        assert election.steps == ["started", "closed, leading: False", "stopped", "released"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.requirement("F30")
+def test_of_several_errors_that_end_an_operator_the_first_is_told() -> None:
+    inner = ExceptionGroup("at work", [Deposed("a later leader writes"), ValueError("its consequence")])
+    assert isinstance(program._first(ExceptionGroup("around it", [inner])), Deposed)
+
+
+@pytest.mark.requirement("F26", "F30")
+@pytest.mark.parametrize("order", [["leads", "has seen everything"], ["has seen everything", "leads"]])
+def test_nothing_is_done_before_this_operator_leads_and_has_seen_everything(
+    order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has not seen would count as lost."""
+
+    async def main() -> None:
+        turning, steps, looked = asyncio.get_running_loop(), list[str](), asyncio.Event()
+
+        class Opening(Opener):
+            def __call__(self, fence: Fence, *, anew: bool) -> Writer:
+                steps.append("opened")
+                return super().__call__(fence, anew=anew)
+
+        def look(key: str) -> Again:
+            steps.append(f"looked at {key}")
+            if len(steps) == len([*order, "opened", "gone", "shop"]):
+                turning.call_soon_threadsafe(looked.set)
+            return Again()
+
+        async def inline(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+            return work(*args, **options)
+
+        monkeypatch.setattr(asyncio, "to_thread", inline)
+        monkeypatch.setattr(expiry, "due", lambda _: ["acme-gone-dev"])
+        operator, nothing = Operator(Settings(), Seams(cast("Any", None), Opening())), cast("Any", None)
+        operator.stores.apps.put_own((NAMESPACE, "acme-shop-dev"), Entry(1, app(Status(phase="Ready"))))
+        publications = Publications(ClosedWriter(), lambda _: None)
+        world = World(Settings(), nothing, operator.stores, Leadership(), publications, nothing, nothing)
+        watch, led = Watched(kinds.KUSTOMIZATION, ends=False), asyncio.Event()
+        leading = turning.create_task(operator._lead(cast("Any", [watch]), world, Loop(1, Metrics(), look), led))
+        for each in order:
+            await _turns()
+            steps.append(each)
+            if each == "leads":
+                world.leadership.hold(Fence(1, "me"), float("inf"))
+                led.set()
+            else:
+                watch.synced.set()
+        async with asyncio.timeout(5):
+            await looked.wait()
+        leading.cancel()
+        await asyncio.wait({leading})
+        assert steps[:3] == [*order, "opened"]
+        assert sorted(steps[3:]) == ["looked at acme-gone-dev", "looked at acme-shop-dev"]
+
+    asyncio.run(main())
+
+
+async def _turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.requirement("F26")
+def test_who_is_elected_is_told_and_the_end_of_the_election_too() -> None:
+    async def main() -> None:
+        election = Election(Elector(cast("Any", None), "system", "operator", "me"))
+
+        def run(on_lead: Callable[[Fence], None]) -> None:
+            on_lead(Fence(1, "me"))
+            election.elector.stopping.wait(5)
+
+        election.elector.run = run  # type: ignore[method-assign]
+        election.start()
+        async with asyncio.timeout(5):
+            await election.led.wait()
+            assert not election.over.is_set()
+            await election.stop()
+            await election.over.wait()
+        assert election._thread is not None
+        assert not election._thread.is_alive()
 
     asyncio.run(main())

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from kilter.errors import BadInput, Failed
 from kilter.gitops.refusals import not_taken
 from kilter.operator.effects import Change, Revision, Submit
-from kilter.operator.publications import Publications, Receipt
+from kilter.operator.lease import Deposed
+from kilter.operator.publications import ClosedWriter, Publications, Receipt
 from kilter.operator.steps.publish import NONE
 
 KEY, CHANGE = "acme-shop-dev", Change("acme", "shop", "dev", "acme-shop-dev", None)
@@ -54,6 +56,7 @@ def test_an_end_that_comes_when_its_object_is_gone_does_not_stand_in_the_way_of_
     publications.submit(Submit(KEY, LEAVING, CHANGE))
     publications.forget(KEY)
     writer.end(0, "removed")
+    assert publications.state(KEY, LEAVING) == NONE
     publications.submit(Submit(KEY, ANEW, CHANGE))
     assert publications.state(KEY, ANEW).state == "pending"
     writer.end(1, "again")
@@ -101,3 +104,74 @@ def test_the_files_of_a_change_are_let_go_of_once_they_are_published(
     writer.futures.clear()
     assert kept() is None
     assert publications.state(KEY, OLD).commit == "written"
+
+
+def outcome(publications: Publications, writer: Handed, error: BaseException) -> str:
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    writer.futures[-1].set_exception(error)
+    found = publications.state(KEY, OLD)
+    assert (found.ended is not None) is (found.state == "unpublished"), "from then on it is tried again"
+    return f"{found.state}: {found.message}"
+
+
+@pytest.mark.requirement("F32", "DP-Q45")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BadInput("a file of somebody else's", why="stands there"), "refused: a file of somebody else's: stands there"),
+        (Deposed("a later leader writes"), "unpublished: this operator does not lead any more"),
+        (Failed("out of reach"), "unpublished: out of reach"),
+        (ValueError("canary"), "unpublished: ValueError"),
+    ],
+)
+def test_what_may_be_tried_again_is_told_from_what_is_refused_for_good(
+    publications: Publications, writer: Handed, error: BaseException, said: str
+) -> None:
+    assert outcome(publications, writer, error) == said
+
+
+def test_a_change_that_is_called_off_is_none_that_was_published(publications: Publications, writer: Handed) -> None:
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    writer.futures[0].cancel()
+    assert publications.state(KEY, OLD).state == "unpublished"
+
+
+def test_what_can_never_be_written_is_refused_at_once_and_holds_no_other_up(publications: Publications) -> None:
+    class Refusing(Handed):
+        def submit(self, change: Change) -> "Future[Receipt]":
+            raise BadInput("a Secret in clear")
+
+    publications.open(Refusing())
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    found = publications.state(KEY, OLD)
+    assert (found.state, found.message) == ("refused", "a Secret in clear")
+
+
+@pytest.mark.requirement("F32")
+def test_what_came_before_the_repository_was_opened_is_due_at_once_and_nothing_else() -> None:
+    publications = Publications(ClosedWriter(), lambda _: None)
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    assert publications.state(KEY, OLD).state == "unpublished"
+    writer = Handed()
+    publications.open(writer)
+    assert publications.state(KEY, OLD) == NONE
+    publications.submit(Submit(KEY, OLD, CHANGE))
+    publications.open(Handed())
+    assert publications.state(KEY, OLD).state == "pending"
+    writer.end(0, "first")
+    publications.open(Handed())
+    assert publications.state(KEY, OLD).commit == "first"
+
+
+def test_whatever_has_come_to_an_end_is_told_once_it_can_be_seen(writer: Handed) -> None:
+    told = list[tuple[str, str]]()
+    found = Publications(writer, lambda key: told.append((key, found.state(key, OLD).state)))
+    found.submit(Submit(KEY, OLD, CHANGE))
+    assert told == []
+    writer.end(0, "first")
+    assert told == [(KEY, "published")]
+
+
+def test_nobody_knows_what_a_closed_repository_contains() -> None:
+    with pytest.raises(Failed, match="is being opened"):
+        ClosedWriter().contains("r" * 40, "c" * 40)
