@@ -20,7 +20,6 @@ LIST, RECEIPT = "kustomization.yaml", "kilter-receipt.json"
 RESERVED = frozenset({LIST, "kustomization.yml", "kustomization", RECEIPT})
 HEADER = "# Written by kilter. An edit here lasts until the next deploy; the history keeps it.\n"
 ENV_LIMIT, NAME_LIMIT, FILE_LIMIT, CHANGE_LIMIT = 32, 40, 1024 * 1024, 4 * 1024 * 1024  # characters, then bytes
-POINTER_LIMIT = 16 * 1024  # bytes, many times what kilter writes: of what is nested deeper libyaml ends the process
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?\Z")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -153,8 +152,6 @@ def parse_receipt(data: bytes, folder: str) -> dict[str, str]:
 
 def points_at(data: bytes, change: Change) -> bool:
     """Tell whether the text of a Flux Kustomization is that of this very env."""
-    if len(data) > POINTER_LIMIT:
-        return False
     try:
         labels = load_all(data.decode())[0]["metadata"]["labels"]
         return (labels.get(ORG), labels.get(APP), labels.get(ENV)) == (change.org, change.app, change.env)

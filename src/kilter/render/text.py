@@ -16,6 +16,8 @@ HEADER = "# Rendered by kilter from kilter.yaml. Edits are overwritten; change k
 _PLAIN = re.compile(r"[A-Za-z/][-A-Za-z0-9_./ ]*(?<! )\Z")
 # YAML 1.1 folds these line breaks into plain ones inside a block.
 _OTHER_BREAKS = frozenset("\x85\u2028\u2029")
+_DEPTH_LIMIT = 1_000  # levels; of some ten thousand libyaml, which composes recursively, ends the process
+_NESTING = ("[", "{", "- ", "? ")  # what a level more may be begun with within a line
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
 
@@ -60,11 +62,25 @@ def dump_all(documents: Iterable[Mapping[str, Any]], header: str = HEADER) -> st
 
 
 def load_all(text: str) -> list[dict[str, Any]]:
-    """Read all maps of a YAML text, empty documents left out. Raises yaml.YAMLError, also for a text that is no map."""
+    """Read all maps of a YAML text, empty documents left out.
+
+    Raises yaml.YAMLError, also for a text that is no map or is nested more than a thousand levels deep.
+    """
+    _check_depth(text)
     documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     if not all(isinstance(document, dict) for document in documents):
         raise yaml.YAMLError("a document is no map")
     return documents
+
+
+def _check_depth(text: str) -> None:
+    if sum(map(text.count, _NESTING)) <= _DEPTH_LIMIT:  # in lines of their own, levels cost their square in spaces
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_LIMIT:
+            raise yaml.YAMLError(f"it is nested more than {_DEPTH_LIMIT:,} levels deep")
 
 
 def starlark(value: str | Iterable[str]) -> str:

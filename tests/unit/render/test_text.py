@@ -31,6 +31,18 @@ def test_a_date_in_a_chart_stays_the_text_it_was() -> None:
     assert load_all("a: 2026-01-01\n---\n---\nb: 1\n") == [{"a": "2026-01-01"}, {"b": 1}]
 
 
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_what_is_nested_without_end_is_refused_and_ends_no_process(opening: str) -> None:
+    """libyaml recurses for each level, beyond its stack."""
+    with pytest.raises(yaml.YAMLError, match="nested more than 1,000 levels deep"):
+        load_all(f"a:\n  {opening * 100_000}")
+
+
+def test_what_is_long_or_deep_in_reason_is_read() -> None:
+    assert load_all("a: " + "[" * 900 + "]" * 900)
+    assert load_all("a:\n" + "- {b: [c]}\n" * 2000) == [{"a": [{"b": ["c"]}] * 2000}]
+
+
 @pytest.mark.requirement("CT-Q40")
 def test_two_trees_are_compared_by_name_and_text() -> None:
     old, new = {"a": "1\n", "b": "1\n", "c": "1\n"}, {"b": "2\n", "c": "1\n", "d": "1\n"}
