@@ -44,13 +44,14 @@ def recorded(record: Path) -> int | None:
 
 
 def spawn(record: Path, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
-    """Start a service that outlives this process and record it."""
+    """Start a service that outlives this process, and the directory it was started in, and record it."""
     log.parent.mkdir(parents=True, exist_ok=True)
     record.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=dict(environment), start_new_session=True
-        )
+            command, cwd="/", env=dict(environment),
+            stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True,
+        )  # fmt: skip
     write(record, json.dumps({"pid": child.pid, "started": start_time(child.pid), "log": str(log)}))
     child.returncode = 0  # from here on it is known by its record alone; Python would complain that it still runs
     return child.pid

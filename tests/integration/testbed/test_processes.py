@@ -65,3 +65,16 @@ def test_a_recorded_process_is_told_from_a_later_one_of_its_pid(tmp_path: Path, 
     assert processes.recorded(note) == parent
     note.write_text(json.dumps({"pid": parent, "started": "1"}))
     assert processes.recorded(note) is None
+
+
+def test_a_service_does_not_hang_on_the_directory_that_it_was_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dockerd publishes no port any more once that is gone: the shell it runs for it complains, and it gives up."""
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    pid = processes.spawn(tmp_path / "note", ["sleep", "60"], tmp_path / "log", os.environ)
+    try:
+        assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
+    finally:
+        processes.end_process(pid, 5.0)
