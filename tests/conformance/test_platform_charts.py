@@ -27,6 +27,7 @@ from kilter.state.paths import Paths
 from kilter.tools import docker
 from kilter.tools.provision import provide
 from kilter.tools.versions import HELM, KUBECTL
+from kilter.words import quantity
 
 pytestmark = pytest.mark.cluster
 APP, SERVER, REGISTRY = "shop-dev.apps.test", "kilter.apps.test", "registry.apps.test"
@@ -75,7 +76,9 @@ def test_kubectl_top_answers(platform: Platform) -> None:
     answer = eventually(
         lambda: platform.runner.run(platform.command(*read, ok=(0, 1))).stdout, lambda text: '"usage"' in text
     )
-    assert int(json.loads(answer)["items"][0]["usage"]["memory"].removesuffix("Ki")) > 100_000
+    assert (
+        quantity(json.loads(answer)["items"][0]["usage"]["memory"]) > 100_000_000
+    )  # written `Ki`, or `Mi` where whole
     assert platform.kubectl("top", "nodes").count("\n") == 2
 
 
